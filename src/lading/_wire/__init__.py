@@ -1,0 +1,1 @@
+"""The protocol as pure functions: no module below here waits, reads a clock or touches a file."""

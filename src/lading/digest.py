@@ -1,0 +1,96 @@
+"""Digests: names of content (image-spec, descriptor.md, Digests)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Self
+
+from lading.errors import InvalidDigestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from hashlib import _Hash
+
+# algorithm ":" encoded, both bounded in length by nothing but the text itself; `fullmatch` leaves no trailing newline.
+_GRAMMAR = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)", re.ASCII)
+_HEX = re.compile(r"[a-f0-9]+", re.ASCII)
+# Registered algorithms: the length of the encoded part, and whether it can be computed here.
+_ENCODED_LENGTH = {"sha256": 64, "sha512": 128, "blake3": 64}
+_COMPUTED: dict[str, Callable[..., _Hash]] = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
+_SHOWN = 100
+
+
+class Digest(str):
+    """A digest such as `sha256:6c3c…`, valid by construction.
+
+    Unregistered algorithms are kept as they are but cannot be computed: `hasher` raises for them.
+
+    Raises `InvalidDigestError` for a text outside the grammar, or outside the form of a registered algorithm.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if isinstance(text, cls):
+            return text
+        match = _GRAMMAR.fullmatch(text)
+        if match is None:
+            raise _invalid(text, "not ALGORITHM:ENCODED, such as sha256 and 64 hexadecimal digits")
+        algorithm, encoded = match.groups()
+        length = _ENCODED_LENGTH.get(algorithm)
+        if length is not None and (len(encoded) != length or not _HEX.fullmatch(encoded)):
+            raise _invalid(text, f"{algorithm} needs {length} lower-case hexadecimal digits after the colon")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def of(cls, content: bytes, algorithm: str = "sha256") -> Self:
+        """Compute the digest of content that is in memory.
+
+        Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
+        """
+        return cls.made(algorithm, hasher(algorithm, content))
+
+    @classmethod
+    def made(cls, algorithm: str, finished: _Hash) -> Self:
+        """Name the content that a hasher has seen."""
+        return cls(f"{algorithm}:{finished.hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        return self.partition(":")[0]
+
+    @property
+    def encoded(self) -> str:
+        return self.partition(":")[2]
+
+    def hasher(self) -> _Hash:
+        """Return a fresh hash object of this digest's algorithm.
+
+        Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
+        """
+        return hasher(self.algorithm)
+
+    def __repr__(self) -> str:
+        return f"Digest({str(self)!r})"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (str(self),)
+
+
+def hasher(algorithm: str, content: bytes = b"") -> _Hash:
+    """Return a hash object for a digest algorithm, fed with `content`.
+
+    Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
+    """
+    try:
+        return _COMPUTED[algorithm](content)
+    except KeyError:
+        raise InvalidDigestError(
+            f"digest algorithm {algorithm[:_SHOWN]!r} cannot be computed: use sha256 or sha512", text=algorithm
+        ) from None
+
+
+def _invalid(text: str, why: str) -> InvalidDigestError:
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return InvalidDigestError(f"invalid digest {shown!r}: {why}", text=text, position=0)
