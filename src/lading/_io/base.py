@@ -23,8 +23,8 @@ class Cancellation:
     """A flag that is raised once, from any thread, and what is to happen then.
 
     Whoever waits attaches the function that breaks its wait (shutting a socket down, say) and detaches it when the wait
-    is over. `cancel` calls what is attached while it holds the lock that `detach` needs: after `detach` has returned, the
-    function will not be called.
+    is over. `cancel` calls what is attached while it holds the lock that `detach` needs: once `detach` has returned,
+    the function will not be called.
     """
 
     __slots__ = ("_aborts", "_flag", "_lock", "_tickets")
@@ -69,8 +69,8 @@ class Cancellation:
 class Transport(Protocol):
     """One HTTP exchange at a time, blocking, from any number of threads.
 
-    Redirects, cookies, credentials, retries and content codings are none of its business. It raises `TransportError` when
-    no answer comes and `ProtocolError` when the answer is not HTTP.
+    Redirects, cookies, credentials, retries and content codings are none of its business. It raises `TransportError`
+    when no answer comes and `ProtocolError` when the answer is not HTTP.
     """
 
     def send(self, request: Request, cancellation: Cancellation) -> Response:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractAsyncContextManager
 
 from lading._io.base import Arguments, Body, Cancellation, T, Transport, U, step
 from lading._wire.messages import Request
@@ -18,8 +18,8 @@ class BlockingIO:
     """Every wait happens in the calling thread; `map` uses threads for the time of its call."""
 
     def __init__(self) -> None:
-        # The cancellation that the current thread's `map` shares among its workers, if it is one of those.
-        self._scopes = threading.local()
+        # In a worker thread of `map`: the cancellation that all workers of that call share.
+        self._shared = threading.local()
 
     async def send(self, transport: Transport, request: Request) -> Body:
         cancellation = self._scope() or Cancellation()
@@ -31,37 +31,17 @@ class BlockingIO:
         return function(*arguments)
 
     async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
-        remaining = list(items)
-        if limit == 1 or len(remaining) < 2:
-            return [await call(item) for item in remaining]
-        outer, scope = self._scope(), Cancellation()
-        ticket = outer.attach(scope.cancel) if outer else 0
-
-        def work(item: U) -> T:
-            if scope.cancelled:
-                raise TransportError("cancelled: another part of the same operation failed")
-            self._scopes.current = scope
-            return step(call(item))
-
-        with ThreadPoolExecutor(min(limit, len(remaining)), "lading") as threads:
-            futures = [threads.submit(contextvars.copy_context().run, work, item) for item in remaining]
-            try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                # After a failure, or when Ctrl-C broke the wait, this ends every socket wait of the workers.
-                if not all(future.done() and not future.exception() for future in futures):
-                    scope.cancel()
-                if outer:
-                    outer.detach(ticket)
-        _raise_first(futures, done)
-        return [future.result() for future in futures]
+        work = list(items)
+        if limit == 1 or len(work) < 2:
+            return [await call(item) for item in work]
+        return self._map_in_threads(call, work, limit)
 
     async def sleep(self, seconds: float) -> None:
         scope = self._scope()
         if scope is None:
-            time.sleep(seconds)
+            time.sleep(seconds)  # noqa: ASYNC251  # waiting in place is what this IO is for
         elif scope.wait(seconds):
-            raise TransportError("cancelled: another part of the same operation failed")
+            raise _cancelled()
 
     def lock(self) -> AbstractAsyncContextManager[object]:
         return _Lock()
@@ -73,4 +53,48 @@ class BlockingIO:
         """Nothing is kept between calls."""
 
     def _scope(self) -> Cancellation | None:
-        return getattr(self._scopes, "current", None)
+        return getattr(self._shared, "scope", None)
+
+    def _map_in_threads(self, call: Callable[[U], Awaitable[T]], work: list[U], limit: int) -> list[T]:
+        scope, outer = Cancellation(), self._scope()
+        ticket = outer.attach(scope.cancel) if outer else 0
+
+        def run(item: U) -> T:
+            if scope.cancelled:
+                raise _cancelled()
+            self._shared.scope = scope
+            return step(call(item))
+
+        with ThreadPoolExecutor(min(limit, len(work)), "lading") as threads:
+            futures = [threads.submit(contextvars.copy_context().run, run, item) for item in work]
+            try:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+            except BaseException:
+                # A worker failed, or Ctrl-C broke the wait: every socket wait of the others ends here and now.
+                scope.cancel()
+                raise
+            finally:
+                if outer:
+                    outer.detach(ticket)
+        return [future.result() for future in futures]
+
+
+class _Lock:
+    """A `threading.Lock` entered by `async with`, which over this IO never suspends."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    async def __aenter__(self) -> None:
+        self._lock.acquire()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _cancelled() -> TransportError:
+    return TransportError("cancelled: another part of the same operation failed")

@@ -1,0 +1,43 @@
+"""The four things that `AsyncIO` needs of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
+
+sleep = asyncio.sleep
+
+
+def lock() -> AbstractAsyncContextManager[object]:
+    """Make a lock."""
+    return asyncio.Lock()
+
+
+async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
+    """Wait until a thread has done its work; on cancellation call `abandon` once, and wait all the same."""
+    loop = asyncio.get_running_loop()
+    finished = asyncio.Event()
+
+    def wake(_: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop was closed under a running thread: nobody waits any more
+            loop.call_soon_threadsafe(finished.set)
+
+    future.add_done_callback(wake)
+    try:
+        await finished.wait()
+    except asyncio.CancelledError:
+        abandon()
+        while not finished.is_set():
+            with suppress(asyncio.CancelledError):
+                await finished.wait()
+        raise
+
+
+async def together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run `count` workers as tasks that end as one. Failures come as an exception group."""
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(count):
+            tasks.create_task(worker())

@@ -1,0 +1,43 @@
+"""The four things that `AsyncIO` needs of trio. Imported only when a flow runs under trio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
+
+import trio
+
+sleep = trio.sleep
+
+
+def lock() -> AbstractAsyncContextManager[object]:
+    """Make a lock."""
+    return trio.Lock()
+
+
+async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
+    """Wait until a thread has done its work; on cancellation call `abandon` once, and wait all the same."""
+    token = trio.lowlevel.current_trio_token()
+    finished = trio.Event()
+
+    def wake(_: Future[Any]) -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(finished.set)
+
+    future.add_done_callback(wake)
+    try:
+        await finished.wait()
+    except trio.Cancelled:
+        abandon()
+        with trio.CancelScope(shield=True):
+            await finished.wait()
+        raise
+
+
+async def together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run `count` workers as tasks that end as one. Failures come as an exception group."""
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(worker)

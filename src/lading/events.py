@@ -1,0 +1,52 @@
+"""What happens while a flow runs, as one stream of typed values.
+
+`Client(on_event=…)` takes a plain function in both faces. It is called from whichever thread moves the bytes, one call
+at a time; what it raises ends the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from lading.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Content moves: `offset` of `size` bytes are there. The first event of a blob has offset 0, the last one `size`.
+
+    `size` is None while it is not known. `name` is the file name that the content goes by, or "".
+    """
+
+    action: Literal["pull", "push"]
+    digest: Digest
+    offset: int
+    size: int | None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Content did not need to move: it is at its destination already. `size` is in bytes."""
+
+    action: Literal["pull", "push"]
+    digest: Digest
+    size: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The registry sent a warning (distribution-spec, Warnings), or sent something that was passed over.
+
+    Each text is told once for a client and registry.
+    """
+
+    registry: str
+    text: str
+
+
+Event = Progress | Skipped | Warned
+EventHandler = Callable[[Event], None]
