@@ -33,7 +33,7 @@ All of them can be pickled: `args` holds the message alone, everything else is a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 class LadingError(Exception):
@@ -242,7 +242,19 @@ class TokenError(AuthError):
 
 
 class StorageError(LadingError, OSError):
-    """The disk, or what is on it, refused."""
+    """The disk, or what is on it, refused. `errno` is the operating system's number for it, where there is one."""
+
+    def __init__(self, message: str, *, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+    @classmethod
+    def because(cls, what: str, error: OSError) -> Self:
+        """Make the error for something that the operating system refused."""
+        return cls(f"{what}: {error.strerror or error}", errno=error.errno)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {**self.__dict__, "errno": self.errno}
 
 
 class LayoutError(StorageError):

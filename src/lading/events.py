@@ -17,14 +17,14 @@ from lading.digest import Digest
 class Progress:
     """Content moves: `offset` of `size` bytes are there. The first event of a blob has offset 0, the last one `size`.
 
-    `size` is None while it is not known. `name` is the file name that the content goes by, or "".
+    `size` is None while it is not known. `title` is the file name that the content goes by, or "".
     """
 
     action: Literal["pull", "push"]
     digest: Digest
     offset: int
     size: int | None
-    name: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Skipped:
     action: Literal["pull", "push"]
     digest: Digest
     size: int
-    name: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

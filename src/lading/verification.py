@@ -13,10 +13,10 @@ class Verifier:
     cannot make a reader take more than the descriptor promised.
     """
 
-    __slots__ = ("_digest", "_hasher", "_size", "seen")
+    __slots__ = ("_hasher", "_size", "digest", "seen")
 
     def __init__(self, digest: Digest, size: int | None = None) -> None:
-        self._digest = digest
+        self.digest = digest
         self._size = size
         self._hasher = digest.hasher()
         self.seen = 0
@@ -32,15 +32,15 @@ class Verifier:
         """Accept the content as whole. Raises `SizeMismatchError` or `DigestMismatchError`."""
         if self._size is not None and self.seen != self._size:
             raise self._wrong_size(f"only {self.seen} of {self._size}")
-        actual = f"{self._digest.algorithm}:{self._hasher.hexdigest()}"
-        if actual != self._digest:
+        actual = f"{self.digest.algorithm}:{self._hasher.hexdigest()}"
+        if actual != self.digest:
             raise DigestMismatchError(
-                f"content of {self._digest} is damaged: its digest is {actual}", expected=self._digest, actual=actual
+                f"content of {self.digest} is damaged: its digest is {actual}", expected=self.digest, actual=actual
             )
 
     def _wrong_size(self, what: str) -> SizeMismatchError:
         return SizeMismatchError(
-            f"content of {self._digest} has the wrong size: {what} bytes came",
+            f"content of {self.digest} has the wrong size: {what} bytes came",
             expected=self._size or 0,
             actual=self.seen,
         )

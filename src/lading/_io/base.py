@@ -8,7 +8,7 @@ loop. A `Transport` is blocking and serves both: it sees a request and a `Cancel
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar, TypeVarTuple
 
@@ -174,3 +174,20 @@ def step(awaitable: Awaitable[T]) -> T:
     if close is not None:
         close()
     raise RuntimeError(f"a flow run without a loop awaited {awaited!r}, which is not its IO's")
+
+
+def steps(iterator: AsyncIterator[T]) -> Iterator[T]:
+    """Iterate over what a flow yields, now, in this thread."""
+    try:
+        while True:
+            yield step(anext(iterator))
+    except StopAsyncIteration:
+        return
+
+
+def advance(iterator: AsyncIterator[T]) -> T:
+    """Return what an asynchronous iterator gives next, or raise `StopIteration` as an iterator does."""
+    try:
+        return step(anext(iterator))
+    except StopAsyncIteration:
+        raise StopIteration from None

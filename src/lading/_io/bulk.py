@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 
@@ -27,6 +28,32 @@ def pump(
         write(piece)
         progress(verifier.seen)
     verifier.finish()
+
+
+class VerifiedReader(io.RawIOBase):
+    """An open body as a file object to be read, that ends only if the content was the right one.
+
+    Reading raises `VerificationError` in place of the end otherwise. Closing it leaves the body open.
+    """
+
+    def __init__(self, body: Body, verifier: Verifier, progress: Callable[[int], None]) -> None:
+        super().__init__()
+        self._body = body
+        self._verifier = verifier
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview | bytearray, /) -> int:  # type: ignore[override]  # writable, as all are
+        view = memoryview(buffer)
+        count = self._body.readinto(view)
+        if not count:
+            self._verifier.finish()
+            return 0
+        self._verifier.update(view[:count])
+        self._progress(self._verifier.seen)
+        return count
 
 
 def read_all(body: Body, limit: int, what: str) -> bytes:

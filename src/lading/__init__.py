@@ -1,0 +1,190 @@
+"""The client of the OCI Distribution API: every public name, each imported when it is first used.
+
+from lading import Client
+
+with Client() as client:
+print(list(client.repository("ghcr.io/acme/app").tags.list()))
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lading._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from lading._blocking import (
+        Blobs as Blobs,
+        BlobStream as BlobStream,
+        Client as Client,
+        Manifests as Manifests,
+        Registry as Registry,
+        Repository as Repository,
+        Tags as Tags,
+    )
+    from lading._core.artifact import Artifact as Artifact, File as File, Pulled as Pulled
+    from lading._core.blobs import AsyncBlobs as AsyncBlobs
+    from lading._core.budgets import Budgets as Budgets
+    from lading._core.client import AsyncClient as AsyncClient
+    from lading._core.manifests import AsyncManifests as AsyncManifests
+    from lading._core.registry import AsyncRegistry as AsyncRegistry
+    from lading._core.repository import AsyncRepository as AsyncRepository
+    from lading._core.stream import AsyncBlobStream as AsyncBlobStream
+    from lading._core.tags import AsyncTags as AsyncTags
+    from lading._io.base import Cancellation as Cancellation, Transport as Transport
+    from lading._wire.messages import (
+        Headers as Headers,
+        Origin as Origin,
+        Reader as Reader,
+        Request as Request,
+        Response as Response,
+        Source as Source,
+    )
+    from lading.descriptor import Descriptor as Descriptor
+    from lading.digest import Digest as Digest
+    from lading.documents import (
+        DockerManifest as DockerManifest,
+        DockerManifestList as DockerManifestList,
+        Document as Document,
+        HelmConfig as HelmConfig,
+        ImageConfig as ImageConfig,
+        ImageIndex as ImageIndex,
+        ImageManifest as ImageManifest,
+        Manifest as Manifest,
+        register as register,
+    )
+    from lading.errors import (
+        AuthError as AuthError,
+        BlobUnknownError as BlobUnknownError,
+        BlobUploadInvalidError as BlobUploadInvalidError,
+        BlobUploadUnknownError as BlobUploadUnknownError,
+        ConnectionFailedError as ConnectionFailedError,
+        CopyError as CopyError,
+        CredentialHelperError as CredentialHelperError,
+        DeniedError as DeniedError,
+        DigestInvalidError as DigestInvalidError,
+        DigestMismatchError as DigestMismatchError,
+        DocumentError as DocumentError,
+        ErrorEntry as ErrorEntry,
+        ForbiddenRedirectError as ForbiddenRedirectError,
+        InvalidDigestError as InvalidDigestError,
+        InvalidReferenceError as InvalidReferenceError,
+        InvalidTagError as InvalidTagError,
+        LadingError as LadingError,
+        LayoutError as LayoutError,
+        LimitExceededError as LimitExceededError,
+        ManifestBlobUnknownError as ManifestBlobUnknownError,
+        ManifestInvalidError as ManifestInvalidError,
+        ManifestUnknownError as ManifestUnknownError,
+        NameInvalidError as NameInvalidError,
+        NameUnknownError as NameUnknownError,
+        NotFoundError as NotFoundError,
+        ProtocolError as ProtocolError,
+        RangeNotSatisfiableError as RangeNotSatisfiableError,
+        RegistryError as RegistryError,
+        RejectedError as RejectedError,
+        ServerError as ServerError,
+        SizeInvalidError as SizeInvalidError,
+        SizeMismatchError as SizeMismatchError,
+        StorageError as StorageError,
+        TimedOutError as TimedOutError,
+        TokenError as TokenError,
+        TooManyRequestsError as TooManyRequestsError,
+        TransportError as TransportError,
+        UnauthorizedError as UnauthorizedError,
+        UnexpectedMediaTypeError as UnexpectedMediaTypeError,
+        UnsupportedError as UnsupportedError,
+        VerificationError as VerificationError,
+    )
+    from lading.events import Event as Event, Progress as Progress, Skipped as Skipped, Warned as Warned
+    from lading.platform import Platform as Platform
+    from lading.reference import LocalReference as LocalReference, Reference as Reference, RegistryName as RegistryName
+
+# The same names for the run time, where importing `lading` has to cost nothing: a command like `lading --version` is
+# over before the modules below would be read. A test compares the two lists.
+_HOMES = {
+    "lading._blocking": ("BlobStream", "Blobs", "Client", "Manifests", "Registry", "Repository", "Tags"),
+    "lading._core.artifact": ("Artifact", "File", "Pulled"),
+    "lading._core.blobs": ("AsyncBlobs",),
+    "lading._core.budgets": ("Budgets",),
+    "lading._core.client": ("AsyncClient",),
+    "lading._core.manifests": ("AsyncManifests",),
+    "lading._core.registry": ("AsyncRegistry",),
+    "lading._core.repository": ("AsyncRepository",),
+    "lading._core.stream": ("AsyncBlobStream",),
+    "lading._core.tags": ("AsyncTags",),
+    "lading._io.base": ("Cancellation", "Transport"),
+    "lading._wire.messages": ("Headers", "Origin", "Reader", "Request", "Response", "Source"),
+    "lading.descriptor": ("Descriptor",),
+    "lading.digest": ("Digest",),
+    "lading.documents": (
+        "DockerManifest",
+        "DockerManifestList",
+        "Document",
+        "HelmConfig",
+        "ImageConfig",
+        "ImageIndex",
+        "ImageManifest",
+        "Manifest",
+        "register",
+    ),
+    "lading.errors": (
+        "AuthError",
+        "BlobUnknownError",
+        "BlobUploadInvalidError",
+        "BlobUploadUnknownError",
+        "ConnectionFailedError",
+        "CopyError",
+        "CredentialHelperError",
+        "DeniedError",
+        "DigestInvalidError",
+        "DigestMismatchError",
+        "DocumentError",
+        "ErrorEntry",
+        "ForbiddenRedirectError",
+        "InvalidDigestError",
+        "InvalidReferenceError",
+        "InvalidTagError",
+        "LadingError",
+        "LayoutError",
+        "LimitExceededError",
+        "ManifestBlobUnknownError",
+        "ManifestInvalidError",
+        "ManifestUnknownError",
+        "NameInvalidError",
+        "NameUnknownError",
+        "NotFoundError",
+        "ProtocolError",
+        "RangeNotSatisfiableError",
+        "RegistryError",
+        "RejectedError",
+        "ServerError",
+        "SizeInvalidError",
+        "SizeMismatchError",
+        "StorageError",
+        "TimedOutError",
+        "TokenError",
+        "TooManyRequestsError",
+        "TransportError",
+        "UnauthorizedError",
+        "UnexpectedMediaTypeError",
+        "UnsupportedError",
+        "VerificationError",
+    ),
+    "lading.events": ("Event", "Progress", "Skipped", "Warned"),
+    "lading.platform": ("Platform",),
+    "lading.reference": ("LocalReference", "Reference", "RegistryName"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604  # strings all of them, which the linter cannot see
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'lading' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,24 @@
+"""How much a server may send before it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budgets:
+    """Bounds on what one answer, or one listing, may take. All sizes are in bytes.
+
+    The defaults leave room beyond what the specification asks registries to take: manifests of 4 MiB must be possible
+    (distribution-spec, Pushing Manifests). `blob` bounds `blobs.pull` only, which holds content in memory; streams and
+    files have no bound but the size in their descriptor.
+    """
+
+    manifest: int = 8 * MIB
+    pushed_manifest: int = 4 * MIB
+    blob: int = 32 * MIB
+    page: int = 32 * MIB
+    pages: int = 10_000
+    error: int = 64 << 10

@@ -1,0 +1,184 @@
+"""The client: registries and repositories by name, and the verbs that take whole references."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lading._core.artifact import Artifact, Pulled, pull_files, push_artifact
+from lading._core.budgets import Budgets
+from lading._core.exchange import Exchange
+from lading._core.registry import AsyncRegistry
+from lading._core.repository import AsyncRepository
+from lading._io.base import IO, Transport
+from lading._io.bulk import one_at_a_time
+from lading._io.loops import AsyncIO
+from lading._wire.messages import Headers, Origin
+from lading.descriptor import Descriptor
+from lading.errors import InvalidReferenceError
+from lading.events import Event, EventHandler
+from lading.platform import Platform
+from lading.reference import Reference, RegistryName, parse
+
+
+class AsyncClient:
+    """A client of registries. Close it, or use it as a context manager.
+
+    A registry on loopback is spoken to over plain HTTP, every other one over HTTPS, unless its name is in `plain_http`
+    or a scheme in front of a reference says otherwise. Certificates are checked against the system's, or those in
+    `ca_file` (PEM) if given; for the registries in `insecure` they are not checked. `client_certificates` gives a
+    registry a PEM file, or a pair of files for certificate and key, to be shown to that registry alone.
+
+    `headers` are sent to every registry, but never to another host that a registry names. `timeout` is how many seconds
+    may pass without a byte. `concurrency` is how many blobs move at once. `on_event` is told what happens
+    (`lading.events`). `transport` replaces sockets, in tests for instance; it is closed with the client.
+
+    One client serves any number of threads (blocking face) or tasks of one event loop (async face).
+    """
+
+    def __init__(
+        self,
+        *,
+        plain_http: Iterable[str] = (),
+        insecure: Iterable[str] = (),
+        ca_file: str | os.PathLike[str] | None = None,
+        client_certificates: Mapping[str, str | tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
+        concurrency: int = 4,
+        budgets: Budgets | None = None,
+        on_event: EventHandler | None = None,
+        transport: Transport | None = None,
+        _io: IO | None = None,
+    ) -> None:
+        if concurrency < 1:
+            raise ValueError(f"concurrency must be 1 or more, not {concurrency}")
+        self._plain_http = frozenset(RegistryName.parse(name).name for name in plain_http)
+        self._headers = Headers((headers or {}).items())
+        self._concurrency = concurrency
+        self._budgets = budgets or Budgets()
+        self._emit: EventHandler = one_at_a_time(on_event) if on_event else _ignore
+        self._io = _io or AsyncIO()
+        self._exchanges: dict[Origin, Exchange] = {}
+        self._transport = transport or self._sockets(insecure, ca_file, client_certificates or {}, timeout)
+
+    def registry(self, name: str) -> AsyncRegistry:
+        """Return a registry by its name: `[http://|https://]host[:port]`. Raises `InvalidReferenceError`."""
+        registry = RegistryName.parse(name)
+        return AsyncRegistry(self._exchange(registry))
+
+    def repository(self, name: str) -> AsyncRepository:
+        """Return a repository by its name, spelled as in a reference without tag and digest.
+
+        Raises `InvalidReferenceError`.
+        """
+        reference = Reference.parse_repository(name)
+        return AsyncRepository(self._exchange_of(reference), reference.registry, reference.repository)
+
+    async def push(self, reference: str | Reference, artifact: Artifact) -> Descriptor:
+        """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
+
+        Blobs that the repository has are not sent again; the manifest goes last, when all that it names is there.
+        Raises `StorageError` for files that cannot be read and `RegistryError` for what the registry refuses.
+        """
+        parsed = _parsed(reference)
+        return await push_artifact(self._exchange_of(parsed), parsed, artifact, concurrency=self._concurrency)
+
+    async def pull(
+        self,
+        reference: str | Reference,
+        directory: str | os.PathLike[str] = ".",
+        *,
+        platform: Platform | str | None = None,
+    ) -> Pulled:
+        """Pull the files of an artifact into a directory, under the titles that its layers have.
+
+        Every file gets its name only when its content is verified. Directories that `push` packed are unpacked. Layers
+        without a title are no files and are left where they are.
+
+        Raises `DocumentError` if the manifest is not an image manifest or has no files, `VerificationError` and
+        `StorageError`.
+        """
+        parsed = _parsed(reference)
+        return await pull_files(
+            self._exchange_of(parsed), parsed, Path(directory), platform=platform, concurrency=self._concurrency
+        )
+
+    async def close(self) -> None:
+        """Close every connection and give back the threads."""
+        self._transport.close()
+        self._io.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _exchange_of(self, reference: Reference) -> Exchange:
+        return self._exchange(RegistryName(reference.registry, reference.scheme))
+
+    def _exchange(self, registry: RegistryName) -> Exchange:
+        origin = self._origin(registry)
+        # Two threads may make one each; the one that stays is the one that both go on with.
+        made = Exchange(
+            self._io, self._transport, origin, headers=self._headers, budgets=self._budgets, emit=self._emit
+        )
+        return self._exchanges.setdefault(origin, made)
+
+    def _origin(self, registry: RegistryName) -> Origin:
+        plain = registry.name in self._plain_http or _is_loopback(registry.name)
+        return Origin.of(registry.scheme or ("http" if plain else "https"), registry.authority)
+
+    def _sockets(
+        self,
+        insecure: Iterable[str],
+        ca_file: str | os.PathLike[str] | None,
+        client_certificates: Mapping[str, str | tuple[str, str]],
+        timeout: float,
+    ) -> Transport:
+        from lading.transports.settings import ClientCertificate, NetworkSettings
+        from lading.transports.sockets import SocketTransport
+
+        pairs = {
+            self._tls_origin(name): (files, None) if isinstance(files, str) else files
+            for name, files in client_certificates.items()
+        }
+        return SocketTransport(
+            NetworkSettings(
+                idle_timeout=timeout,
+                ca_file=None if ca_file is None else os.fspath(ca_file),
+                insecure=frozenset(self._tls_origin(name) for name in insecure),
+                client_certificates={origin: ClientCertificate(*files) for origin, files in pairs.items()},
+            )
+        )
+
+    def _tls_origin(self, name: str) -> Origin:
+        return Origin.of("https", RegistryName.parse(name).authority)
+
+
+def _parsed(reference: str | Reference) -> Reference:
+    parsed = reference if isinstance(reference, Reference) else parse(reference)
+    if isinstance(parsed, Reference):
+        return parsed
+    raise InvalidReferenceError(f"{parsed} is a place on disk, where a repository in a registry is meant", position=0)
+
+
+def _is_loopback(registry: str) -> bool:
+    host = registry if registry.endswith("]") else registry.rpartition(":")[0] or registry
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _ignore(event: Event) -> None:
+    """Nobody listens."""

@@ -1,0 +1,42 @@
+"""A repository and its parts, which are the categories of the specification."""
+
+from __future__ import annotations
+
+from lading._core.blobs import AsyncBlobs
+from lading._core.exchange import Exchange
+from lading._core.manifests import AsyncManifests
+from lading._core.tags import AsyncTags
+
+
+class AsyncRepository:
+    """One repository: its tags, its manifests and its blobs."""
+
+    def __init__(self, exchange: Exchange, registry: str, name: str) -> None:
+        self._exchange = exchange
+        self._registry = registry
+        self._name = name
+
+    @property
+    def registry(self) -> str:
+        """The registry's name, such as `ghcr.io` or `localhost:5000`."""
+        return self._registry
+
+    @property
+    def name(self) -> str:
+        """The name within the registry, such as `acme/app`."""
+        return self._name
+
+    @property
+    def tags(self) -> AsyncTags:
+        return AsyncTags(self._exchange, self._name)
+
+    @property
+    def manifests(self) -> AsyncManifests:
+        return AsyncManifests(self._exchange, self._name)
+
+    @property
+    def blobs(self) -> AsyncBlobs:
+        return AsyncBlobs(self._exchange, self._name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._registry}/{self._name}>"

@@ -1,0 +1,153 @@
+"""Files as content to be sent, and the digest of a file."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lading._io.bulk import PIECE
+from lading._wire.messages import Reader
+from lading.digest import Digest, hasher
+from lading.errors import LadingError, StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """A file whose digest is known, to be sent any number of times.
+
+    Opening it again after the file has changed is refused: what would be sent no longer has that digest.
+    """
+
+    path: Path
+    digest: Digest
+    size: int
+    _identity: tuple[int, int, int]
+
+    @classmethod
+    def hashed(cls, path: Path, algorithm: str) -> FileSource:
+        """Read a file once for its digest.
+
+        Raises `StorageError` if the file cannot be read, is no regular file, or changes meanwhile.
+        """
+        with refusals(f"cannot read {path}"), _opened(path) as file:
+            identity = _identity(file)
+            hashing, size = hasher(algorithm), 0
+            buffer = memoryview(bytearray(PIECE))
+            while count := file.readinto(buffer):
+                hashing.update(buffer[:count])
+                size += count
+            source = cls(path, Digest.made(algorithm, hashing), size, identity)
+            source._check(file)
+            return source
+
+    def open(self) -> io.FileIO:
+        """Open the file from its first byte. Raises `StorageError` if it is not the one whose digest was taken."""
+        file = _opened(self.path)
+        try:
+            self._check(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _check(self, file: io.FileIO) -> None:
+        if _identity(file) != self._identity or self._identity[0] != self.size:
+            raise StorageError(f"{self.path} changed while it was being pushed: push it again")
+
+
+class SpoolSource:
+    """A temporary file without a name, written once, to be sent any number of times. Close it."""
+
+    __slots__ = ("_file", "digest", "size")
+
+    def __init__(self, file: BinaryIO, digest: Digest, size: int) -> None:
+        with refusals("cannot write a temporary file"):
+            file.flush()
+        self._file = file
+        self.digest = digest
+        self.size = size
+
+    @classmethod
+    def filled(cls, stream: Reader, algorithm: str) -> SpoolSource:
+        """Write a stream to its end. Raises `StorageError` when there is no room for it."""
+        file = temporary_file()
+        try:
+            hashing, size = hasher(algorithm), 0
+            buffer = memoryview(bytearray(PIECE))
+            while count := stream.readinto(buffer) or 0:
+                hashing.update(buffer[:count])
+                size += count
+                with refusals("cannot write a temporary file"):
+                    file.write(buffer[:count])
+            return cls(file, Digest.made(algorithm, hashing), size)
+        except BaseException:
+            file.close()
+            raise
+
+    def open(self) -> Reader:
+        """Return a reader from the first byte; any number may be open at once."""
+        return _PositionedReader(self._file.fileno(), self.size)
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()
+
+
+class _PositionedReader:
+    """Reads a file from its first byte without moving the position that its other readers have."""
+
+    __slots__ = ("_descriptor", "_offset", "_size")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor = descriptor
+        self._offset = 0
+        self._size = size
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        with refusals("cannot read a temporary file"):
+            count = os.preadv(self._descriptor, [buffer[: self._size - self._offset]], self._offset)
+        self._offset += count
+        return count
+
+    def close(self) -> None:
+        """Nothing: the file belongs to its source."""
+
+
+def temporary_file() -> BinaryIO:
+    """Create a file without a name, on the disk that the system keeps for such. Raises `StorageError`."""
+    import tempfile
+
+    with refusals("cannot create a temporary file"):
+        return tempfile.TemporaryFile()  # the caller closes it
+
+
+def _identity(file: io.FileIO) -> tuple[int, int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _opened(path: Path) -> io.FileIO:
+    with refusals(f"cannot read {path}"):
+        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+        file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise StorageError(f"cannot read {path}: not a regular file")
+
+
+@contextmanager
+def refusals(what: str) -> Generator[None]:
+    """Turn what the operating system refuses within the context into `StorageError`s that begin with `what`."""
+    try:
+        yield
+    except LadingError:
+        raise
+    except OSError as error:
+        raise StorageError.because(what, error) from error
