@@ -204,7 +204,7 @@ class Manifests:
     def resolve(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> Descriptor:
         """Ask what a tag or digest stands for: media type, digest and size in bytes of the manifest (end-3, HEAD).
 
-        The manifest is pulled where the registry's answer lacks one of these. Raises `ManifestUnknownError`.
+        The manifest is pulled where the registry's answer lacks one of these. Raises `NotFoundError`.
         """
         return step(self._face.resolve(tag_or_digest, accept=accept))
 
@@ -274,7 +274,7 @@ class Blobs:
         self._face = _face
 
     def resolve(self, blob: str | Descriptor) -> Descriptor:
-        """Ask for a blob's size in bytes, without pulling it (end-2, HEAD). Raises `BlobUnknownError`."""
+        """Ask for a blob's size in bytes, without pulling it (end-2, HEAD). Raises `NotFoundError`."""
         return step(self._face.resolve(blob))
 
     def exists(self, blob: str | Descriptor) -> bool:

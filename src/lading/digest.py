@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 # algorithm ":" encoded, both bounded in length by nothing but the text itself; `fullmatch` leaves no trailing newline.
 _GRAMMAR = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)", re.ASCII)
-_HEX = re.compile(r"[a-f0-9]+", re.ASCII)
-# Registered algorithms: the length of the encoded part, and whether it can be computed here.
+_HEX = re.compile(r"[a-f0-9]*", re.ASCII)
+# The longest front of a text that a digest can start with, to say where another text goes wrong.
+_FRONT = re.compile(r"(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*(?::[a-zA-Z0-9=_-]*)?)?", re.ASCII)
+# Registered algorithms, and how many hexadecimal digits each encodes to.
 _ENCODED_LENGTH = {"sha256": 64, "sha512": 128, "blake3": 64}
+REGISTERED_ALGORITHMS = tuple(_ENCODED_LENGTH)
 _COMPUTED: dict[str, Callable[..., _Hash]] = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 _SHOWN = 100
 
@@ -36,11 +39,12 @@ class Digest(str):
             return text
         match = _GRAMMAR.fullmatch(text)
         if match is None:
-            raise _invalid(text, "not ALGORITHM:ENCODED, such as sha256 and 64 hexadecimal digits")
+            raise _invalid(text, _front(text), "not ALGORITHM:ENCODED, such as sha256 and 64 hexadecimal digits")
         algorithm, encoded = match.groups()
         length = _ENCODED_LENGTH.get(algorithm)
         if length is not None and (len(encoded) != length or not _HEX.fullmatch(encoded)):
-            raise _invalid(text, f"{algorithm} needs {length} lower-case hexadecimal digits after the colon")
+            position = len(algorithm) + 1 + min(_hexadecimal(encoded), length)
+            raise _invalid(text, position, f"{algorithm} needs {length} lower-case hexadecimal digits after the colon")
         return super().__new__(cls, text)
 
     @classmethod
@@ -91,6 +95,16 @@ def hasher(algorithm: str, content: bytes = b"") -> _Hash:
         ) from None
 
 
-def _invalid(text: str, why: str) -> InvalidDigestError:
+def _front(text: str) -> int:
+    front = _FRONT.match(text)
+    return 0 if front is None else front.end()
+
+
+def _hexadecimal(encoded: str) -> int:
+    digits = _HEX.match(encoded)
+    return 0 if digits is None else digits.end()
+
+
+def _invalid(text: str, position: int, why: str) -> InvalidDigestError:
     shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
-    return InvalidDigestError(f"invalid digest {shown!r}: {why}", text=text, position=0)
+    return InvalidDigestError(f"invalid digest {shown!r}: {why}", text=text, position=position)

@@ -1,7 +1,8 @@
 """Every error that lading raises.
 
     LadingError
-    ├── InvalidReferenceError, InvalidDigestError, InvalidTagError   your text does not parse (also ValueError)
+    ├── InvalidReferenceError, InvalidDigestError, InvalidTagError,  your text does not parse (also ValueError)
+    │   InvalidPlatformError, InvalidMediaTypeError
     ├── DocumentError                                                a manifest, index or config is not what it must be
     │   └── UnexpectedMediaTypeError
     ├── VerificationError                                            the content is not what its descriptor says
@@ -69,6 +70,14 @@ class InvalidDigestError(_TextError):
 
 class InvalidTagError(_TextError):
     """A text is not a tag."""
+
+
+class InvalidPlatformError(_TextError):
+    """A text is not a platform."""
+
+
+class InvalidMediaTypeError(_TextError):
+    """A text is not a media type."""
 
 
 class DocumentError(LadingError):

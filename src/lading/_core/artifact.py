@@ -8,34 +8,32 @@ marked in the way of the ORAS tools (`io.deis.oras.content.unpack`), which read 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self
 
-from lading._core.blobs import receive
+from lading._core.blobs import Take, receive
 from lading._core.exchange import Exchange
 from lading._core.manifests import AsyncManifests
 from lading._core.packing import pack_directory
 from lading._core.places import open_below
-from lading._core.titles import safe_title
+from lading._core.titles import safe_title, title_key
 from lading._core.unpacking import unpack
 from lading._core.uploads import push_blob
-from lading._io.base import Body
-from lading._io.bulk import VerifiedReader, pump
+from lading._io.bulk import Arriving, pump
 from lading._io.files import FileSource, SpoolSource, temporary_file
 from lading._wire.messages import Source
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageManifest, Manifest
-from lading.errors import DigestMismatchError, DocumentError
+from lading.errors import DigestMismatchError, DocumentError, LimitExceededError, ProtocolError
 from lading.media_types import OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM, check_media_type
 from lading.platform import Platform
 from lading.reference import Reference
-from lading.verification import Verifier
 
 _EMPTY = b"{}"
 
@@ -73,14 +71,17 @@ class Artifact:
     ) -> Self:
         """Describe an artifact of a type (a media type) made of files and directories.
 
-        Raises `DocumentError` for a type that is no media type, and for titles that are unsafe or stand twice.
+        Raises `InvalidMediaTypeError` for a type that is none, and `DocumentError` for titles that are unsafe or stand
+        twice.
         """
         check_media_type(artifact_type)
         complete = tuple(_completed(file if isinstance(file, File) else File(file)) for file in files)
-        titles = [file.title for file in complete]
-        for title in titles:
-            if titles.count(title) > 1:
-                raise DocumentError(f"two files of one artifact have the title {title!r}: give one of them another")
+        twins: dict[str, File] = {}
+        for file in complete:
+            if twins.setdefault(_key(file.title or ""), file) is not file:
+                raise DocumentError(
+                    f"two files of one artifact have the title {file.title!r}: give one of them another"
+                )
         return cls(artifact_type, complete, dict(annotations or {}))
 
 
@@ -144,8 +145,10 @@ async def pull_files(
 
     async def pull(entry: tuple[str, Descriptor]) -> Path:
         title, layer = entry
-        take = _take_directory if layer.annotations.get(UNPACK) == "true" else _take_file
-        await receive(exchange, reference.repository, layer, partial(take, layer, directory, title), title=title)
+        take: Take = partial(_take_file, directory, title)
+        if layer.annotations.get(UNPACK) == "true":
+            take = partial(_take_directory, directory, title, layer.annotations.get(UNPACKED_DIGEST))
+        await receive(exchange, reference.repository, layer, take, title=title)
         return directory / title
 
     return Pulled(manifest, tuple(await exchange.io.map(pull, titled.items(), limit=concurrency)))
@@ -191,35 +194,43 @@ def _manifest(artifact: Artifact, config: Descriptor, layers: list[Descriptor]) 
     )
 
 
-def _take_file(
-    _: Descriptor, directory: Path, title: str, body: Body, verifier: Verifier, progress: Callable[[int], None]
-) -> None:
+def _take_file(directory: Path, title: str, arriving: Arriving) -> None:
     """Write a layer to its place below a directory."""
     with open_below(directory, title) as place, place.create() as draft:
-        pump(body, draft.file.write, verifier, progress)
+        pump(arriving, draft.file.write)
         draft.publish()
 
 
-def _take_directory(
-    layer: Descriptor, directory: Path, title: str, body: Body, verifier: Verifier, progress: Callable[[int], None]
-) -> None:
+def _take_directory(directory: Path, title: str, unpacked_digest: str | None, arriving: Arriving) -> None:
     """Unpack a layer to its place below a directory while it arrives."""
-    digest = layer.annotations.get(UNPACKED_DIGEST)
-    content_digest = None if digest is None else Digest(digest)
-    unpack(VerifiedReader(body, verifier, progress), directory, title, content_digest=content_digest)
+    content_digest = None if unpacked_digest is None else Digest(unpacked_digest)
+    try:
+        unpack(arriving, directory, title, content_digest=content_digest)
+    except LimitExceededError:
+        raise
+    except ProtocolError:
+        # An archive that was damaged on its way looks hostile; its digest tells which of the two it is.
+        arriving.drain()
+        raise
 
 
 def _titled(manifest: ImageManifest, reference: Reference) -> dict[str, Descriptor]:
     """Return the layers that are files, by their titles."""
     titled: dict[str, Descriptor] = {}
+    twins: dict[str, Descriptor] = {}
     for layer in manifest.layers:
         title = layer.annotations.get(TITLE)
         if title is None:
             continue
         name = str(safe_title(title))
-        if name in titled and titled[name].digest != layer.digest:
+        if twins.setdefault(_key(name), layer).digest != layer.digest:
             raise DocumentError(f"{reference} has two different files with the title {title!r}: nothing was written")
         titled[name] = layer
     if not titled:
         raise DocumentError(f"{reference} has no files: none of its layers has a title. Pull its blobs one by one")
     return titled
+
+
+def _key(title: str) -> str:
+    # Titles that differ in case or normalisation only are one file on some file systems, and so on all of them here.
+    return title_key(PurePosixPath(title))

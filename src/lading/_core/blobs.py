@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from lading._core.exchange import Exchange
 from lading._core.stream import AsyncBlobStream, checked_size
 from lading._core.uploads import blob_exists, push_blob
-from lading._io.base import Body
-from lading._io.bulk import pump, read_all
+from lading._io.bulk import Arriving, pump, read_all
 from lading._io.files import FileSource, SpoolSource
 from lading._wire import answers, endpoints, problems, requests
 from lading._wire.messages import Reader
@@ -22,6 +22,9 @@ from lading.events import Progress
 from lading.media_types import OCTET_STREAM
 from lading.stores.durable import NewFile
 from lading.verification import Verifier
+
+Take: TypeAlias = Callable[[Arriving], None]
+"""What becomes of a blob that arrives: a blocking function that reads it to its end, or raises."""
 
 
 class AsyncBlobs:
@@ -35,7 +38,7 @@ class AsyncBlobs:
         self._name = name
 
     async def resolve(self, blob: str | Descriptor) -> Descriptor:
-        """Ask for a blob's size in bytes, without pulling it (end-2, HEAD). Raises `BlobUnknownError`."""
+        """Ask for a blob's size in bytes, without pulling it (end-2, HEAD). Raises `NotFoundError`."""
         digest, _ = _named(blob)
         request = requests.resolve_blob(self._exchange.origin, self._name, digest)
         answer = await self._exchange.read(endpoints.PULL_BLOB, request, limit=0)
@@ -66,6 +69,7 @@ class AsyncBlobs:
         blobs are for `pull_file` and `open`.
         """
         digest, size = _named(blob)
+        verifier = Verifier(digest, size)
         request = requests.pull_blob(self._exchange.origin, self._name, digest)
         async with self._exchange.open(endpoints.PULL_BLOB, request) as body:
             checked_size(request, body, size)
@@ -73,7 +77,6 @@ class AsyncBlobs:
             content = await self._exchange.io.call(
                 read_all, body, limit, f"blob {digest}", cancellation=body.cancellation
             )
-        verifier = Verifier(digest, size)
         verifier.update(content)
         verifier.finish()
         return content
@@ -136,29 +139,27 @@ async def receive(
     exchange: Exchange,
     name: str,
     blob: str | Descriptor,
-    take: Callable[[Body, Verifier, Callable[[int], None]], None],
+    take: Take,
     *,
     title: str = "",
 ) -> Verifier:
-    """Pull a blob by having `take`, in one thread from beginning to end, read the body, verify and store it.
-
-    `take` is given the body, what verifies it, and what to tell the total of bytes to.
-    """
-    digest, size = _named(blob)
+    """Pull a blob by having `take`, in one thread from beginning to end, read what arrives and store it."""
+    digest, expected = _named(blob)
+    verifier = Verifier(digest, expected)
     request = requests.pull_blob(exchange.origin, name, digest)
     async with exchange.open(endpoints.PULL_BLOB, request) as body:
-        size = checked_size(request, body, size)
-        verifier = Verifier(digest, size)
+        size = checked_size(request, body, expected)
 
         def progress(offset: int) -> None:
             exchange.emit(Progress("pull", digest, offset, size, title))
 
         progress(0)
-        await exchange.io.call(take, body, verifier, progress, cancellation=body.cancellation)
+        arriving = Arriving(body, verifier, progress)
+        await exchange.io.call(take, arriving, cancellation=body.cancellation)
     return verifier
 
 
-def _take_file(path: Path, body: Body, verifier: Verifier, progress: Callable[[int], None]) -> None:
+def _take_file(path: Path, arriving: Arriving) -> None:
     with NewFile(path.parent) as file:
-        pump(body, file.write, verifier, progress)
+        pump(arriving, file.write)
         file.publish(path)

@@ -16,7 +16,6 @@ from lading._core.registry import AsyncRegistry
 from lading._core.repository import AsyncRepository
 from lading._io.base import IO, Transport
 from lading._io.bulk import one_at_a_time
-from lading._io.loops import AsyncIO
 from lading._wire.messages import Headers, Origin
 from lading.descriptor import Descriptor
 from lading.errors import InvalidReferenceError
@@ -62,7 +61,7 @@ class AsyncClient:
         self._concurrency = concurrency
         self._budgets = budgets or Budgets()
         self._emit: EventHandler = one_at_a_time(on_event) if on_event else _ignore
-        self._io = _io or AsyncIO()
+        self._io = _io or _async_io()
         self._exchanges: dict[Origin, Exchange] = {}
         self._transport = transport or self._sockets(insecure, ca_file, client_certificates or {}, timeout)
 
@@ -161,6 +160,13 @@ class AsyncClient:
 
     def _tls_origin(self, name: str) -> Origin:
         return Origin.of("https", RegistryName.parse(name).authority)
+
+
+def _async_io() -> IO:
+    # asyncio takes as long to import as a request takes: the blocking face, and so the command, does without it.
+    from lading._io.loops import AsyncIO
+
+    return AsyncIO()
 
 
 def _parsed(reference: str | Reference) -> Reference:

@@ -35,7 +35,7 @@ class AsyncManifests:
     async def resolve(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> Descriptor:
         """Ask what a tag or digest stands for: media type, digest and size in bytes of the manifest (end-3, HEAD).
 
-        The manifest is pulled where the registry's answer lacks one of these. Raises `ManifestUnknownError`.
+        The manifest is pulled where the registry's answer lacks one of these. Raises `NotFoundError`.
         """
         request = requests.resolve_manifest(self._exchange.origin, self._name, tag_or_digest, accept=accept)
         try:
@@ -117,7 +117,8 @@ class AsyncManifests:
         limit = self._exchange.budgets.pushed_manifest
         if len(pushed.raw) > limit:
             raise LimitExceededError(
-                f"a manifest of {len(pushed.raw)} bytes is more than the {limit} that registries must take"
+                f"a manifest of {len(pushed.raw)} bytes is more than the {limit} that registries are known to take: "
+                f"Budgets(pushed_manifest={len(pushed.raw)}) allows it"
             )
         if len(tags) == 1:
             await self._put(pushed, tags[0], ())

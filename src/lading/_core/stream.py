@@ -52,8 +52,8 @@ class AsyncBlobStream:
         self._body = await self._opening.__aenter__()
         try:
             self._size = checked_size(self._request, self._body, self._size)
-        except BaseException:
-            self._body.close()
+        except BaseException as error:
+            await self._opening.__aexit__(type(error), error, error.__traceback__)
             raise
         return self
 

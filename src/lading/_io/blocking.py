@@ -6,7 +6,6 @@ import contextvars
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager
 
 from lading._io.base import Arguments, Body, Cancellation, T, Transport, U, step
@@ -56,6 +55,9 @@ class BlockingIO:
         return getattr(self._shared, "scope", None)
 
     def _map_in_threads(self, call: Callable[[U], Awaitable[T]], work: list[U], limit: int) -> list[T]:
+        # Imported here because it brings in logging: a command that moves one thing at a time should not wait for that.
+        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
         scope, outer = Cancellation(), self._scope()
         ticket = outer.attach(scope.cancel) if outer else 0
 

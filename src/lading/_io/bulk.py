@@ -14,26 +14,11 @@ PIECE = 1 << 20
 """Bytes in one read: large enough that Python costs microseconds a MiB, small enough to stay in the cache."""
 
 
-def pump(
-    body: Body, write: Callable[[memoryview], object], verifier: Verifier, progress: Callable[[int], None]
-) -> None:
-    """Move a whole body to `write`, verified. `progress` is told the total of bytes after each piece.
+class Arriving(io.RawIOBase):
+    """A blob on its way, as a file object that ends only if the content was the right one.
 
-    Raises `VerificationError` if the content is not what the verifier expects; what was written is then worthless.
-    """
-    buffer = memoryview(bytearray(PIECE))
-    while count := body.readinto(buffer):
-        piece = buffer[:count]
-        verifier.update(piece)
-        write(piece)
-        progress(verifier.seen)
-    verifier.finish()
-
-
-class VerifiedReader(io.RawIOBase):
-    """An open body as a file object to be read, that ends only if the content was the right one.
-
-    Reading raises `VerificationError` in place of the end otherwise. Closing it leaves the body open.
+    Reading raises `VerificationError` in place of the end otherwise. `progress` is told the total of bytes after each
+    read. Closing it leaves the body open.
     """
 
     def __init__(self, body: Body, verifier: Verifier, progress: Callable[[int], None]) -> None:
@@ -54,6 +39,19 @@ class VerifiedReader(io.RawIOBase):
         self._verifier.update(view[:count])
         self._progress(self._verifier.seen)
         return count
+
+    def drain(self) -> None:
+        """Read to the end for the sake of verification alone."""
+        buffer = memoryview(bytearray(PIECE))
+        while self.readinto(buffer):
+            pass
+
+
+def pump(arriving: Arriving, write: Callable[[memoryview], object]) -> None:
+    """Write all of a blob. Raises `VerificationError` at its end if it is not the right one: drop it then."""
+    buffer = memoryview(bytearray(PIECE))
+    while count := arriving.readinto(buffer):
+        write(buffer[:count])
 
 
 def read_all(body: Body, limit: int, what: str) -> bytes:

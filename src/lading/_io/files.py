@@ -135,10 +135,10 @@ def _identity(file: io.FileIO) -> tuple[int, int, int]:
 def _opened(path: Path) -> io.FileIO:
     with refusals(f"cannot read {path}"):
         # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
-        file = io.FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        return file
-    file.close()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return io.FileIO(descriptor)
+    os.close(descriptor)
     raise StorageError(f"cannot read {path}: not a regular file")
 
 

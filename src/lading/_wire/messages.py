@@ -1,7 +1,7 @@
 """What goes over the wire, in both roles: the client makes requests and reads responses, the server the reverse.
 
-A body to be *sent* by the client is `bytes` or a `Source`, which can be opened again when a request has to be repeated. A
-body that is *read* is a `Reader`: any binary file object will do, so a test answers with `io.BytesIO`.
+A body to be *sent* by the client is `bytes` or a `Source`, which can be opened again when a request has to be repeated.
+A body that is *read* is a `Reader`: any binary file object will do, so a test answers with `io.BytesIO`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _TARGET = re.compile(r"/[\x21-\x7e]*", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]", re.ASCII)
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SHOWN = 80
 
 
 class Reader(Protocol):
@@ -54,9 +55,9 @@ class Origin:
 
     def __post_init__(self) -> None:
         if self.scheme not in _DEFAULT_PORTS:
-            raise ValueError(f"scheme {self.scheme!r} is neither http nor https")
+            raise ValueError(f"scheme {self.scheme[:_SHOWN]!r} is neither http nor https")
         if not _HOST.fullmatch(self.host) or not 0 < self.port < 65536:
-            raise ValueError(f"{self.host!r} with port {self.port} is no host")
+            raise ValueError(f"{self.host[:_SHOWN]!r} with port {self.port} is no host")
 
     @classmethod
     def of(cls, scheme: str, authority: str) -> Self:
@@ -65,7 +66,7 @@ class Origin:
         if not colon or authority.endswith("]"):
             host, port = authority, str(_DEFAULT_PORTS.get(scheme, 0))
         if not (port.isascii() and port.isdecimal() and len(port) <= 5):
-            raise ValueError(f"port {port!r} is not a number")
+            raise ValueError(f"port {port[:_SHOWN]!r} is not a number")
         return cls(scheme, host.lower(), int(port))
 
     @property

@@ -1,0 +1,97 @@
+# Everything a checkout needs, from a Python 3.11+ and the package index alone. Environments are made under .venvs/.
+#
+#   make demo     push, list, inspect and pull real content against an embedded registry
+#   make test     lint and type checks once, the tests on every CPython >= 3.11 that is found
+#
+# PYTHON=python3.12 (a name or a path) makes any of them use that interpreter alone; ARGS='-k digest' goes to pytest.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/test-%/ready .venvs/lint-%/ready
+.PHONY: demo test lint format coverage changelog clean help
+
+# One VERSION=PATH for each usable interpreter, oldest first.
+PYTHONS := $(shell sh scripts/pythons.sh $(PYTHON))
+ifeq ($(PYTHONS),)
+$(error no usable Python found: lading needs CPython 3.11 or newer with venv and pip (on Debian and Ubuntu: apt install python3 python3-venv))
+endif
+VERSIONS := $(foreach python,$(PYTHONS),$(firstword $(subst =, ,$(python))))
+NEWEST := $(lastword $(VERSIONS))
+SOURCES := $(shell find src -name '*.py')
+
+# Nothing of the caller's environment may reach into ours.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+LINT := .venvs/lint-$(NEWEST)/bin
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4
+
+demo: .venvs/demo-$(NEWEST)/ready
+	@.venvs/demo-$(NEWEST)/bin/lading demo
+
+test: lint $(VERSIONS:%=test-%)
+
+lint: .venvs/lint-$(NEWEST)/ready
+	@echo '== lint'
+	$(LINT)/ruff format --check --quiet
+	$(LINT)/ruff check --quiet
+	$(LINT)/mypy
+	$(LINT)/basedpyright --pythonpath $(LINT)/python
+	$(LINT)/lint-imports --no-logo
+	$(LINT)/python scripts/blocking_face.py --check
+	$(LINT)/towncrier build --draft --version unreleased >/dev/null
+
+test-%: .venvs/test-%/ready
+	@echo '== tests on Python $*'
+	.venvs/test-$*/bin/$(PYTEST) $(ARGS)
+
+format: .venvs/lint-$(NEWEST)/ready
+	$(LINT)/ruff format
+	$(LINT)/ruff check --fix
+	$(LINT)/python scripts/blocking_face.py
+
+coverage: .venvs/test-$(NEWEST)/ready
+	.venvs/test-$(NEWEST)/bin/python -m coverage erase
+	.venvs/test-$(NEWEST)/bin/python -m coverage run -m pytest $(ARGS)
+	.venvs/test-$(NEWEST)/bin/python -m coverage combine --quiet
+	.venvs/test-$(NEWEST)/bin/python -m coverage report
+
+changelog: .venvs/lint-$(NEWEST)/ready
+	$(LINT)/towncrier build --version $$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/lading/_version.py)
+
+clean:
+	rm -rf .venvs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* dist
+
+help:
+	@sed -n '/^$$/q;s/^# \{0,1\}//p' Makefile
+
+# The interpreter of a version; an empty environment made from it; pip, new enough for dependency groups, at work on it.
+interpreter = $(lastword $(subst =, ,$(filter $(1)=%,$(PYTHONS))))
+environment = $(call interpreter,$(1)) -m venv --clear --without-pip $(@D)
+install = .venvs/pip-$(NEWEST)/bin/python -m pip --python $(@D)/bin/python install --quiet
+
+.venvs/pip-%/ready:
+	@echo '== environment $(@D)'
+	@$(call interpreter,$*) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+# A real installation, as a user has it; the others see changes of the source at once.
+.venvs/demo-%/ready: pyproject.toml README.md LICENSE $(SOURCES) | .venvs/pip-$(NEWEST)/ready
+	@echo '== environment $(@D)'
+	@$(call environment,$*)
+	@$(install) '.[cli]'
+	@touch $@
+
+.venvs/test-%/ready: pyproject.toml | .venvs/pip-$(NEWEST)/ready
+	@echo '== environment $(@D)'
+	@$(call environment,$*)
+	@$(install) --editable '.[cli]' --group test
+	@touch $@
+
+.venvs/lint-%/ready: pyproject.toml | .venvs/pip-$(NEWEST)/ready
+	@echo '== environment $(@D)'
+	@$(call environment,$*)
+	@$(install) --editable '.[cli]' --group dev
+	@touch $@

@@ -1,0 +1,229 @@
+"""Which endpoints there are (distribution-spec, Endpoints).
+
+One table, read in both directions: the client makes targets of its rows, the server finds the row of a target. What
+reaches a URL, or comes out of one, has passed the grammar of names, tags and digests.
+
+A path has one reading at most. It is read from its end, where the rows differ (`…/blobs/<digest>`, `…/tags/list`), and
+the name is everything before that: `/v2/a/blobs/uploads/manifests/x` is the tag `x` of the repository
+`a/blobs/uploads`. Nothing is unescaped but the colon of a digest, which some clients write as `%3A`: no other escaped
+character can belong to a valid path, so a name has one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lading._wire.display import quoted
+from lading._wire.urls import Query, with_query
+from lading.digest import Digest
+from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError
+from lading.reference import check_name, check_tag
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endpoint:
+    """One row of the table.
+
+    `success` are the statuses that the specification gives to success, `tolerated` further ones that real registries
+    give. `query` are the parameters; the one that is the `selector` tells the row from others of the same method and
+    path. A row with GET is answered to HEAD as well (RFC 9110, section 9.3.2).
+    """
+
+    ids: tuple[str, ...]
+    method: str
+    template: str
+    success: tuple[int, ...]
+    tolerated: tuple[int, ...] = ()
+    query: tuple[str, ...] = ()
+    selector: str | None = None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that the row is answered to."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+_BLOB = "/v2/{name}/blobs/{digest}"
+_MANIFEST = "/v2/{name}/manifests/{tag_or_digest}"
+_UPLOADS = "/v2/{name}/blobs/uploads/"
+# The specification leaves upload locations to the server. This is ours; a client takes the one it is given.
+_UPLOAD = "/v2/{name}/blobs/uploads/{session}"
+
+PING = Endpoint(("end-1",), "GET", "/v2/", (200,))
+PULL_BLOB = Endpoint(("end-2",), "GET", _BLOB, (200, 206))
+PULL_MANIFEST = Endpoint(("end-3",), "GET", _MANIFEST, (200,))
+MOUNT_BLOB = Endpoint(("end-11",), "POST", _UPLOADS, (201, 202), query=("mount", "from"), selector="mount")
+PUSH_BLOB_AT_ONCE = Endpoint(("end-4b",), "POST", _UPLOADS, (201, 202), query=("digest",), selector="digest")
+START_UPLOAD = Endpoint(("end-4a", "end-4c"), "POST", _UPLOADS, (202,), (200, 201, 204), ("digest-algorithm",))
+PATCH_UPLOAD = Endpoint(("end-5",), "PATCH", _UPLOAD, (202,), (200, 201, 204))
+FINISH_UPLOAD = Endpoint(("end-6",), "PUT", _UPLOAD, (201,), query=("digest",))
+PUSH_MANIFEST = Endpoint(("end-7a", "end-7b"), "PUT", _MANIFEST, (201,), query=("tag",))
+LIST_TAGS = Endpoint(("end-8a", "end-8b"), "GET", "/v2/{name}/tags/list", (200,), query=("n", "last"))
+DELETE_MANIFEST = Endpoint(("end-9",), "DELETE", _MANIFEST, (202,), (200, 204))
+DELETE_BLOB = Endpoint(("end-10",), "DELETE", _BLOB, (202,), (200, 204))
+LIST_REFERRERS = Endpoint(
+    ("end-12a", "end-12b"), "GET", "/v2/{name}/referrers/{digest}", (200,), query=("artifactType",)
+)
+UPLOAD_STATUS = Endpoint(("end-13",), "GET", _UPLOAD, (204,), (200, 202))
+CANCEL_UPLOAD = Endpoint(("end-14",), "DELETE", _UPLOAD, (204,), (200, 202))
+LIST_REPOSITORIES = Endpoint(("_catalog",), "GET", "/v2/_catalog", (200,), query=("n", "last"))
+DISCOVER_EXTENSIONS = Endpoint(("_oci/ext/discover",), "GET", "/v2/_oci/ext/discover", (200,))
+
+# Rows with a selector stand before the row without one.
+ENDPOINTS = (
+    PING,
+    PULL_BLOB,
+    PULL_MANIFEST,
+    MOUNT_BLOB,
+    PUSH_BLOB_AT_ONCE,
+    START_UPLOAD,
+    PATCH_UPLOAD,
+    FINISH_UPLOAD,
+    PUSH_MANIFEST,
+    LIST_TAGS,
+    DELETE_MANIFEST,
+    DELETE_BLOB,
+    LIST_REFERRERS,
+    UPLOAD_STATUS,
+    CANCEL_UPLOAD,
+    LIST_REPOSITORIES,
+    DISCOVER_EXTENSIONS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A request that belongs to a row. Parts that the row's path has not are empty; every other is valid.
+
+    `tag_or_digest` is a `Digest` if it is a digest, else a tag.
+    """
+
+    endpoint: Endpoint
+    name: str = ""
+    tag_or_digest: str = ""
+    digest: Digest | None = None
+    session: str = ""
+    query: Query = field(default_factory=Query)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that belongs to no row: the status and the error code to answer it with.
+
+    `allow` are the methods of the path, for the `Allow` field of a 405.
+    """
+
+    status: int
+    code: str
+    message: str
+    allow: tuple[str, ...] = ()
+
+
+def target(
+    endpoint: Endpoint,
+    *,
+    name: str = "",
+    tag_or_digest: str = "",
+    digest: str = "",
+    session: str = "",
+    query: Iterable[tuple[str, str]] = (),
+) -> str:
+    """Make the request target of an endpoint.
+
+    Raises `InvalidReferenceError`, `InvalidTagError` or `InvalidDigestError` for a part outside its grammar, and
+    `ValueError` for a session or a parameter that the table does not know.
+    """
+    path = endpoint.template
+    if "{name}" in path:
+        path = path.replace("{name}", check_name(name))
+    if "{tag_or_digest}" in path:
+        path = path.replace("{tag_or_digest}", _tag_or_digest(tag_or_digest))
+    if "{digest}" in path:
+        path = path.replace("{digest}", Digest(digest))
+    if "{session}" in path:
+        path = path.replace("{session}", _session(session))
+    pairs = tuple(query)
+    for parameter, _ in pairs:
+        if parameter not in endpoint.query:
+            raise ValueError(f"{endpoint.ids[0]} has no query parameter {parameter!r}")
+    return with_query(path, pairs)
+
+
+def match(method: str, target: str) -> Match | Refusal:
+    """Find the row of a request."""
+    path, _, text = target.partition("?")
+    path = path.replace("%3A", ":").replace("%3a", ":")
+    query = Query.parse(text)
+    for pattern, rows in _ROUTES:
+        found = pattern.fullmatch(path)
+        if found is not None:
+            return _match(method, rows, found.groupdict(), query)
+    return Refusal(404, "UNSUPPORTED", f"there is no endpoint {quoted(path)}")
+
+
+def repository_of(path: str) -> str | None:
+    """Return the text that stands in the place of the repository's name, if the path is that of a row that has one."""
+    for pattern, _ in _ROUTES:
+        found = pattern.fullmatch(path)
+        if found is not None:
+            return found.groupdict().get("name")
+    return None
+
+
+def _match(method: str, rows: tuple[Endpoint, ...], parts: dict[str, str], query: Query) -> Match | Refusal:
+    for endpoint in rows:
+        if method in endpoint.methods and (endpoint.selector is None or endpoint.selector in query):
+            break
+    else:
+        allow = tuple(sorted({allowed for row in rows for allowed in row.methods}))
+        return Refusal(405, "UNSUPPORTED", f"{quoted(method)} is none of {', '.join(allow)}", allow)
+    try:
+        return Match(
+            endpoint,
+            name=check_name(parts["name"]) if "name" in parts else "",
+            tag_or_digest=_tag_or_digest(parts["tag_or_digest"]) if "tag_or_digest" in parts else "",
+            digest=Digest(parts["digest"]) if "digest" in parts else None,
+            session=_session(parts["session"]) if "session" in parts else "",
+            query=query,
+        )
+    except ValueError as error:
+        return _refusal(endpoint, error)
+
+
+def _refusal(endpoint: Endpoint, error: ValueError) -> Refusal:
+    if isinstance(error, InvalidReferenceError):
+        return Refusal(400, "NAME_INVALID", str(error))
+    if isinstance(error, InvalidDigestError):
+        return Refusal(400, "DIGEST_INVALID", str(error))
+    if isinstance(error, InvalidTagError):
+        # Nothing has such a tag, and nothing can be given it.
+        status, code = (400, "MANIFEST_INVALID") if endpoint is PUSH_MANIFEST else (404, "MANIFEST_UNKNOWN")
+        return Refusal(status, code, str(error))
+    return Refusal(404, "BLOB_UPLOAD_UNKNOWN", str(error))
+
+
+def _tag_or_digest(text: str) -> str:
+    return Digest(text) if ":" in text else check_tag(text)
+
+
+_SESSION = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+
+
+def _session(text: str) -> str:
+    if not _SESSION.fullmatch(text):
+        raise ValueError(f"no upload session has the name {quoted(text)}")
+    return text
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """Compile a template. Only the name may hold slashes, so a match costs one pass over the path and one back."""
+    source = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template).replace("(?P<name>[^/]+)", "(?P<name>.*)")
+    return re.compile(source, re.ASCII)
+
+
+_ROUTES = tuple(
+    (_pattern(template), tuple(row for row in ENDPOINTS if row.template == template))
+    for template in dict.fromkeys(row.template for row in ENDPOINTS)
+)

@@ -1,0 +1,240 @@
+"""What the header fields of this protocol say (RFC 9110, RFC 8288, distribution-spec).
+
+Readers are tolerant where registries are known to differ and give None for what makes no sense; every one of them is
+linear in the length of its text. Fields that only the embedded registry reads are read strictly.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lading._wire.messages import Headers
+
+# RFC 9110, sections 5.6.2 and 5.6.4. The alternatives in each of these patterns exclude one another, and patterns are
+# matched at a position, never searched for, so that no text makes them slower than linear.
+TCHARS = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+QUOTED_STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
+
+_LINK = re.compile(r"[\s,]*<([^<>]*)>", re.ASCII)
+_PARAMETER = re.compile(rf"\s*;\s*(?:({TCHARS})\s*(?:=\s*(?:{QUOTED_STRING}|([^\s;,]*)))?)?", re.ASCII | re.DOTALL)
+_WARNING = re.compile(rf"[\s,]*([0-9]{{3}})\s+\S+\s+{QUOTED_STRING}(?:\s+{QUOTED_STRING})?", re.ASCII | re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_MEDIA_TYPE = re.compile(rf"({TCHARS}/{TCHARS})[ \t]*(?:;.*)?", re.ASCII | re.DOTALL)
+_UPLOAD_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?", re.ASCII)
+_CHUNK_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
+_WANTED_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
+_RATE = re.compile(r"([0-9]{1,18})(?:[ \t]*;[ \t]*w=([0-9]{1,18}))?(?:[ \t]*;.*)?", re.ASCII | re.DOTALL)
+_DATE = re.compile(
+    r"[A-Z][a-z]{2}, ([0-9]{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([0-9]{4}) "
+    r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT",
+    re.ASCII,
+)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_LARGEST = 2**63 - 1
+# distribution-spec, Warnings: no more than 4096 bytes in all headers together.
+_WARNING_BYTES = 4096
+# A wait of thirty years is a Unix time: some services put one into Retry-After.
+_UNIX_TIMES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRange:
+    """The part of a representation that a 206 brings: both ends inclusive; `size` is None where it is not known."""
+
+    first: int
+    last: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRange:
+    """The part that a request asks for: `first` to `last` inclusive, to the end, or the `last` bytes if no `first`."""
+
+    first: int | None
+    last: int | None
+
+    def within(self, size: int) -> tuple[int, int] | None:
+        """Return the first and the last position in content of `size` bytes; None means 416."""
+        if self.first is None:
+            wanted = min(self.last or 0, size)
+            return (size - wanted, size - 1) if wanted else None
+        if self.first >= size:
+            return None
+        return self.first, size - 1 if self.last is None else min(self.last, size - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A number of requests, per `window` seconds if the registry said so (`100;w=21600`)."""
+
+    count: int
+    window: int | None
+
+
+def number(text: str | None) -> int | None:
+    """Read a decimal number such as a Content-Length; None if it is anything else, or needs more than 63 bits."""
+    if text is None or not _NUMBER.fullmatch(text) or int(text) > _LARGEST:
+        return None
+    return int(text)
+
+
+def comma_list(values: Iterable[str]) -> tuple[str, ...]:
+    """Read a list of tokens that may be spread over several fields (RFC 9110, section 5.6.1)."""
+    items = (item.strip(" \t") for value in values for item in value.split(","))
+    return tuple(item for item in items if item)
+
+
+def media_type(text: str | None) -> str | None:
+    """Read a Content-Type: the type alone, in lower case, or None if there is none to be read."""
+    found = _MEDIA_TYPE.fullmatch(text.strip(" \t")) if text is not None else None
+    return found[1].lower() if found else None
+
+
+def next_link(values: Iterable[str]) -> str | None:
+    """Return the target of the first link with the relation `next`, unresolved (RFC 8288, section 3)."""
+    for value in values:
+        position = 0
+        while link := _LINK.match(value, position):
+            relations, position = _relations(value, link.end())
+            if "next" in relations:
+                return link[1].strip()
+    return None
+
+
+def upload_range(text: str | None) -> int | None:
+    """Return the last position in the `Range` of an upload, or None.
+
+    The specification writes `0-9`; `bytes=0-9`, `bytes 0-9` and `0-9/10` are read as well. After no byte and after one
+    byte registries alike say `0-0`: which of them is meant, only the sender knows.
+    """
+    found = _UPLOAD_RANGE.fullmatch(text.strip(" \t")) if text is not None else None
+    if found is None or int(found[1]) or int(found[2]) > _LARGEST:
+        return None
+    return int(found[2])
+
+
+def chunk_range(text: str) -> tuple[int, int] | None:
+    """Read the `Content-Range` of a chunk strictly: `start-end`, both inclusive, without a unit (end-5)."""
+    found = _CHUNK_RANGE.fullmatch(text)
+    if found is None or not int(found[1]) <= int(found[2]) <= _LARGEST:
+        return None
+    return int(found[1]), int(found[2])
+
+
+def content_range(text: str | None) -> ContentRange | None:
+    """Read the `Content-Range` of a 206 strictly (RFC 9110, section 14.4); None if it contradicts itself."""
+    found = _CONTENT_RANGE.fullmatch(text) if text is not None else None
+    if found is None:
+        return None
+    first, last = int(found[1]), int(found[2])
+    size = None if found[3] == "*" else int(found[3])
+    if not first <= last <= _LARGEST or (size is not None and not last < size <= _LARGEST):
+        return None
+    return ContentRange(first, last, size)
+
+
+def wanted_range(text: str | None) -> WantedRange | None:
+    """Read the `Range` of a request for one range of bytes (RFC 9110, section 14.1.2).
+
+    None for every other unit, for several ranges and for nonsense: such a field is ignored and all is sent.
+    """
+    found = _WANTED_RANGE.fullmatch(text) if text is not None else None
+    if found is None or not (found[1] or found[2]):
+        return None
+    first, last = (int(part) if part else None for part in found.groups())
+    if first is not None and last is not None and last < first:
+        return None
+    return WantedRange(first, last)
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Return the seconds that `Retry-After` asks to wait, the longest if there are several; None if none can be read.
+
+    A date counts from the answer's own `Date`, so that a wrong clock on this side does no harm; so does a number that
+    can only be a Unix time. A time that has passed is None.
+    """
+    answered = http_date(headers.get("Date"))
+    waits = [wait for value in headers.all("Retry-After") if (wait := _wait(value.strip(" \t"), answered)) is not None]
+    return max(waits, default=None)
+
+
+def http_date(text: str | None) -> int | None:
+    """Return the Unix time of a date in the one form that may be sent (RFC 9110, section 5.6.7), or None."""
+    found = _DATE.fullmatch(text) if text is not None else None
+    if found is None:
+        return None
+    day, month, year, hour, minute, second = found.groups()
+    moment = (int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second))
+    return calendar.timegm(moment) if _plausible(moment) else None
+
+
+def warnings(values: Iterable[str]) -> tuple[str, ...]:
+    """Return the texts of the warnings 299, each once, 4096 bytes in all at most (distribution-spec, Warnings)."""
+    texts: dict[str, None] = {}
+    left = _WARNING_BYTES
+    for value in values:
+        position = 0
+        while left > 0 and (warning := _WARNING.match(value, position)):
+            position = warning.end()
+            text = unescaped(warning[2])[:left]
+            left -= len(text)
+            if warning[1] == "299" and text:
+                texts[_text(text)] = None
+    return tuple(texts)
+
+
+def rate_limit(text: str | None) -> RateLimit | None:
+    """Read a `RateLimit-Limit` or `RateLimit-Remaining` in the form `100;w=21600`."""
+    found = _RATE.fullmatch(text.strip(" \t")) if text is not None else None
+    if found is None:
+        return None
+    return RateLimit(int(found[1]), int(found[2]) if found[2] else None)
+
+
+def unescaped(text: str) -> str:
+    """Return what a quoted string holds, given what stands between its quotes (RFC 9110, section 5.6.4)."""
+    return _QUOTED_PAIR.sub(r"\1", text) if "\\" in text else text
+
+
+def _relations(text: str, position: int) -> tuple[list[str], int]:
+    """Read the parameters of a link; return its relations in lower case, and where the parameters end."""
+    relations: list[str] | None = None
+    while parameter := _PARAMETER.match(text, position):
+        position = parameter.end()
+        name, string, bare = parameter.groups()
+        # RFC 8288, section 3.3: a second `rel` is ignored.
+        if name is not None and name.lower() == "rel" and relations is None:
+            relations = (bare or unescaped(string or "")).lower().split()
+    return relations or [], position
+
+
+def _wait(text: str, answered: int | None) -> float | None:
+    until = http_date(text)
+    if until is None:
+        seconds = number(text)
+        if seconds is None or seconds < _UNIX_TIMES:
+            return None if seconds is None else float(seconds)
+        until = seconds
+    if answered is None or until <= answered:
+        return None
+    return float(until - answered)
+
+
+def _plausible(moment: tuple[int, ...]) -> bool:
+    year, month, day, hour, minute, second = moment
+    if not (year >= 1970 and hour < 24 and minute < 60 and second <= 60):
+        return False
+    return 0 < day <= calendar.monthrange(year, month)[1]
+
+
+def _text(text: str) -> str:
+    """Read bytes that arrived as Latin-1 as the UTF-8 that they are meant to be, if they are."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text

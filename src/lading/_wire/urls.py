@@ -1,0 +1,182 @@
+"""How URLs that a server names are read, resolved and shown (RFC 3986).
+
+Where a URL may lead is decided elsewhere, at the gate; here it only becomes an origin and a request target, its path
+and query byte for byte as the server wrote them. A presigned URL, or an upload location with a state in its query, is
+spoilt by any respelling.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_plus
+
+from lading._wire.display import shown
+from lading._wire.messages import Origin
+from lading.errors import ForbiddenRedirectError, ProtocolError
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]", re.ASCII)
+_NOT_IN_A_URL = re.compile(r"[^\x21-\x7e]+", re.ASCII)
+_AUTHORITY_END = re.compile(r"[/?]", re.ASCII)
+_USERINFO = re.compile(r"((?:[A-Za-z0-9+.\-]*:?//)?)[^/?#]*@", re.ASCII)
+# A semicolon stands before a parameter where a page spells the ampersand `&amp;`.
+_PARAMETER = re.compile(r"(?<=[?&;])([A-Za-z0-9_.\-]+)=[^&\s\"'<>\\]*", re.ASCII)
+# Query parameters whose values are no secrets: those of the endpoint table and of the token protocol.
+_SHOWN_VALUES = frozenset({
+    "artifactType",
+    "digest",
+    "digest-algorithm",
+    "from",
+    "last",
+    "mount",
+    "n",
+    "scope",
+    "service",
+    "tag",
+})  # fmt: skip
+_SHOWN_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The parameters of a query, decoded, in order; one name may stand several times."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Query:
+        """Read what follows the question mark, as forms write it: `+` is a space, a broken escape stands for itself."""
+        return cls(tuple(_pair(part) for part in text.split("&") if part))
+
+    def get(self, name: str) -> str | None:
+        """Return the first value of a parameter, or None."""
+        return next((value for key, value in self.pairs if key == name), None)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of a parameter, in order."""
+        return tuple(value for key, value in self.pairs if key == name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(key == name for key, _ in self.pairs)
+
+    def __str__(self) -> str:
+        return "&".join(f"{_encoded(key)}={_encoded(value)}" for key, value in self.pairs)
+
+
+def with_query(target: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Add parameters to a request target that may have some already; what stands there is not respelled."""
+    added = str(Query(tuple(pairs)))
+    if not added:
+        return target
+    if "?" not in target:
+        return f"{target}?{added}"
+    return f"{target}{added}" if target.endswith(("?", "&")) else f"{target}&{added}"
+
+
+def resolve(origin: Origin, target: str, text: str) -> tuple[Origin, str]:
+    """Resolve a `Location` or `Link` against the request that it answers (RFC 3986, section 5.2).
+
+    Return the origin and the target to ask next. The fragment is dropped; blanks and bytes that no URL may hold are
+    percent-encoded; everything else is kept byte for byte.
+
+    Raises `ForbiddenRedirectError` for user information and for schemes other than http and https, `ProtocolError` for
+    what is no URL.
+    """
+    if _CONTROL.search(text):
+        raise ProtocolError(f"{origin} named '{shown(redact(text))}', which holds control characters and is no URL")
+    url = _NOT_IN_A_URL.sub(_percent, text.strip(" ").partition("#")[0])
+    scheme = _SCHEME.match(url)
+    if scheme is None:
+        return _relative(origin, target, url)
+    name = scheme[1].lower()
+    if name not in {"http", "https"}:
+        raise ForbiddenRedirectError(f"{origin} named '{shown(redact(text))}', neither http nor https: not followed")
+    rest = url[scheme.end() :]
+    if not rest.startswith("//"):
+        raise ProtocolError(f"{origin} named '{shown(redact(text))}', a URL without a host")
+    return _absolute(origin, name, rest)
+
+
+def redact(text: str) -> str:
+    """Return a URL fit for messages and logs: no user information, no fragment, no query values but harmless ones."""
+    path, mark, query = _without_userinfo(text.partition("#")[0]).partition("?")
+    if mark:
+        query = "&".join(_redacted(part) for part in query.split("&"))
+    return shown(path, _SHOWN_LENGTH) + mark + shown(query, _SHOWN_LENGTH)
+
+
+def redact_within(text: str) -> str:
+    """Return a text with the values redacted of all query parameters, but harmless ones, that stand in it."""
+    return _PARAMETER.sub(lambda found: found[0] if found[1] in _SHOWN_VALUES else f"{found[1]}=REDACTED", text)
+
+
+def _absolute(named_by: Origin, scheme: str, text: str) -> tuple[Origin, str]:
+    """Read `//host[:port][/path][?query]`."""
+    end = _AUTHORITY_END.search(text, 2)
+    authority = text[2 : end.start()] if end else text[2:]
+    if "@" in authority:
+        raise ForbiddenRedirectError(f"{named_by} named a URL with user information: not followed")
+    try:
+        # A colon without a port means the scheme's own (RFC 3986, section 6.2.3).
+        origin = Origin.of(scheme, authority.removesuffix(":"))
+    except ValueError as error:
+        raise ProtocolError(f"{named_by} named a URL whose host cannot be used: {error}") from None
+    path, mark, query = text[2 + len(authority) :].partition("?")
+    return origin, _without_dots(path or "/") + mark + query
+
+
+def _relative(origin: Origin, target: str, text: str) -> tuple[Origin, str]:
+    if text.startswith("//"):
+        return _absolute(origin, origin.scheme, text)
+    base = target.partition("?")[0]
+    path, mark, query = text.partition("?")
+    if path.startswith("/"):
+        return origin, _without_dots(path) + mark + query
+    if path:
+        return origin, _without_dots(base[: base.rindex("/") + 1] + path) + mark + query
+    return (origin, base + mark + query) if mark else (origin, target)
+
+
+def _without_dots(path: str) -> str:
+    """Remove `.` and `..` segments (RFC 3986, section 5.2.4)."""
+    if "/." not in path:
+        return path
+    parts = path.split("/")[1:]
+    kept: list[str] = []
+    for part in parts:
+        if part == "..":
+            del kept[-1:]
+        elif part != ".":
+            kept.append(part)
+    if parts[-1] in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)
+
+
+def _percent(found: re.Match[str]) -> str:
+    # Header values arrive as Latin-1, so that each character stands for one byte of what was sent.
+    return quote(found[0], safe="", encoding="latin-1", errors="replace")
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return unquote_plus(name), unquote_plus(value)
+
+
+def _encoded(text: str) -> str:
+    # RFC 3986, section 3.4, allows `/` and `:` in a query; digests and media types stay readable.
+    return quote(text, safe="/:", errors="replace")
+
+
+def _without_userinfo(text: str) -> str:
+    found = _USERINFO.match(text)
+    return found[1] + text[found.end() :] if found else text
+
+
+def _redacted(part: str) -> str:
+    name, equals, _ = part.partition("=")
+    if not equals:
+        return "REDACTED" if part else ""
+    return part if name in _SHOWN_VALUES else f"{name}=REDACTED"

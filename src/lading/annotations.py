@@ -1,0 +1,26 @@
+"""Annotations: the keys that have a meaning (image-spec, annotations.md)."""
+
+from __future__ import annotations
+
+CREATED = "org.opencontainers.image.created"
+AUTHORS = "org.opencontainers.image.authors"
+URL = "org.opencontainers.image.url"
+DOCUMENTATION = "org.opencontainers.image.documentation"
+SOURCE = "org.opencontainers.image.source"
+VERSION = "org.opencontainers.image.version"
+REVISION = "org.opencontainers.image.revision"
+VENDOR = "org.opencontainers.image.vendor"
+LICENSES = "org.opencontainers.image.licenses"
+REF_NAME = "org.opencontainers.image.ref.name"
+TITLE = "org.opencontainers.image.title"
+DESCRIPTION = "org.opencontainers.image.description"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+BASE_NAME = "org.opencontainers.image.base.name"
+
+# oras marks a layer that was packed from a directory: "true", and the digest of the tar archive before compression.
+UNPACK = "io.deis.oras.content.unpack"
+UNPACKED_DIGEST = "io.deis.oras.content.digest"
+
+# BuildKit keeps attestations in an index, beside the images that they are about:
+# https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md
+DOCKER_REFERENCE_TYPE = "vnd.docker.reference.type"

@@ -1,0 +1,1 @@
+"""The command `lading`: what the library does, for a shell."""

@@ -1,0 +1,107 @@
+"""The client that the options and references of a command line ask for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Any, NoReturn
+
+from lading._blocking import Client, Repository
+from lading.cli.events import Events
+from lading.cli.options import once
+from lading.cli.output import Output, UsageError
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import InvalidReferenceError
+from lading.reference import LocalReference, Reference, parse
+
+# Seconds that a command has after Ctrl-C. Sockets are shut at once; a thread that hashes a large file does not notice.
+_PATIENCE = 0.8
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+@contextmanager
+def connected(options: argparse.Namespace, output: Output, registry: str) -> Generator[Client]:
+    """Open a client whose trust options hold for one registry, the one that the command line names.
+
+    Raises `UsageError`.
+    """
+    if options.key and not options.cert:
+        raise UsageError("--key needs --cert")
+    certificate = (options.cert, options.key) if options.key else options.cert
+    with (
+        _ending_soon(),
+        Events(output) as events,
+        Client(
+            plain_http=[registry] if options.plain_http else (),
+            insecure=[registry] if options.insecure else (),
+            ca_file=options.ca_file,
+            client_certificates={registry: certificate} if certificate else None,
+            headers=once(options.headers, "header"),
+            timeout=options.timeout,
+            concurrency=options.concurrency,
+            on_event=events,
+        ) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def connected_to(options: argparse.Namespace, output: Output, reference: Reference) -> Generator[Repository]:
+    """Open a client as `connected` does, and give the repository of a reference."""
+    with connected(options, output, reference.registry) as client:
+        yield client.repository(str(replace(reference, tag=None, digest=None)))
+
+
+def manifest_reference(text: str) -> Reference:
+    """Read a reference to a manifest in a registry. Raises `InvalidReferenceError`."""
+    reference = parse(text)
+    if isinstance(reference, LocalReference):
+        raise InvalidReferenceError(f"{text[:100]!r} is a place on disk, where one in a registry is meant")
+    return reference
+
+
+def blob_reference(text: str) -> tuple[Reference, Digest]:
+    """Read REPOSITORY@DIGEST. Raises `InvalidReferenceError`."""
+    reference = manifest_reference(text)
+    if reference.digest is None:
+        raise InvalidReferenceError(f"{text[:100]!r} names no blob: write REPOSITORY@DIGEST")
+    return reference, reference.digest
+
+
+def described(descriptor: Descriptor) -> dict[str, Any]:
+    """Return what is to be printed of a descriptor, by the names that it has in a manifest."""
+    return {"mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size}
+
+
+@contextmanager
+def _ending_soon() -> Generator[None]:
+    """Have Ctrl-C end the process soon, even when something does not notice that it is to end."""
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler:  # a shell has the jobs in its background ignore it
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, usual)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+    raise KeyboardInterrupt
+
+
+def _give_up(_number: int, _frame: FrameType | None) -> NoReturn:
+    if sys.stderr is not None and sys.stderr.isatty():
+        os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+    os._exit(128 + signal.SIGINT)

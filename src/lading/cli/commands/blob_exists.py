@@ -1,0 +1,29 @@
+"""Exit with 0 if the repository has a blob, and with 3 if it has not (end-2).
+
+Nothing is printed, except with --json.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.options import add_connection_options
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("blob", metavar="REPOSITORY@DIGEST", help="such as ghcr.io/acme/app@sha256:…")
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the verb."""
+    from lading.cli.client import blob_reference, connected_to
+    from lading.cli.faults import NOT_FOUND
+
+    reference, digest = blob_reference(options.blob)
+    with connected_to(options, output, reference) as repository:
+        exists = repository.blobs.exists(digest)
+    output.result({"digest": digest, "exists": exists})
+    return 0 if exists else NOT_FOUND

@@ -1,0 +1,29 @@
+"""Exit with 0 if there is a manifest with this tag or digest, and with 3 if there is none (end-3).
+
+Nothing is printed, except with --json.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.options import add_connection_options
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the verb."""
+    from lading.cli.client import connected_to, manifest_reference
+    from lading.cli.faults import NOT_FOUND
+
+    reference = manifest_reference(options.reference)
+    with connected_to(options, output, reference) as repository:
+        exists = repository.manifests.exists(str(reference.tag_or_digest))
+    output.result({"reference": str(reference), "exists": exists})
+    return 0 if exists else NOT_FOUND

@@ -1,0 +1,34 @@
+"""Pull the files of an artifact into a directory, under their titles, and print the path of each.
+
+A file has its name only once its content is verified. A file of that name is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.options import add_connection_options, platform
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/report:1")
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", default=".", help="write into this directory (default: the current one)"
+    )
+    parser.add_argument(
+        "--platform", metavar="OS/ARCH", type=platform, help="of an index, pull the artifact for this platform"
+    )
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> None:
+    """Run the verb."""
+    from lading.cli.client import connected, manifest_reference
+
+    reference = manifest_reference(options.reference)
+    with connected(options, output, reference.registry) as client:
+        pulled = client.pull(reference, options.output, platform=options.platform)
+    for path in pulled.paths:
+        output.result({"path": str(path)}, str(path))

@@ -1,0 +1,58 @@
+"""The files that a command line names."""
+
+from __future__ import annotations
+
+import argparse
+import stat
+import sys
+from io import BufferedIOBase
+from pathlib import Path
+from typing import cast
+
+from lading._io.files import refusals
+from lading.cli.output import UsageError
+from lading.errors import LimitExceededError, StorageError
+
+
+def destination(options: argparse.Namespace) -> Path | None:
+    """Return the file that `--output` names, None for stdout.
+
+    Raises `UsageError` for what cannot be replaced by a file, such as a device, and for `--json` where stdout is taken.
+    """
+    if options.output == "-":
+        if options.json:
+            raise UsageError(
+                "--json describes the file that -o FILE writes: without one, stdout gets the content itself"
+            )
+        return None
+    path = Path(options.output)
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return path  # it is not there, or writing it will say what is wrong
+    if stat.S_ISREG(mode):
+        return path
+    raise UsageError(f"{options.output!r} is there and is no regular file: use > to write to it")
+
+
+def read(name: str, limit: int) -> bytes:
+    """Read a file, or stdin if its name is `-`, of `limit` bytes at most.
+
+    Raises `StorageError`, and `LimitExceededError` for more than that.
+    """
+    with refusals(f"cannot read {name!r}"):
+        if name == "-":
+            content = stdin().read(limit + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(limit + 1)
+    if len(content) > limit:
+        raise LimitExceededError(f"{name!r} has more than {limit} bytes, the most that a manifest may have")
+    return content
+
+
+def stdin() -> BufferedIOBase:
+    """Return the bytes of stdin. Raises `StorageError` if it is closed."""
+    if sys.stdin is None:
+        raise StorageError("cannot read stdin: it is closed")
+    return cast("BufferedIOBase", sys.stdin.buffer)

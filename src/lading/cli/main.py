@@ -1,0 +1,59 @@
+"""The command line: from arguments to an exit code.
+
+Nothing is imported here but what `--help` and `--version` need. Exit codes: 0 done, 1 refused or failed, 2 usage, 3 not
+found, 4 not allowed, 5 verification failed, 6 no answer; and, as shells count them, 130 for Ctrl-C, 143 for SIGTERM,
+141 when nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+from lading.cli import parsers
+from lading.cli.output import ClosedPipeError, Output
+
+
+def run() -> NoReturn:
+    """Run the command with the arguments of this process, and exit."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # what `nohup` ignores stays ignored
+            signal.signal(number, _terminate)
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; what went wrong is on stderr then."""
+    output = Output()
+    try:
+        code = _dispatch(arguments, output)
+        output.finish()
+    except SystemExit as leaving:  # by argparse, or by SIGTERM
+        code = leaving.code if isinstance(leaving.code, int) else 0
+    except KeyboardInterrupt:
+        output.problem("interrupted")
+        code = 128 + signal.SIGINT
+    except ClosedPipeError:
+        code = 128 + signal.SIGPIPE
+    except Exception as error:  # noqa: BLE001  # the one place where every error becomes a line and a code
+        from lading.cli import faults
+
+        code = faults.tell(error, output)
+    output.abandon()
+    return code
+
+
+def _dispatch(arguments: Sequence[str], output: Output) -> int:
+    verb, rest = parsers.split(arguments)
+    module = import_module(f"lading.cli.commands.{verb.replace(' ', '_')}")
+    options = parsers.parse(verb, module, rest)
+    output.configure(json=options.json, quiet=options.quiet, verbose=options.verbose)
+    return module.run(options, output) or 0
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -1,0 +1,117 @@
+"""The options that the verbs share, and which texts are good values of an option.
+
+The functions below serve as `type` of an argparse argument: they raise `ArgumentTypeError` for a text that is no value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from lading.cli.output import UsageError
+
+N = TypeVar("N", int, float)
+
+
+def add_connection_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every verb that speaks to a registry."""
+    options = parser.add_argument_group("connection")
+    options.add_argument("--plain-http", action="store_true", help="speak HTTP without TLS to the registry")
+    options.add_argument("--insecure", action="store_true", help="do not check the certificate of the registry")
+    options.add_argument("--ca-file", metavar="FILE", help="trust the certificates in this file (PEM), and no others")
+    options.add_argument("--cert", metavar="FILE", help="client certificate for the registry (PEM)")
+    options.add_argument("--key", metavar="FILE", help="private key of --cert (PEM), if that file does not hold it")
+    options.add_argument(
+        "--header",
+        metavar="'NAME: VALUE'",
+        type=header,
+        action="append",
+        default=[],
+        dest="headers",
+        help="send this header field to the registry; may be repeated",
+    )
+    options.add_argument(
+        "--timeout", metavar="SECONDS", type=seconds, default=60.0, help="time without a byte (default: 60)"
+    )
+    options.add_argument("--concurrency", metavar="N", type=count, default=4, help="blobs at once (default: 4)")
+
+
+def seconds(text: str) -> float:
+    """Read a time in seconds, more than 0."""
+    return _above_zero(text, float, "is not a number of seconds above 0")
+
+
+def count(text: str) -> int:
+    """Read a whole number, 1 or more."""
+    return _above_zero(text, int, "is not a whole number above 0")
+
+
+def port(text: str) -> int:
+    """Read a port; 0 leaves the choice to the system."""
+    if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+
+
+def header(text: str) -> tuple[str, str]:
+    """Read `NAME: VALUE`."""
+    from lading._wire.messages import Headers
+
+    name, colon, value = text.partition(":")
+    if not colon:
+        # The text may be a secret without its name: it is not repeated.
+        raise argparse.ArgumentTypeError("write NAME: VALUE")
+    try:
+        Headers([(name, value.strip())])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return name, value.strip()
+
+
+def annotation(text: str) -> tuple[str, str]:
+    """Read `KEY=VALUE`."""
+    key, equals, value = text.partition("=")
+    if key and equals:
+        return key, value
+    raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+
+
+def platform(text: str) -> Any:
+    """Read a platform, such as `linux/arm64`."""
+    from lading.platform import Platform
+
+    try:
+        return Platform.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def media_type(text: str) -> str:
+    """Read a media type."""
+    from lading.media_types import check_media_type
+
+    try:
+        return check_media_type(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def once(pairs: Iterable[tuple[str, str]], what: str) -> Mapping[str, str]:
+    """Make a mapping of pairs from the command line. Raises `UsageError` for a name that is given twice."""
+    mapping: dict[str, str] = {}
+    for name, value in pairs:
+        if name in mapping:
+            raise UsageError(f"the {what} {name!r} is given twice")
+        mapping[name] = value
+    return mapping
+
+
+def _above_zero(text: str, read: Callable[[str], N], fault: str) -> N:
+    with suppress(ValueError):
+        number = read(text)
+        if 0 < number < math.inf:
+            return number
+    raise argparse.ArgumentTypeError(f"{text!r} {fault}")

@@ -1,0 +1,137 @@
+"""What reaches the terminal, and how.
+
+Results go to stdout, each as text or, with `--json`, as one JSON object on a line of ASCII. Everything else goes to
+stderr. What strangers wrote is escaped, so that it cannot speak to the terminal.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+from lading._wire.display import shown
+
+# Longer than any line that is worth reading.
+_LONGEST = 4000
+
+
+class ClosedPipeError(Exception):
+    """Whoever read stdout has stopped doing so."""
+
+
+class Output:
+    """The two streams of a command, and how much is to be said on them."""
+
+    def __init__(self) -> None:
+        self.json = False
+        self.quiet = False
+        self.verbose = False
+        for stream in (sys.stdout, sys.stderr):
+            # Python takes the encoding from the locale; what that cannot say must not be an error.
+            with suppress(AttributeError):
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # hence the suppress
+
+    def configure(self, *, json: bool, quiet: bool, verbose: bool) -> None:
+        """Set what the options of the command line say."""
+        self.json, self.quiet, self.verbose = json, quiet, verbose
+
+    def result(self, record: Mapping[str, Any], *lines: str) -> None:
+        """Print a result: the record as JSON if that is asked for, else the lines."""
+        if self.json:
+            from json import dumps
+
+            lines = (dumps(record),)
+        with _writing() as stdout:
+            for line in lines:
+                stdout.write(f"{shown(line, len(line))}\n")
+
+    def raw(self, piece: bytes | memoryview) -> None:
+        """Write bytes to stdout as they are; to a terminal only what is text.
+
+        Raises `UsageError`.
+        """
+        if sys.stdout is not None and sys.stdout.isatty() and not _is_text(bytes(piece)):
+            raise UsageError("the content is no text, and stdout is a terminal: use -o FILE or a pipe")
+        with _writing() as stdout:
+            stdout.flush()
+            stdout.buffer.write(piece)
+
+    def flush(self) -> None:
+        """Pass on what was printed so far."""
+        with _writing() as stdout:
+            stdout.flush()
+
+    def finish(self) -> None:
+        """Make sure that everything printed has arrived, as far as that can be known."""
+        if sys.stdout is not None:
+            self.flush()
+
+    def abandon(self) -> None:
+        """Let go of what stdout did not take: the interpreter would complain about it at its exit."""
+        if sys.stdout is None:
+            return
+        try:
+            sys.stdout.flush()
+        except OSError:
+            with suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, sys.stdout.fileno())
+                os.close(nowhere)
+
+    def problem(self, message: str, *notes: str) -> None:
+        """Say in one line what went wrong; notes are lines of their own."""
+        self._say(f"lading: {shown(message, _LONGEST)}")
+        for note in notes:
+            self._say(note)
+
+    def warning(self, message: str) -> None:
+        """Say something that does not stop the command, unless it is to be quiet."""
+        if not self.quiet:
+            self._say(f"lading: warning: {shown(message, _LONGEST)}")
+
+    def notice(self, message: str) -> None:
+        """Say how things stand, unless the command is to be quiet."""
+        if not self.quiet:
+            self._say(f"lading: {shown(message, _LONGEST)}")
+
+    def detail(self, message: str) -> None:
+        """Say something that only the curious want to know."""
+        if self.verbose:
+            self._say(shown(message, _LONGEST))
+
+    @staticmethod
+    def _say(line: str) -> None:
+        with suppress(OSError, AttributeError):  # stderr may be closed: there is nobody left to tell
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+
+class UsageError(Exception):
+    """The command line asks for something that makes no sense."""
+
+
+@contextmanager
+def _writing() -> Generator[TextIO]:
+    try:
+        yield _stdout()
+    except BrokenPipeError as error:
+        raise ClosedPipeError from error
+    except OSError as error:
+        from lading.errors import StorageError
+
+        raise StorageError.because("cannot write the result to stdout", error) from error
+
+
+def _stdout() -> TextIO:
+    if sys.stdout is None:  # as Python has it when the file descriptor is closed
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdout
+
+
+def _is_text(piece: bytes) -> bool:
+    text = piece.decode("utf-8", "surrogateescape")
+    return text.replace("\n", "").replace("\r", "").replace("\t", "").isprintable()

@@ -1,0 +1,38 @@
+"""Manifests, indexes and configs: the bytes, and typed views of them (image-spec)."""
+
+from __future__ import annotations
+
+from lading.documents.configs import (
+    ExecutionParameters,
+    HelmConfig,
+    HelmDependency,
+    HelmMaintainer,
+    History,
+    ImageConfig,
+    RootFS,
+)
+from lading.documents.document import CONFIG_LIMIT, MANIFEST_LIMIT, Document, UnknownDocument
+from lading.documents.images import DockerManifest, DockerManifestList, ImageIndex, ImageManifest
+from lading.documents.kinds import register
+from lading.documents.manifest import Manifest, open_document
+
+__all__ = [
+    "CONFIG_LIMIT",
+    "MANIFEST_LIMIT",
+    "DockerManifest",
+    "DockerManifestList",
+    "Document",
+    "ExecutionParameters",
+    "HelmConfig",
+    "HelmDependency",
+    "HelmMaintainer",
+    "History",
+    "ImageConfig",
+    "ImageIndex",
+    "ImageManifest",
+    "Manifest",
+    "RootFS",
+    "UnknownDocument",
+    "open_document",
+    "register",
+]

@@ -1,0 +1,186 @@
+"""Manifests: bytes that a digest names, their media type, and a typed view of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Generic, TypeVar, cast
+
+from lading import strict_json
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents.document import Document, UnknownDocument
+from lading.documents.editing import changed, rewritten
+from lading.documents.kinds import kind_of, media_type_of
+from lading.documents.structure import check_structure
+from lading.errors import DocumentError, InvalidMediaTypeError, UnexpectedMediaTypeError
+from lading.media_types import DOCKER_SCHEMA1, OCI_INDEX, OCI_MANIFEST, check_media_type
+from lading.verification import Verifier
+
+# What servers say that do not know what they serve.
+_SAY_NOTHING = frozenset({"", "application/json", "application/octet-stream"})
+
+T = TypeVar("T")
+U = TypeVar("U")
+T_co = TypeVar("T_co", covariant=True)
+
+
+# Without slots: `cached_property` keeps its value in the dictionary of the instance.
+@dataclass(frozen=True)
+class Manifest(Generic[T_co]):
+    """A manifest: its bytes, their media type and digest. Made by `parse` and `of`, immutable."""
+
+    raw: bytes = field(repr=False)
+    media_type: str
+    digest: Digest
+    _tree: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, raw: bytes, media_type: str | None = None, *, digest: str | None = None) -> Manifest[Any]:
+        """Take bytes as a manifest of a media type, such as a Content-Type; without one, of the `mediaType` inside.
+
+        With `digest` the bytes are verified first. Of a media type that no type is known for, nothing is looked at.
+
+        Raises `DigestMismatchError`, `InvalidDigestError`, and `DocumentError` for JSON that readers do not agree on,
+        media types that contradict each other (distribution-spec, Pulling manifests), or no manifest at all.
+        """
+        named = _verified(raw, digest)
+        announced = _announced(media_type)
+        if announced is not None and kind_of(announced) is None:
+            return Manifest(raw, announced, named)
+        what = announced or "manifest"
+        tree = strict_json.parse(raw, what)
+        if not isinstance(tree, dict):
+            raise DocumentError(f"{what} is invalid: $: Expected `object`")
+        actual = _media_type(tree, announced)
+        if kind_of(actual) is None:
+            return Manifest(raw, actual, named)
+        check_structure(tree, actual)
+        return Manifest(raw, actual, named, tree)
+
+    @classmethod
+    def of(cls, document: T, *, algorithm: str = "sha256") -> Manifest[T]:
+        """Write a document, as compact JSON with its fields in their order.
+
+        Raises `DocumentError` for values that could not be read again, or a type that is registered for no media type,
+        and `InvalidDigestError` for an algorithm other than sha256 and sha512.
+        """
+        return _readable(strict_json.encode(document), media_type_of(type(document)), algorithm)
+
+    @cached_property
+    def document(self) -> T_co:
+        """The typed view of the bytes: an `UnknownDocument` when no type is registered for the media type.
+
+        Raises `DocumentError`, which names the place, when the JSON does not fit the type.
+        """
+        kind = kind_of(self.media_type)
+        if kind is None:
+            return cast("T_co", UnknownDocument())
+        if self._tree is None:  # the type was registered since
+            return cast("T_co", Manifest.parse(self.raw, self.media_type).document)
+        return cast("T_co", strict_json.typed(self._tree, kind, self.media_type))
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Media type, digest and size, and the `artifactType` if the manifest has one."""
+        artifact_type = (self._tree or {}).get("artifactType")
+        return Descriptor(
+            self.media_type,
+            self.digest,
+            len(self.raw),
+            artifact_type=artifact_type if isinstance(artifact_type, str) else None,
+        )
+
+    def expect(self, kind: type[U]) -> Manifest[U]:
+        """Return the manifest if its document is of a type, such as `ImageManifest`.
+
+        Raises `UnexpectedMediaTypeError`, which says what it is instead.
+        """
+        actual = kind_of(self.media_type)
+        if actual is None or not issubclass(actual, kind):
+            name = f" ({actual.__name__})" if actual else ""
+            raise UnexpectedMediaTypeError(
+                f"{self.digest} is {self.media_type}{name} where {kind.__name__} was expected"
+            )
+        return cast("Manifest[U]", self)
+
+    def edited(self, **changes: Any) -> Manifest[T_co]:
+        """Return the manifest with other values of some fields of its document; None takes a field away.
+
+        The names are those of the document's type. What the type does not know, and the order, stay as they are; the
+        JSON becomes compact. The digest is of the same algorithm.
+
+        Raises `UnexpectedMediaTypeError` for an `UnknownDocument`, `DocumentError` when the result does not fit the
+        type, and `TypeError` for a name that is no field.
+        """
+        before = self.document
+        if not isinstance(before, Document) or isinstance(before, UnknownDocument):
+            raise UnexpectedMediaTypeError(
+                f"{self.digest} is {self.media_type}, which cannot be edited: register a type"
+            )
+        raw = rewritten(self.raw, before, changed(before, changes))
+        return _readable(raw, self.media_type, self.digest.algorithm)
+
+
+def open_document(raw: bytes, media_type: str) -> Any:
+    """Return the typed view of a document in bytes that are verified already, such as those of a config.
+
+    An `UnknownDocument` when no type is registered for the media type. Raises `DocumentError` as `Manifest` does.
+    """
+    return Manifest.parse(raw, media_type).document
+
+
+def _readable(raw: bytes, media_type: str, algorithm: str) -> Manifest[Any]:
+    manifest = Manifest.parse(raw, media_type, digest=Digest.of(raw, algorithm))
+    # What is sent is what a reader can take: the view is made now, and raises if it cannot be.
+    _ = manifest.document
+    return manifest
+
+
+def _verified(raw: bytes, digest: str | None) -> Digest:
+    if digest is None:
+        return Digest.of(raw)
+    expected = Digest(digest)
+    verifier = Verifier(expected)
+    verifier.update(raw)
+    verifier.finish()
+    return expected
+
+
+def _announced(media_type: str | None) -> str | None:
+    """Return a Content-Type without parameters, None if it says nothing about a manifest."""
+    essence = (media_type or "").partition(";")[0].strip()
+    if essence.lower() in _SAY_NOTHING or essence.lower().startswith("text/"):
+        return None
+    return _checked(essence)
+
+
+def _media_type(tree: Mapping[str, Any], announced: str | None) -> str:
+    own = tree.get("mediaType")
+    if own is None:
+        return announced or _guessed(tree)
+    if not isinstance(own, str):
+        raise DocumentError("manifest is invalid: $.mediaType: Expected `str`")
+    _checked(own)
+    if announced is not None and announced.lower() != own.lower():
+        raise DocumentError(f"media types contradict each other: announced as {announced}, but inside stands {own}")
+    return announced or own
+
+
+def _checked(text: str) -> str:
+    try:
+        return check_media_type(text)
+    except InvalidMediaTypeError as error:
+        raise DocumentError(str(error)) from None
+
+
+def _guessed(tree: Mapping[str, Any]) -> str:
+    """Name the media type of a document that has none, as it may (manifest.md and image-index.md, mediaType)."""
+    if "manifests" in tree:
+        return OCI_INDEX
+    if "layers" in tree:
+        return OCI_MANIFEST
+    if "fsLayers" in tree:
+        return DOCKER_SCHEMA1
+    raise DocumentError("this is no manifest: it has no mediaType, and neither layers nor manifests")

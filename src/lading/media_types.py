@@ -1,0 +1,98 @@
+"""Media types: which there are, and what they are (image-spec, media-types.md; RFC 6838)."""
+
+from __future__ import annotations
+
+import re
+
+from lading.errors import InvalidMediaTypeError
+
+# Content of no further known kind (RFC 2046, section 4.5.1).
+OCTET_STREAM = "application/octet-stream"
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+# Deprecated: recognised, never made.
+OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+OCI_FOREIGN_LAYER_GZIP = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+OCI_FOREIGN_LAYER_ZSTD = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
+# Dropped from the specification before 1.1 was final, but stored in registries.
+OCI_ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json"
+
+# https://github.com/distribution/distribution/blob/v2.8.3/docs/spec/manifest-v2-2.md
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+# Image manifest version 2, schema 1: recognised and copied, not read.
+DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
+DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+# https://helm.sh/docs/topics/registries
+HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+INDEXES = frozenset({OCI_INDEX, DOCKER_MANIFEST_LIST})
+IMAGE_MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+_MANIFESTS = INDEXES | IMAGE_MANIFESTS | {DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, OCI_ARTIFACT_MANIFEST}
+_LAYERS = frozenset(
+    {
+        OCI_LAYER,
+        OCI_LAYER_GZIP,
+        OCI_LAYER_ZSTD,
+        OCI_FOREIGN_LAYER,
+        OCI_FOREIGN_LAYER_GZIP,
+        OCI_FOREIGN_LAYER_ZSTD,
+        DOCKER_LAYER,
+        DOCKER_FOREIGN_LAYER,
+    }
+)
+
+# What a pull of a manifest accepts. crane, oras and regctl send such a list and no wildcard, so registries are known to
+# take it. Schema 1 stands last: what is stored in no newer form is then told apart from what is missing.
+ACCEPT = (
+    OCI_MANIFEST,
+    OCI_INDEX,
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_ARTIFACT_MANIFEST,
+    DOCKER_SCHEMA1_SIGNED,
+    DOCKER_SCHEMA1,
+)
+
+# RFC 6838, section 4.2: each name has at most 127 characters.
+_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
+_GRAMMAR = re.compile(f"{_NAME}/{_NAME}", re.ASCII)
+_SHOWN = 100
+
+
+def check_media_type(text: str) -> str:
+    """Return a media type as it is (RFC 6838, section 4.2; no parameters).
+
+    Raises `InvalidMediaTypeError` for a text that is none.
+    """
+    if _GRAMMAR.fullmatch(text):
+        return text
+    raise InvalidMediaTypeError(
+        f"invalid media type {text[:_SHOWN]!r}: not TYPE/SUBTYPE, such as application/json", text=text
+    )
+
+
+def is_manifest(media_type: str) -> bool:
+    """Say whether content of a media type is known to belong to the manifests of a repository; indexes do."""
+    return media_type in _MANIFESTS
+
+
+def is_index(media_type: str) -> bool:
+    """Say whether a media type is an image index or its Docker twin, the manifest list."""
+    return media_type in INDEXES
+
+
+def is_layer(media_type: str) -> bool:
+    """Say whether a media type is a layer of a container image, of whichever compression."""
+    return media_type in _LAYERS

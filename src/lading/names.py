@@ -1,0 +1,144 @@
+"""Names: which texts name a registry, a repository or a tag (distribution-spec, Pulling manifests).
+
+A fault is where a text goes wrong, and why. Every check takes time linear in its text, and raises an error that says at
+which character the text goes wrong and points there in a note.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias, TypeVar
+
+from lading.errors import InvalidReferenceError, InvalidTagError
+
+# The limit of many clients on HOST[:PORT]/NAME (distribution-spec, Pulling manifests).
+LONGEST_NAME = 255
+_LONGEST_TAG = 128
+_SHOWN = 100
+
+# The specification's expression for <name>: runs of letters and digits between separators, of which "/" is one.
+_SEPARATOR = re.compile(r"\.|__?|-+|/", re.ASCII)
+_NAME = re.compile(rf"[a-z0-9]+(?:(?:{_SEPARATOR.pattern})[a-z0-9]+)*", re.ASCII)
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]*", re.ASCII)
+# As in Docker: no underscore, no dot at the end; an IPv6 address stands in brackets.
+_HOST = re.compile(r"[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+_PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+
+Fault: TypeAlias = tuple[int, str]
+_InvalidText = TypeVar("_InvalidText", InvalidReferenceError, InvalidTagError)
+
+
+def check_name(text: str) -> str:
+    """Return the name of a repository inside its registry, such as `acme/app`, as it is.
+
+    Raises `InvalidReferenceError` for a text outside the grammar of `<name>`, or longer than 255 characters.
+    """
+    check(name_fault(text), text, "repository name")
+    return text
+
+
+def check_tag(text: str) -> str:
+    """Return a tag as it is.
+
+    Raises `InvalidTagError` for a text outside the grammar of tags, or longer than 128 characters.
+    """
+    fault = tag_fault(text)
+    if fault is not None:
+        raise _pointing(InvalidTagError, fault, text, "tag")
+    return text
+
+
+def check(fault: Fault | None, text: str, what: str, *, offset: int = 0) -> None:
+    """Raise `InvalidReferenceError` if there is a fault in the part of the text that starts at `offset`."""
+    if fault is not None:
+        position, why = fault
+        raise invalid_reference(offset + position, why, text, what)
+
+
+def invalid_reference(position: int, why: str, text: str, what: str) -> InvalidReferenceError:
+    """Return the error that says why the text goes wrong at that index."""
+    return _pointing(InvalidReferenceError, (position, why), text, what)
+
+
+def name_fault(name: str) -> Fault | None:
+    """Find where a text stops being the name of a repository."""
+    if name == "":
+        return 0, "a repository name is missing"
+    valid = _NAME.match(name)
+    position = 0 if valid is None else valid.end()
+    if position == len(name):
+        return None if position <= LONGEST_NAME else (LONGEST_NAME, f"a name has {LONGEST_NAME} characters at most")
+    separator = None if valid is None else _SEPARATOR.match(name, position)
+    if separator is not None:
+        position = separator.end()
+    if position == len(name):
+        return position, f"a repository name ends with a letter or a digit, not {name[-1]!r}"
+    character = name[position]
+    if "A" <= character <= "Z":
+        return position, f"a repository name is in lower case, not {character!r}"
+    if character in "._-/":
+        return position, f"the repository name needs a letter or a digit before {character!r}"
+    return position, f"{character!r} cannot stand in a repository name"
+
+
+def tag_fault(tag: str) -> Fault | None:
+    """Find where a text stops being a tag."""
+    valid = _TAG.match(tag)
+    position = 0 if valid is None else valid.end()
+    if position > _LONGEST_TAG:
+        return _LONGEST_TAG, f"a tag has {_LONGEST_TAG} characters at most"
+    if tag == "":
+        return 0, "a tag is missing"
+    if position == 0:
+        return 0, f"a tag starts with a letter, a digit or '_', not {tag[0]!r}"
+    return None if position == len(tag) else (position, f"{tag[position]!r} cannot stand in a tag")
+
+
+def registry_fault(registry: str) -> Fault | None:
+    """Find where a text stops being HOST or HOST:PORT."""
+    if len(registry) > LONGEST_NAME:
+        return LONGEST_NAME, f"a registry has {LONGEST_NAME} characters at most"
+    host = _HOST.match(registry)
+    if host is None:
+        return 0, "a host name is missing" if registry == "" else f"a host name cannot start with {registry[0]!r}"
+    if registry.startswith("[") and not _is_ipv6(host[0][1:-1]):
+        return 1, "there is no IPv6 address in the brackets"
+    position = host.end()
+    if position == len(registry):
+        return None
+    if registry[position] != ":":
+        return position, f"{registry[position]!r} cannot stand here in a host name"
+    return None if is_port(registry[position + 1 :]) else (position + 1, "a port is a number from 1 to 65535")
+
+
+def is_port(text: str) -> bool:
+    """Tell whether a text is a port as every client writes it: decimal, from 1 to 65535, no zeros in front."""
+    return _PORT.fullmatch(text) is not None and int(text) < 65536
+
+
+def _is_ipv6(address: str) -> bool:
+    from ipaddress import IPv6Address  # few references have one, and the import takes milliseconds
+
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _pointing(kind: type[_InvalidText], fault: Fault, text: str, what: str) -> _InvalidText:
+    position, why = fault
+    # A window around the fault, so that neither the message nor the note grows with the text.
+    start = max(0, min(position - _SHOWN // 2, len(text) - _SHOWN))
+    window = text[start : start + _SHOWN]
+    before, after = "…" * (start > 0), "…" * (start + _SHOWN < len(text))
+    where = f"at character {position + 1}" if position < len(text) else "at its end"
+    error = kind(f"invalid {what} {f'{before}{window}{after}'!r} {where}: {why}", text=text, position=position)
+    caret = " " * len(before + _escaped(text[start:position]))
+    error.add_note(f"  {before}{_escaped(window)}{after}\n  {caret}^")
+    return error
+
+
+def _escaped(text: str) -> str:
+    """Show a text in printable ASCII, each character by itself, so that a caret can stand under it."""
+    return text.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,258 @@
+"""Platforms: for which machines an image is, and which image of several suits a machine best.
+
+Fields as in image-spec, image-index.md; texts, spellings and preferences as in github.com/containerd/platforms.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from lading.errors import InvalidPlatformError
+
+# Values of GOOS and GOARCH, which the image specification points to.
+_GOOS = "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 solaris windows zos"
+_GOARCH = (
+    "386 amd64 amd64p32 arm arm64 arm64be armbe loong64 mips mips64 mips64le mips64p32 mips64p32le mipsle ppc ppc64 "
+    "ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm"
+)
+_SYSTEMS = frozenset(_GOOS.split())
+_ARCHITECTURES = frozenset(_GOARCH.split())
+# Other spellings of systems, of architectures (those that imply a variant, and the others), and of variants.
+_SYSTEM_SPELLINGS = {"macos": "darwin"}
+_PROCESSOR_SPELLINGS = {"i386": ("386", ""), "armhf": ("arm", "v7"), "armel": ("arm", "v6")}
+_ARCHITECTURE_SPELLINGS = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
+_VARIANT_SPELLINGS = {
+    ("amd64", "v1"): "",
+    ("arm64", "8"): "",
+    ("arm64", "v8"): "",
+    ("arm64", "v8.0"): "",
+    ("arm64", "9"): "v9",
+    ("arm64", "9.0"): "v9",
+    ("arm64", "v9.0"): "v9",
+    ("arm", ""): "v7",
+    ("arm", "5"): "v5",
+    ("arm", "6"): "v6",
+    ("arm", "7"): "v7",
+    ("arm", "8"): "v8",
+}
+
+# What Python and the kernel call this machine where it is none of the above.
+_PYTHON_SYSTEMS = {"win32": "windows", "cygwin": "windows", "emscripten": "js", "wasi": "wasip1", "sunos5": "solaris"}
+_KERNEL_MACHINES = {
+    "i486": "386",
+    "i586": "386",
+    "i686": "386",
+    "x86": "386",
+    "loongarch64": "loong64",
+    "wasm32": "wasm",
+}
+_KERNEL_ARM = re.compile(r"armv([5-8])[a-z]*", re.ASCII)
+
+_COMPONENT = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+_SYSTEM = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?", re.ASCII)
+_ESCAPE = re.compile(r"%(25|28|29|2[BbFf])?", re.ASCII)
+_ESCAPED = str.maketrans({"%": "%25", "(": "%28", ")": "%29", "+": "%2B", "/": "%2F"})
+_SHOWN = 100
+
+# What BuildKit writes for attestations, which run nowhere.
+_UNKNOWN = "unknown"
+_VERSION = re.compile(r"v?([0-9]{1,2})", re.ASCII)
+_ARM64_VERSION = re.compile(r"v([89])(?:\.([0-9]))?", re.ASCII)
+_WINDOWS_VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,5})(?:\.([0-9]{1,9}))?(?![0-9])", re.ASCII)
+# Builds of the long-term releases whose containers run on later hosts: Windows Server 2022 and 2025.
+_WINDOWS_STABLE = (20348, 26100)
+
+
+class Platform(
+    msgspec.Struct, frozen=True, omit_defaults=True, rename={"os_version": "os.version", "os_features": "os.features"}
+):
+    """A processor and an operating system (image-spec, image-index.md); the fields are kept as they were written."""
+
+    architecture: str
+    os: str
+    os_version: str = ""
+    os_features: tuple[str, ...] = ()
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read `OS`, `ARCHITECTURE` or `OS/ARCHITECTURE[/VARIANT]`; what is left out is this machine's.
+
+        OS may be followed by a version and features: `windows(10.0.17763+win32k)/amd64`.
+
+        Raises `InvalidPlatformError`.
+        """
+        system, *processor = text.split("/", 3)
+        match = _SYSTEM.fullmatch(system)
+        if match is None or len(processor) > 2 or not all(map(_COMPONENT.fullmatch, processor)):
+            raise _invalid(text, "write OS, ARCHITECTURE or OS/ARCHITECTURE[/VARIANT], such as linux/arm64")
+        name = _normalised_system(match[1])
+        if processor:
+            architecture, variant = _parse_processor(*processor)
+        elif name in _SYSTEMS:
+            here = cls.local()
+            architecture, variant = here.architecture, here.variant
+        else:
+            architecture, variant = _parse_processor(system)
+            name = cls.local().os
+            if architecture not in _ARCHITECTURES:
+                raise _invalid(text, "no operating system and no architecture of that name is known")
+        version = _unescaped(match[2] or "", text)
+        features = {_unescaped(feature, text) for feature in (match[3] or "").split("+")} - {""}
+        return cls(architecture, name, version, tuple(sorted(features)), variant)
+
+    @classmethod
+    def local(cls) -> Platform:
+        """Return the platform of this machine, as its kernel tells it."""
+        machine = os.environ.get("PROCESSOR_ARCHITECTURE", "") if sys.platform == "win32" else os.uname().machine
+        return _described(sys.platform, machine)
+
+    def normalised(self) -> Platform:
+        """Return the platform in the one spelling that can be compared: `linux/arm64` for `Linux/aarch64/v8`."""
+        architecture, variant = _normalised_processor(self.architecture, self.variant)
+        features = tuple(sorted(set(self.os_features)))
+        return Platform(architecture, _normalised_system(self.os), self.os_version, features, variant)
+
+    def matches(self, wanted: Platform) -> bool:
+        """Tell whether an image for this platform runs on the wanted one, be it by compatibility."""
+        return _rank(wanted.normalised(), self.normalised()) is not None
+
+    def __str__(self) -> str:
+        if self.os == "":
+            return _UNKNOWN
+        options = "".join(f"+{feature.translate(_ESCAPED)}" for feature in sorted(set(self.os_features)))
+        options = self.os_version.translate(_ESCAPED) + options
+        parts = (f"{self.os}({options})" if options else self.os, self.architecture, self.variant)
+        return "/".join(part for part in parts if part)
+
+
+def choose(wanted: Platform, candidates: Sequence[Platform | None]) -> int | None:
+    """Return the index of the candidate that suits the wanted platform best, or None if none does.
+
+    The same processor is better than one that it is compatible with, the nearest of those is better than others (an
+    arm64 machine runs arm/v8, v7, v6 and v5 in that order), and more of the wanted features are better than fewer. If a
+    version of Windows is wanted, the newest that runs there is best. Of equals the first is chosen (image-spec,
+    image-index.md). A candidate without a platform, or with an unknown one, is never chosen.
+    """
+    normalised = wanted.normalised()
+    ranks = [
+        (rank, index)
+        for index, candidate in enumerate(candidates)
+        if candidate is not None and (rank := _rank(normalised, candidate.normalised())) is not None
+    ]
+    return min(ranks)[1] if ranks else None
+
+
+def _rank(wanted: Platform, candidate: Platform) -> tuple[int, ...] | None:
+    """Order normalised candidates, the best first; None does not run on the wanted platform."""
+    processor = candidate.architecture, candidate.variant
+    processors = _processors(wanted.architecture, wanted.variant)
+    if wanted.os != candidate.os or _UNKNOWN in {candidate.os, *processor} or processor not in processors:
+        return None
+    features = set(candidate.os_features)
+    # Images of Windows say win32k, but what is wanted of a host seldom does.
+    if not features - ({"win32k"} if wanted.os == "windows" else set()) <= set(wanted.os_features):
+        return None
+    matched = len(features.intersection(wanted.os_features))
+    if wanted.os != "windows":
+        return processors.index(processor), -matched
+    host, container = _windows_version(wanted.os_version), _windows_version(candidate.os_version)
+    if host is None or candidate.os_version == "":
+        return processors.index(processor), -matched, 0
+    if container is None or not _windows_runs(host, container):
+        return None
+    return processors.index(processor), -matched, *(-number for number in container)
+
+
+def _processors(architecture: str, variant: str) -> list[tuple[str, str]]:
+    """List the architectures and variants whose programs a processor runs, the best first."""
+    own = [(architecture, variant)]
+    version = _VERSION.fullmatch(variant)
+    if architecture == "amd64":
+        older = range(int(version[1]) - 1, 0, -1) if version else ()
+        return [*own, *(_normalised_processor("amd64", f"v{number}") for number in older), ("386", "")]
+    if architecture == "arm":
+        older = range(int(version[1]) - 1, 4, -1) if version else ()
+        return [*own, *(("arm", f"v{number}") for number in older)]
+    if architecture == "arm64":
+        return [*(_arm64_versions(variant) or own), *_processors("arm", "v8")]
+    return own
+
+
+def _arm64_versions(variant: str) -> list[tuple[str, str]]:
+    """List the versions of a 64-bit Arm that a version includes: v9.N includes v8.(N+5)."""
+    version = _ARM64_VERSION.fullmatch(variant or "v8")
+    if version is None:
+        return []
+    minor = int(version[2] or 0)
+    newest = {8: minor} if version[1] == "8" else {9: minor, 8: min(minor + 5, 9)}
+    return [
+        _normalised_processor("arm64", f"v{major}.{number}")
+        for major, last in newest.items()
+        for number in range(last, -1, -1)
+    ]
+
+
+def _windows_version(text: str) -> tuple[int, ...] | None:
+    match = _WINDOWS_VERSION.match(text)
+    return None if match is None else tuple(int(number or 0) for number in match.groups())
+
+
+def _windows_runs(host: tuple[int, ...], container: tuple[int, ...]) -> bool:
+    """Tell whether a host runs a container: of the same build, or if newer, of one since the long-term release before.
+
+    https://learn.microsoft.com/en-us/virtualization/windowscontainers/deploy-containers/version-compatibility
+    """
+    if host[:2] != container[:2]:
+        return False
+    build = host[2]
+    earliest = max((stable for stable in _WINDOWS_STABLE if stable < build), default=build)
+    return earliest <= container[2] <= build
+
+
+def _normalised_system(system: str) -> str:
+    return _SYSTEM_SPELLINGS.get(system.lower(), system.lower())
+
+
+def _normalised_processor(architecture: str, variant: str) -> tuple[str, str]:
+    architecture, variant = architecture.lower(), variant.lower()
+    if architecture in _PROCESSOR_SPELLINGS:
+        return _PROCESSOR_SPELLINGS[architecture]
+    architecture = _ARCHITECTURE_SPELLINGS.get(architecture, architecture)
+    return architecture, _VARIANT_SPELLINGS.get((architecture, variant), variant)
+
+
+def _parse_processor(architecture: str, variant: str = "") -> tuple[str, str]:
+    """Return the usual spelling, with the usual variant if a variant was written, and without if none was."""
+    processor = _normalised_processor(architecture, variant)
+    if variant and processor == ("arm64", ""):
+        return "arm64", "v8"
+    if not variant and processor == ("arm", "v7"):
+        return "arm", ""
+    return processor
+
+
+def _described(system: str, machine: str) -> Platform:
+    """Return the platform that Python calls `system` and the kernel `machine`."""
+    name = _PYTHON_SYSTEMS.get(system) or _normalised_system(system.rstrip("0123456789"))
+    arm = _KERNEL_ARM.fullmatch(machine)
+    if arm:
+        return Platform("arm", name, variant=f"v{arm[1]}")
+    architecture, variant = _parse_processor(_KERNEL_MACHINES.get(machine, machine))
+    return Platform(architecture, name, variant=variant)
+
+
+def _unescaped(value: str, text: str) -> str:
+    if any(escape[1] is None for escape in _ESCAPE.finditer(value)):
+        raise _invalid(text, "of the escapes only %25, %28, %29, %2B and %2F are known")
+    return _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), value)
+
+
+def _invalid(text: str, why: str) -> InvalidPlatformError:
+    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    return InvalidPlatformError(f"invalid platform {shown!r}: {why}", text=text)

@@ -1,0 +1,1 @@
+"""A small, strict registry over a directory of image layouts."""

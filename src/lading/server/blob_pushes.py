@@ -1,0 +1,150 @@
+"""Push of blobs (distribution-spec, Pushing blobs): end-4 to end-6, end-11, end-13 and end-14."""
+
+from __future__ import annotations
+
+from lading._wire import endpoints
+from lading._wire.fields import chunk_range, media_type, number
+from lading._wire.messages import Response
+from lading.digest import Digest, hasher
+from lading.reference import check_name
+from lading.server import answers
+from lading.server.answers import RefusedError
+from lading.server.call import Call
+from lading.server.uploads import Upload
+
+_OCTETS = "application/octet-stream"
+
+
+def start_upload(call: Call) -> Response:
+    """Answer end-4a and end-4c. Blocks."""
+    algorithm = call.parameter("digest-algorithm")
+    session = call.uploads.start(call.match.name, "sha256" if algorithm is None else algorithm)
+    return _accepted(call, session, 0)
+
+
+def mount_blob(call: Call) -> Response:
+    """Answer end-11: a blob of another repository becomes one of this, or else an upload begins. Blocks."""
+    digest = Digest(call.parameter("mount") or "")
+    source = call.parameter("from")
+    origin = call.repositories.find(check_name(source)) if source is not None and call.policy.mounts else None
+    if origin is not None and origin.blob_size(digest) is not None:
+        layout = call.repositories.create(call.match.name)
+        if layout.mount_blob(digest, origin):
+            return _created(call, digest)
+    return _accepted(call, call.uploads.start(call.match.name, digest.algorithm), 0)
+
+
+def upload_status(call: Call) -> Response:
+    """Answer end-13. Blocks."""
+    offset = call.uploads.offset(call.match.name, call.match.session)
+    return _progress(204, call, call.match.session, offset)
+
+
+def cancel_upload(call: Call) -> Response:
+    """Answer end-14. Blocks."""
+    with call.uploads.open(call.match.name, call.match.session) as upload:
+        upload.cancel()
+    return answers.empty(204, {})
+
+
+async def push_blob_at_once(call: Call) -> Response:
+    """Answer end-4b. An upload that fails leaves nothing: its session was never named to anybody."""
+    digest = _whole_digest(call)
+    _check_type(call)
+    session = await call.io.call(call.uploads.start, call.match.name, digest.algorithm)
+    with await call.io.call(call.uploads.open, call.match.name, session) as upload:
+        try:
+            await _receive(call, upload, None)
+            await call.io.call(_finish, call, upload, digest)
+        except BaseException:
+            upload.cancel()
+            raise
+    return _created(call, digest)
+
+
+async def patch_upload(call: Call) -> Response:
+    """Answer end-5."""
+    _check_type(call)
+    with await call.io.call(call.uploads.open, call.match.name, call.match.session) as upload:
+        await _receive(call, upload, _chunk(call, upload))
+        return _accepted(call, call.match.session, upload.offset)
+
+
+async def finish_upload(call: Call) -> Response:
+    """Answer end-6, with or without a last chunk."""
+    digest = _whole_digest(call)
+    _check_type(call)
+    with await call.io.call(call.uploads.open, call.match.name, call.match.session) as upload:
+        await _receive(call, upload, _chunk(call, upload))
+        await call.io.call(_finish, call, upload, digest)
+    return _created(call, digest)
+
+
+def _whole_digest(call: Call) -> Digest:
+    """Return the digest that the content must have; it is checked before any of the content is taken."""
+    digest = Digest(call.parameter("digest") or "")
+    hasher(digest.algorithm)
+    return digest
+
+
+def _check_type(call: Call) -> None:
+    given = call.request.headers.get("Content-Type")
+    if given is not None and media_type(given) != _OCTETS:
+        raise RefusedError("BLOB_UPLOAD_INVALID", f"blobs are sent as {_OCTETS}", status=415)
+
+
+def _chunk(call: Call, upload: Upload) -> int | None:
+    """Return the length of a chunk that says where it belongs, in bytes; it must belong to the end of what is there."""
+    text = call.request.headers.get("Content-Range")
+    if text is None:
+        return None
+    place = chunk_range(text)
+    if place is None:
+        raise RefusedError("BLOB_UPLOAD_INVALID", "Content-Range must be <start>-<end>, both inclusive, without a unit")
+    if place[0] != upload.offset:
+        headers = {"Location": _location(call, call.match.session), "Range": _range(upload.offset)}
+        message = f"the next byte of this upload is {upload.offset}, not {place[0]}"
+        raise RefusedError("BLOB_UPLOAD_INVALID", message, status=416, headers=headers)
+    return place[1] - place[0] + 1
+
+
+async def _receive(call: Call, upload: Upload, expected: int | None) -> None:
+    """Append the content to an upload. What came of content that ends too early stays, as after a lost connection."""
+    length = number(call.request.headers.get("Content-Length"))
+    if expected is not None and length not in {None, expected}:
+        raise RefusedError("SIZE_INVALID", f"Content-Range says {expected} bytes, Content-Length {length}")
+    expected = length if expected is None else expected
+    upload.reserve(expected or 0)
+    end = None if expected is None else upload.offset + expected
+    while piece := await call.content.read():
+        if end is not None and upload.offset + len(piece) > end:
+            raise RefusedError("SIZE_INVALID", f"there is more content than the {expected} bytes that were announced")
+        await call.io.call(upload.write, piece)
+    if end is not None and upload.offset != end:
+        raise RefusedError("SIZE_INVALID", f"there is less content than the {expected} bytes that were announced")
+
+
+def _finish(call: Call, upload: Upload, digest: Digest) -> None:
+    upload.finish(digest, call.repositories.create(call.match.name))
+
+
+def _location(call: Call, session: str) -> str:
+    return endpoints.target(endpoints.PATCH_UPLOAD, name=call.match.name, session=session)
+
+
+def _range(offset: int) -> str:
+    # The specification has no other spelling for nothing: registries say 0-0 before the first byte.
+    return f"0-{max(offset - 1, 0)}"
+
+
+def _progress(status: int, call: Call, session: str, offset: int) -> Response:
+    return answers.empty(status, {"Location": _location(call, session), "Range": _range(offset)})
+
+
+def _accepted(call: Call, session: str, offset: int) -> Response:
+    return _progress(202, call, session, offset)
+
+
+def _created(call: Call, digest: Digest) -> Response:
+    location = endpoints.target(endpoints.PULL_BLOB, name=call.match.name, digest=digest)
+    return answers.empty(201, {"Location": location, "Docker-Content-Digest": digest})

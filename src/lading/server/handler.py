@@ -1,0 +1,120 @@
+"""How a request finds its answer in the embedded registry.
+
+Each row of the endpoint table has one function here. Most of them block, and run as one call of the IO; those that take
+content are flows. Whatever goes wrong becomes an error document (distribution-spec, Error Codes).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from lading._io.base import IO, Content
+from lading._wire import endpoints
+from lading._wire.endpoints import Endpoint, Refusal
+from lading._wire.messages import Request, Response
+from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError, StorageError
+from lading.server import answers, blob_pushes, deletions, listings, manifest_pushes, pulls
+from lading.server.answers import RefusedError
+from lading.server.call import Call
+from lading.server.policy import Policy
+from lading.server.referrers import Referrers
+from lading.server.repositories import Repositories
+from lading.server.uploads import Uploads
+
+_LOG = logging.getLogger("lading.server")
+
+_BLOCKING: Mapping[Endpoint, Callable[[Call], Response]] = {
+    endpoints.PING: pulls.ping,
+    endpoints.PULL_BLOB: pulls.pull_blob,
+    endpoints.PULL_MANIFEST: pulls.pull_manifest,
+    endpoints.MOUNT_BLOB: blob_pushes.mount_blob,
+    endpoints.START_UPLOAD: blob_pushes.start_upload,
+    endpoints.LIST_TAGS: listings.list_tags,
+    endpoints.DELETE_MANIFEST: deletions.delete_manifest,
+    endpoints.DELETE_BLOB: deletions.delete_blob,
+    endpoints.LIST_REFERRERS: listings.list_referrers,
+    endpoints.UPLOAD_STATUS: blob_pushes.upload_status,
+    endpoints.CANCEL_UPLOAD: blob_pushes.cancel_upload,
+    endpoints.LIST_REPOSITORIES: listings.list_repositories,
+    endpoints.DISCOVER_EXTENSIONS: listings.discover_extensions,
+}
+_FLOWS: Mapping[Endpoint, Callable[[Call], Awaitable[Response]]] = {
+    endpoints.PUSH_BLOB_AT_ONCE: blob_pushes.push_blob_at_once,
+    endpoints.PATCH_UPLOAD: blob_pushes.patch_upload,
+    endpoints.FINISH_UPLOAD: blob_pushes.finish_upload,
+    endpoints.PUSH_MANIFEST: manifest_pushes.push_manifest,
+}
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class EmbeddedRegistry:
+    """A registry over a directory of image layouts, `<root>/<name>` each. A `Handler`.
+
+    Several of them, also in several processes, may share a root. Content is durable when an answer says so.
+    """
+
+    def __init__(self, root: Path, io: IO, policy: Policy | None = None) -> None:
+        self._io = io
+        self._policy = policy or Policy()
+        self._repositories = Repositories(root)
+        self._uploads = Uploads(root, self._policy)
+        self._referrers = Referrers()
+
+    async def handle(self, request: Request, content: Content) -> Response:
+        """Answer a request. Never raises, except what reading the content raises."""
+        watched = _Watched(content)
+        try:
+            response = await self._answer(request, watched)
+        except RefusedError as refused:
+            response = refused.response()
+        except Exception as error:
+            if error is watched.failure:
+                raise
+            response = _failure(request, error).response()
+        return answers.without_body(response) if request.method == "HEAD" else response
+
+    async def _answer(self, request: Request, content: Content) -> Response:
+        match = endpoints.match(request.method, request.target)
+        if isinstance(match, Refusal):
+            headers = {"Allow": ", ".join(match.allow)} if match.allow else None
+            raise RefusedError(match.code, match.message, status=match.status, headers=headers)
+        call = Call(request, match, content, self._io, self._policy, self._repositories, self._uploads, self._referrers)
+        try:
+            flow = _FLOWS.get(match.endpoint)
+            if flow is not None:
+                return await flow(call)
+            return await self._io.call(_BLOCKING[match.endpoint], call)
+        except InvalidDigestError as error:
+            raise RefusedError("DIGEST_INVALID", str(error)) from error
+        except InvalidReferenceError as error:
+            raise RefusedError("NAME_INVALID", str(error)) from error
+        except InvalidTagError as error:
+            raise RefusedError("MANIFEST_INVALID", str(error)) from error
+
+
+class _Watched:
+    """Content that remembers why it could not be read: that is for the caller, not for the client."""
+
+    __slots__ = ("_content", "failure")
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self.failure: Exception | None = None
+
+    async def read(self) -> bytes:
+        try:
+            return await self._content.read()
+        except Exception as error:
+            self.failure = error
+            raise
+
+
+def _failure(request: Request, error: Exception) -> RefusedError:
+    """Make the answer to what is the registry's own fault; what and where it was is for its log only."""
+    _LOG.error("%s %s failed: %s", request.method, request.target, error, exc_info=error)
+    if isinstance(error, StorageError) and error.errno in _NO_SPACE:
+        return RefusedError("UNKNOWN", "the disk of the registry is full", status=507)
+    return RefusedError("UNKNOWN", "the registry cannot read or write its storage: its log says why", status=500)

@@ -1,0 +1,102 @@
+"""Content discovery (distribution-spec, Content Discovery): end-8, end-12, and the registry extensions. These block."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from lading import strict_json
+from lading._wire import endpoints
+from lading._wire.endpoints import Endpoint
+from lading._wire.messages import Response
+from lading.errors import InvalidTagError
+from lading.media_types import OCI_INDEX
+from lading.reference import check_tag
+from lading.server import answers
+from lading.server.answers import RefusedError
+from lading.server.call import Call
+
+_OCI_EXTENSION = {
+    "name": "_oci",
+    "description": "lists the extensions of this registry",
+    "url": "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md",
+    "endpoints": ["/v2/_oci/ext/discover"],
+}
+_CATALOG_EXTENSION = {
+    "name": "_catalog",
+    "description": "lists the repositories of this registry",
+    "url": "https://distribution.github.io/distribution/spec/api/#listing-repositories",
+    "endpoints": ["/v2/_catalog"],
+}
+
+
+def list_tags(call: Call) -> Response:
+    """Answer end-8a and end-8b."""
+    names = call.layout().tags()
+    page, link = _page(call, endpoints.LIST_TAGS, filter(_is_tag, _after(call, names)))
+    return answers.json({"name": call.match.name, "tags": page}, headers=link)
+
+
+def list_repositories(call: Call) -> Response:
+    """Answer `_catalog`."""
+    if not call.policy.catalog:
+        raise RefusedError("UNSUPPORTED", "this registry does not list its repositories", status=404)
+    names = call.repositories.names()
+    page, link = _page(call, endpoints.LIST_REPOSITORIES, _after(call, names))
+    return answers.json({"repositories": page}, headers=link)
+
+
+def discover_extensions(call: Call) -> Response:
+    """Answer `_oci/ext/discover`."""
+    return answers.json({"extensions": [_OCI_EXTENSION, *([_CATALOG_EXTENSION] if call.policy.catalog else [])]})
+
+
+def list_referrers(call: Call) -> Response:
+    """Answer end-12a and end-12b. A repository that has nothing yet is asked for its referrers too, before a push."""
+    if not call.policy.referrers:
+        raise RefusedError("UNSUPPORTED", "this registry has no referrers API", status=404)
+    layout = call.repositories.find(call.match.name)
+    found = call.referrers.of(layout, call.digest) if layout is not None else ()
+    wanted = call.parameter("artifactType")
+    headers = {}
+    if wanted is not None:
+        found = tuple(descriptor for descriptor in found if descriptor.artifact_type == wanted)
+        headers["OCI-Filters-Applied"] = "artifactType"
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
+    return answers.document(strict_json.encode(index), media_type=OCI_INDEX, headers=headers)
+
+
+def _after(call: Call, names: Sequence[str]) -> Iterable[str]:
+    last = call.parameter("last")
+    return islice(names, bisect_right(names, last) if last is not None else 0, None)
+
+
+def _page(call: Call, endpoint: Endpoint, items: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the next items, as many as are asked for and allowed, and the link to what follows them."""
+    wanted = _wanted(call)
+    size = call.policy.page_items if wanted is None else min(wanted, call.policy.page_items)
+    page = list(islice(items, size + 1))
+    if size == 0 or len(page) <= size:
+        return page[:size], {}
+    page.pop()
+    rest = endpoints.target(endpoint, name=call.match.name, query=[("n", str(size)), ("last", page[-1])])
+    return page, {"Link": f'<{rest}>; rel="next"'}
+
+
+def _wanted(call: Call) -> int | None:
+    text = call.parameter("n")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise RefusedError("UNSUPPORTED", "n must be the number of items wanted, in decimal digits", status=400)
+    # Python refuses to read numbers of thousands of digits; nobody has that many items.
+    return int(text.lstrip("0")[:18] or "0")
+
+
+def _is_tag(name: str) -> bool:
+    try:
+        check_tag(name)
+    except InvalidTagError:
+        return False
+    return True

@@ -1,0 +1,69 @@
+"""Pull (distribution-spec, Pull): end-1 to end-3. These endpoints block."""
+
+from __future__ import annotations
+
+import io
+import os
+
+from lading._wire.fields import wanted_range
+from lading._wire.messages import Response
+from lading.errors import LayoutError
+from lading.server import answers
+from lading.server.answers import RefusedError
+from lading.server.call import Call
+
+# What other tools have put into a layout may be larger than what this registry takes, but is held in memory.
+_MAX_STORED_MANIFEST = 32 * 1024 * 1024
+
+
+def ping(_call: Call) -> Response:
+    """Answer end-1."""
+    return answers.json({})
+
+
+def pull_blob(call: Call) -> Response:
+    """Answer end-2: the whole of a blob, or the range that is asked for."""
+    file = call.layout().open_blob(call.digest)
+    if file is None:
+        raise RefusedError("BLOB_UNKNOWN", f"there is no blob {call.digest} in {call.match.name}")
+    try:
+        return _blob(call, file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def pull_manifest(call: Call) -> Response:
+    """Answer end-3 with the bytes that were pushed."""
+    layout = call.layout()
+    descriptor = layout.resolve(call.match.tag_or_digest)
+    if descriptor is not None and descriptor.size > _MAX_STORED_MANIFEST:
+        raise LayoutError(f"manifest {descriptor.digest} is said to have {descriptor.size} bytes")
+    raw = None if descriptor is None else layout.read_blob(descriptor)
+    if descriptor is None or raw is None:
+        raise RefusedError("MANIFEST_UNKNOWN", f"there is no manifest {call.match.tag_or_digest} in {call.match.name}")
+    headers = {"Docker-Content-Digest": descriptor.digest, "ETag": f'"{descriptor.digest}"'}
+    return answers.document(raw, media_type=descriptor.media_type, headers=headers)
+
+
+def _blob(call: Call, file: io.FileIO) -> Response:
+    tag = f'"{call.digest}"'
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Docker-Content-Digest": call.digest,
+        "ETag": tag,
+        "Accept-Ranges": "bytes",
+    }
+    fields = call.request.headers
+    # RFC 9110, sections 13.1.5 and 14.2: a range counts for GET, and only while the content is the one that is meant.
+    meant = call.request.method == "GET" and fields.get("If-Range") in {None, tag}
+    wanted = wanted_range(fields.get("Range")) if meant else None
+    if wanted is None:
+        return answers.file(file, headers)
+    size = os.fstat(file.fileno()).st_size
+    within = wanted.within(size)
+    if within is None:
+        file.close()
+        # Without an error document: the specification has no code for this, and RFC 9110 says it all.
+        return answers.empty(416, {"Content-Range": f"bytes */{size}"})
+    return answers.part(file, *within, headers)

@@ -1,0 +1,98 @@
+"""Which manifests of a repository refer to another one (distribution-spec, Listing Referrers).
+
+Nothing of this is stored: the manifests themselves say it. They are read once, when somebody asks, and remembered by
+their digest. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.errors import DocumentError, InvalidDigestError, VerificationError
+from lading.stores.index import LayoutIndex
+from lading.stores.layout import Layout
+
+_REPOSITORIES = 256
+_MAX_MANIFEST = 4 * 1024 * 1024
+
+
+class _Reference(NamedTuple):
+    """One manifest, as its subject's list shows it."""
+
+    subject: Digest
+    descriptor: Descriptor
+
+
+class _Known(NamedTuple):
+    """The lists of one repository, and the index from which they were made."""
+
+    source: LayoutIndex
+    references: Mapping[Digest, _Reference | None]
+    lists: Mapping[Digest, tuple[Descriptor, ...]]
+
+
+class Referrers:
+    """The referrers of every repository that was asked for them."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Path, _Known] = {}
+
+    def of(self, layout: Layout, subject: Digest) -> tuple[Descriptor, ...]:
+        """Return the referrers of a manifest, which need not exist, in the order of the index."""
+        index = layout.index()
+        known = self._known.get(layout.path)
+        if known is None or known.source is not index:
+            known = _read(layout, index, known.references if known else {})
+            if len(self._known) >= _REPOSITORIES:
+                self._known.clear()
+            self._known[layout.path] = known
+        return known.lists.get(subject, ())
+
+
+def _read(layout: Layout, index: LayoutIndex, known: Mapping[Digest, _Reference | None]) -> _Known:
+    references: dict[Digest, _Reference | None] = {}
+    lists: dict[Digest, list[Descriptor]] = {}
+    for descriptor in layout.manifests():
+        digest = descriptor.digest
+        reference = known[digest] if digest in known else _reference(layout, descriptor)
+        references[digest] = reference
+        if reference is not None:
+            lists.setdefault(reference.subject, []).append(reference.descriptor)
+    return _Known(index, references, {subject: tuple(found) for subject, found in lists.items()})
+
+
+def _reference(layout: Layout, descriptor: Descriptor) -> _Reference | None:
+    if descriptor.size > _MAX_MANIFEST:
+        return None
+    try:
+        raw = layout.read_blob(descriptor)
+        if raw is None:
+            return None
+        document = Manifest[Any].parse(raw, descriptor.media_type).document
+    except (DocumentError, InvalidDigestError, VerificationError):
+        # Something that another tool has put there, or that is damaged: asking for it directly will say so.
+        return None
+    if not isinstance(document, ImageManifest | ImageIndex) or document.subject is None:
+        return None
+    return _Reference(document.subject.digest, _listed(document, descriptor))
+
+
+def _listed(document: ImageManifest | ImageIndex, descriptor: Descriptor) -> Descriptor:
+    """Return what the list of referrers says: the descriptor with artifact type and annotations of the manifest."""
+    artifact_type = document.artifact_type
+    if not artifact_type and isinstance(document, ImageManifest):
+        artifact_type = document.config.media_type
+    return Descriptor(
+        descriptor.media_type,
+        descriptor.digest,
+        descriptor.size,
+        annotations=document.annotations,
+        artifact_type=artifact_type or None,
+    )

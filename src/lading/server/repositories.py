@@ -1,0 +1,74 @@
+"""Where a repository is: in `<root>/<name>`, an image layout.
+
+A part of a name that is also an entry of a layout (`blobs`, `index.json`, `oci-layout`) is stored with an underscore in
+front. No part of a name can begin with one, so no two names share a directory. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lading.errors import StorageError
+from lading.stores import durable
+from lading.stores.layout import Layout
+
+_TAKEN = frozenset({"blobs", "index.json", "oci-layout"})
+_OPEN_LAYOUTS = 1024
+
+
+class Repositories:
+    """The repositories under a root directory."""
+
+    __slots__ = ("_layouts", "_root")
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        # Kept open for the sake of their parsed index; what is dropped is read again.
+        self._layouts: dict[str, Layout] = {}
+
+    def find(self, name: str) -> Layout | None:
+        """Return a repository that exists. Raises `LayoutError` if it is damaged."""
+        path = self._path(name)
+        if not (path / "oci-layout").exists():
+            return None
+        return self._layouts.get(name) or self._keep(name, Layout.open(path))
+
+    def create(self, name: str) -> Layout:
+        """Return a repository, which is made if it does not exist. Raises `LayoutError` if it is damaged."""
+        return self.find(name) or self._keep(name, Layout.create(self._path(name)))
+
+    def names(self) -> list[str]:
+        """Return the names of all repositories, in ASCII order."""
+        return sorted(_names(self._root, ""))
+
+    def _path(self, name: str) -> Path:
+        return self._root.joinpath(*(f"_{part}" if part in _TAKEN else part for part in name.split("/")))
+
+    def _keep(self, name: str, layout: Layout) -> Layout:
+        if len(self._layouts) >= _OPEN_LAYOUTS:
+            self._layouts.clear()
+        return self._layouts.setdefault(name, layout)
+
+
+def _names(directory: Path, prefix: str) -> Iterator[str]:
+    for stored in _directories(directory):
+        part = stored.removeprefix("_")
+        if (part in _TAKEN) == (part != stored):
+            name = prefix + part
+            if (directory / stored / "oci-layout").is_file():
+                yield name
+            yield from _names(directory / stored, f"{name}/")
+
+
+def _directories(directory: Path) -> list[str]:
+    try:
+        with durable.refusals("list", directory), os.scandir(directory) as entries:
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except StorageError as error:
+        # Not made yet, or deleted in the meantime.
+        if error.errno == errno.ENOENT:
+            return []
+        raise

@@ -1,0 +1,1 @@
+"""Places on disk that hold content: the OCI image layout."""

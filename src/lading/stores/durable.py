@@ -1,0 +1,199 @@
+"""How a file gets its name so that neither a crash, a full disk nor a hostile neighbour leaves a wrong one.
+
+Content is written under a random name in a directory of the same file system, synced, renamed to its final name, and
+then the directory is synced: at every instant the final name shows nothing, the old content or the whole new content.
+The writer holds a lock on its unnamed file, so that `sweep` can tell what a killed process left from what is being
+written.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import os
+import re
+import secrets
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from lading.errors import LadingError, StorageError
+
+_PART = re.compile(r"\.[0-9a-f]{32}\.part", re.ASCII)
+# A name that cannot exist does not exist: a digest may be longer than a file name.
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
+
+
+@contextmanager
+def refusals(doing: str, path: Path) -> Generator[None]:
+    """Turn every `OSError` of the block into a `StorageError` that says what was being done to which path."""
+    try:
+        yield
+    except LadingError:
+        raise
+    except OSError as error:
+        raise StorageError.because(f"cannot {doing} {str(path)!r}", error) from error
+
+
+class NewFile:
+    """A file that has no final name yet. Unless it is published, leaving the `with` block removes it.
+
+    Raises `StorageError` when the disk refuses.
+    """
+
+    __slots__ = ("_descriptor", "_path")
+
+    def __init__(self, directory: Path) -> None:
+        with refusals("create a file in", directory):
+            self._descriptor, self._path = _create(directory)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append all of the data."""
+        left = memoryview(data)
+        with refusals("write to", self._path):
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+
+    def publish(self, final: Path) -> None:
+        """Give the content its final name, replacing what had it, and return when that would survive a power cut."""
+        with refusals("write", final):
+            # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
+            os.fsync(self._descriptor)
+            self._path.replace(final)
+        self._close()
+        sync_directory(final.parent)
+
+    def discard(self) -> None:
+        """Remove the file if it was not published."""
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                self._path.unlink()
+            self._close()
+
+    def _close(self) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace the whole content of a file at once, or create it.
+
+    Raises `StorageError` when the disk refuses; the old content is then still there.
+    """
+    with NewFile(path.parent) as new:
+        new.write(content)
+        new.publish(path)
+
+
+def adopt(source: Path, final: Path) -> None:
+    """Give a finished file of the same file system its final name. Raises `StorageError` when the disk refuses."""
+    with refusals("move into place", source):
+        descriptor = os.open(source, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+            source.replace(final)
+        finally:
+            os.close(descriptor)
+    sync_directory(final.parent)
+
+
+def sweep(directory: Path) -> None:
+    """Remove the unnamed files that processes which are no longer alive have left in a directory."""
+    with refusals("list", directory), os.scandir(directory) as entries:
+        parts = [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]
+    for part in parts:
+        # Gone in the meantime, or locked by its writer: either way not ours to remove.
+        with suppress(OSError):
+            descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                part.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def open_regular(path: Path) -> io.FileIO | None:
+    """Open a regular file for reading; None if there is none.
+
+    Nothing else is opened: a link could lead out of the directory, a pipe would wait for ever. Raises `StorageError`
+    for these and when the disk refuses.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise StorageError.because(f"cannot open {str(path)!r}", error) from error
+    if not _is_regular(descriptor):
+        os.close(descriptor)
+        raise StorageError(f"{str(path)!r} is no regular file: remove it", errno=errno.EINVAL)
+    return io.FileIO(descriptor)
+
+
+def regular_size(path: Path) -> int | None:
+    """Return the size of a regular file in bytes; None if there is nothing, or something else, under that name."""
+    try:
+        found = path.lstat()
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise StorageError.because(f"cannot look at {str(path)!r}", error) from error
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory and its parents so that they survive a power cut; one that exists is left alone.
+
+    Raises `StorageError` when the disk refuses.
+    """
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_directory(path.parent)
+    with refusals("create the directory", path):
+        path.mkdir(mode=0o755, exist_ok=True)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Return when the names in a directory would survive a power cut."""
+    with refusals("sync the directory", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _create(directory: Path) -> tuple[int, Path]:
+    while True:
+        path = directory / f".{secrets.token_hex(16)}.part"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor, path
+        except BlockingIOError:
+            pass
+        except BaseException:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
+        # A sweep came between creation and lock: it has removed the file, or is about to.
+        os.close(descriptor)
+
+
+def _is_regular(descriptor: int) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False

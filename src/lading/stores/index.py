@@ -1,0 +1,180 @@
+"""What the index.json of an image layout says, and how it reads after a change.
+
+image-spec, image-layout.md and image-index.md. Whatever other tools have put there (fields, entries, annotations, their
+order) survives a change byte for byte; only what the change is about is written anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from lading.annotations import REF_NAME
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import DocumentError, LayoutError
+from lading.media_types import OCI_INDEX, is_index
+
+_SHOWN = 100
+_EMPTY = b'{"schemaVersion":2,"mediaType":"' + OCI_INDEX.encode() + b'","manifests":[]}'
+
+
+class _Names(msgspec.Struct, rename="camel"):
+    """What an entry is found by."""
+
+    digest: str
+    media_type: str = ""
+    annotations: dict[str, Any] | None = None
+
+
+class Entry(NamedTuple):
+    """One element of `manifests`; `tag` is its org.opencontainers.image.ref.name."""
+
+    raw: msgspec.Raw
+    digest: str
+    media_type: str
+    tag: str | None
+
+
+class LayoutIndex:
+    """The content of an index.json. Immutable.
+
+    When several entries have the same name, which the specification allows, the first one counts, as in
+    containers/image.
+    """
+
+    __slots__ = ("_digests", "_entries", "_fields", "_tags", "tags")
+
+    def __init__(self, fields: dict[str, msgspec.Raw], entries: Iterable[Entry]) -> None:
+        self._fields = fields
+        self._entries = tuple(entries)
+        self._tags: dict[str, Entry] = {}
+        self._digests: dict[str, Entry] = {}
+        for entry in self._entries:
+            self._digests.setdefault(entry.digest, entry)
+            if entry.tag is not None:
+                self._tags.setdefault(entry.tag, entry)
+        self.tags = tuple(sorted(self._tags))
+
+    @classmethod
+    def parse(cls, raw: bytes) -> LayoutIndex:
+        """Parse an index.json. Raises `LayoutError`, which does not name the file, if it is none."""
+        try:
+            fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            manifests = bytes(fields.get("manifests", b"null"))
+            entries = msgspec.json.decode(manifests, type=list[msgspec.Raw] | None) or []
+            names = msgspec.json.decode(manifests, type=list[_Names] | None) or []
+            version = msgspec.json.decode(fields.get("schemaVersion", b"2"))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise LayoutError(f"it is no image index: {str(error)[:_SHOWN]}") from error
+        if version != 2:
+            raise LayoutError(f"its schemaVersion is {str(version)[:_SHOWN]!r}, not 2")
+        return cls(fields, (_entry(raw, name) for raw, name in zip(entries, names, strict=True)))
+
+    @classmethod
+    def empty(cls) -> LayoutIndex:
+        """Return the index of a layout without manifests."""
+        return cls.parse(_EMPTY)
+
+    def encode(self) -> bytes:
+        """Return the text of the file."""
+        manifests = msgspec.Raw(msgspec.json.encode([entry.raw for entry in self._entries]))
+        return msgspec.json.encode({**self._fields, "manifests": manifests})
+
+    def tagged(self, tag: str) -> Descriptor | None:
+        """Return what a tag names. Raises `LayoutError` if its entry is no descriptor."""
+        entry = self._tags.get(tag)
+        return None if entry is None else _descriptor(entry)
+
+    def named(self, digest: Digest) -> Descriptor | None:
+        """Return the entry of a manifest. Raises `LayoutError` if it is no descriptor."""
+        entry = self._digests.get(digest)
+        return None if entry is None else _descriptor(entry)
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """Return each manifest once, in the order of the file. Raises `LayoutError` if an entry is no descriptor."""
+        return tuple(map(_descriptor, self._digests.values()))
+
+    def indexes(self) -> tuple[Descriptor, ...]:
+        """Return each manifest that is itself an index, as `manifests` does."""
+        return tuple(_descriptor(entry) for entry in self._digests.values() if is_index(entry.media_type))
+
+    def with_manifest(self, descriptor: Descriptor, tags: Iterable[str] = ()) -> LayoutIndex:
+        """Return the index with an entry for each tag of a manifest, or with one that has no tag.
+
+        A tag that named another manifest leaves it; that manifest stays, without a tag if it has no other.
+        """
+        wanted = dict.fromkeys(tags)
+        entries: list[Entry] = []
+        own: set[str | None] = set()
+        sample = self._digests.get(descriptor.digest)
+        for entry in self._released(tag for tag in wanted if self._names_another(tag, descriptor.digest)):
+            if entry.digest != descriptor.digest:
+                entries.append(entry)
+            elif entry.tag is not None or not wanted:
+                entries.append(_described(entry.raw, descriptor, entry.tag))
+                own.add(entry.tag)
+        missing = [tag for tag in wanted if tag not in own] if wanted or own else [None]
+        base = sample.raw if sample else msgspec.Raw(b"{}")
+        entries.extend(_described(base, descriptor, tag) for tag in missing)
+        return LayoutIndex(self._fields, entries)
+
+    def without_tag(self, tag: str) -> LayoutIndex:
+        """Return the index without a tag; the manifest that had it stays."""
+        return LayoutIndex(self._fields, self._released([tag]))
+
+    def without_manifest(self, digest: Digest) -> LayoutIndex:
+        """Return the index without a manifest and its tags."""
+        return LayoutIndex(self._fields, (entry for entry in self._entries if entry.digest != digest))
+
+    def _names_another(self, tag: str, digest: Digest) -> bool:
+        entry = self._tags.get(tag)
+        return entry is not None and entry.digest != digest
+
+    def _released(self, tags: Iterable[str]) -> list[Entry]:
+        """Return the entries with some tags taken away, and no entry lost that was the only one of its manifest."""
+        gone = frozenset(tags)
+        if not gone:
+            return list(self._entries)
+        left = Counter(entry.digest for entry in self._entries)
+        entries: list[Entry] = []
+        for entry in self._entries:
+            if entry.tag not in gone:
+                entries.append(entry)
+            elif left[entry.digest] > 1:
+                left[entry.digest] -= 1
+            else:
+                entries.append(_described(entry.raw, None, None))
+        return entries
+
+
+def _entry(raw: msgspec.Raw, names: _Names) -> Entry:
+    tag = (names.annotations or {}).get(REF_NAME)
+    return Entry(raw, names.digest, names.media_type, tag if isinstance(tag, str) else None)
+
+
+def _descriptor(entry: Entry) -> Descriptor:
+    try:
+        return Descriptor.parse(bytes(entry.raw))
+    except DocumentError as error:
+        raise LayoutError(f"index.json has an entry that is no descriptor: {error}") from error
+
+
+def _described(raw: msgspec.Raw, descriptor: Descriptor | None, tag: str | None) -> Entry:
+    """Return an entry with another tag and, if one is given, with the facts of a descriptor."""
+    fields: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    annotations = msgspec.json.decode(fields.pop("annotations", b"null"), type=dict[str, Any] | None) or {}
+    annotations.pop(REF_NAME, None)
+    if descriptor is not None:
+        fields |= msgspec.json.decode(descriptor.encode(), type=dict[str, msgspec.Raw])
+        annotations.update(descriptor.annotations)
+        fields.pop("annotations", None)
+    if tag is not None:
+        annotations[REF_NAME] = tag
+    if annotations:
+        fields["annotations"] = annotations
+    changed = msgspec.Raw(msgspec.json.encode(fields))
+    return _entry(changed, msgspec.json.decode(changed, type=_Names))

@@ -1,0 +1,320 @@
+"""How content is kept in an OCI image layout directory (image-spec, image-layout.md).
+
+Blobs are immutable: verified, synced and only then given their final name. index.json is replaced as a whole under a
+lock between processes; readers need no lock. Everything here blocks: flows call it through their IO.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import LayoutError, StorageError
+from lading.stores import durable
+from lading.stores.index import LayoutIndex
+from lading.stores.lock import exclusive
+from lading.stores.nested import Nested
+from lading.verification import Verifier
+
+# The side file of the lock; like the unfinished files, it hides from tools that list a layout.
+_LOCK = ".index.lock"
+_VERSION = "1.0.0"
+_MAX_HEADER = 64 * 1024
+# About 500,000 entries of the usual size.
+_MAX_INDEX = 128 * 1024 * 1024
+# Two changes closer than this may bear the same time stamp: the clock of a file system is coarser than its nanoseconds.
+_CLOCK_GRAIN_NS = 100_000_000
+
+
+class _Header(msgspec.Struct, rename="camel"):
+    image_layout_version: str
+
+
+class _Snapshot(NamedTuple):
+    """An index.json that was read, and what tells whether it is still the one on disk."""
+
+    signature: tuple[int, ...]
+    settled: bool
+    content: LayoutIndex
+
+
+class BlobWriter:
+    """A blob that is being written. Unless it is committed, leaving the `with` block removes it.
+
+    Raises `StorageError` when the disk refuses.
+    """
+
+    __slots__ = ("_file", "_final", "_verifier")
+
+    def __init__(self, file: durable.NewFile, final: Path, verifier: Verifier) -> None:
+        self._file = file
+        self._final = final
+        self._verifier = verifier
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.discard()
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Append a piece. Raises `SizeMismatchError` as soon as there is more than the descriptor says."""
+        self._verifier.update(piece)
+        self._file.write(piece)
+
+    def commit(self) -> None:
+        """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`."""
+        self._verifier.finish()
+        self._file.publish(self._final)
+
+
+class Layout:
+    """An image layout directory. May be used by several threads and processes at once."""
+
+    __slots__ = ("_nested", "_snapshot", "_swept", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._nested = Nested(self.read_blob)
+        self._snapshot: _Snapshot | None = None
+        self._swept = False
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Make a directory an image layout, if it is not one already, and open it.
+
+        Raises `LayoutError` if it is a layout of another version or a damaged one, and `StorageError` when the disk
+        refuses.
+        """
+        if not _is_layout(path):
+            durable.make_directory(path / "blobs")
+            with exclusive(path / _LOCK):
+                # The marker comes last: a directory that has it is whole.
+                if durable.regular_size(path / "index.json") is None:
+                    durable.replace(path / "index.json", LayoutIndex.empty().encode())
+                cls(path).index()
+                durable.replace(path / "oci-layout", msgspec.json.encode(_Header(_VERSION)))
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open an image layout.
+
+        Raises `LayoutError` if the directory is none, is of another version or is damaged, and `StorageError` when the
+        disk refuses.
+        """
+        header = _read(path / "oci-layout", _MAX_HEADER)
+        if header is None:
+            raise LayoutError(f"{str(path)!r} is no OCI image layout: it has no file oci-layout")
+        try:
+            version = msgspec.json.decode(header[0], type=_Header).image_layout_version
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise LayoutError(
+                f'{str(path / "oci-layout")!r} is damaged: it should read {{"imageLayoutVersion":"{_VERSION}"}}'
+            ) from error
+        if version != _VERSION:
+            raise LayoutError(f"{str(path)!r} is an OCI image layout of version {version[:40]!r}, not {_VERSION}")
+        layout = cls(path)
+        layout.index()
+        return layout
+
+    def index(self) -> LayoutIndex:
+        """Return what index.json says now. Raises `LayoutError` if it is missing or damaged."""
+        path = self.path / "index.json"
+        snapshot = self._snapshot
+        if snapshot is not None and snapshot.settled:
+            with durable.refusals("look at", path):
+                if _signature(path.lstat()) == snapshot.signature:
+                    return snapshot.content
+        read = _read(path, _MAX_INDEX)
+        if read is None:
+            raise LayoutError(f"{str(path)!r} is missing: restore it from a copy; the blobs are untouched")
+        raw, found = read
+        try:
+            index = LayoutIndex.parse(raw)
+        except LayoutError as error:
+            raise LayoutError(
+                f"{str(path)!r} is damaged and left as it is: {error}; restore it from a copy, the blobs are untouched"
+            ) from error
+        settled = time.time_ns() - found.st_mtime_ns > _CLOCK_GRAIN_NS
+        self._snapshot = _Snapshot(_signature(found), settled, index)
+        return index
+
+    def resolve(self, tag_or_digest: str) -> Descriptor | None:
+        """Return what a tag, or the digest of a manifest, stands for; None if there is no such manifest.
+
+        A digest may also be that of a manifest inside an index. Raises `InvalidDigestError` for a text with a colon
+        that is no digest.
+        """
+        index = self.index()
+        if ":" not in tag_or_digest:
+            return index.tagged(tag_or_digest)
+        digest = Digest(tag_or_digest)
+        return index.named(digest) or self._inside(index, digest)
+
+    def tags(self) -> tuple[str, ...]:
+        """Return the names of all tags, in ASCII order. Other tools may have given names that are no tags."""
+        return self.index().tags
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """Return every manifest once, tagged or not: first those of index.json, then those inside indexes."""
+        index = self.index()
+        own = index.manifests()
+        known = {descriptor.digest for descriptor in own}
+        nested = (child for child in self._nested.of(index).values() if child.digest not in known)
+        return (*own, *(child for child in nested if self.blob_size(child.digest) is not None))
+
+    def blob_size(self, digest: Digest) -> int | None:
+        """Return the size of a blob in bytes, None if there is none."""
+        return durable.regular_size(self.blob_path(digest))
+
+    def open_blob(self, digest: Digest) -> io.FileIO | None:
+        """Open a blob, unbuffered and unverified; None if there is none."""
+        return durable.open_regular(self.blob_path(digest))
+
+    def read_blob(self, descriptor: Descriptor) -> bytes | None:
+        """Return the whole of a small blob, verified; None if there is none.
+
+        Raises `SizeMismatchError` or `DigestMismatchError` if the file is not what the descriptor says.
+        """
+        file = self.open_blob(descriptor.digest)
+        if file is None:
+            return None
+        with file, durable.refusals("read", self.blob_path(descriptor.digest)):
+            raw = file.read(min(descriptor.size, os.fstat(file.fileno()).st_size) + 1)
+        descriptor.verify(raw)
+        return raw
+
+    def blob_path(self, digest: Digest) -> Path:
+        """Return where a blob is, or would be."""
+        return self.path / "blobs" / digest.algorithm / digest.encoded
+
+    def push_blob(self, digest: Digest, size: int | None = None) -> BlobWriter:
+        """Begin to write a blob, whose size in bytes is checked if it is given.
+
+        Raises `InvalidDigestError` for an algorithm that cannot be computed.
+        """
+        verifier = Verifier(digest, size)
+        final = self._place(digest)
+        self._sweep()
+        return BlobWriter(durable.NewFile(self.path), final, verifier)
+
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """Take a file of the same file system over as a blob. Whoever calls has verified it."""
+        durable.adopt(path, self._place(digest))
+
+    def mount_blob(self, digest: Digest, source: Layout) -> bool:
+        """Share a blob with another layout, and say whether that was possible.
+
+        The file gets a second name, which needs no space: blobs never change. It is not possible when the other layout
+        has no such blob, or is on another file system.
+        """
+        final = self._place(digest)
+        if source.blob_size(digest) is None:
+            return False
+        try:
+            os.link(source.blob_path(digest), final, follow_symlinks=False)
+        except FileExistsError:
+            return True
+        except OSError as error:
+            if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOENT}:
+                return False
+            raise StorageError.because(f"cannot link {str(final)!r}", error) from error
+        durable.sync_directory(final.parent)
+        return True
+
+    def push_manifest(self, raw: bytes, descriptor: Descriptor, tags: Iterable[str] = ()) -> None:
+        """Store a manifest and move tags to it.
+
+        The manifest that a tag named before stays in the index. Raises `SizeMismatchError` or `DigestMismatchError` if
+        the bytes are not what the descriptor says, `LayoutError` if index.json is damaged, and `StorageError` when the
+        disk refuses; index.json is then as it was.
+        """
+        descriptor.verify(raw)
+        final = self._place(descriptor.digest)
+        self._sweep()
+        # Under the lock from the blob on, so that no deletion comes between the blob and its entry.
+        with exclusive(self.path / _LOCK):
+            with durable.NewFile(self.path) as new:
+                new.write(raw)
+                new.publish(final)
+            self._change(lambda index: index.with_manifest(descriptor, tags))
+
+    def delete_tag(self, tag: str) -> bool:
+        """Delete a tag, never the manifest that it names; say whether there was one."""
+        with exclusive(self.path / _LOCK):
+            if self.index().tagged(tag) is None:
+                return False
+            self._change(lambda index: index.without_tag(tag))
+        return True
+
+    def delete_manifest(self, digest: Digest) -> bool:
+        """Delete a manifest with all of its tags; say whether there was one."""
+        with exclusive(self.path / _LOCK):
+            if self.resolve(digest) is None:
+                return False
+            self._change(lambda index: index.without_manifest(digest))
+            self._unlink(digest)
+        return True
+
+    def delete_blob(self, digest: Digest) -> bool:
+        """Delete a blob; say whether there was one. Whoever has it open can read it to its end."""
+        with exclusive(self.path / _LOCK):
+            return self._unlink(digest)
+
+    def _inside(self, index: LayoutIndex, digest: Digest) -> Descriptor | None:
+        child = self._nested.of(index).get(digest)
+        return child if child is not None and self.blob_size(digest) is not None else None
+
+    def _change(self, change: Callable[[LayoutIndex], LayoutIndex]) -> None:
+        """Replace index.json. The lock must be held."""
+        durable.replace(self.path / "index.json", change(self.index()).encode())
+
+    def _unlink(self, digest: Digest) -> bool:
+        path = self.blob_path(digest)
+        with durable.refusals("delete", path):
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        durable.sync_directory(path.parent)
+        return True
+
+    def _place(self, digest: Digest) -> Path:
+        path = self.blob_path(digest)
+        durable.make_directory(path.parent)
+        return path
+
+    def _sweep(self) -> None:
+        if not self._swept:
+            durable.sweep(self.path)
+            self._swept = True
+
+
+def _is_layout(path: Path) -> bool:
+    return durable.regular_size(path / "oci-layout") is not None
+
+
+def _signature(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+
+
+def _read(path: Path, limit: int) -> tuple[bytes, os.stat_result] | None:
+    """Read a whole file of at most `limit` bytes; None if there is none."""
+    file = durable.open_regular(path)
+    if file is None:
+        return None
+    with file, durable.refusals("read", path):
+        found = os.fstat(file.fileno())
+        if found.st_size > limit:
+            raise LayoutError(f"{str(path)!r} has {found.st_size} bytes, more than the {limit} that are accepted")
+        return file.read(limit), found

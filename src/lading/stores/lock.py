@@ -1,0 +1,55 @@
+"""Who may change a directory now: one process, and one thread of it, at a time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lading.errors import StorageError
+from lading.stores.durable import refusals
+
+_FIRST_WAIT = 0.001
+_LONGEST_WAIT = 0.05
+
+
+@contextmanager
+def exclusive(path: Path, *, seconds: float = 30.0) -> Generator[None]:
+    """Hold the lock that a side file stands for; it falls back by itself when the process dies.
+
+    The file is created if it is not there, and stays: removing it would split the lock in two. Waits `seconds` at most,
+    then raises `StorageError` (EAGAIN).
+    """
+    with refusals("lock", path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    try:
+        _acquire(descriptor, path, seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, seconds: float) -> None:
+    # flock belongs to the open file, not to the process: two threads that each opened it exclude each other too.
+    deadline = time.monotonic() + seconds
+    wait = _FIRST_WAIT
+    while True:
+        try:
+            with refusals("lock", path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+        else:
+            return
+        if time.monotonic() >= deadline:
+            raise StorageError(
+                f"{str(path)!r} has been locked by another process for {seconds:g} s: try again when it is done",
+                errno=errno.EAGAIN,
+            )
+        time.sleep(wait)
+        wait = min(wait * 2, _LONGEST_WAIT)

@@ -1,0 +1,58 @@
+"""How the waits of an exchange end when it is cancelled."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+from lading._io.base import Cancellation
+from lading._wire.messages import Origin
+from lading.errors import TransportError
+
+
+class Abort:
+    """The sockets of one exchange, to be shut down when it is cancelled.
+
+    A socket is released before it is closed, so that a cancellation never reaches a number that has got another owner.
+    """
+
+    __slots__ = ("_cancellation", "_lock", "_origin", "_sockets", "_ticket")
+
+    def __init__(self, origin: Origin, cancellation: Cancellation) -> None:
+        self._origin = origin
+        self._cancellation = cancellation
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._ticket = cancellation.attach(self._shut_down)
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancellation.cancelled
+
+    def hold(self, sock: socket.socket) -> None:
+        """Have a socket shut down on cancellation. Raises `TransportError` if that has happened already."""
+        with self._lock:
+            self._sockets.add(sock)
+        self.check()
+
+    def release(self, sock: socket.socket) -> None:
+        """Forget a socket, if it is held."""
+        with self._lock:
+            self._sockets.discard(sock)
+
+    def check(self) -> None:
+        """Raise `TransportError` if the exchange is cancelled."""
+        if self.cancelled:
+            raise TransportError(f"{self._origin}: cancelled")
+
+    def end(self) -> None:
+        """Let go of the cancellation: the exchange is over."""
+        self._cancellation.detach(self._ticket)
+
+    def _shut_down(self) -> None:
+        with self._lock:
+            for sock in self._sockets:
+                # The method of the plain socket: the one of ssl.SSLSocket takes the session from under a reader.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,0 +1,130 @@
+"""One exchange on one connection: when it succeeds, and what may follow it (RFC 9112, section 9)."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+from lading._wire.messages import Headers, Request
+from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError, TransportError
+from lading.transports.abort import Abort
+from lading.transports.bodies import Decoder, decoder
+from lading.transports.heads import Head, frame, parse_head
+from lading.transports.outgoing import cut, strip_zone, write_head
+from lading.transports.proxies import Proxy
+from lading.transports.stream import Stream
+
+_INTERIM_HEADS = 16
+_IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
+
+
+class Connection:
+    """A connection to an origin, or to the proxy that passes plain requests on to it."""
+
+    def __init__(self, stream: Stream, proxy: Proxy | None = None) -> None:
+        self._stream = stream
+        self._proxy = proxy
+        self._process = os.getpid()
+        self._keep_alive = False
+        self._sent = False
+        self._heard = False
+        self.idle_since = 0.0
+
+    def exchange(self, request: Request, headers: Headers, abort: Abort) -> tuple[Head, Decoder]:
+        """Send a request and read the head of the final answer. After an error the connection is closed."""
+        self._stream.abort = abort
+        self._keep_alive = self._sent = self._heard = False
+        answer = Answer(self._stream, str(request.origin))
+        try:
+            abort.hold(self._stream.socket)
+            early = self._send(request, headers, answer)
+            head = early or answer.read_final()
+            if self._proxy:
+                self._proxy.check(head.status, request.origin)
+            framing = frame(request.method, head, answer.where)
+        except BaseException:
+            self._heard = answer.begun
+            self.close()
+            raise
+        # After an early answer the server still waits for the rest of the request.
+        self._keep_alive = head.keep_alive and not early
+        return head, decoder(framing, self._stream, answer.where)
+
+    def may_repeat(self, request: Request) -> bool:
+        """Tell whether a request that failed here may be sent again (RFC 9110, section 9.2.2)."""
+        return not self._heard and (not self._sent or request.method in _IDEMPOTENT)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another exchange may follow the one whose body was read to its end."""
+        return self._keep_alive and self._process == os.getpid() and not self._stream.leftover
+
+    def is_alive(self) -> bool:
+        """Tell, without waiting, whether an idle connection belongs to this process and is still open and quiet."""
+        return self._process == os.getpid() and self._stream.is_quiet()
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def _send(self, request: Request, headers: Headers, answer: Answer) -> Head | None:
+        """Send a request; stop when its final answer comes before its end, and return that."""
+        if self._proxy:
+            target = f"{request.origin.scheme}://{strip_zone(request.origin.authority)}{request.target}"
+            if self._proxy.authorization:
+                headers += Headers([("Proxy-Authorization", self._proxy.authorization)])
+        else:
+            target = request.target
+        head = write_head(request.method, target, headers)
+        with closing(cut(head, request.body, request.origin, sendfile=not self._stream.secure)) as pieces:
+            for piece in pieces:
+                size = piece.left
+                try:
+                    while not self._stream.send(piece):
+                        if early := answer.read():
+                            return early
+                except ConnectionFailedError as broken:
+                    return _answer_in_spite(broken, answer)
+                finally:
+                    self._sent = self._sent or piece.left < size
+        return None
+
+
+class Answer:
+    """The heads that answer one request: any number of interim ones within a limit, and the final one."""
+
+    def __init__(self, stream: Stream, where: str) -> None:
+        self._stream = stream
+        self.where = where
+        self._heads = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether any byte of an answer has come."""
+        return self._heads > 0 or self._stream.leftover
+
+    def read(self) -> Head | None:
+        """Read the next head; return it if it is the final one."""
+        block = self._stream.read_head()
+        self._heads += 1
+        head = parse_head(block, self.where)
+        if head.status >= 200:
+            return head
+        if head.status == 101:
+            raise ProtocolError(f"{self.where}: the server switched to a protocol that nobody asked for (101)")
+        if self._heads > _INTERIM_HEADS:
+            raise LimitExceededError(f"{self.where}: more than {_INTERIM_HEADS} interim answers (1xx) came")
+        return None
+
+    def read_final(self) -> Head:
+        """Read heads up to the final one."""
+        while (head := self.read()) is None:
+            pass
+        return head
+
+
+def _answer_in_spite(broken: ConnectionFailedError, answer: Answer) -> Head:
+    """Read the answer of a server that has closed before it took the whole request, as with 401 and 413."""
+    try:
+        return answer.read_final()
+    except TransportError:
+        raise broken from broken.__cause__

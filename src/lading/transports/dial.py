@@ -1,0 +1,181 @@
+"""How a connection to an origin is made: addresses, proxy, TLS."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
+
+from lading._wire.messages import Headers, Origin
+from lading.errors import ConnectionFailedError, TimedOutError
+from lading.transports.abort import Abort
+from lading.transports.connection import Answer, Connection
+from lading.transports.outgoing import cut, write_head
+from lading.transports.proxies import Proxy
+from lading.transports.settings import NetworkSettings
+from lading.transports.stream import Stream, reason
+
+if TYPE_CHECKING:
+    from lading.transports.tls import Trust
+
+# The time that one address has before the next one is tried beside it (RFC 8305, section 5).
+_HEAD_START = 0.25
+
+
+class Dialer:
+    """Makes connections as the settings say."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        self._settings = settings
+        self._trust: Trust | None = None
+
+    def dial(self, origin: Origin, abort: Abort) -> Connection:
+        """Connect to an origin, through its proxy if it has one."""
+        settings = self._settings
+        proxy = settings.proxies.choose(origin)
+        sock = _connect(proxy.origin if proxy else origin, origin, settings.connect_timeout, abort)
+        try:
+            if origin.scheme == "https":
+                if proxy:
+                    self._open_tunnel(sock, proxy, origin, abort)
+                sock = self._get_trust().wrap(sock, origin, settings.connect_timeout, abort)
+                proxy = None
+            return Connection(Stream(sock, str(origin), settings.idle_timeout, abort), proxy)
+        except BaseException:
+            abort.release(sock)
+            sock.close()
+            raise
+
+    def _get_trust(self) -> Trust:
+        if self._trust is None:
+            from lading.transports.tls import Trust  # plain HTTP does without ssl and its import
+
+            self._trust = Trust(self._settings)
+        return self._trust
+
+    def _open_tunnel(self, sock: socket.socket, proxy: Proxy, origin: Origin, abort: Abort) -> None:
+        """Have a proxy connect to an origin (RFC 9110, section 9.3.6). Only here does it see its credentials."""
+        target = f"{origin.host}:{origin.port}"
+        fields = [("Host", target), ("User-Agent", self._settings.user_agent)]
+        if proxy.authorization:
+            fields.append(("Proxy-Authorization", proxy.authorization))
+        where = f"{origin}: the proxy {proxy.origin}"
+        stream = Stream(sock, where, self._settings.connect_timeout, abort)
+        for piece in cut(write_head("CONNECT", target, Headers(fields)), b"", origin, sendfile=False):
+            stream.send(piece)
+        head = Answer(stream, where).read_final()
+        proxy.check(head.status, origin)
+        if head.status >= 300:
+            raise ConnectionFailedError(f"{where} does not connect to it ({head.status})")
+        if stream.leftover:
+            raise ConnectionFailedError(f"{where} sent bytes of its own into the tunnel")
+
+
+_Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+
+
+def _connect(server: Origin, origin: Origin, timeout: float, abort: Abort) -> socket.socket:
+    """Connect to the first address of a server that answers, the others beside it after a head start each."""
+    via = "" if server == origin else f" the proxy {server}:"
+    race = _Race(_find(server, f"{origin}:{via}"), abort)
+    try:
+        return race.run(f"{origin}:{via}", server.port, timeout)
+    finally:
+        race.end()
+
+
+def _find(server: Origin, where: str) -> list[_Address]:
+    """Return the addresses of a server, families in turn."""
+    host = server.host.strip("[]").replace("%25", "%")
+    try:
+        # As bytes, the name passes the IDNA codec by, which is slow to import and refuses what DNS may well answer.
+        found = socket.getaddrinfo(host.encode("ascii"), server.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConnectionFailedError(f"{where} cannot find host {host[:100]}: {reason(error)}") from error
+    addresses = [(family, address) for family, _, _, _, address in found]
+    first = [entry for entry in addresses if entry[0] == addresses[0][0]]
+    other = [entry for entry in addresses if entry[0] != addresses[0][0]]
+    return [entry for entry in chain.from_iterable(zip_longest(first, other)) if entry]
+
+
+class _Race:
+    """Attempts to connect, side by side."""
+
+    def __init__(self, addresses: list[_Address], abort: Abort) -> None:
+        self._addresses: Iterator[_Address] = iter(addresses)
+        self._abort = abort
+        self._poll = select.poll()
+        self._attempts: dict[int, socket.socket] = {}
+        self._failure: OSError | None = None
+
+    def run(self, where: str, port: int, timeout: float) -> socket.socket:
+        deadline = time.monotonic() + timeout
+        more = self._start_next()
+        while self._attempts or more:
+            wait = deadline - time.monotonic()
+            if wait <= 0:
+                raise TimedOutError(f"{where} no connection to port {port} within {timeout:g} seconds")
+            if self._attempts and (winner := self._poll_once(min(wait, _HEAD_START) if more else wait)):
+                return winner
+            more = more and self._start_next()
+        raise _explain(self._failure, where, port) from self._failure
+
+    def end(self) -> None:
+        """Close every attempt that has not won."""
+        for sock in self._attempts.values():
+            self._abort.release(sock)
+            sock.close()
+
+    def _start_next(self) -> bool:
+        """Start on the next address; return False if there is none."""
+        entry = next(self._addresses, None)
+        if entry is None:
+            return False
+        family, address = entry
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            self._failure = error
+            return True
+        self._attempts[sock.fileno()] = sock
+        self._abort.hold(sock)
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = sock.connect_ex(address)
+        if code in {0, errno.EINPROGRESS}:
+            self._poll.register(sock, select.POLLOUT)
+        else:
+            self._fail(sock, code)
+        return True
+
+    def _poll_once(self, wait: float) -> socket.socket | None:
+        """Wait for an attempt to end; return it if it has won."""
+        for number, _ in self._poll.poll(wait * 1000):
+            sock = self._attempts[number]
+            self._poll.unregister(number)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self._abort.check()
+            if not code:
+                return self._attempts.pop(number)
+            self._fail(sock, code)
+        return None
+
+    def _fail(self, sock: socket.socket, code: int) -> None:
+        self._failure = OSError(code, os.strerror(code))
+        del self._attempts[sock.fileno()]
+        self._abort.release(sock)
+        sock.close()
+
+
+def _explain(failure: OSError | None, where: str, port: int) -> ConnectionFailedError:
+    code = failure.errno if failure else None
+    if code == errno.ECONNREFUSED:
+        return ConnectionFailedError(f"{where} connection refused: nothing listens on port {port}")
+    if code in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}:
+        return ConnectionFailedError(f"{where} there is no way to this host from here")
+    return ConnectionFailedError(f"{where} cannot connect to port {port}: {failure and reason(failure)}")

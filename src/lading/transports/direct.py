@@ -1,0 +1,103 @@
+"""How a client talks to a server object in the same process, without sockets.
+
+The handler sees the fields that the socket transport would send, and its answers are held to what HTTP would make of
+them, so that a test over this transport proves what it would prove over a network.
+"""
+
+from __future__ import annotations
+
+from lading._io.base import Cancellation, Handler, step
+from lading._wire.messages import Origin, Reader, Request, Response
+from lading.errors import ConnectionFailedError, TransportError
+from lading.transports.heads import Framing, Head, frame
+from lading.transports.outgoing import Content, add_fields
+from lading.transports.settings import NetworkSettings
+
+_PIECE = 1 << 20
+
+
+class DirectTransport:
+    """A transport that hands every request to a handler, whose every wait must be over a `BlockingIO`.
+
+    What the handler raises comes through as it is.
+    """
+
+    def __init__(self, handler: Handler, *, user_agent: str = NetworkSettings().user_agent) -> None:
+        self._handler = handler
+        self._user_agent = user_agent
+
+    def send(self, request: Request, cancellation: Cancellation) -> Response:
+        _refuse_cancelled(request.origin, cancellation)
+        headers = add_fields(request, self._user_agent)
+        content = _Content(request)
+        try:
+            handled = Request(request.method, request.origin, request.target, headers)
+            response = step(self._handler.handle(handled, content))
+        finally:
+            content.close()
+        try:
+            framing = frame(
+                request.method, Head(response.status, response.headers, keep_alive=True), str(request.origin)
+            )
+        except BaseException:
+            response.body.close()
+            raise
+        return Response(response.status, response.headers, _Body(response.body, framing, request.origin, cancellation))
+
+    def close(self) -> None:
+        """Nothing is kept between exchanges."""
+
+
+class _Content:
+    """The body of a request as the handler reads it."""
+
+    def __init__(self, request: Request) -> None:
+        self._bytes, self._source = b"", None
+        if isinstance(request.body, bytes):
+            self._bytes = request.body
+        else:
+            self._source = Content(request.body, request.origin)
+
+    async def read(self) -> bytes:
+        if self._source is None:
+            piece, self._bytes = self._bytes, b""
+            return piece
+        buffer = bytearray(_PIECE)
+        count = self._source.readinto(memoryview(buffer))
+        return bytes(memoryview(buffer)[:count])
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+
+
+class _Body:
+    """The body of an answer; a handler that gives another length than it states has broken the connection."""
+
+    def __init__(self, body: Reader, framing: Framing, origin: Origin, cancellation: Cancellation) -> None:
+        self._body = body
+        self._left = framing.length
+        self._origin = origin
+        self._cancellation = cancellation
+
+    def readinto(self, buffer: memoryview) -> int:
+        _refuse_cancelled(self._origin, self._cancellation)
+        if self._left is None:
+            return self._body.readinto(buffer) or 0
+        if not self._left:
+            return 0
+        count = self._body.readinto(buffer[: self._left]) or 0
+        self._left -= count
+        if not count and len(buffer):
+            raise ConnectionFailedError(f"{self._origin}: the body was cut short, {self._left} bytes are missing")
+        if not self._left and self._body.readinto(memoryview(bytearray(1))):
+            raise ConnectionFailedError(f"{self._origin}: the body is longer than its Content-Length")
+        return count
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def _refuse_cancelled(origin: Origin, cancellation: Cancellation) -> None:
+    if cancellation.cancelled:
+        raise TransportError(f"{origin}: cancelled")

@@ -1,0 +1,99 @@
+"""What the head of a response says, and where its body ends (RFC 9112, sections 2 to 6).
+
+Strict where leniency lets two readers see different messages (section 11.2). The one liberty taken is a bare LF at the
+end of a line (section 2.2), which Docker Hub sends.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lading._wire.messages import Headers
+from lading.errors import LimitExceededError, ProtocolError
+
+HEAD_BYTES = 65536
+HEAD_FIELDS = 200
+
+_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?", re.ASCII)
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+# The first bytes of a TLS record that a server sends in answer to plain HTTP: an alert, or a handshake message.
+_TLS_RECORDS = ("\x15\x03", "\x16\x03")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and fields of a response, and whether the connection outlives it (RFC 9112, section 9.3)."""
+
+    status: int
+    headers: Headers
+    keep_alive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Where a body ends: after `length` bytes, with its last chunk, or, if neither is said, with the connection."""
+
+    length: int | None = None
+    chunked: bool = False
+
+
+def parse_head(block: bytes, where: str) -> Head:
+    """Read a head, given without the empty line at its end."""
+    status_line, *lines = (line.removesuffix("\r") for line in block.decode("latin-1").split("\n"))
+    match = _STATUS_LINE.fullmatch(status_line)
+    if match is None:
+        if status_line.startswith(_TLS_RECORDS):
+            raise ProtocolError(f"{where}: plain HTTP was answered with TLS: this port wants https")
+        raise ProtocolError(f"{where}: the answer is not HTTP/1.1, it starts with {status_line[:60]!r}")
+    if len(lines) > HEAD_FIELDS:
+        raise LimitExceededError(f"{where}: the answer has more than {HEAD_FIELDS} header fields")
+    try:
+        headers = Headers(_fields(lines))
+    except ValueError as error:
+        raise ProtocolError(f"{where}: the answer has a malformed header: {error}") from error
+    return Head(int(match[2]), headers, _outlives(match[1], headers))
+
+
+def _fields(lines: list[str]) -> list[tuple[str, str]]:
+    fields: list[tuple[str, str]] = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if line[:1] in {" ", "\t"} and fields:
+            # A folded line belongs to the one before it (RFC 9112, section 5.2).
+            name, value = fields.pop()
+            value += " " + line.strip(" \t")
+        elif not colon:
+            raise ValueError(f"{line[:60]!r} has no colon")
+        fields.append((name, value.strip(" \t")))
+    return fields
+
+
+def _outlives(minor: str, headers: Headers) -> bool:
+    options = {option.strip().lower() for value in headers.all("connection") for option in value.split(",")}
+    return "close" not in options and (minor == "1" or "keep-alive" in options)
+
+
+def frame(method: str, head: Head, where: str) -> Framing:
+    """Tell where the body of an answer ends (RFC 9112, section 6.3)."""
+    if method == "HEAD" or head.status in {204, 304}:
+        return Framing(length=0)
+    codings, lengths = head.headers.all("transfer-encoding"), head.headers.all("content-length")
+    if codings:
+        if lengths:
+            raise ProtocolError(f"{where}: the answer has both Transfer-Encoding and Content-Length")
+        if ", ".join(codings).lower() != "chunked":
+            raise ProtocolError(f"{where}: the answer has the unknown Transfer-Encoding {', '.join(codings)[:60]!r}")
+        return Framing(chunked=True)
+    return Framing(length=parse_length(lengths, where) if lengths else None)
+
+
+def parse_length(values: tuple[str, ...], where: str) -> int:
+    """Read Content-Length, which may be repeated only with one value (RFC 9110, section 8.6)."""
+    distinct = {value.strip(" \t") for line in values for value in line.split(",")}
+    if len(distinct) > 1:
+        raise ProtocolError(f"{where}: the answer has several lengths: {', '.join(values)[:60]!r}")
+    (value,) = distinct
+    if not _LENGTH.fullmatch(value):
+        raise ProtocolError(f"{where}: the answer has the Content-Length {value[:60]!r}, which is no number of bytes")
+    return int(value)

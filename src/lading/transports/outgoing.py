@@ -1,0 +1,196 @@
+"""What a request looks like on the wire (RFC 9112, section 3).
+
+The target is sent as it is given, byte for byte: presigned URLs are signatures over their own spelling.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import stat
+from collections.abc import Generator
+from typing import Protocol
+
+from lading._wire.messages import Headers, Origin, Reader, Request, Source
+from lading.errors import LadingError, StorageError
+
+# A body up to this size goes out in one write with the head.
+_SMALL = 65536
+_PIECE = 1 << 20
+# These say where a message ends or what becomes of the connection: a caller who sets one could smuggle a request.
+_OWN_FIELDS = (
+    *("host", "content-length", "transfer-encoding", "connection"),
+    *("expect", "upgrade", "trailer", "te", "proxy-authorization"),
+)
+_WITH_CONTENT = ("POST", "PUT", "PATCH")
+
+
+class Piece(Protocol):
+    """A part of a request that is being sent."""
+
+    @property
+    def left(self) -> int:
+        """How many bytes are still to be sent."""
+        ...
+
+    def send(self, sock: socket.socket, limit: int) -> int:
+        """Send what the socket takes now, `limit` bytes at most, and return how many bytes that were."""
+        ...
+
+
+def add_fields(request: Request, user_agent: str) -> Headers:
+    """Return the fields of a request together with those that are the transport's to add.
+
+    Raises `ValueError` for a field that the caller may not set, such as Content-Length.
+    """
+    for name in _OWN_FIELDS:
+        if name in request.headers:
+            raise ValueError(f"header {name} is set by the transport")
+    fields = [("Host", strip_zone(request.origin.authority))]
+    fields += [
+        (name, value)
+        for name, value in (("User-Agent", user_agent), ("Accept-Encoding", "identity"))
+        if name not in request.headers
+    ]
+    fields += request.headers
+    if request.size or request.method in _WITH_CONTENT:
+        fields.append(("Content-Length", str(request.size)))
+    return Headers(fields)
+
+
+def strip_zone(authority: str) -> str:
+    """Take the zone from an IPv6 address: it means something on this machine only (RFC 6874, section 4)."""
+    address, mark, rest = authority.partition("%25")
+    return address + rest[rest.index("]") :] if mark else address
+
+
+def write_head(method: str, target: str, headers: Headers) -> bytes:
+    """Return a request line and fields, with the empty line at their end."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def cut(head: bytes, body: bytes | Source, origin: Origin, *, sendfile: bool) -> Generator[Piece]:
+    """Cut a request into the pieces in which it is sent; a piece must be sent before the next one is asked for.
+
+    Raises `StorageError` when a source cannot be read or does not give as many bytes as it says. Then the request is
+    incomplete on the wire, and its connection is lost. With `sendfile`, the kernel moves the bytes of plain files.
+    """
+    if isinstance(body, bytes):
+        if len(body) <= _SMALL:
+            yield _Bytes(memoryview(head + body))
+        else:
+            yield _Bytes(memoryview(head))
+            yield _Bytes(memoryview(body))
+        return
+    content = Content(body, origin)
+    try:
+        yield _Bytes(memoryview(head))
+        if sendfile and (file := content.file()) is not None:
+            yield file
+        else:
+            buffer = memoryview(bytearray(min(_PIECE, max(body.size, 1))))
+            while count := content.readinto(buffer):
+                yield _Bytes(buffer[:count])
+    finally:
+        content.close()
+
+
+class Content:
+    """A source that is being read, held to the size that it states."""
+
+    def __init__(self, source: Source, origin: Origin) -> None:
+        self._origin = origin
+        self._size = self._left = source.size
+        try:
+            self._reader: Reader = source.open()
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the front of the buffer; 0 when all is read. Raises `StorageError` before a wrong last byte is given."""
+        if not self._left:
+            return 0
+        count = self._read(buffer[: self._left])
+        self._left -= count
+        if not count:
+            raise self._mismatch(f"only {self._size - self._left}")
+        if not self._left and self._read(memoryview(bytearray(1))):
+            raise self._mismatch("more")
+        return count
+
+    def file(self) -> _File | None:
+        """Return the content as a range of a plain file, if it is one."""
+        reader = self._reader
+        raw = reader.raw if type(reader) is io.BufferedReader else reader
+        if type(raw) is not io.FileIO or not isinstance(reader, io.BufferedReader | io.FileIO):
+            return None
+        status = os.fstat(raw.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        start = reader.tell()
+        if status.st_size - start != self._size:
+            raise self._mismatch(str(max(0, status.st_size - start)))
+        return _File(raw.fileno(), start, self._size, self._mismatch("fewer"))
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _read(self, buffer: memoryview) -> int:
+        try:
+            return self._reader.readinto(buffer) or 0
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> OSError:
+        # A source may be fed by another registry; what is typed already keeps its type.
+        if isinstance(error, LadingError):
+            return error
+        return StorageError(f"{self._origin}: the content to send cannot be read: {error}")
+
+    def _mismatch(self, found: str) -> StorageError:
+        return StorageError(
+            f"{self._origin}: the content to send has {found} of its {self._size} bytes: was it changed meanwhile?"
+        )
+
+
+class _Bytes:
+    """Bytes in memory."""
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: memoryview) -> None:
+        self._view = view
+
+    @property
+    def left(self) -> int:
+        return len(self._view)
+
+    def send(self, sock: socket.socket, limit: int) -> int:
+        count = sock.send(self._view[:limit])
+        self._view = self._view[count:]
+        return count
+
+
+class _File:
+    """A range of a file, moved by the kernel."""
+
+    __slots__ = ("_file", "_offset", "_short", "left")
+
+    def __init__(self, file: int, offset: int, size: int, short: StorageError) -> None:
+        self._file = file
+        self._offset = offset
+        self._short = short
+        self.left = size
+
+    def send(self, sock: socket.socket, limit: int) -> int:
+        try:
+            count = os.sendfile(sock.fileno(), self._file, self._offset, min(self.left, limit))
+        except BlockingIOError:
+            return 0
+        if not count:
+            raise self._short
+        self._offset += count
+        self.left -= count
+        return count

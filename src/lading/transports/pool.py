@@ -1,0 +1,58 @@
+"""Which idle connection may carry the next request to an origin.
+
+Nothing here takes a lock: every step is one operation of a dict or a deque, so that a process that forks while another
+thread is in here does not leave its child waiting. Connections of the parent are not used in the child.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from lading._wire.messages import Origin
+from lading.transports.connection import Connection
+
+
+class Pool:
+    """Idle connections, the last used first, at most `limit` an origin and `keep_alive` seconds each."""
+
+    def __init__(self, limit: int, keep_alive: float) -> None:
+        self._limit = limit
+        self._keep_alive = keep_alive
+        self._idle: dict[Origin, deque[Connection]] = {}
+        self._closed = False
+
+    def take(self, origin: Origin) -> Connection | None:
+        """Return an idle connection that is still good, or None."""
+        idle = self._idle.get(origin)
+        while idle:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                break
+            if time.monotonic() - connection.idle_since < self._keep_alive and connection.is_alive():
+                return connection
+            connection.close()
+        return None
+
+    def give(self, origin: Origin, connection: Connection) -> None:
+        """Keep a connection for later, or close it."""
+        idle = self._idle.setdefault(origin, deque())
+        if not connection.reusable or len(idle) >= self._limit:
+            connection.close()
+            return
+        connection.idle_since = time.monotonic()
+        idle.append(connection)
+        if self._closed:
+            self.close()
+
+    def close(self) -> None:
+        """Close what is idle now, and from now on everything that is given back."""
+        self._closed = True
+        for idle in tuple(self._idle.values()):
+            while idle:
+                try:
+                    connection = idle.pop()
+                except IndexError:
+                    break
+                connection.close()

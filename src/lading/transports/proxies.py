@@ -1,0 +1,135 @@
+"""Which proxy, if any, leads to an origin.
+
+The variables and their precedence are those of curl and of Python's urllib: the name in lower case wins, HTTP_PROXY is
+not read where it could be a header of a CGI request, and NO_PROXY is a list of hosts. Nothing else is read: no netrc.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lading._wire.messages import Origin
+from lading.errors import ConnectionFailedError
+
+_PROXY = re.compile(
+    r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:(?P<user>[\x21-\x7e]*)@)?(?P<authority>[^@/?#\s]+)/?", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy, and the value of Proxy-Authorization that it gets."""
+
+    origin: Origin
+    authorization: str | None = field(default=None, repr=False)
+
+    def check(self, status: int, origin: Origin) -> None:
+        """Raise `ConnectionFailedError` if the proxy answered for itself, wanting credentials, not for the origin."""
+        if status == 407:
+            raise ConnectionFailedError(f"{origin}: the proxy {self.origin} wants other credentials (407)")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """The proxy for plain HTTP, the one for HTTPS, and the hosts that are reached without.
+
+    A proxy is written `[http://][user:password@]host[:port]`. `bypass` is a list, separated by commas or spaces, of
+    hosts (each with its subdomains), IP addresses and networks (`10.0.0.0/8`), any of them with a port; `*` is every
+    host. Loopback is never proxied, unless `loopback` asks for it.
+    """
+
+    http: str = field(default="", repr=False)
+    https: str = field(default="", repr=False)
+    bypass: str = ""
+    loopback: bool = False
+
+    def choose(self, origin: Origin) -> Proxy | None:
+        """Return the proxy through which an origin is reached, or None.
+
+        Raises `ConnectionFailedError` when that proxy cannot be used: it is no URL, or wants another protocol.
+        """
+        text = self.https if origin.scheme == "https" else self.http
+        if not text or (_is_loopback(origin.host) and not self.loopback):
+            return None
+        if any(_covers(entry, origin) for entry in self.bypass.replace(",", " ").split()):
+            return None
+        return _parse(text, origin)
+
+
+def read_environment(environment: Mapping[str, str]) -> Proxies:
+    """Read HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in either case, from a mapping such as `os.environ`."""
+
+    def value(name: str) -> str:
+        lower = environment.get(name)
+        return (environment.get(name.upper(), "") if lower is None else lower).strip()
+
+    # A CGI program finds the Proxy header of its client in HTTP_PROXY (CVE-2016-5385).
+    http = environment.get("http_proxy", "").strip() if "REQUEST_METHOD" in environment else value("http_proxy")
+    return Proxies(http=http, https=value("https_proxy"), bypass=value("no_proxy"))
+
+
+def _parse(text: str, origin: Origin) -> Proxy:
+    match = _PROXY.fullmatch(text)
+    if match is None:
+        # The text may hold a password, so it is not shown.
+        raise ConnectionFailedError(f"{origin}: the proxy in the settings is not a URL like http://host:port")
+    scheme, user, authority = match.group("scheme", "user", "authority")
+    if scheme is not None and scheme.lower() != "http":
+        raise ConnectionFailedError(f"{origin}: a proxy must be an http:// URL, not {scheme[:20]!r}://")
+    try:
+        return Proxy(Origin.of("http", authority), None if user is None else _basic(user))
+    except ValueError as error:
+        raise ConnectionFailedError(f"{origin}: the proxy in the settings is not usable: {error}") from error
+
+
+def _basic(user: str) -> str:
+    from base64 import b64encode  # costs milliseconds that only a proxy with a password is worth
+    from urllib.parse import unquote_to_bytes  # likewise
+
+    name, _, password = user.partition(":")
+    return "Basic " + b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password)).decode("ascii")
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "[::1]"} or host.endswith(".localhost") or _is_ipv4_loopback(host)
+
+
+def _is_ipv4_loopback(host: str) -> bool:
+    return re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
+
+
+def _covers(entry: str, origin: Origin) -> bool:
+    """Tell whether an entry of NO_PROXY names the host of an origin."""
+    if entry == "*":
+        return True
+    host, port = _split_port(entry.lower())
+    if port and port != str(origin.port):
+        return False
+    address = origin.host.strip("[]").partition("%")[0]
+    if ":" in host or re.fullmatch(r"[0-9./]+", host):
+        return _is_in_network(address, host)
+    suffix = host.removeprefix("*").strip(".")
+    name = address.rstrip(".")
+    return bool(suffix) and (name == suffix or name.endswith(f".{suffix}"))
+
+
+def _split_port(entry: str) -> tuple[str, str]:
+    """Split `host:port`; an IPv6 address has a port only if it is in brackets."""
+    if entry.startswith("["):
+        host, _, rest = entry[1:].partition("]")
+        return host, rest.removeprefix(":")
+    if entry.count(":") == 1:
+        host, _, port = entry.partition(":")
+        return host, port
+    return entry, ""
+
+
+def _is_in_network(address: str, network: str) -> bool:
+    import ipaddress  # costs milliseconds that only an entry with an address is worth
+
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False

@@ -1,0 +1,197 @@
+"""How bytes come from and go to a socket, and what is said when they do not.
+
+Reads pass through a buffer of fixed size, which is also the bound of a header block; a large body goes from the socket
+straight into the memory of its reader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import select
+import socket
+import time
+
+from lading.errors import ConnectionFailedError, LadingError, LimitExceededError, TimedOutError, TransportError
+from lading.transports.abort import Abort
+from lading.transports.heads import HEAD_BYTES
+from lading.transports.outgoing import Piece
+
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+# One write is waited for as a whole under TLS, so it has to be small enough for a slow line.
+_WRITE_PLAIN, _WRITE_SECURE = 1 << 30, 1 << 16
+_SENDING, _ANSWER, _BODY = "while sending the request", "while waiting for the answer", "while reading the body"
+
+
+class Stream:
+    """A connected socket with a read buffer; its failures are `TransportError`s that say `where` first."""
+
+    def __init__(self, sock: socket.socket, where: str, idle_timeout: float, abort: Abort) -> None:
+        sock.settimeout(idle_timeout)
+        self.abort = abort
+        self._socket = sock
+        self._where = where
+        self._idle_timeout = idle_timeout
+        self._buffer = bytearray(HEAD_BYTES)
+        self._view = memoryview(self._buffer)
+        self._start = self._end = 0
+        self._readable, self._ready = select.poll(), select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._ready.register(sock, select.POLLIN | select.POLLOUT)
+        self._pending = getattr(sock, "pending", None)
+
+    @property
+    def socket(self) -> socket.socket:
+        return self._socket
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is on it."""
+        return self._pending is not None
+
+    @property
+    def leftover(self) -> bool:
+        """Whether bytes have come that nobody asked for."""
+        return self._start < self._end or bool(self._pending and self._pending())
+
+    def is_quiet(self) -> bool:
+        """Tell, without waiting, that nothing has come and that the server has not closed."""
+        try:
+            return not self.leftover and (not self._readable.poll(0) or self._receive_now() is None)
+        except OSError:
+            return False
+
+    def read_head(self) -> bytes:
+        """Read a block of lines up to the next empty one. All of it must come within one idle timeout of its start."""
+        self._compact()
+        scanned, deadline = 0, 0.0
+        while (match := _END_OF_HEAD.search(self._buffer, scanned, self._end)) is None:
+            if self._end == HEAD_BYTES:
+                raise LimitExceededError(f"{self._where}: the header of the answer is longer than {HEAD_BYTES} bytes")
+            scanned = max(0, self._end - 2)
+            if self._end and not deadline:
+                deadline = time.monotonic() + self._idle_timeout
+            self._fill(_ANSWER, deadline)
+        self._start = match.end()
+        return bytes(self._view[: match.start()])
+
+    def read_line(self, limit: int) -> bytes:
+        """Read a line of at most `limit` bytes, without its CRLF (a bare LF is not enough here)."""
+        while (end := self._buffer.find(b"\r\n", self._start, self._end)) < 0:
+            if self._end - self._start > limit:
+                break
+            self._compact()
+            self._fill(_BODY)
+        if not 0 <= end - self._start <= limit:
+            raise LimitExceededError(f"{self._where}: a line between the chunks of the body exceeds {limit} bytes")
+        line = bytes(self._view[self._start : end])
+        self._start = end + 2
+        return line
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the front of the buffer with what there is, or else comes next; 0 when the server has closed."""
+        if self._start == self._end:
+            if len(buffer) >= HEAD_BYTES:
+                return self._receive(buffer, _BODY)
+            self._start, self._end = 0, self._receive(self._view, _BODY)
+        count = min(len(buffer), self._end - self._start)
+        buffer[:count] = self._view[self._start : self._start + count]
+        self._start += count
+        return count
+
+    def send(self, piece: Piece) -> bool:
+        """Send a piece; stop and return False when the head of an answer has come, or the server has closed.
+
+        The piece then still has what was not sent.
+        """
+        if self._has_head(self._start):
+            return False
+        limit = _WRITE_SECURE if self.secure else _WRITE_PLAIN
+        try:
+            while piece.left:
+                events = self._ready.poll(self._idle_timeout * 1000)
+                if not events:
+                    raise TimeoutError
+                if events[0][1] != select.POLLOUT and self._is_answered():
+                    return False
+                if events[0][1] & select.POLLOUT:
+                    piece.send(self._socket, limit)
+        except LadingError:
+            raise
+        except OSError as error:
+            raise self._failure(error, _SENDING) from error
+        return True
+
+    def close(self) -> None:
+        self.abort.release(self._socket)
+        self._socket.close()
+
+    def _compact(self) -> None:
+        """Move what is buffered to the front."""
+        if self._start:
+            count = self._end - self._start
+            self._view[:count] = self._view[self._start : self._end]
+            self._start, self._end = 0, count
+
+    def _fill(self, doing: str, deadline: float = 0.0) -> None:
+        """Wait for bytes and add them to the buffer."""
+        if deadline:
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+        try:
+            count = self._receive(self._view[self._end :], doing)
+        finally:
+            if deadline:
+                self._socket.settimeout(self._idle_timeout)
+        if not count:
+            self.abort.check()
+            raise ConnectionFailedError(f"{self._where}: the server closed the connection {doing}")
+        self._end += count
+
+    def _receive(self, buffer: memoryview, doing: str) -> int:
+        try:
+            return self._socket.recv_into(buffer)
+        except OSError as error:
+            raise self._failure(error, doing) from error
+
+    def _receive_now(self) -> int | None:
+        """Add what is there to the buffer and return how many bytes that were: 0 at the end, None if it would wait."""
+        self._compact()
+        self._socket.settimeout(0)
+        try:
+            count = self._socket.recv_into(self._view[self._end :])
+        except OSError as error:
+            if is_not_ready(error):
+                return None
+            raise
+        finally:
+            with contextlib.suppress(OSError):
+                self._socket.settimeout(self._idle_timeout)
+        self._end += count
+        return count
+
+    def _is_answered(self) -> bool:
+        """Take what is there, and tell whether a head is complete with it, or will not be."""
+        count = self._receive_now()
+        return count is not None and (not count or self._has_head(max(0, self._end - count - 2)))
+
+    def _has_head(self, start: int) -> bool:
+        return start < self._end and _END_OF_HEAD.search(self._buffer, start, self._end) is not None
+
+    def _failure(self, error: OSError, doing: str) -> TransportError:
+        if self.abort.cancelled:
+            return TransportError(f"{self._where}: cancelled {doing}")
+        if isinstance(error, TimeoutError):
+            return TimedOutError(f"{self._where}: timed out after {self._idle_timeout:g} seconds {doing}")
+        return ConnectionFailedError(f"{self._where}: the connection broke {doing}: {reason(error)}")
+
+
+def is_not_ready(error: OSError) -> bool:
+    """Tell whether an operation that may not wait would have had to."""
+    # The classes of ssl are known by their names, because plain HTTP does without that import.
+    return isinstance(error, BlockingIOError) or type(error).__name__ in {"SSLWantReadError", "SSLWantWriteError"}
+
+
+def reason(error: OSError) -> str:
+    """Return what the system or OpenSSL says about a failure, in a few words."""
+    said: str | None = getattr(error, "reason", None)
+    return said.replace("_", " ").lower() if said else error.strerror or type(error).__name__

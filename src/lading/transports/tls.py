@@ -1,0 +1,117 @@
+"""Whose certificate is good for an origin, and what is said when it is not.
+
+Every setting has a context of its own, made when it is first needed: what one origin is allowed never holds for
+another.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import truststore
+
+from lading._wire.messages import Origin
+from lading.errors import ConnectionFailedError, TimedOutError, TransportError
+from lading.transports.abort import Abort
+from lading.transports.settings import ClientCertificate, NetworkSettings
+from lading.transports.stream import reason
+
+# What OpenSSL, in its several versions, says when the first bytes of the server are not TLS.
+_NOT_TLS = {
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+    "RECORD_LAYER_FAILURE",
+    "UNKNOWN_PROTOCOL",
+}
+
+
+class Trust:
+    """Puts TLS on connections as the settings say for each origin."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        self._settings = settings
+        self._contexts: dict[tuple[bool, ClientCertificate | None], ssl.SSLContext] = {}
+
+    def wrap(self, sock: socket.socket, origin: Origin, timeout: float, abort: Abort) -> ssl.SSLSocket:
+        """Shake hands within `timeout` seconds. The plain socket is used up."""
+        context = self._choose(origin)
+        # The handshake happens inside of a call that takes the socket over; a second handle lets it be shut down.
+        handle = sock.dup()
+        try:
+            abort.hold(handle)
+            abort.release(sock)
+            sock.settimeout(timeout)
+            secure = context.wrap_socket(sock, server_hostname=_name(origin.host), suppress_ragged_eofs=False)
+        except (OSError, ValueError) as error:
+            abort.check()
+            raise _explain(error, origin, timeout) from error
+        finally:
+            abort.release(handle)
+            handle.close()
+        return secure
+
+    def _choose(self, origin: Origin) -> ssl.SSLContext:
+        insecure, certificate = origin in self._settings.insecure, self._settings.client_certificates.get(origin)
+        context = self._contexts.get((insecure, certificate))
+        if context is None:
+            context = _make_context(origin, insecure, self._settings.ca_file)
+            if certificate:
+                _load_certificate(context, certificate, origin)
+            self._contexts[insecure, certificate] = context
+        return context
+
+
+def _make_context(origin: Origin, insecure: bool, ca_file: str | None) -> ssl.SSLContext:
+    if not insecure and ca_file is None:
+        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            # A certificate that the user names is an anchor even if another one signed it, as with Go's clients.
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+            _load_anchors(context, ca_file, origin)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _load_anchors(context: ssl.SSLContext, ca_file: str | None, origin: Origin) -> None:
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as error:
+        raise ConnectionFailedError(f"{origin}: cannot use the CA file {ca_file!r}: {reason(error)}") from error
+
+
+def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate, origin: Origin) -> None:
+    try:
+        # Without a password, OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(certificate.certificate, certificate.key, password="")
+    except OSError as error:
+        path = certificate.certificate
+        raise ConnectionFailedError(f"{origin}: cannot use the client certificate {path!r}: {reason(error)}") from error
+
+
+def _name(host: str) -> str:
+    """Return what the certificate must be for: no brackets, no zone, no final dot (RFC 6066, section 3)."""
+    return host.strip("[]").partition("%")[0].rstrip(".")
+
+
+def _explain(error: OSError | ValueError, origin: Origin, timeout: float) -> TransportError:
+    if isinstance(error, TimeoutError):
+        return TimedOutError(f"{origin}: the TLS handshake took more than {timeout:g} seconds")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        failure = ConnectionFailedError(f"{origin}: its certificate is not trusted: {error.verify_message}")
+        failure.add_note(
+            "Name the certificate of its authority as CA file; or, if you must, call the registry insecure."
+        )
+        return failure
+    if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
+        failure = ConnectionFailedError(f"{origin}: the server does not speak TLS on this port")
+        failure.add_note("If it is a registry without TLS that you trust, ask for plain HTTP.")
+        return failure
+    said = reason(error) if isinstance(error, OSError) else str(error)[:100]
+    return ConnectionFailedError(f"{origin}: the TLS handshake failed: {said}")

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.process import Run
+from tests.support.images import CONFIG, LAYER, MANIFEST, Image, sha256
+
+ABSENT = f"sha256:{'0' * 64}"
+
+
+def test_end_1_ping(lading: Run, registry: str) -> None:
+    done = lading("ping", registry)
+    assert (done.code, done.lines, done.stderr) == (0, [f"{registry} answers"], "")
+    assert lading("ping", f"http://{registry}/", "--json").record == {"registry": registry, "answers": True}
+
+
+def test_end_8a_tags(lading: Run, repository: str) -> None:
+    done = lading("tags", repository)
+    assert (done.code, done.lines, done.stderr) == (0, ["1"], "")
+    assert lading("tags", repository, "--json").record == {"tag": "1"}
+
+
+def test_end_3_resolve(lading: Run, repository: str, cargo: Image) -> None:
+    digest = sha256(cargo.manifest)
+    done = lading("resolve", f"{repository}:1")
+    assert (done.code, done.lines, done.stderr) == (0, [digest], "")
+    assert lading("resolve", f"{repository}:1", "--json").record == {
+        "reference": f"{repository}:1",
+        "mediaType": MANIFEST,
+        "digest": digest,
+        "size": len(cargo.manifest),
+    }
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "missing"])
+@pytest.mark.parametrize("kind", ["manifest", "blob"])
+def test_exists_says_it_by_its_exit_code(lading: Run, repository: str, cargo: Image, kind: str, there: bool) -> None:
+    digest = sha256(getattr(cargo, "layer" if kind == "blob" else kind)) if there else ABSENT
+    done = lading(kind, "exists", f"{repository}@{digest}")
+    assert (done.code, done.stdout, done.stderr) == (0 if there else 3, b"", "")
+    done = lading(kind, "exists", f"{repository}@{digest}", "--json")
+    assert (done.code, done.record["exists"]) == (0 if there else 3, there)
+
+
+def test_inspect_describes_an_image(lading: Run, repository: str, cargo: Image) -> None:
+    done = lading("inspect", f"{repository}:1")
+    assert (done.code, done.stderr) == (0, "")
+    assert done.lines[0] == f"{repository}:1"
+    facts = {tuple(line.split(maxsplit=1)) for line in done.lines if len(line.split()) > 1}
+    assert {("kind", "image"), ("digest", sha256(cargo.manifest)), ("platform", "linux/amd64")} <= facts
+    [layer] = [line for line in done.lines if sha256(cargo.layer) in line]
+    assert layer.split() == [sha256(cargo.layer), str(len(cargo.layer)), "bytes", LAYER]
+
+
+def test_inspect_as_json_is_the_whole(lading: Run, repository: str, cargo: Image) -> None:
+    record = lading("inspect", f"{repository}:1", "--json").record
+    assert (record["kind"], record["mediaType"], record["digest"]) == ("image", MANIFEST, sha256(cargo.manifest))
+    assert record["config"] == {"mediaType": CONFIG, "digest": sha256(cargo.config), "size": len(cargo.config)}
+    assert record["content"]["architecture"] == "amd64"
+    assert record["layers"] == [{"mediaType": LAYER, "digest": sha256(cargo.layer), "size": len(cargo.layer)}]
+    assert record["totalSize"] == sum(map(len, (cargo.manifest, cargo.config, cargo.layer)))
+
+
+def test_inspect_of_an_index_lists_platforms_and_goes_on_to_one(lading: Run, repository: str, cargo: Image) -> None:
+    entry = {"mediaType": MANIFEST, "digest": sha256(cargo.manifest), "size": len(cargo.manifest)}
+    platform = {"os": "linux", "architecture": "arm64", "variant": "v8"}
+    index = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{**entry, "platform": platform}],
+        "annotations": {"a\x1b]0;title\x07": "\u202ereversed\nsecond line"},
+    }
+    assert lading("manifest", "push", f"{repository}:index", "-", stdin=json.dumps(index).encode()).code == 0
+    done = lading("inspect", f"{repository}:index")
+    assert ["linux/arm64/v8", sha256(cargo.manifest)] in [line.split()[:2] for line in done.lines]
+    assert r"  a\x1b]0;title\x07  \u202ereversed\nsecond line" in done.lines
+    record = lading("inspect", f"{repository}:index", "--json").record
+    assert (record["kind"], record["manifests"]) == ("index", [{**entry, "platform": platform}])
+    chosen = lading("inspect", f"{repository}:index", "--platform", "arm64", "--json").record
+    assert chosen["digest"] == sha256(cargo.manifest)
+    done = lading("inspect", f"{repository}:index", "--platform", "s390x")
+    assert done.refused(1, "the index has no manifest for linux/s390x: it has 'linux/arm64/v8'")
+
+
+def test_inspect_warns_of_a_config_that_cannot_be_read(lading: Run, repository: str, cargo: Image) -> None:
+    config = b'{"architecture": 7}'
+    assert lading("blob", "push", repository, "-", stdin=config).code == 0
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, "digest": sha256(config), "size": len(config)},
+        "layers": [{"mediaType": LAYER, "digest": sha256(cargo.layer), "size": len(cargo.layer)}],
+    }
+    assert lading("manifest", "push", f"{repository}:odd", "-", stdin=json.dumps(manifest).encode()).code == 0
+    done = lading("inspect", f"{repository}:odd")
+    assert done.code == 0
+    assert done.stderr.startswith(f"lading: warning: the config {sha256(config)} cannot be read: ")
+    assert lading("inspect", f"{repository}:odd", "-q").stderr == ""

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from lading import __version__
+from lading.cli import parsers
+from lading.cli.commands import VERBS
+from tests.cli.process import Run
+
+HEAVY = ("http", "ssl", "asyncio", "concurrent", "msgspec", "rich", "uvicorn", "json", "dataclasses", "lading.errors")
+
+
+def test_version_is_one_line(lading: Run) -> None:
+    done = lading("--version")
+    assert (done.code, done.lines, done.stderr) == (0, [f"lading {__version__}"], "")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["push", "--help"]], ids=" ".join)
+def test_start_imports_nothing_heavy(arguments: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from lading.cli.main import main\n"
+        f"assert main({arguments}) == 0\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_help_names_every_verb(lading: Run) -> None:
+    done = lading("--help")
+    listed = {verb for verb in VERBS if re.search(rf"^  {verb}  ", done.stdout.decode(), re.MULTILINE)}
+    assert (done.code, listed) == (0, set(VERBS))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module = import_module(f"lading.cli.commands.{verb.replace(' ', '_')}")
+    with pytest.raises(SystemExit) as exited:
+        parsers.parse(verb, module, ["--help"])
+    assert exited.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: lading {verb}")
+    assert "--json" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "lading: a verb is missing"),
+        (["pusk"], "lading: there is no verb 'pusk': did you mean 'push'?"),
+        (["frobnicate"], "lading: there is no verb 'frobnicate'"),
+        (["manifest"], "lading manifest: one of these verbs must follow: pull, push, exists"),
+        (["blob", "mount"], "lading blob: one of these verbs must follow: pull, push, exists"),
+        (["tags"], "lading tags: the following arguments are required: REPOSITORY"),
+        (["tags", "a", "b"], "lading tags: unrecognized arguments: b"),
+        (["tags", "a", "--plain"], "lading tags: unrecognized arguments: --plain"),
+        (["tags", "a", "--timeout", "0"], "argument --timeout: '0' is not a number of seconds above 0"),
+        (["tags", "a", "--timeout", "nan"], "argument --timeout: 'nan' is not a number of seconds above 0"),
+        (["tags", "a", "--timeout", "inf"], "argument --timeout: 'inf' is not a number of seconds above 0"),
+        (["tags", "a", "--concurrency", "0"], "argument --concurrency: '0' is not a whole number above 0"),
+        (["tags", "a", "--header", "X-A: b\r\nX-B: c"], "header X-A has a value with control"),
+        (["tags", "a", "--header", "no name: x"], "header name 'no name' is not a token"),
+        (["inspect", "a", "--platform", "tent/canvas/x/y"], "invalid platform 'tent/canvas/x/y'"),
+        (["push", "a", "f", "--annotation", "=x"], "argument --annotation: '=x' is not KEY=VALUE"),
+        (["push", "a", "f", "--artifact-type", "text"], "invalid media type 'text'"),
+        (["push", "a", "f:text/"], "argument FILE[:MEDIATYPE]: invalid media type 'text/'"),
+        (["manifest", "push", "a", "f", "--media-type", "x"], "invalid media type 'x'"),
+        (["serve", "--port", "65536"], "argument --port: '65536' is not a port"),
+        (["tags", "a\x1b[31m", "b\x1b[31m"], r"unrecognized arguments: b\x1b[31m"),
+    ],
+    ids=lambda value: " ".join(value).strip() or "nothing" if isinstance(value, list) else "",
+)
+def test_bad_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lading.cli.main import main
+
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    line, hint = printed.err.splitlines()
+    assert message in line
+    assert hint.startswith("  hint: lading ")
+    assert printed.out == ""
+
+
+def test_a_header_without_a_name_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    from lading.cli.main import main
+
+    assert main(["tags", "a", "--header", "sesame"]) == 2
+    assert "sesame" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--json", "ref", "--annotation", "a=b", "one", "-q", "two", "--timeout", "3"],
+        ["ref", "one", "two", "--json", "--annotation", "a=b", "-q", "--timeout=3"],
+        ["--timeout", "3", "-q", "--annotation=a=b", "--json", "--", "ref", "one", "two"],
+    ],
+    ids=["between", "behind", "before"],
+)
+def test_options_may_stand_anywhere_after_the_verb(arguments: list[str]) -> None:
+    options = parsers.parse("push", import_module("lading.cli.commands.push"), arguments)
+    assert (options.reference, options.files) == ("ref", [("one", None), ("two", None)])
+    assert (options.json, options.quiet, options.timeout, options.annotations) == (True, True, 3.0, [("a", "b")])
+
+
+def test_help_reaches_a_closed_pipe_quietly() -> None:
+    program = [sys.executable, "-m", "lading", "--help"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode in {0, 141}

@@ -1,0 +1,56 @@
+"""What holds for every test: nothing of the machine's settings or of another test reaches it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# On a machine that is busy with other things a slow example is no failure. In CI the examples are the same every time.
+settings.register_profile("lading", deadline=None, max_examples=50, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("lading")
+
+# What lading, or a program that it calls, reads from the environment.
+NAMES = frozenset(
+    {
+        "ALL_PROXY",
+        "COLUMNS",
+        "CURL_CA_BUNDLE",
+        "DOCKER_CONFIG",
+        "FORCE_COLOR",
+        "FTP_PROXY",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "LINES",
+        "NO_COLOR",
+        "NO_PROXY",
+        "REGISTRY_AUTH_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "SSLKEYLOGFILE",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+    }
+)
+PREFIXES = ("DOCKER_", "LADING_", "REGISTRY_", "XDG_")
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
+@pytest.fixture(autouse=True)
+def home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test an empty home directory and an environment without proxies, certificates and credentials."""
+    for name in list(os.environ):
+        if name.upper() in NAMES or name.startswith(PREFIXES):
+            monkeypatch.delenv(name)
+    directory = _homes / str(next(_numbers))
+    directory.mkdir()
+    monkeypatch.setenv("HOME", str(directory))
+    return directory

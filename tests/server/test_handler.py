@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from lading.digest import Digest
+from lading.server.policy import Policy
+from lading.stores.layout import Layout
+from tests.server.peer import Peer, image_manifest
+
+CONTENT = b"0123456789"
+DIGEST = Digest.of(CONTENT)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a",
+        "a/b/c",
+        "blobs",
+        "blobs/sha256",
+        "a/blobs/uploads",
+        "x/manifests",
+        "index.json",
+        "oci-layout/blobs",
+        "a.b_c__d---e",
+        "tags/list",
+    ],
+)
+def test_any_valid_name_is_a_repository_of_its_own(peer: Peer, name: str) -> None:
+    raw = image_manifest(annotations={"name": name})
+    digest = peer.push_blob(name, CONTENT)
+    peer.push_blob(name, b"{}")
+    assert peer.push_manifest(name, "v1", raw).status == 201
+    assert peer.ask("GET", f"/v2/{name}/manifests/v1").body == raw
+    assert peer.ask("GET", f"/v2/{name}/blobs/{digest}").body == CONTENT
+    assert peer.ask("GET", f"/v2/{name}/tags/list").json == {"name": name, "tags": ["v1"]}
+    assert peer.ask("GET", "/v2/_catalog").json == {"repositories": [name]}
+
+
+def test_a_repository_inside_another_does_not_touch_it(peer: Peer) -> None:
+    for name in ("a", "a/blobs", "a/blobs/sha256", "a/index.json", "a/oci-layout"):
+        peer.push_image(name, "v1", annotations={"name": name})
+    for path in ("a", "a/_blobs", "a/_blobs/sha256", "a/_index.json", "a/_oci-layout"):
+        assert Layout.open(peer.root / path).tags() == ("v1",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "a/..",
+        "../../etc",
+        "A",
+        "a//b",
+        "a/",
+        "-a",
+        "a_",
+        "_uploads",
+        "a/_blobs",
+        "a\\b",
+        "a%2fb",
+        "%2e%2e",
+        "x" * 5000,
+    ],
+    ids=lambda name: name[:20],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_t_63_a_hostile_name_is_refused(peer: Peer, name: str, method: str) -> None:
+    answer = peer.ask(method, f"/v2/{name}/manifests/v1", image_manifest())
+    assert answer.status in {400, 404}
+    assert answer.code == "NAME_INVALID"
+    assert len(answer.body) < 1000
+    assert not peer.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/v2", 404),
+        ("GET", "/V2/", 404),
+        ("GET", "/v2//", 404),
+        ("GET", "/v1/_ping", 404),
+        ("GET", "/v2/a/manifests/", 404),
+        ("GET", "/v2/a/blobs/v1", 400),
+        ("GET", f"/v2/a/blobs/{DIGEST.upper()}", 400),
+        ("POST", "/v2/", 405),
+        ("PATCH", "/v2/a/manifests/v1", 405),
+        ("GET", "/v2/a/blobs/uploads/", 405),
+        ("DELETE", "/v2/_catalog", 405),
+        ("TRACE", "/v2/", 405),
+    ],
+)
+def test_a_request_for_no_endpoint_is_refused(peer: Peer, method: str, target: str, status: int) -> None:
+    answer = peer.ask(method, target)
+    assert answer.status == status
+    assert answer.code in {"UNSUPPORTED", "DIGEST_INVALID", "NAME_INVALID"}
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+def test_t_67_a_method_cannot_be_overridden(peer: Peer) -> None:
+    peer.push_image("a", "v1")
+    assert peer.ask("GET", "/v2/a/manifests/v1", X_HTTP_Method_Override="DELETE").status == 200
+    assert peer.ask("GET", "/v2/a/manifests/v1").status == 200
+
+
+@pytest.mark.parametrize("name", ["index.json", "oci-layout"])
+def test_t_69_a_damaged_repository_is_500_without_paths(
+    peer: Peer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer.push_image("a", "v1")
+    (peer.root / "a" / name).write_bytes(b"<html>")
+    with caplog.at_level(logging.ERROR, "lading.server"):
+        answer = Peer(peer.root).ask("GET", "/v2/a/manifests/v1")
+    assert (answer.status, answer.code) == (500, "UNKNOWN")
+    for secret in (str(peer.root), "Traceback", "html", "index.json", "oci-layout"):
+        assert secret not in answer.body.decode()
+    assert str(peer.root) in caplog.text
+
+
+def test_t_69_an_unexpected_failure_is_500_without_a_traceback(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("secret")
+
+    peer.push_image("a", "v1")
+    monkeypatch.setattr(Layout, "resolve", fail)
+    answer = peer.ask("GET", "/v2/a/manifests/v1")
+    assert (answer.status, answer.code) == (500, "UNKNOWN")
+    assert b"secret" not in answer.body
+    assert b"KeyError" not in answer.body
+
+
+def test_a_repository_that_somebody_removed_is_unknown_and_can_be_pushed_again(peer: Peer) -> None:
+    peer.push_image("a", "v1")
+    peer.ask("GET", "/v2/a/manifests/v1")
+    for path in sorted((peer.root / "a").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (peer.root / "a").rmdir()
+    assert peer.ask("GET", "/v2/a/manifests/v1").code == "NAME_UNKNOWN"
+    peer.push_image("a", "v2")
+    assert peer.ask("GET", "/v2/a/tags/list").json["tags"] == ["v2"]
+
+
+def test_what_content_raises_comes_through_as_it_is(peer: Peer) -> None:
+    location = peer.start("a")
+    error = OSError(errno.EIO, "the caller's own file")
+    for method, target in (("PATCH", location), ("PUT", "/v2/a/manifests/v1"), ("PUT", f"{location}?digest={DIGEST}")):
+        with pytest.raises(OSError, match="the caller's own file") as caught:
+            peer.ask(method, target, error)
+        assert caught.value is error
+
+
+def test_a_failing_disk_leaves_no_file_open(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = peer.push_blob("a", CONTENT)
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr("lading.server.answers.os.fstat", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    assert peer.ask("GET", f"/v2/a/blobs/{digest}").status == 500
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_registry_over_layouts_that_other_tools_wrote(tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path / "theirs")
+    peer = Peer(tmp_path, Policy())
+    assert peer.ask("GET", "/v2/theirs/tags/list").json["tags"] == []
+    (layout.path / "index.json").write_bytes(
+        b'{"schemaVersion":2,"manifests":[{"mediaType":"bad\\ntype","digest":"%s","size":2,'
+        b'"annotations":{"org.opencontainers.image.ref.name":"v1"}}]}' % Digest.of(b"{}").encode()
+    )
+    peer.push_blob("theirs", b"{}")
+    answer = peer.ask("GET", "/v2/theirs/manifests/v1")
+    assert (answer.status, answer.code) == (500, "UNKNOWN")

@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lading._io.base import Cancellation
+from lading._version import __version__
+from lading._wire.messages import Headers, Origin, Reader, Request
+from lading.errors import ConnectionFailedError, StorageError, TimedOutError
+from lading.transports.settings import NetworkSettings
+from lading.transports.sockets import SocketTransport
+from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, steps
+
+Serve = Callable[..., ScriptedServer]
+Connect = Callable[..., SocketTransport]
+
+CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
+TOO_LARGE = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig"
+MIB = 1 << 20
+
+
+class Awkward(io.BytesIO):
+    """A reader that gives little at a time."""
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # narrower than any buffer
+        return super().readinto(buffer[:1000])
+
+
+@dataclass(frozen=True)
+class Content:
+    size: int
+    opener: Callable[[], Reader]
+
+    def open(self) -> Reader:
+        return self.opener()
+
+
+def put(origin: Origin, body: bytes | Content, method: str = "PUT") -> Request:
+    return Request(method, origin, "/v2/x/blobs/uploads/1", body=body)
+
+
+def test_get_has_exactly_these_fields(serve: Serve, transport: SocketTransport) -> None:
+    server = serve(answers(CREATED))
+    exchange(transport, get(server.origin, "/v2/a?x=1", Accept="*/*"))
+    assert server.requests == [
+        f"GET /v2/a?x=1 HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUser-Agent: lading/{__version__}\r\n"
+        "Accept-Encoding: identity\r\nAccept: */*".encode()
+    ]
+
+
+def test_callers_user_agent_and_coding_replace_the_transports(serve: Serve, transport: SocketTransport) -> None:
+    server = serve(answers(CREATED))
+    request = Request("GET", server.origin, "/", Headers([("user-agent", "mine"), ("accept-encoding", "gzip")]))
+    exchange(transport, request)
+    assert server.requests[0].split(b"\r\n")[2:] == [b"user-agent: mine", b"accept-encoding: gzip"]
+
+
+def test_target_is_sent_byte_for_byte(serve: Serve, transport: SocketTransport) -> None:
+    target = "/a//../b/%7e%2F;p?sig=a%2bB+c=&&x=[]{}|\\^`\"<>'#!$,?/@:"
+    server = serve(answers(CREATED))
+    exchange(transport, get(server.origin, target))
+    assert server.requests[0].startswith(f"GET {target} HTTP/1.1\r\n".encode())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Host", "content-length", "Transfer-Encoding", "CONNECTION"),
+        *("Expect", "Upgrade", "Trailer", "TE", "Proxy-Authorization"),
+    ],
+)
+def test_field_that_frames_or_routes_is_refused_before_connecting(
+    transport: SocketTransport, closed: Origin, name: str
+) -> None:
+    with pytest.raises(ValueError, match=f"(?i)header {name} is set by the transport"):
+        transport.send(Request("GET", closed, "/", Headers([(name, "x")])), Cancellation())
+
+
+@pytest.mark.parametrize(
+    ("method", "length"),
+    [("GET", None), ("HEAD", None), ("DELETE", None), ("PUT", b"0"), ("POST", b"0"), ("PATCH", b"0")],
+)
+def test_empty_body_has_a_length_where_the_method_expects_content(
+    serve: Serve, transport: SocketTransport, method: str, length: bytes | None
+) -> None:
+    server = serve(answers(CREATED))
+    exchange(transport, get(server.origin, method=method))
+    assert (b"\r\nContent-Length: 0" in server.requests[0]) is (length is not None)
+
+
+def test_host_has_no_zone_and_no_default_port() -> None:
+    from lading.transports.outgoing import add_fields
+
+    request = get(Origin.of("http", "[fe80::1%25eth0]:5000"))
+    assert add_fields(request, "x").get("Host") == "[fe80::1]:5000"
+    assert add_fields(get(Origin.of("https", "[fe80::1%25eth0]:443")), "x").get("Host") == "[fe80::1]"
+    assert add_fields(get(Origin.of("https", "ghcr.io")), "x").get("Host") == "ghcr.io"
+
+
+SMALL, LARGE = bytes(range(256)), bytes(range(251)) * 20000
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [
+        pytest.param(SMALL, SMALL, id="small-bytes"),
+        pytest.param(LARGE, LARGE, id="large-bytes"),
+        pytest.param(Content(0, io.BytesIO), b"", id="empty-source"),
+        pytest.param(Content(len(SMALL), lambda: io.BytesIO(SMALL)), SMALL, id="small-source"),
+        pytest.param(Content(len(LARGE), lambda: io.BytesIO(LARGE)), LARGE, id="large-source"),
+        pytest.param(Content(len(LARGE), lambda: Awkward(LARGE)), LARGE, id="source-of-small-pieces"),
+    ],
+)
+def test_body_is_sent_whole(serve: Serve, transport: SocketTransport, body: bytes | Content, content: bytes) -> None:
+    received: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        for _ in range(2):
+            received.append(peer.read_request()[1])
+            peer.send(CREATED)
+
+    server = serve(script)
+    for _ in range(2):
+        assert exchange(transport, put(server.origin, body))[0] == 201
+    assert received == [content, content]
+    assert b"\r\nContent-Length: %d" % len(content) in server.requests[0]
+
+
+@pytest.mark.parametrize("open_in", [io.FileIO, lambda path: path.open("rb")], ids=["raw", "buffered"])
+@pytest.mark.parametrize("start", [0, 4096], ids=["whole", "from-the-middle"])
+def test_file_is_sent_by_the_kernel(
+    serve: Serve, transport: SocketTransport, tmp_path: Path, open_in: Callable[[Path], io.FileIO], start: int
+) -> None:
+    path = tmp_path / "blob"
+    path.write_bytes(LARGE)
+    opened: list[io.FileIO] = []
+
+    def open_file() -> Reader:
+        file = open_in(path)
+        file.read(10)
+        file.seek(start)
+        opened.append(file)
+        return file
+
+    received: list[bytes] = []
+    server = serve(
+        steps(
+            lambda peer: received.append(peer.read_request()[1]), lambda peer: peer.send(CREATED), Peer.wait_for_close
+        )
+    )
+    exchange(transport, put(server.origin, Content(len(LARGE) - start, open_file)))
+    assert received == [LARGE[start:]]
+    assert [file.closed for file in opened] == [True]
+
+
+def broken() -> Reader:
+    raise FileNotFoundError(2, "No such file", "blob")
+
+
+class Failing(io.BytesIO):
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # narrower than any buffer
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        pytest.param(Content(10, lambda: io.BytesIO(b"12345")), "only 5 of its 10 bytes", id="short"),
+        pytest.param(Content(10, lambda: io.BytesIO(b"12345678901")), "more of its 10 bytes", id="long"),
+        pytest.param(Content(10, lambda: Failing(b"")), "cannot be read: [Errno 5]", id="unreadable"),
+        pytest.param(Content(10, broken), "cannot be read: [Errno 2]", id="gone"),
+    ],
+)
+def test_source_that_breaks_its_promise_ends_the_request(
+    serve: Serve, transport: SocketTransport, source: Content, message: str
+) -> None:
+    rest: list[bytes] = []
+    server = serve(lambda peer: rest.append(peer.wait_for_close()), answers(CREATED))
+    with pytest.raises(StorageError) as caught:
+        transport.send(put(server.origin, source), Cancellation())
+    assert message in str(caught.value)
+    assert exchange(transport, get(server.origin))[0] == 201
+    # A body that turns out too long is never completed, so that the server cannot take it for good.
+    assert b"1234567890" not in rest[0]
+
+
+@pytest.mark.parametrize("change", [-1, 1], ids=["shorter", "longer"])
+def test_file_of_another_size_is_not_sent(
+    serve: Serve, transport: SocketTransport, tmp_path: Path, change: int
+) -> None:
+    path = tmp_path / "blob"
+    path.write_bytes(LARGE)
+    server = serve(lambda peer: peer.wait_for_close())
+    source = Content(len(LARGE) - change, lambda: path.open("rb"))
+    with pytest.raises(StorageError, match=f"has {len(LARGE)} of its {len(LARGE) - change} bytes"):
+        transport.send(put(server.origin, source), Cancellation())
+
+
+def test_file_that_shrinks_while_it_is_sent_ends_the_request(
+    serve: Serve, transport: SocketTransport, tmp_path: Path
+) -> None:
+    path = tmp_path / "blob"
+    size = 64 * MIB
+    with path.open("wb") as file:
+        file.truncate(size)
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.read(MIB)
+        with path.open("r+b") as file:
+            file.truncate(MIB)
+        peer.wait_for_close()
+
+    server = serve(script)
+    with pytest.raises(StorageError, match=f"has fewer of its {size} bytes"):
+        transport.send(put(server.origin, Content(size, lambda: path.open("rb"))), Cancellation())
+
+
+class Endless(io.RawIOBase):
+    """Content for as long as somebody takes it."""
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # narrower than any buffer
+        return len(buffer)
+
+
+HUGE = Content(1 << 40, Endless)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_r_48_early_answer_stops_the_sending(serve: Serve, transport: SocketTransport, method: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Too ")
+        peer.read(MIB)
+        peer.send(b"Large\r\nContent-Length: 3\r\n\r\nbig")
+        peer.wait_for_close()
+
+    server = serve(script, answers(CREATED))
+    status, _, body = exchange(transport, put(server.origin, HUGE, method))
+    assert (status, body) == (413, b"big")
+    # The server still waits for the rest of the request, so this connection is of no more use.
+    assert exchange(transport, get(server.origin))[0] == 201
+    assert server.accepted == 2
+
+
+def test_r_48_early_answer_stops_the_sending_when_the_server_reads_nothing(
+    serve: Serve, transport: SocketTransport
+) -> None:
+    done = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(TOO_LARGE)
+        assert done.wait(10)
+
+    server = serve(script)
+    assert exchange(transport, put(server.origin, HUGE))[::2] == (413, b"big")
+    done.set()
+
+
+def test_interim_answers_do_not_stop_the_sending(serve: Serve, transport: SocketTransport) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        for _ in range(8):
+            peer.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+            peer.read(MIB)
+        peer.send(CREATED)
+
+    server = serve(script)
+    body = Content(8 * MIB, lambda: io.BytesIO(bytes(8 * MIB)))
+    assert exchange(transport, put(server.origin, body))[0] == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(bytes(16 * MIB), id="bytes"),
+        pytest.param(Content(16 * MIB, lambda: io.BytesIO(bytes(16 * MIB))), id="source"),
+    ],
+)
+def test_answer_of_a_server_that_closes_early_is_read(
+    serve: Serve, transport: SocketTransport, body: bytes | Content
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.send(TOO_LARGE)
+
+    server = serve(script)
+    assert exchange(transport, put(server.origin, body))[::2] == (413, b"big")
+
+
+def test_server_that_closes_while_it_is_sent_to_is_an_error(serve: Serve, transport: SocketTransport) -> None:
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.read(MIB)
+        peer.reset()
+
+    server = serve(script)
+    with pytest.raises(ConnectionFailedError, match=r"(broke|closed the connection) while"):
+        transport.send(put(server.origin, HUGE), Cancellation())
+    assert server.accepted == 1
+
+
+def test_server_that_stops_taking_the_body_is_an_error(serve: Serve, connect: Connect) -> None:
+    done = threading.Event()
+    server = serve(steps(Peer.read_head, lambda _: done.wait(10)))
+    transport = connect(NetworkSettings(idle_timeout=0.05))
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.05 seconds while sending the request"):
+        transport.send(put(server.origin, HUGE), Cancellation())
+    done.set()
+
+
+def test_typed_error_of_a_source_keeps_its_type(serve: Serve, transport: SocketTransport) -> None:
+    def unreachable() -> Reader:
+        raise TimedOutError("the other registry did not answer")
+
+    server = serve(lambda peer: peer.wait_for_close())
+    with pytest.raises(TimedOutError, match="the other registry"):
+        transport.send(put(server.origin, Content(1, unreachable)), Cancellation())

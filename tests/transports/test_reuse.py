@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from lading._io.base import Cancellation
+from lading._wire.messages import Headers, Request
+from lading.errors import ConnectionFailedError, ProtocolError, TimedOutError
+from lading.transports.settings import NetworkSettings
+from lading.transports.sockets import SocketTransport
+from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, repeats
+
+Serve = Callable[..., ScriptedServer]
+Connect = Callable[..., SocketTransport]
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def test_connection_is_used_again(serve: Serve, transport: SocketTransport) -> None:
+    server = serve(answers(OK, OK, OK))
+    for _ in range(3):
+        assert exchange(transport, get(server.origin))[2] == b"hello"
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), id="close"),
+        pytest.param(OK.replace(b"\r\n\r\n", b"\r\nConnection: Foo, CLOSE\r\n\r\n"), id="close-in-a-list"),
+        pytest.param(OK.replace(b"1.1", b"1.0"), id="http-1.0"),
+        pytest.param(OK + b"x", id="r-06-more-than-the-body"),
+        pytest.param(OK + OK, id="an-answer-to-nothing"),
+    ],
+)
+def test_connection_is_not_used_again_after(serve: Serve, transport: SocketTransport, raw: bytes) -> None:
+    server = serve(answers(raw), answers(OK))
+    assert exchange(transport, get(server.origin))[2] == b"hello"
+    assert exchange(transport, get(server.origin))[2] == b"hello"
+    assert server.accepted == 2
+
+
+def test_http_1_0_connection_is_used_again_if_the_server_says_so(serve: Serve, transport: SocketTransport) -> None:
+    kept = b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 5\r\n\r\nhello"
+    server = serve(answers(kept, kept))
+    exchange(transport, get(server.origin))
+    exchange(transport, get(server.origin))
+    assert server.accepted == 1
+
+
+def test_bytes_that_come_while_idle_are_not_taken_for_an_answer(serve: Serve, transport: SocketTransport) -> None:
+    idle, sent = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK)
+        assert idle.wait(10)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        sent.set()
+        peer.wait_for_close()
+
+    server = serve(script, answers(OK))
+    exchange(transport, get(server.origin))
+    idle.set()
+    assert sent.wait(10)
+    assert exchange(transport, get(server.origin))[2] == b"hello"
+
+
+@pytest.mark.parametrize("size", [0, 3], ids=["unread", "partly-read"])
+def test_connection_is_shut_when_its_body_is_not_read_to_the_end(
+    serve: Serve, transport: SocketTransport, size: int
+) -> None:
+    server = serve(answers(OK), answers(OK))
+    response = transport.send(get(server.origin), Cancellation())
+    assert response.body.readinto(memoryview(bytearray(size))) == size
+    response.body.close()
+    assert exchange(transport, get(server.origin))[2] == b"hello"
+    assert server.accepted == 2
+
+
+def test_exchanges_at_once_have_connections_of_their_own_and_the_limit_keeps_some(
+    serve: Serve, connect: Connect
+) -> None:
+    server = serve(repeats(OK), repeats(OK), repeats(OK))
+    transport = connect(NetworkSettings(idle_connections=1))
+    buffer = memoryview(bytearray(5))
+    for _ in range(2):
+        responses = [transport.send(get(server.origin), Cancellation()) for _ in range(2)]
+        for response in responses:
+            assert response.body.readinto(buffer) == 5
+            response.body.close()
+    assert server.accepted == 3
+
+
+def test_connection_that_was_idle_for_too_long_is_not_used(serve: Serve, connect: Connect) -> None:
+    server = serve(answers(OK), answers(OK))
+    transport = connect(NetworkSettings(keep_alive=0))
+    exchange(transport, get(server.origin))
+    exchange(transport, get(server.origin))
+    assert server.accepted == 2
+
+
+def test_every_origin_has_its_own_connections(serve: Serve, transport: SocketTransport) -> None:
+    one, two = serve(answers(OK, OK)), serve(answers(OK, OK))
+    for server in (one, two, one, two):
+        exchange(transport, get(server.origin))
+    assert (one.accepted, two.accepted) == (1, 1)
+
+
+def test_close_shuts_idle_connections_now_and_the_others_when_they_are_done(
+    serve: Serve, transport: SocketTransport
+) -> None:
+    ends: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK)
+        ends.append(peer.wait_for_close())
+
+    with ScriptedServer(script, script) as server:
+        response = transport.send(get(server.origin), Cancellation())
+        exchange(transport, get(server.origin))
+        transport.close()
+        buffer = memoryview(bytearray(5))
+        assert response.body.readinto(buffer) == 5
+        response.body.close()
+    # The server has left its context, so both scripts have seen the client close.
+    assert ends == [b"", b""]
+
+
+@dataclass(frozen=True)
+class Source:
+    size: int = 5
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(b"hello")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"])
+def test_r_25_connection_closed_while_idle_is_replaced(serve: Serve, transport: SocketTransport, method: str) -> None:
+    closed = threading.Event()
+
+    def script(peer: Peer) -> None:
+        answers(OK, then_close=True)(peer)
+        peer.socket.close()
+        closed.set()
+
+    server = serve(script, answers(OK))
+    exchange(transport, get(server.origin))
+    assert closed.wait(10)
+    assert exchange(transport, get(server.origin, method=method))[0] == 200
+
+
+def closes_at_the_second_request(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(OK)
+    peer.read_request()
+
+
+def resets_at_the_second_request(peer: Peer) -> None:
+    closes_at_the_second_request(peer)
+    peer.reset()
+
+
+@pytest.mark.parametrize("script", [closes_at_the_second_request, resets_at_the_second_request])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_r_25_idempotent_request_is_repeated_when_the_kept_connection_breaks(
+    serve: Serve, transport: SocketTransport, method: str, script: Callable[[Peer], None]
+) -> None:
+    bodies: list[bytes] = []
+
+    def second(peer: Peer) -> None:
+        bodies.append(peer.read_request()[1])
+        peer.send(OK)
+
+    server = serve(script, second)
+    exchange(transport, get(server.origin))
+    request = Request(method, server.origin, "/v2/", Headers(), Source() if method == "PUT" else b"")
+    assert exchange(transport, request)[0] == 200
+    assert bodies == [b"hello" if method == "PUT" else b""]
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_r_25_other_request_is_not_repeated_once_it_was_sent(
+    serve: Serve, transport: SocketTransport, method: str
+) -> None:
+    server = serve(closes_at_the_second_request)
+    exchange(transport, get(server.origin))
+    with pytest.raises(ConnectionFailedError, match="closed the connection while waiting for the answer"):
+        transport.send(get(server.origin, method=method), Cancellation())
+
+
+def test_request_is_not_repeated_on_a_new_connection(serve: Serve, transport: SocketTransport) -> None:
+    server = serve(lambda peer: peer.read_request())
+    with pytest.raises(ConnectionFailedError):
+        transport.send(get(server.origin), Cancellation())
+    assert server.accepted == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Le", ConnectionFailedError, id="head-cut"),
+        pytest.param(b"HTTP/1.1 102 Processing\r\n\r\n", ConnectionFailedError, id="interim-only"),
+        pytest.param(b"nonsense\r\n\r\n", ProtocolError, id="not-http"),
+    ],
+)
+def test_request_is_not_repeated_when_an_answer_has_begun(
+    serve: Serve, transport: SocketTransport, raw: bytes, error: type[Exception]
+) -> None:
+    server = serve(answers(OK, raw, then_close=True))
+    exchange(transport, get(server.origin))
+    with pytest.raises(error):
+        transport.send(get(server.origin), Cancellation())
+    assert server.accepted == 1
+
+
+def test_request_is_not_repeated_after_a_timeout(serve: Serve, connect: Connect) -> None:
+    server = serve(answers(OK))
+    transport = connect(NetworkSettings(idle_timeout=0.05))
+    exchange(transport, get(server.origin))
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.05 seconds while waiting for the answer"):
+        transport.send(get(server.origin), Cancellation())
+    assert server.accepted == 1
+
+
+FORK = """
+import os, sys
+from lading._wire.messages import Origin
+from lading.transports.sockets import SocketTransport
+from tests.support.scripted import exchange, get
+
+transport, origin = SocketTransport(), Origin.of("http", sys.argv[1])
+held = transport.send(get(origin, "/held"), __import__("lading._io.base")._io.base.Cancellation())
+exchange(transport, get(origin, "/before"))
+child = os.fork()
+if not child:
+    # Neither the idle connection of the parent nor the one in use is used here, or kept.
+    buffer = memoryview(bytearray(5))
+    exchange(transport, get(origin, "/child"))
+    held.body.close()
+    transport.close()
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+exchange(transport, get(origin, "/after"))
+assert held.body.readinto(memoryview(bytearray(5))) == 5
+held.body.close()
+transport.close()
+"""
+
+
+def test_child_of_a_fork_uses_no_connection_of_its_parent(serve: Serve) -> None:
+    server = serve(answers(OK), answers(OK, OK), answers(OK))
+    subprocess.run([sys.executable, "-W", "error", "-c", FORK, server.origin.authority], check=True, timeout=30)
+    targets = [head.split()[1] for head in server.requests]
+    assert targets == [b"/held", b"/before", b"/child", b"/after"]
+    assert server.accepted == 3
+
+
+def test_threads_share_a_transport(serve: Serve, transport: SocketTransport) -> None:
+    server = serve(*[repeats(OK)] * 8)
+    wrong: list[bytes] = []
+
+    def work() -> None:
+        for _ in range(25):
+            body = exchange(transport, get(server.origin))[2]
+            if body != b"hello":
+                wrong.append(body)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(server.requests) == 200
+    assert server.accepted <= 8
