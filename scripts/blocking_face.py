@@ -25,6 +25,9 @@ CLASSES = {
     "AsyncManifests": "lading._core.manifests",
     "AsyncBlobs": "lading._core.blobs",
     "AsyncBlobStream": "lading._core.stream",
+    "AsyncUploads": "lading._core.uploads",
+    "AsyncUpload": "lading._core.uploads",
+    "AsyncReferrers": "lading._core.referrers",
 }
 HEAD = '''"""The blocking face: every flow, run to its end in the calling thread.
 
@@ -43,6 +46,7 @@ class Face:
 
     def __init__(self) -> None:
         self.imports: dict[str, str] = {}
+        self.typing_imports: dict[str, str] = {}
         self.typevars: dict[str, str] = {}
 
     def write(self) -> str:
@@ -50,22 +54,30 @@ class Face:
         return HEAD + "\n\n\n".join([self.import_lines(), *classes]) + "\n"
 
     def import_lines(self) -> str:
-        self.imports |= {name: f"from {module} import {name}" for name, module in CLASSES.items()}
+        self.imports["TYPE_CHECKING"] = "from typing import TYPE_CHECKING"
+        self.imports["AsyncClient"] = f"from {CLASSES['AsyncClient']} import AsyncClient"
+        self.typing_imports |= {name: f"from {module} import {name}" for name, module in CLASSES.items()}
         self.imports |= dict.fromkeys(("step", "steps", "advance"), "from lading._io.base import advance, step, steps")
         self.imports["BlockingIO"] = "from lading._io.blocking import BlockingIO"
         if self.typevars:
             self.imports["TypeVar"] = "from typing import TypeVar"
-        lines = sorted(set(self.imports.values()))
+        typing = sorted(set(self.typing_imports.values()) - set(self.imports.values()))
+        lines = [*sorted(set(self.imports.values())), "", "if TYPE_CHECKING:", *(f"    {line}" for line in typing)]
         return "\n".join([*lines, *(["", *self.typevars.values()] if self.typevars else [])])
 
     def blocking_class(self, name: str, module: str) -> str:
         tree = ast.parse(SOURCES.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
         known = dict(imported_names(tree))
+        known |= {
+            node.name: f"from {module} import {node.name}" for node in tree.body if isinstance(node, ast.ClassDef)
+        }
         found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
         typevars = {
             node.targets[0].id: ast.unparse(node)
             for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and "TypeVar(" in ast.unparse(node)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and "TypeVar(" in ast.unparse(node)
         }
         parts = [f"class {blocking(name)}:", indented(docstring(found), 1)]
         if name != "AsyncClient":
@@ -83,10 +95,12 @@ class Face:
         arguments = method.args
         arguments.kwonlyargs, arguments.kw_defaults = public_keywords(arguments)
         returns = ast.unparse(method.returns) if method.returns else "None"
+        evaluated = names_of_defaults(method)
         for name in names_of(method):
-            line = known.get(blocking(name).replace("Iterator", "AsyncIterator") if name == "Iterator" else name)
+            line = known.get(name)
             if line and name not in CLASSES:
-                self.imports[blocking(name)] = blocking(line)
+                imports = self.imports if name in evaluated else self.typing_imports
+                imports[blocking(name)] = blocking(line)
         marks = [ast.unparse(mark) for mark in method.decorator_list]
         if "overload" in marks:
             self.imports["overload"] = "from typing import overload"
@@ -101,21 +115,20 @@ class Face:
     ) -> list[str]:
         """Return the lines that run the flow of a method."""
         call = f"self.{WRAPPED}.{method.name}" + ("" if "property" in marks else f"({passed(method.args)})")
-        match method.name:
-            case "__init__":
-                return [f"self.{WRAPPED} = {owner}({passed(method.args)}, _io=BlockingIO())"]
-            case "__aenter__":
-                return [f"step({call})", "return self"]
-            case "__aiter__":
-                return ["return self"]
-            case "__anext__":
-                return [f"return advance(self.{WRAPPED})"]
-            case "__repr__":
-                return [f"return {call}.replace({owner!r}, {blocking(owner)!r}, 1)"]
+        special = {
+            "__init__": [f"self.{WRAPPED} = {owner}({passed(method.args)}, _io=BlockingIO())"],
+            "__aenter__": [f"step({call})", "return self"],
+            "__aiter__": ["return self"],
+            "__anext__": [f"return advance(self.{WRAPPED})"],
+            "__repr__": [f"return {call}.replace({owner!r}, {blocking(owner)!r}, 1)"],
+        }
+        if method.name in special:
+            return special[method.name]
         if returns.startswith("AsyncIterator"):
             return [f"return steps({call})"]
         if returns in CLASSES:
-            return [f"return {blocking(returns)}({call})"]
+            made = f"step({call})" if isinstance(method, ast.AsyncFunctionDef) else call
+            return [f"return {blocking(returns)}({made})"]
         if isinstance(method, ast.AsyncFunctionDef):
             return [f"step({call})" if returns == "None" else f"return step({call})"]
         return [f"return {call}"]
@@ -123,7 +136,8 @@ class Face:
 
 def imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield each name that a module imports, with the line that imports it."""
-    for node in tree.body:
+    guarded = [node for guard in tree.body if isinstance(guard, ast.If) for node in guard.body]
+    for node in (*tree.body, *guarded):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 yield alias.asname or alias.name, f"from {node.module} import {ast.unparse(alias)}"
@@ -136,6 +150,12 @@ def names_of(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     """Return the names that a signature uses."""
     parts = [method.args, *([method.returns] if method.returns else [])]
     return {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)}
+
+
+def names_of_defaults(method: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Return the names that a signature needs at run time: annotations are never evaluated."""
+    defaults = [default for default in (*method.args.defaults, *method.args.kw_defaults) if default is not None]
+    return {node.id for default in defaults for node in ast.walk(default) if isinstance(node, ast.Name)}
 
 
 def public_keywords(arguments: ast.arguments) -> tuple[list[ast.arg], list[ast.expr | None]]:
@@ -153,7 +173,12 @@ def passed(arguments: ast.arguments) -> str:
 
 def is_public(method: str, owner: str) -> bool:
     """Say whether a method is one for users; only the client is constructed by them."""
-    return method in SPECIAL or method == "__repr__" or (method == "__init__" and owner == "AsyncClient") or method[0] != "_"
+    return (
+        method in SPECIAL
+        or method == "__repr__"
+        or (method == "__init__" and owner == "AsyncClient")
+        or method[0] != "_"
+    )
 
 
 def docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:

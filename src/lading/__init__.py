@@ -17,20 +17,33 @@ if TYPE_CHECKING:
         BlobStream as BlobStream,
         Client as Client,
         Manifests as Manifests,
+        Referrers as Referrers,
         Registry as Registry,
         Repository as Repository,
         Tags as Tags,
+        Upload as Upload,
+        Uploads as Uploads,
     )
     from lading._core.artifact import Artifact as Artifact, File as File, Pulled as Pulled
     from lading._core.blobs import AsyncBlobs as AsyncBlobs
     from lading._core.budgets import Budgets as Budgets
     from lading._core.client import AsyncClient as AsyncClient
+    from lading._core.gate import Gate as Gate
     from lading._core.manifests import AsyncManifests as AsyncManifests
+    from lading._core.recording import RecordedExchange as RecordedExchange
+    from lading._core.referrers import AsyncReferrers as AsyncReferrers
     from lading._core.registry import AsyncRegistry as AsyncRegistry
     from lading._core.repository import AsyncRepository as AsyncRepository
+    from lading._core.retry import Retries as Retries
     from lading._core.stream import AsyncBlobStream as AsyncBlobStream
     from lading._core.tags import AsyncTags as AsyncTags
+    from lading._core.uploads import (
+        AsyncUpload as AsyncUpload,
+        AsyncUploads as AsyncUploads,
+        UploadState as UploadState,
+    )
     from lading._io.base import Cancellation as Cancellation, Transport as Transport
+    from lading._wire.answers import Extension as Extension
     from lading._wire.messages import (
         Headers as Headers,
         Origin as Origin,
@@ -50,6 +63,7 @@ if TYPE_CHECKING:
         ImageIndex as ImageIndex,
         ImageManifest as ImageManifest,
         Manifest as Manifest,
+        open_document as open_document,
         register as register,
     )
     from lading.errors import (
@@ -97,24 +111,50 @@ if TYPE_CHECKING:
         UnsupportedError as UnsupportedError,
         VerificationError as VerificationError,
     )
-    from lading.events import Event as Event, Progress as Progress, Skipped as Skipped, Warned as Warned
+    from lading.events import (
+        Authorized as Authorized,
+        Event as Event,
+        Exchanged as Exchanged,
+        Progress as Progress,
+        Redirected as Redirected,
+        Retried as Retried,
+        Skipped as Skipped,
+        Warned as Warned,
+    )
     from lading.platform import Platform as Platform
     from lading.reference import LocalReference as LocalReference, Reference as Reference, RegistryName as RegistryName
 
 # The same names for the run time, where importing `lading` has to cost nothing: a command like `lading --version` is
 # over before the modules below would be read. A test compares the two lists.
 _HOMES = {
-    "lading._blocking": ("BlobStream", "Blobs", "Client", "Manifests", "Registry", "Repository", "Tags"),
+    "lading._blocking": (
+        "BlobStream",
+        "Blobs",
+        "Client",
+        "Manifests",
+        "Referrers",
+        "Registry",
+        "Repository",
+        "Tags",
+        "Upload",
+        "Uploads",
+    ),
     "lading._core.artifact": ("Artifact", "File", "Pulled"),
     "lading._core.blobs": ("AsyncBlobs",),
     "lading._core.budgets": ("Budgets",),
     "lading._core.client": ("AsyncClient",),
+    "lading._core.gate": ("Gate",),
     "lading._core.manifests": ("AsyncManifests",),
+    "lading._core.recording": ("RecordedExchange",),
+    "lading._core.referrers": ("AsyncReferrers",),
     "lading._core.registry": ("AsyncRegistry",),
     "lading._core.repository": ("AsyncRepository",),
+    "lading._core.retry": ("Retries",),
     "lading._core.stream": ("AsyncBlobStream",),
     "lading._core.tags": ("AsyncTags",),
+    "lading._core.uploads": ("AsyncUpload", "AsyncUploads", "UploadState"),
     "lading._io.base": ("Cancellation", "Transport"),
+    "lading._wire.answers": ("Extension",),
     "lading._wire.messages": ("Headers", "Origin", "Reader", "Request", "Response", "Source"),
     "lading.descriptor": ("Descriptor",),
     "lading.digest": ("Digest",),
@@ -127,6 +167,7 @@ _HOMES = {
         "ImageIndex",
         "ImageManifest",
         "Manifest",
+        "open_document",
         "register",
     ),
     "lading.errors": (
@@ -174,7 +215,7 @@ _HOMES = {
         "UnsupportedError",
         "VerificationError",
     ),
-    "lading.events": ("Event", "Progress", "Skipped", "Warned"),
+    "lading.events": ("Authorized", "Event", "Exchanged", "Progress", "Redirected", "Retried", "Skipped", "Warned"),
     "lading.platform": ("Platform",),
     "lading.reference": ("LocalReference", "Reference", "RegistryName"),
 }

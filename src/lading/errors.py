@@ -227,7 +227,11 @@ class LimitExceededError(ProtocolError):
 
 
 class TransportError(LadingError, OSError):
-    """No answer came."""
+    """No answer came. `temporary` says whether another try may well succeed."""
+
+    def __init__(self, message: str, *, temporary: bool = True) -> None:
+        super().__init__(message)
+        self.temporary = temporary
 
 
 class ConnectionFailedError(TransportError):

@@ -1,7 +1,7 @@
 """What happens while a flow runs, as one stream of typed values.
 
 `Client(on_event=…)` takes a plain function in both faces. It is called from whichever thread moves the bytes, one call
-at a time; what it raises ends the operation.
+at a time; what it raises ends the operation. No event holds a secret: requests are redacted as they are in errors.
 """
 
 from __future__ import annotations
@@ -48,5 +48,42 @@ class Warned:
     text: str
 
 
-Event = Progress | Skipped | Warned
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A request was answered, by the registry or by a host that it named. `seconds` is until the head of the answer."""
+
+    request: str
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """The registry sent a request on to another place; `origin` is that place's scheme, host and port."""
+
+    request: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A request failed for a reason that may pass, and will be sent again after `seconds`. `tries` counts those made."""
+
+    request: str
+    reason: str
+    seconds: float
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """A token server gave a token for some scopes; `account` says on whose behalf, "" for anybody."""
+
+    registry: str
+    realm: str
+    scopes: tuple[str, ...]
+    account: str
+
+
+Event = Progress | Skipped | Warned | Exchanged | Redirected | Retried | Authorized
 EventHandler = Callable[[Event], None]

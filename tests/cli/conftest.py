@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from lading.server.serving import running
+from tests.cli import process
 from tests.cli.process import SECONDS, Done, Run, command
 from tests.support.images import Image, image
 
 
 @pytest.fixture
 def lading(tmp_path: Path) -> Run:
-    def run(*arguments: str, stdin: bytes = b"", **environment: str) -> Done:
+    def run(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Done:
         done = subprocess.run(
             command(*arguments),
             cwd=tmp_path,
-            env={**os.environ, **environment},
+            env=process.environment(environment),
             input=stdin,
             capture_output=True,
             timeout=SECONDS,
@@ -49,9 +49,17 @@ def cargo() -> Image:
 
 @pytest.fixture(scope="session")
 def repository(registry: str, cargo: Image, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a repository that holds an image, tagged 1, put there by the command itself."""
-    name = f"{registry}/acme/app"
-    directory = tmp_path_factory.mktemp("cargo")
+    """The name of a repository that holds an image, tagged 1, and nothing else."""
+    return _stocked(f"{registry}/acme/app", cargo, tmp_path_factory.mktemp("cargo"))
+
+
+@pytest.fixture(scope="session")
+def changing(registry: str, cargo: Image, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of another such repository, to which tests add what they need."""
+    return _stocked(f"{registry}/acme/changing", cargo, tmp_path_factory.mktemp("cargo"))
+
+
+def _stocked(name: str, cargo: Image, directory: Path) -> str:
     for file in ("config", "layer", "manifest"):
         (directory / file).write_bytes(getattr(cargo, file))
     for arguments in (
@@ -59,5 +67,12 @@ def repository(registry: str, cargo: Image, tmp_path_factory: pytest.TempPathFac
         ("blob", "push", name, "layer"),
         ("manifest", "push", f"{name}:1", "manifest"),
     ):
-        subprocess.run(command(*arguments), cwd=directory, check=True, capture_output=True, timeout=SECONDS)
+        subprocess.run(
+            command(*arguments),
+            cwd=directory,
+            env=process.environment(),
+            check=True,
+            capture_output=True,
+            timeout=SECONDS,
+        )
     return name

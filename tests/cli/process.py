@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
+
+import lading
 
 SECONDS = 30.0
 
@@ -36,9 +41,16 @@ class Done:
 
 
 class Run(Protocol):
-    """Runs the command in the test's own directory; keywords go to its environment."""
+    """Runs the command in the test's own directory."""
 
-    def __call__(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Done: ...
+    def __call__(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Done: ...
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of a command: it runs the package under test, also where PYTHONPATH is a relative path."""
+    given = {**os.environ, **(extra or {})}
+    paths = (given.get("PYTHONPATH"), str(Path(lading.__file__).parent.parent))
+    return {**given, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def command(*arguments: str) -> list[str]:

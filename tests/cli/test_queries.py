@@ -63,7 +63,7 @@ def test_inspect_as_json_is_the_whole(lading: Run, repository: str, cargo: Image
     assert record["totalSize"] == sum(map(len, (cargo.manifest, cargo.config, cargo.layer)))
 
 
-def test_inspect_of_an_index_lists_platforms_and_goes_on_to_one(lading: Run, repository: str, cargo: Image) -> None:
+def test_inspect_of_an_index_lists_platforms_and_goes_on_to_one(lading: Run, changing: str, cargo: Image) -> None:
     entry = {"mediaType": MANIFEST, "digest": sha256(cargo.manifest), "size": len(cargo.manifest)}
     platform = {"os": "linux", "architecture": "arm64", "variant": "v8"}
     index = {
@@ -72,29 +72,29 @@ def test_inspect_of_an_index_lists_platforms_and_goes_on_to_one(lading: Run, rep
         "manifests": [{**entry, "platform": platform}],
         "annotations": {"a\x1b]0;title\x07": "\u202ereversed\nsecond line"},
     }
-    assert lading("manifest", "push", f"{repository}:index", "-", stdin=json.dumps(index).encode()).code == 0
-    done = lading("inspect", f"{repository}:index")
+    assert lading("manifest", "push", f"{changing}:index", "-", stdin=json.dumps(index).encode()).code == 0
+    done = lading("inspect", f"{changing}:index")
     assert ["linux/arm64/v8", sha256(cargo.manifest)] in [line.split()[:2] for line in done.lines]
     assert r"  a\x1b]0;title\x07  \u202ereversed\nsecond line" in done.lines
-    record = lading("inspect", f"{repository}:index", "--json").record
+    record = lading("inspect", f"{changing}:index", "--json").record
     assert (record["kind"], record["manifests"]) == ("index", [{**entry, "platform": platform}])
-    chosen = lading("inspect", f"{repository}:index", "--platform", "arm64", "--json").record
+    chosen = lading("inspect", f"{changing}:index", "--platform", "arm64", "--json").record
     assert chosen["digest"] == sha256(cargo.manifest)
-    done = lading("inspect", f"{repository}:index", "--platform", "s390x")
+    done = lading("inspect", f"{changing}:index", "--platform", "s390x")
     assert done.refused(1, "the index has no manifest for linux/s390x: it has 'linux/arm64/v8'")
 
 
-def test_inspect_warns_of_a_config_that_cannot_be_read(lading: Run, repository: str, cargo: Image) -> None:
+def test_inspect_warns_of_a_config_that_cannot_be_read(lading: Run, changing: str, cargo: Image) -> None:
     config = b'{"architecture": 7}'
-    assert lading("blob", "push", repository, "-", stdin=config).code == 0
+    assert lading("blob", "push", changing, "-", stdin=config).code == 0
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": CONFIG, "digest": sha256(config), "size": len(config)},
         "layers": [{"mediaType": LAYER, "digest": sha256(cargo.layer), "size": len(cargo.layer)}],
     }
-    assert lading("manifest", "push", f"{repository}:odd", "-", stdin=json.dumps(manifest).encode()).code == 0
-    done = lading("inspect", f"{repository}:odd")
+    assert lading("manifest", "push", f"{changing}:odd", "-", stdin=json.dumps(manifest).encode()).code == 0
+    done = lading("inspect", f"{changing}:odd")
     assert done.code == 0
     assert done.stderr.startswith(f"lading: warning: the config {sha256(config)} cannot be read: ")
-    assert lading("inspect", f"{repository}:odd", "-q").stderr == ""
+    assert lading("inspect", f"{changing}:odd", "-q").stderr == ""

@@ -10,7 +10,8 @@ import pytest
 from lading import __version__
 from lading.cli import parsers
 from lading.cli.commands import VERBS
-from tests.cli.process import Run
+from lading.cli.main import main
+from tests.cli.process import Run, environment
 
 HEAVY = ("http", "ssl", "asyncio", "concurrent", "msgspec", "rich", "uvicorn", "json", "dataclasses", "lading.errors")
 
@@ -28,7 +29,9 @@ def test_start_imports_nothing_heavy(arguments: list[str]) -> None:
         f"assert main({arguments}) == 0\n"
         f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
+    )
     assert done.stderr == "[]\n"
 
 
@@ -63,6 +66,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
         (["tags", "a", "--timeout", "0"], "argument --timeout: '0' is not a number of seconds above 0"),
         (["tags", "a", "--timeout", "nan"], "argument --timeout: 'nan' is not a number of seconds above 0"),
         (["tags", "a", "--timeout", "inf"], "argument --timeout: 'inf' is not a number of seconds above 0"),
+        (["tags", "a", "--retries", "-1"], "argument --retries: '-1' is not a whole number above 0"),
         (["tags", "a", "--concurrency", "0"], "argument --concurrency: '0' is not a whole number above 0"),
         (["tags", "a", "--header", "X-A: b\r\nX-B: c"], "header X-A has a value with control"),
         (["tags", "a", "--header", "no name: x"], "header name 'no name' is not a token"),
@@ -79,8 +83,6 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
 def test_bad_usage_is_one_line_and_exit_code_2(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lading.cli.main import main
-
     assert main(arguments) == 2
     printed = capsys.readouterr()
     line, hint = printed.err.splitlines()
@@ -90,8 +92,6 @@ def test_bad_usage_is_one_line_and_exit_code_2(
 
 
 def test_a_header_without_a_name_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    from lading.cli.main import main
-
     assert main(["tags", "a", "--header", "sesame"]) == 2
     assert "sesame" not in capsys.readouterr().err
 
@@ -113,7 +113,7 @@ def test_options_may_stand_anywhere_after_the_verb(arguments: list[str]) -> None
 
 def test_help_reaches_a_closed_pipe_quietly() -> None:
     program = [sys.executable, "-m", "lading", "--help"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(program, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

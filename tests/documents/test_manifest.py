@@ -76,6 +76,7 @@ def test_end_3_the_media_type_decides(raw: bytes, announced: str | None, media_t
     assert manifest.descriptor == Descriptor(media_type, Digest.of(raw), len(raw))
 
 
+@pytest.mark.spec("end-3.media-type-conflict")
 @pytest.mark.parametrize(
     ("raw", "announced", "reason"),
     [
@@ -206,6 +207,7 @@ def test_of_writes_compact_json_in_the_order_of_the_specification() -> None:
     assert manifest.digest == Digest.of(manifest.raw)
 
 
+@pytest.mark.spec("end-7a.media-type")
 @pytest.mark.parametrize(
     ("document", "members"),
     [

@@ -82,6 +82,7 @@ def test_a_media_type_is_told_apart(media_type: str, *, manifest: bool, index: b
     assert (is_manifest(media_type), is_index(media_type), is_layer(media_type)) == (manifest, index, layer)
 
 
+@pytest.mark.spec("end-3.accept")
 def test_end_3_accept_has_every_manifest_type_once_and_no_wildcard() -> None:
     assert len(set(ACCEPT)) == len(ACCEPT)
     assert all(map(is_manifest, ACCEPT))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pytest
 import trio
 
-from lading import AsyncClient, Event, Transport
+from lading import AsyncClient, Event, Exchanged, Retries, Transport
 from lading._io.base import IO, step
 from lading._io.blocking import BlockingIO
 from lading._io.loops import AsyncIO
@@ -50,7 +50,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(function):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-    RUNNERS[pyfuncitem.funcargs["runner"]](partial(function, **arguments))
+    RUNNERS[str(pyfuncitem.funcargs["runner"])](partial(function, **arguments))
     return True
 
 
@@ -70,8 +70,13 @@ def make_client(io: IO, events: list[Event]) -> Iterator[MakeClient]:
     """Make clients that run under the runner of the test, and close them at its end."""
     made: list[AsyncClient] = []
 
+    def listen(event: Event) -> None:
+        if not isinstance(event, Exchanged):  # tests of what was sent look at the wire
+            events.append(event)
+
     def make(transport: Transport, **options: Any) -> AsyncClient:
-        made.append(AsyncClient(transport=transport, on_event=events.append, _io=io, **options))
+        options = {"retries": Retries(tries=1), "on_event": listen, "_io": io, **options}
+        made.append(AsyncClient(transport=transport, **options))
         return made[-1]
 
     yield make
@@ -81,7 +86,7 @@ def make_client(io: IO, events: list[Event]) -> Iterator[MakeClient]:
 
 @pytest.fixture
 def events() -> list[Event]:
-    """What the clients of the test were told, in order."""
+    """What the clients of the test were told, in order, but for the exchanges themselves."""
     return []
 
 

@@ -67,6 +67,7 @@ async def test_files_and_directories_come_back_as_they_were(client: AsyncClient,
     assert (tmp_path / "out/site/deep/run").stat().st_mode & 0o111
 
 
+@pytest.mark.spec("end-7a.media-type", "end-7a.references-blobs")
 async def test_the_manifest_is_an_image_manifest_of_an_artifact(client: AsyncClient, files: Path) -> None:
     artifact = Artifact.pack(TYPE, [File("report.json", "application/json", annotations={"a": "b"}), "site"])
     descriptor = await client.push(f"{NAME}:1", artifact)
@@ -90,6 +91,7 @@ async def test_the_same_files_make_the_same_manifest(client: AsyncClient, files:
     assert await client.push(f"{NAME}:2", artifact) == first
 
 
+@pytest.mark.spec("end-7a.references-blobs")
 async def test_the_manifest_goes_last_and_equal_content_goes_once(
     client: AsyncClient, files: Path, wire: Recording
 ) -> None:

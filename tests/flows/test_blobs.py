@@ -45,6 +45,7 @@ def nothing_but(directory: Path, *names: str) -> bool:
     return sorted(path.name for path in directory.iterdir()) == sorted(names)
 
 
+@pytest.mark.spec("end-2.client")
 async def test_end_2_resolve_gives_the_size(client: AsyncClient) -> None:
     blobs = client.repository(NAME).blobs
     await blobs.push(CONTENT)
@@ -61,6 +62,7 @@ async def test_end_2_resolve_without_a_length_is_a_protocol_error(make_client: M
         await make_client(wire).repository(NAME).blobs.resolve(DIGEST)
 
 
+@pytest.mark.spec("end-2.client")
 async def test_end_2_exists(client: AsyncClient) -> None:
     blobs = client.repository(NAME).blobs
     assert not await blobs.exists(DIGEST)
@@ -77,6 +79,7 @@ async def test_invalid_digest_is_refused_before_any_request(client: AsyncClient,
     assert not wire.requests
 
 
+@pytest.mark.spec("end-2.digest-verified")
 async def test_end_2_stream_is_verified_when_its_end_is_reached(client: AsyncClient) -> None:
     blobs = client.repository(NAME).blobs
     await blobs.push(CONTENT)
@@ -124,6 +127,7 @@ async def test_end_2_length_that_contradicts_the_descriptor_is_refused_before_a_
         await blobs.pull_file(DESCRIPTOR, "never")
 
 
+@pytest.mark.spec("end-2.client", "end-2.digest-verified")
 @pytest.mark.parametrize("content", [b"", b"1", CONTENT], ids=["empty", "one byte", "pieces"])
 async def test_end_2_pull_gives_verified_bytes(client: AsyncClient, content: bytes) -> None:
     blobs = client.repository(NAME).blobs
@@ -133,6 +137,7 @@ async def test_end_2_pull_gives_verified_bytes(client: AsyncClient, content: byt
     assert await blobs.pull(descriptor.digest) == content
 
 
+@pytest.mark.spec("end-2.digest-verified")
 async def test_end_2_pull_refuses_damaged_content(make_client: MakeClient) -> None:
     with pytest.raises(DigestMismatchError):
         await make_client(Canned(answer(200, DAMAGED))).repository(NAME).blobs.pull(DIGEST)
@@ -187,6 +192,7 @@ async def test_end_2_pull_file_into_a_missing_directory_is_a_storage_error(clien
         await blobs.pull_file(DIGEST, tmp_path / "missing" / "layer")
 
 
+@pytest.mark.spec("end-4a.client", "end-6.client", "end-6.closes")
 async def test_end_4a_end_6_push_is_post_then_put(client: AsyncClient, wire: Recording, events: list[Event]) -> None:
     await client.repository(NAME).blobs.push(CONTENT)
     methods = [line.split()[0] for line in wire.lines]
@@ -255,6 +261,7 @@ async def test_push_stream_of_unknown_length(client: AsyncClient, wire: Recordin
     assert [line.split()[0] for line in wire.lines[:3]] == ["HEAD", "POST", "PUT"]
 
 
+@pytest.mark.spec("end-4c.client", "end-4c.algorithm")
 async def test_end_4c_other_algorithms_are_announced(client: AsyncClient, wire: Recording) -> None:
     blobs = client.repository(NAME).blobs
     descriptor = await blobs.push(CONTENT, algorithm="sha512")
@@ -280,6 +287,7 @@ async def test_end_6_location_on_another_origin_gets_nothing(make_client: MakeCl
     assert len(wire.requests) == 2
 
 
+@pytest.mark.spec("end-6.location-exact", "end-6.location-assembled")
 async def test_end_6_query_of_the_location_is_kept_byte_for_byte(make_client: MakeClient) -> None:
     location = "/other/place?_state=a%2Fb+c%3d&empty="
     wire = Canned(answer(404), answer(202, Location=location), answer(201))
@@ -287,6 +295,7 @@ async def test_end_6_query_of_the_location_is_kept_byte_for_byte(make_client: Ma
     assert wire.requests[2].target == f"{location}&digest={Digest.of(b'x')}"
 
 
+@pytest.mark.spec("end-6.client")
 async def test_end_6_registry_that_stored_something_else_is_a_mismatch(make_client: MakeClient) -> None:
     other = Digest.of(b"other")
     wire = Canned(answer(404), answer(202, Location="/u"), answer(201, Docker_Content_Digest=other))
@@ -296,9 +305,8 @@ async def test_end_6_registry_that_stored_something_else_is_a_mismatch(make_clie
 
 
 async def test_end_6_refused_digest_is_its_own_class(make_client: MakeClient) -> None:
-    wire = Canned(
-        answer(404), answer(202, Location="/u"), answer(400, {"errors": [{"code": "DIGEST_INVALID", "message": "no"}]})
-    )
+    refusal = answer(400, {"errors": [{"code": "DIGEST_INVALID", "message": "no"}]})
+    wire = Canned(answer(404), answer(202, Location="/u"), refusal, answer(204))
     with pytest.raises(DigestInvalidError, match="400 DIGEST_INVALID: no"):
         await make_client(wire).repository(NAME).blobs.push(b"x")
 

@@ -70,20 +70,13 @@ async def test_an_error_document_beyond_its_budget_is_not_read(make_client: Make
         await make_client(Canned(answer(403, b"x" * 100_000))).registry(REGISTRY).ping()
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(make_client: MakeClient, status: int) -> None:
-    wire = Canned(answer(status, Location="https://evil.example/v2/"))
-    with pytest.raises(ForbiddenRedirectError, match=f"answered {status}"):
-        await make_client(wire, headers={"X-Key": SECRET}).registry(REGISTRY).ping()
-    assert len(wire.requests) == 1
-
-
 @pytest.mark.parametrize("status", [204, 304])
 async def test_a_status_that_the_endpoint_does_not_know_is_no_success(make_client: MakeClient, status: int) -> None:
     with pytest.raises(ProtocolError, match="is this a registry"):
         await make_client(Canned(answer(status))).registry(REGISTRY).ping()
 
 
+@pytest.mark.spec("warnings.reported", "warnings.deduplicated")
 async def test_warnings_are_events_and_each_is_told_once(make_client: MakeClient, events: list[Event]) -> None:
     warnings = ('299 - "This image is deprecated."', '299 - "Your token will expire."', "bad")
     wire = Canned(*(answer(200, Warning=text) for text in (*warnings, warnings[0])))

@@ -7,6 +7,7 @@ import pytest
 from lading import (
     AsyncClient,
     Budgets,
+    DeniedError,
     Descriptor,
     Digest,
     DigestMismatchError,
@@ -22,7 +23,6 @@ from lading import (
     Platform,
     ProtocolError,
     SizeMismatchError,
-    UnauthorizedError,
     UnexpectedMediaTypeError,
     Warned,
 )
@@ -54,6 +54,7 @@ async def pushed_images(client: AsyncClient, *platforms: str) -> Manifest[ImageI
     return index
 
 
+@pytest.mark.spec("end-3.client", "end-3.accept")
 async def test_end_3_resolve_takes_what_the_header_says(client: AsyncClient, wire: Recording) -> None:
     manifests = client.repository(NAME).manifests
     await manifests.push(EMPTY_INDEX, "v1")
@@ -63,6 +64,7 @@ async def test_end_3_resolve_takes_what_the_header_says(client: AsyncClient, wir
     assert "application/vnd.docker.distribution.manifest.list.v2+json" in (wire.requests[0].headers.get("Accept") or "")
 
 
+@pytest.mark.spec("end-3.head-without-digest", "compat.older", "legacy.headers")
 @pytest.mark.parametrize(
     ("status", "fields"),
     [(200, {"Docker-Content-Digest": str(DIGEST)}), (200, {"Content-Type": INDEX}), (405, {}), (501, {}), (400, {})],
@@ -77,6 +79,7 @@ async def test_end_3_where_head_does_not_tell_the_manifest_is_pulled(
     assert [request.method for request in wire.requests] == ["HEAD", "GET"]
 
 
+@pytest.mark.spec("end-3.digest-header-verified")
 async def test_end_3_head_that_answers_for_another_digest_is_a_mismatch(make_client: MakeClient) -> None:
     other = Digest.of(b"other")
     wire = Canned(answer(200, Content_Type=INDEX, Docker_Content_Digest=other))
@@ -86,12 +89,13 @@ async def test_end_3_head_that_answers_for_another_digest_is_a_mismatch(make_cli
 
 
 async def test_end_3_exists_is_false_for_404_and_raises_for_other_refusals(make_client: MakeClient) -> None:
-    manifests = make_client(Canned(answer(404), answer(401))).repository(NAME).manifests
+    manifests = make_client(Canned(answer(404), answer(403))).repository(NAME).manifests
     assert not await manifests.exists("v1")
-    with pytest.raises(UnauthorizedError):
+    with pytest.raises(DeniedError):
         await manifests.exists("v1")
 
 
+@pytest.mark.spec("end-3.client")
 async def test_end_3_pull_gives_the_bytes_as_they_were_pushed(client: AsyncClient) -> None:
     raw = json.dumps(json.loads(EMPTY_INDEX) | {"x-unknown": [1, {"b": 2, "a": 1}]}, indent=3).encode()
     manifests = client.repository(NAME).manifests
@@ -101,6 +105,7 @@ async def test_end_3_pull_gives_the_bytes_as_they_were_pushed(client: AsyncClien
         assert (pulled.raw, pulled.media_type, pulled.digest) == (raw, INDEX, Digest.of(raw))
 
 
+@pytest.mark.spec("end-3.digest-verified")
 async def test_end_3_pull_by_digest_refuses_another_manifest(make_client: MakeClient) -> None:
     with pytest.raises(DigestMismatchError):
         await make_client(manifest()).repository(NAME).manifests.pull(Digest.of(b"other"))
@@ -111,6 +116,7 @@ async def test_end_3_pull_by_descriptor_refuses_another_size(make_client: MakeCl
         await make_client(manifest()).repository(NAME).manifests.pull(Descriptor(INDEX, DIGEST, 7))
 
 
+@pytest.mark.spec("end-3.digest-header-verified")
 async def test_end_3_header_that_lies_about_a_tag_is_told_and_not_believed(
     make_client: MakeClient, events: list[Event]
 ) -> None:
@@ -160,6 +166,7 @@ async def test_end_3_platform_leads_from_an_index_to_its_image(client: AsyncClie
         await manifests.pull("multi", platform="linux/s390x")
 
 
+@pytest.mark.spec("end-7a.client")
 async def test_end_7a_one_tag_is_one_request(client: AsyncClient, wire: Recording) -> None:
     descriptor = await client.repository(NAME).manifests.push(EMPTY_INDEX, "v1")
     assert (descriptor.media_type, descriptor.digest, descriptor.size) == (INDEX, DIGEST, len(EMPTY_INDEX))
@@ -167,17 +174,20 @@ async def test_end_7a_one_tag_is_one_request(client: AsyncClient, wire: Recordin
     assert wire.requests[0].headers.get("Content-Type") == INDEX
 
 
+@pytest.mark.spec("end-7a.client")
 async def test_end_7a_without_a_tag_the_digest_is_the_name(client: AsyncClient, wire: Recording) -> None:
     await client.repository(NAME).manifests.push(EMPTY_INDEX)
     assert wire.lines == [f"PUT /v2/acme/app/manifests/{DIGEST}"]
 
 
+@pytest.mark.spec("end-7b.client")
 async def test_end_7b_many_tags_are_one_request(client: AsyncClient, wire: Recording) -> None:
     await client.repository(NAME).manifests.push(EMPTY_INDEX, ["a", "b", "c"])
     assert [request.target for request in wire.requests] == [f"/v2/acme/app/manifests/{DIGEST}?tag=a&tag=b&tag=c"]
     assert [tag async for tag in client.repository(NAME).tags.list()] == ["a", "b", "c"]
 
 
+@pytest.mark.spec("end-7b.client", "compat.older")
 async def test_end_7b_tags_that_the_registry_did_not_take_are_pushed_one_by_one(make_client: MakeClient) -> None:
     done = {"Docker_Content_Digest": str(DIGEST)}
     wire = Canned(answer(201, **done, OCI_Tag="b"), answer(201, **done), answer(201, **done))
@@ -185,6 +195,7 @@ async def test_end_7b_tags_that_the_registry_did_not_take_are_pushed_one_by_one(
     assert [request.target.rpartition("/")[2] for request in wire.requests[1:]] == ["a", "c"]
 
 
+@pytest.mark.spec("end-7a.digest-verified")
 async def test_end_7a_registry_that_stored_something_else_is_a_mismatch(make_client: MakeClient) -> None:
     wire = Canned(answer(201, Docker_Content_Digest=Digest.of(b"other")))
     with pytest.raises(DigestMismatchError):
@@ -210,12 +221,14 @@ async def test_end_7a_manifest_of_missing_blobs_is_refused_by_its_code(client: A
         await client.repository(NAME).manifests.push(Manifest.of(ImageManifest(config=missing, layers=())), "v1")
 
 
+@pytest.mark.spec("end-7a.tag-or-digest")
 async def test_end_7a_invalid_tag_is_refused_before_any_request(client: AsyncClient, wire: Recording) -> None:
     with pytest.raises(InvalidTagError):
         await client.repository(NAME).manifests.push(EMPTY_INDEX, ["ok", "not ok"])
     assert not wire.requests
 
 
+@pytest.mark.spec("end-7a.four-megabytes-client")
 async def test_end_7a_manifest_beyond_what_registries_take_is_refused_unless_told(
     make_client: MakeClient, wire: Recording
 ) -> None:

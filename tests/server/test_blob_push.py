@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ def patch(peer: Peer, location: str, content: bytes, place: str) -> Answer:
     return peer.ask("PATCH", location, content, Content_Range=place, Content_Length=str(len(content)))
 
 
+@pytest.mark.spec("end-4a.registry", "end-4a.accepted")
 def test_end_4a_an_upload_begins_with_a_relative_location(peer: Peer) -> None:
     answer = peer.ask("POST", "/v2/a/b/blobs/uploads/", Host="evil.example", X_Forwarded_Host="evil.example")
     assert answer.status == 202
@@ -38,8 +41,10 @@ def test_end_4a_an_upload_begins_with_a_relative_location(peer: Peer) -> None:
     assert answer["Range"] == "0-0"
 
 
+@pytest.mark.spec("end-4a.session-id")
 def test_end_4a_two_uploads_have_different_ids(peer: Peer) -> None:
-    assert peer.start("a") != peer.start("a")
+    first, second = (uuid.UUID(peer.start("a").rpartition("/")[2]) for _ in range(2))
+    assert first != second
 
 
 def test_end_4a_an_upload_makes_no_repository(peer: Peer) -> None:
@@ -47,6 +52,7 @@ def test_end_4a_an_upload_makes_no_repository(peer: Peer) -> None:
     assert peer.ask("GET", "/v2/a/tags/list").code == "NAME_UNKNOWN"
 
 
+@pytest.mark.spec("end-4b.registry", "end-4b.created")
 def test_end_4b_a_blob_in_one_request(peer: Peer) -> None:
     answer = peer.ask("POST", f"/v2/a/blobs/uploads/?digest={DIGEST}", CONTENT, Content_Length="10")
     assert (answer.status, answer["Location"]) == (201, f"/v2/a/blobs/{DIGEST}")
@@ -54,6 +60,7 @@ def test_end_4b_a_blob_in_one_request(peer: Peer) -> None:
     assert has(peer)
 
 
+@pytest.mark.spec("end-4b.refused", "push.digest-invalid")
 @pytest.mark.parametrize(
     ("query", "headers", "status", "code"),
     [
@@ -78,6 +85,7 @@ def test_end_4b_wrong_content_leaves_nothing(
     assert len(parts(peer)) == 1
 
 
+@pytest.mark.spec("end-4c.registry")
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_end_4c_an_algorithm_may_be_announced(peer: Peer, algorithm: str) -> None:
     digest = Digest.of(CONTENT, algorithm)
@@ -88,6 +96,7 @@ def test_end_4c_an_algorithm_may_be_announced(peer: Peer, algorithm: str) -> Non
     assert has(peer, digest)
 
 
+@pytest.mark.spec("end-4c.registry", "push.digest-invalid")
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "", "blake3", "../x", "x" * 1000])
 def test_end_4c_an_algorithm_that_cannot_be_computed_is_refused(peer: Peer, algorithm: str) -> None:
     answer = peer.ask("POST", f"/v2/a/blobs/uploads/?digest-algorithm={algorithm}")
@@ -102,6 +111,7 @@ def test_end_4c_another_algorithm_than_announced_is_verified_all_the_same(peer: 
     assert has(peer, digest)
 
 
+@pytest.mark.spec("end-5.registry", "end-5.accepted", "end-6.registry", "end-6.created")
 def test_end_5_chunks_add_up(peer: Peer) -> None:
     location = peer.start("a")
     answer = patch(peer, location, b"012", "0-2")
@@ -138,6 +148,7 @@ def test_end_5_a_stream_without_length_or_range_is_appended(peer: Peer) -> None:
     assert has(peer)
 
 
+@pytest.mark.spec("end-5.out-of-order", "end-6.out-of-order")
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 @pytest.mark.parametrize("place", ["0-2", "2-4", "4-6", "9-11"])
 def test_end_5_a_chunk_out_of_order_is_416_and_says_where_to_go_on(peer: Peer, method: str, place: str) -> None:
@@ -202,6 +213,24 @@ def test_t_64_one_of_two_requests_at_once_is_refused(peer: Peer) -> None:
     assert patch(peer, location, CONTENT, "0-9").status == 202
 
 
+def test_t_64_a_request_that_comes_too_late_does_not_write_into_the_blob(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = peer.start("a")
+    patch(peer, location, CONTENT, "0-9")
+    flock = fcntl.flock
+
+    def finished_meanwhile(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        assert peer.ask("PUT", f"{location}?digest={DIGEST}").status == 201
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", finished_meanwhile)
+    assert peer.ask("PATCH", location, b"more").code == "BLOB_UPLOAD_UNKNOWN"
+    assert peer.ask("GET", f"/v2/a/blobs/{DIGEST}").body == CONTENT
+
+
+@pytest.mark.spec("push.digest-invalid")
 def test_end_6_wrong_content_ends_the_upload(peer: Peer) -> None:
     location = peer.start("a")
     patch(peer, location, CONTENT, "0-9")
@@ -213,6 +242,7 @@ def test_end_6_wrong_content_ends_the_upload(peer: Peer) -> None:
     assert peer.ask("PUT", f"{location}?digest={DIGEST}").code == "BLOB_UPLOAD_UNKNOWN"
 
 
+@pytest.mark.spec("push.digest-invalid")
 @pytest.mark.parametrize("query", ["", "?digest=", "?digest=sha256:x", "?digest=md5:00"])
 def test_end_6_without_a_digest_nothing_is_lost(peer: Peer, query: str) -> None:
     location = peer.start("a")
@@ -238,6 +268,7 @@ def test_end_6_a_blob_that_is_there_already(peer: Peer) -> None:
     assert parts(peer) == []
 
 
+@pytest.mark.spec("end-11.registry", "end-11.created")
 def test_end_11_a_blob_is_mounted_from_another_repository(peer: Peer) -> None:
     peer.push_blob("a", CONTENT)
     answer = peer.ask("POST", f"/v2/b/c/blobs/uploads/?mount={DIGEST}&from=a")
@@ -246,6 +277,15 @@ def test_end_11_a_blob_is_mounted_from_another_repository(peer: Peer) -> None:
     assert peer.ask("GET", f"/v2/b/c/blobs/{DIGEST}").body == CONTENT
 
 
+@pytest.mark.spec("end-11.registry", "end-11.created")
+def test_end_11_a_blob_is_mounted_from_wherever_it_is(peer: Peer) -> None:
+    peer.push_blob("a", b"other")
+    peer.push_blob("z", CONTENT)
+    assert peer.ask("POST", f"/v2/b/blobs/uploads/?mount={DIGEST}").status == 201
+    assert peer.ask("GET", f"/v2/b/blobs/{DIGEST}").body == CONTENT
+
+
+@pytest.mark.spec("end-11.not-mounted")
 @pytest.mark.parametrize("source", ["&from=none", "&from=b", ""], ids=["no repository", "no blob", "no source"])
 def test_end_11_a_mount_that_is_not_possible_begins_an_upload(peer: Peer, source: str) -> None:
     peer.push_blob("b", b"other")
@@ -254,10 +294,12 @@ def test_end_11_a_mount_that_is_not_possible_begins_an_upload(peer: Peer, source
     assert peer.ask("PUT", f"{answer['Location']}?digest={DIGEST}", CONTENT).status == 201
 
 
+@pytest.mark.spec("end-11.not-mounted")
 def test_end_11_mounts_can_be_switched_off(tmp_path: Path) -> None:
     peer = Peer(tmp_path, Policy(mounts=False))
     peer.push_blob("a", CONTENT)
-    assert peer.ask("POST", f"/v2/b/blobs/uploads/?mount={DIGEST}&from=a").status == 202
+    for source in ("&from=a", ""):
+        assert peer.ask("POST", f"/v2/b/blobs/uploads/?mount={DIGEST}{source}").status == 202
 
 
 @pytest.mark.parametrize(
@@ -273,6 +315,7 @@ def test_end_11_a_malformed_mount_is_refused(peer: Peer, query: str, code: str) 
     assert (answer.status, answer.code) == (400, code)
 
 
+@pytest.mark.spec("end-13.registry", "end-13.status")
 def test_end_13_an_upload_says_how_far_it_is(peer: Peer) -> None:
     location = peer.start("a")
     answer = peer.ask("GET", location)
@@ -281,6 +324,7 @@ def test_end_13_an_upload_says_how_far_it_is(peer: Peer) -> None:
     assert peer.ask("GET", location)["Range"] == "0-3"
 
 
+@pytest.mark.spec("end-14.registry", "end-14.status")
 def test_end_14_a_cancelled_upload_is_gone(peer: Peer) -> None:
     location = peer.start("a")
     patch(peer, location, b"0123", "0-3")
@@ -320,6 +364,7 @@ def test_the_running_hash_is_not_believed_beside_the_file(peer: Peer) -> None:
     assert peer.ask("PUT", f"{location}?digest={DIGEST}").status == 201
 
 
+@pytest.mark.spec("end-14.expiry", "errors.retry-after")
 def test_t_64_sessions_are_limited_and_old_ones_are_given_up(tmp_path: Path) -> None:
     peer = Peer(tmp_path, Policy(sessions=2, session_seconds=100))
     old, young = peer.start("a"), peer.start("a")

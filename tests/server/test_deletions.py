@@ -12,6 +12,7 @@ CONTENT = b"0123456789"
 MISSING = Digest.of(b"missing")
 
 
+@pytest.mark.spec("end-9.registry", "end-9.tag-status", "end-9.tag-gone")
 def test_end_9_a_deleted_tag_leaves_the_image_and_its_other_tags(peer: Peer) -> None:
     digest = peer.push_image("a", "v1")
     peer.push_manifest("a", "v2", image_manifest())
@@ -22,6 +23,7 @@ def test_end_9_a_deleted_tag_leaves_the_image_and_its_other_tags(peer: Peer) -> 
     assert peer.ask("GET", f"/v2/a/manifests/{digest}").status == 200
 
 
+@pytest.mark.spec("end-9.registry", "end-9.digest-status", "end-9.digest-gone")
 def test_end_9_a_deleted_manifest_takes_its_tags_along(peer: Peer) -> None:
     digest = peer.push_image("a", "v1")
     assert peer.ask("DELETE", f"/v2/a/manifests/{digest}").status == 202
@@ -30,6 +32,7 @@ def test_end_9_a_deleted_manifest_takes_its_tags_along(peer: Peer) -> None:
     assert peer.ask("GET", "/v2/a/tags/list").json["tags"] == []
 
 
+@pytest.mark.spec("end-10.registry", "end-10.status")
 def test_end_10_a_deleted_blob_is_gone(peer: Peer) -> None:
     digest = peer.push_blob("a", CONTENT)
     assert peer.ask("DELETE", f"/v2/a/blobs/{digest}").status == 202
@@ -44,6 +47,7 @@ def test_end_10_a_manifest_is_not_deleted_as_a_blob(peer: Peer) -> None:
     assert peer.ask("GET", "/v2/a/manifests/v1").status == 200
 
 
+@pytest.mark.spec("end-9.repository-unknown", "end-10.unknown")
 @pytest.mark.parametrize(
     ("target", "code"),
     [
@@ -60,6 +64,7 @@ def test_what_is_not_there_cannot_be_deleted(peer: Peer, target: str, code: str)
     assert (answer.status, answer.code) == (404, code)
 
 
+@pytest.mark.spec("end-9.tag-disabled", "end-9.digest-disabled", "end-10.disabled")
 def test_t_67_deletes_can_be_switched_off_but_not_for_uploads(tmp_path: Path) -> None:
     peer = Peer(tmp_path, Policy(deletes=False))
     digest = peer.push_image("a", "v1")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
-import os
+import re
 from pathlib import Path
 
 import pytest
 
+from lading._wire.endpoints import ENDPOINTS
 from lading.digest import Digest
+from lading.server import answers, handler
 from lading.server.policy import Policy
 from lading.stores.layout import Layout
 from tests.server.peer import Peer, image_manifest
@@ -16,6 +19,7 @@ CONTENT = b"0123456789"
 DIGEST = Digest.of(CONTENT)
 
 
+@pytest.mark.spec("name.registry")
 @pytest.mark.parametrize(
     "name",
     [
@@ -49,6 +53,7 @@ def test_a_repository_inside_another_does_not_touch_it(peer: Peer) -> None:
         assert Layout.open(peer.root / path).tags() == ("v1",)
 
 
+@pytest.mark.spec("name.registry")
 @pytest.mark.parametrize(
     "name",
     [
@@ -78,6 +83,7 @@ def test_t_63_a_hostile_name_is_refused(peer: Peer, name: str, method: str) -> N
     assert not peer.root.exists()
 
 
+@pytest.mark.spec("end-3.tag-or-digest-refused", "http.registry", "errors.format", "errors.code-form", "errors.message")
 @pytest.mark.parametrize(
     ("method", "target", "status"),
     [
@@ -157,10 +163,15 @@ def test_what_content_raises_comes_through_as_it_is(peer: Peer) -> None:
 
 def test_a_failing_disk_leaves_no_file_open(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = peer.push_blob("a", CONTENT)
-    before = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr("lading.server.answers.os.fstat", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    opened: list[io.FileIO] = []
+
+    def fail(file: io.FileIO, _headers: object) -> None:
+        opened.append(file)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(answers, "file", fail)
     assert peer.ask("GET", f"/v2/a/blobs/{digest}").status == 500
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert [file.closed for file in opened] == [True]
 
 
 def test_a_registry_over_layouts_that_other_tools_wrote(tmp_path: Path) -> None:
@@ -174,3 +185,33 @@ def test_a_registry_over_layouts_that_other_tools_wrote(tmp_path: Path) -> None:
     peer.push_blob("theirs", b"{}")
     answer = peer.ask("GET", "/v2/theirs/manifests/v1")
     assert (answer.status, answer.code) == (500, "UNKNOWN")
+
+
+@pytest.mark.spec("categories.pull", "categories.others", "categories.claimed")
+def test_every_row_of_the_table_is_answered() -> None:
+    assert {*handler._BLOCKING, *handler._FLOWS} == set(ENDPOINTS)
+
+
+@pytest.mark.spec("errors.codes", "errors.code-form")
+def test_no_code_but_those_of_the_specification_is_sent() -> None:
+    source = "".join(path.read_text() for path in Path(handler.__file__).parent.glob("*.py"))
+    sent = set(re.findall(r'RefusedError\(\s*"([^"]*)"', source))
+    # What goes wrong in the registry itself is a 5xx, and the list is of codes for 4xx.
+    assert sent - {"UNKNOWN"} <= {
+        "BLOB_UNKNOWN",
+        "BLOB_UPLOAD_INVALID",
+        "BLOB_UPLOAD_UNKNOWN",
+        "DENIED",
+        "DIGEST_INVALID",
+        "MANIFEST_BLOB_UNKNOWN",
+        "MANIFEST_INVALID",
+        "MANIFEST_UNKNOWN",
+        "NAME_INVALID",
+        "NAME_UNKNOWN",
+        "SIZE_INVALID",
+        "TOOMANYREQUESTS",
+        "UNAUTHORIZED",
+        "UNSUPPORTED",
+    }
+    assert len(sent) > 8
+    assert all("status=5" in call for call in re.findall(r'RefusedError\("UNKNOWN"[^\n]*', source))

@@ -37,17 +37,28 @@ def follow(peer: Peer, target: str) -> list[list[str]]:
     return pages
 
 
+@pytest.mark.spec("end-8a.registry", "end-8a.status", "end-8a.order", "end-8a.body")
 def test_end_8a_tags_are_in_ascii_order(peer: Peer) -> None:
     answer = pushed(peer, ["b", "A", "_x", "a", "B", "1"]).ask("GET", "/v2/a/tags/list")
     assert (answer.status, answer.json) == (200, {"name": "a", "tags": TAGS})
     assert "Link" not in answer.headers
 
 
+@pytest.mark.spec("end-8a.status", "end-8a.body")
 def test_end_8a_a_repository_without_tags(peer: Peer) -> None:
     peer.push_blob("a", b"x")
     assert peer.ask("GET", "/v2/a/tags/list").json == {"name": "a", "tags": []}
 
 
+@pytest.mark.spec(
+    "end-8b.registry",
+    "end-8b.count",
+    "end-8b.link",
+    "end-8b.zero",
+    "end-8b.zero-without-link",
+    "end-8b.order",
+    "end-8b.last-is-a-tag-refused",
+)
 @pytest.mark.parametrize(
     ("query", "tags", "link"),
     [
@@ -83,6 +94,7 @@ def test_t_62_nonsense_is_400(peer: Peer, query: str) -> None:
         assert (answer.status, answer.code) == (400, "UNSUPPORTED")
 
 
+@pytest.mark.spec("end-8b.count", "end-8b.link")
 def test_end_8b_pages_are_never_larger_than_the_policy_says(tmp_path: Path) -> None:
     peer = pushed(Peer(tmp_path, Policy(page_items=2)), TAGS)
     for query in ("", "?n=1000"):
@@ -100,6 +112,7 @@ def test_end_8a_names_that_are_no_tags_are_left_out(tmp_path: Path) -> None:
     assert follow(peer, "/v2/a/tags/list") == [["v1", "v2"], ["v3"]]
 
 
+@pytest.mark.spec("catalog.registry")
 def test_catalog_lists_repositories_in_pages(peer: Peer) -> None:
     names = ["a", "a-b", "a/b", "a/b/blobs", "a/blobs", "a/blobs/blobs", "blobs", "index.json/oci-layout", "z"]
     for name in names:
@@ -121,6 +134,7 @@ def test_catalog_can_be_switched_off(tmp_path: Path) -> None:
     assert [found["name"] for found in peer.ask("GET", "/v2/_oci/ext/discover").json["extensions"]] == ["_oci"]
 
 
+@pytest.mark.spec("discover.registry")
 def test_discover_names_the_extensions(peer: Peer) -> None:
     extensions = peer.ask("GET", "/v2/_oci/ext/discover").json["extensions"]
     assert [found["name"] for found in extensions] == ["_oci", "_catalog"]
@@ -139,12 +153,23 @@ def referrers(peer: Peer, query: str = "", subject: str = SUBJECT["digest"]) -> 
     return answer
 
 
+@pytest.mark.spec("end-12a.never-404", "end-12a.empty", "end-12a.status")
 def test_end_12a_nothing_refers(peer: Peer) -> None:
     assert referrers(peer).json["manifests"] == []
     peer.push_image("a", "v1")
     assert referrers(peer).json["manifests"] == []
 
 
+@pytest.mark.spec(
+    "end-12a.registry",
+    "end-12a.status",
+    "end-12a.body",
+    "end-12a.content-type",
+    "end-12a.artifact-type",
+    "end-12a.artifact-type-config",
+    "end-12a.artifact-type-index",
+    "end-12a.annotations",
+)
 def test_end_12a_referrers_are_shown_with_type_and_annotations(peer: Peer) -> None:
     peer.push_image("a", "plain")
     image = image_manifest(subject=SUBJECT, annotations={"k": "v"})
@@ -161,6 +186,7 @@ def test_end_12a_referrers_are_shown_with_type_and_annotations(peer: Peer) -> No
     ]
 
 
+@pytest.mark.spec("upgrade.new")
 def test_end_12a_a_pushed_or_deleted_referrer_is_seen_at_once(peer: Peer) -> None:
     peer.push_image("a", "v1")
     one, two = (image_manifest(subject=SUBJECT, annotations={"n": n}) for n in "12")
@@ -178,6 +204,7 @@ def test_end_12a_a_manifest_with_several_tags_is_shown_once(peer: Peer) -> None:
     assert len(referrers(peer).json["manifests"]) == 1
 
 
+@pytest.mark.spec("end-12b.registry", "end-12b.filter", "end-12b.filters-applied")
 def test_end_12b_a_filter_is_applied_and_said_to_be(peer: Peer) -> None:
     peer.push_blob("a", b"{}")
     for kind in ("application/a+json", "application/b"):
@@ -190,6 +217,70 @@ def test_end_12b_a_filter_is_applied_and_said_to_be(peer: Peer) -> None:
     assert referrers(peer, "?artifactType=none").json["manifests"] == []
 
 
+def paged_referrers(peer: Peer, query: str = "") -> list[list[str]]:
+    """Return the digests of every page."""
+    pages: list[list[str]] = []
+    link: str | None = f"/v2/a/referrers/{SUBJECT['digest']}{query}"
+    while link is not None:
+        answer = peer.ask("GET", link)
+        assert (answer.status, answer["Content-Type"]) == (200, OCI_INDEX)
+        pages.append([found["digest"] for found in answer.json["manifests"]])
+        link = next_link(answer.headers.all("Link"))
+    return pages
+
+
+def push_referrers(peer: Peer, *notes: str) -> list[Digest]:
+    peer.push_blob("a", b"{}")
+    raws = [image_manifest(subject=SUBJECT, artifactType="x/y+z", annotations={"n": note}) for note in notes]
+    for raw in raws:
+        assert peer.push_manifest("a", Digest.of(raw), raw).status == 201
+    return [Digest.of(raw) for raw in raws]
+
+
+@pytest.mark.spec("end-12a.link", "end-12b.filters-applied")
+def test_end_12a_many_referrers_come_in_pages(tmp_path: Path) -> None:
+    peer = Peer(tmp_path, Policy(page_items=2))
+    digests = push_referrers(peer, *"12345")
+    assert paged_referrers(peer) == [digests[:2], digests[2:4], digests[4:]]
+    filtered = "?artifactType=x/y%2Bz"
+    assert paged_referrers(peer, filtered) == [digests[:2], digests[2:4], digests[4:]]
+    second = next_link(referrers(peer, filtered).headers.all("Link"))
+    assert second is not None
+    assert peer.ask("GET", second)["OCI-Filters-Applied"] == "artifactType"
+    full = Peer(tmp_path, Policy(page_items=5))
+    assert paged_referrers(full) == [digests]
+    assert paged_referrers(full, f"?last={digests[-1]}") == [[]]
+
+
+@pytest.mark.spec("end-12a.link")
+def test_end_12a_a_page_is_no_larger_than_a_manifest_may_be(tmp_path: Path) -> None:
+    peer = Peer(tmp_path, Policy(manifest_bytes=2000))
+    digests = push_referrers(peer, "x" * 1200, "y" * 1200, "z" * 1200, "small", "smaller")
+    assert paged_referrers(peer) == [digests[:1], digests[1:2], digests[2:]]
+
+
+def test_end_12a_a_page_after_what_was_deleted_is_refused(tmp_path: Path) -> None:
+    peer = Peer(tmp_path, Policy(page_items=1))
+    first, _ = push_referrers(peer, *"12")
+    link = next_link(referrers(peer).headers.all("Link"))
+    assert link is not None
+    peer.ask("DELETE", f"/v2/a/manifests/{first}")
+    assert (peer.ask("GET", link).status, peer.ask("GET", link).code) == (400, "UNSUPPORTED")
+
+
+@pytest.mark.spec("upgrade.preexisting")
+def test_end_12a_what_was_pushed_before_the_api_was_there_is_listed(tmp_path: Path) -> None:
+    before = Peer(tmp_path, Policy(referrers=False))
+    (digest,) = push_referrers(before, "1")
+    entry = before.ask("HEAD", f"/v2/a/manifests/{digest}")
+    listed = {"mediaType": OCI_MANIFEST, "digest": digest, "size": int(entry["Content-Length"] or "")}
+    tag = SUBJECT["digest"].replace(":", "-")
+    assert before.push_manifest("a", tag, image_index(listed), OCI_INDEX).status == 201
+    assert before.ask("GET", f"/v2/a/referrers/{SUBJECT['digest']}").status == 404
+    assert [found["digest"] for found in referrers(Peer(tmp_path)).json["manifests"]] == [digest]
+
+
+@pytest.mark.spec("end-12a.invalid")
 @pytest.mark.parametrize("digest", ["sha256:x", "v1", "sha256"])
 def test_end_12a_a_malformed_digest_is_400(peer: Peer, digest: str) -> None:
     answer = peer.ask("GET", f"/v2/a/referrers/{digest}")

@@ -33,6 +33,7 @@ def tags(peer: Peer) -> list[str]:
     return list(peer.ask("GET", "/v2/a/tags/list").json["tags"])
 
 
+@pytest.mark.spec("end-7a.registry", "end-7a.created", "end-7a.digest-header")
 def test_end_7a_a_manifest_is_pushed_by_tag(peer: Peer) -> None:
     raw = image_manifest()
     answer = peer.push_manifest("a", "v1", raw)
@@ -43,6 +44,7 @@ def test_end_7a_a_manifest_is_pushed_by_tag(peer: Peer) -> None:
     assert tags(peer) == ["v1"]
 
 
+@pytest.mark.spec("end-7a.registry", "end-7a.created", "end-7a.digest-header", "end-7a.exact-bytes")
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_end_7a_a_manifest_is_pushed_by_digest(peer: Peer, algorithm: str) -> None:
     raw = image_manifest()
@@ -61,6 +63,7 @@ def test_end_7a_a_tag_moves(peer: Peer) -> None:
     assert peer.ask("GET", f"/v2/a/manifests/{Digest.of(one)}").body == one
 
 
+@pytest.mark.spec("end-7b.registry", "end-7b.oci-tag")
 def test_end_7b_many_tags_in_one_push(peer: Peer) -> None:
     raw = image_manifest()
     query = "&".join(f"tag={tag}" for tag in ("1.2.3", "1.2", "1", "latest", "1"))
@@ -69,6 +72,7 @@ def test_end_7b_many_tags_in_one_push(peer: Peer) -> None:
     assert tags(peer) == ["1", "1.2", "1.2.3", "latest"]
 
 
+@pytest.mark.spec("end-7b.ten-tags")
 @pytest.mark.parametrize(
     ("target", "status", "code"),
     [
@@ -86,6 +90,7 @@ def test_end_7b_tags_that_are_refused(peer: Peer, target: str, status: int, code
     assert tags(peer) == []
 
 
+@pytest.mark.spec("push.digest-invalid")
 def test_t_61_other_bytes_than_the_digest_says_are_refused(peer: Peer) -> None:
     raw = image_manifest()
     for algorithm in ("sha256", "sha512"):
@@ -131,6 +136,7 @@ def test_t_22_what_is_no_manifest_beyond_doubt_is_refused(peer: Peer, raw: bytes
     assert tags(peer) == []
 
 
+@pytest.mark.spec("end-7a.parameters-ignored", "end-3.content-type-parameters")
 def test_the_media_type_may_have_parameters_or_come_from_the_document_alone(peer: Peer) -> None:
     raw = image_manifest()
     assert peer.push_manifest("a", "v1", raw, f"{OCI_MANIFEST}; charset=utf-8").status == 201
@@ -139,6 +145,7 @@ def test_the_media_type_may_have_parameters_or_come_from_the_document_alone(peer
         assert peer.ask("HEAD", f"/v2/a/manifests/{tag}")["Content-Type"] == OCI_MANIFEST
 
 
+@pytest.mark.spec("end-3.content-type-as-pushed", "end-7a.exact-bytes")
 def test_a_manifest_of_an_unknown_media_type_is_kept_as_it_is(peer: Peer) -> None:
     raw = b'{"mediaType": "application/vnd.future.v9+json", "x": [1]}'
     assert peer.push_manifest("a", "v1", raw, "application/vnd.future.v9+json").status == 201
@@ -146,6 +153,7 @@ def test_a_manifest_of_an_unknown_media_type_is_kept_as_it_is(peer: Peer) -> Non
     assert (answer.body, answer["Content-Type"]) == (raw, "application/vnd.future.v9+json")
 
 
+@pytest.mark.spec("end-7a.blob-unknown")
 @pytest.mark.parametrize(
     ("raw", "code"),
     [
@@ -170,6 +178,7 @@ def test_a_layer_that_may_not_be_distributed_may_be_missing(peer: Peer, media_ty
     assert peer.push_manifest("a", "v1", raw).status == 201
 
 
+@pytest.mark.spec("end-7a.blob-unknown")
 def test_an_index_needs_its_manifests_as_manifests(peer: Peer) -> None:
     child = image_manifest()
     raw = image_index(descriptor(child, OCI_MANIFEST))
@@ -193,11 +202,13 @@ def test_a_docker_manifest_and_list(peer: Peer) -> None:
     assert peer.ask("GET", "/v2/a/manifests/v2")["Content-Type"] == DOCKER_MANIFEST_LIST
 
 
-def test_an_index_may_be_sparse_if_the_policy_says_so(tmp_path: Path) -> None:
+def test_a_manifest_may_be_sparse_if_the_policy_says_so(tmp_path: Path) -> None:
     peer = Peer(tmp_path, Policy(sparse=True))
     assert peer.push_manifest("a", "v1", image_index(descriptor(b"missing", OCI_MANIFEST)), OCI_INDEX).status == 201
+    assert peer.push_manifest("a", "v2", image_manifest([descriptor(b"missing", OCI_LAYER)])).status == 201
 
 
+@pytest.mark.spec("end-7a.subject-missing", "end-7a.oci-subject")
 @pytest.mark.parametrize("raw", [image_manifest(subject=SUBJECT), image_index(subject=SUBJECT)], ids=["image", "index"])
 def test_a_subject_may_be_missing_and_is_acknowledged(peer: Peer, raw: bytes) -> None:
     media_type: Any = json.loads(raw)["mediaType"]
@@ -211,6 +222,7 @@ def test_without_the_referrers_api_a_subject_is_not_acknowledged(tmp_path: Path)
     assert "OCI-Subject" not in peer.push_manifest("a", "v1", image_manifest(subject=SUBJECT)).headers
 
 
+@pytest.mark.spec("end-7a.limit", "end-7a.limit-status", "end-7a.four-megabytes-registry")
 def test_t_65_a_manifest_of_4_mib_is_taken_and_a_larger_one_is_413(peer: Peer) -> None:
     limit = Policy().manifest_bytes
     assert limit == 4 * 1024 * 1024
@@ -225,6 +237,7 @@ def test_t_65_a_manifest_of_4_mib_is_taken_and_a_larger_one_is_413(peer: Peer) -
     assert tags(peer) == ["v1"]
 
 
+@pytest.mark.spec("tag.registry", "end-3.tag-or-digest-refused")
 @pytest.mark.parametrize("tag", ["-x", ".x", "x" * 129, "a%20b", "a%2fb", "a+b"])
 def test_a_malformed_tag_is_refused(peer: Peer, tag: str) -> None:
     answer = peer.push_manifest("a", tag, image_manifest())

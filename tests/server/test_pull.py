@@ -10,12 +10,16 @@ CONTENT = b"0123456789"
 MISSING = Digest.of(b"missing")
 
 
+@pytest.mark.spec("end-1.registry", "http.registry")
 def test_end_1_ping(peer: Peer) -> None:
     answer = peer.ask("GET", "/v2/")
     assert (answer.status, answer.json) == (200, {})
     assert peer.ask("HEAD", "/v2/").status == 200
 
 
+@pytest.mark.spec(
+    "end-2.registry", "end-2.status", "end-2.digest-header", "end-2.head", "end-2.head-digest", "end-2.head-length"
+)
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
 def test_end_2_a_blob_comes_whole_and_named(peer: Peer, algorithm: str) -> None:
     digest = peer.push_blob("a/b", CONTENT, algorithm)
@@ -28,6 +32,7 @@ def test_end_2_a_blob_comes_whole_and_named(peer: Peer, algorithm: str) -> None:
     assert (head.status, head.headers) == (200, answer.headers)
 
 
+@pytest.mark.spec("end-2.range")
 @pytest.mark.parametrize(
     ("wanted", "content", "place"),
     [
@@ -48,6 +53,7 @@ def test_end_2_a_range_comes_as_206(peer: Peer, wanted: str, content: bytes, pla
     assert answer["Docker-Content-Digest"] == digest
 
 
+@pytest.mark.spec("end-2.range", "http.registry")
 @pytest.mark.parametrize("wanted", ["bytes=10-", "bytes=10-12", "bytes=-0"])
 def test_end_2_a_range_beyond_the_end_is_416(peer: Peer, wanted: str) -> None:
     digest = peer.push_blob("a", CONTENT)
@@ -55,6 +61,7 @@ def test_end_2_a_range_beyond_the_end_is_416(peer: Peer, wanted: str) -> None:
     assert (answer.status, answer["Content-Range"]) == (416, "bytes */10")
 
 
+@pytest.mark.spec("end-2.range", "http.registry")
 @pytest.mark.parametrize("wanted", ["bytes=5-3", "bytes=0-1,3-4", "lines=1-2", "bytes=", "bytes=a-b", "bytes=-"])
 def test_end_2_a_range_that_is_none_is_ignored(peer: Peer, wanted: str) -> None:
     digest = peer.push_blob("a", CONTENT)
@@ -62,6 +69,7 @@ def test_end_2_a_range_that_is_none_is_ignored(peer: Peer, wanted: str) -> None:
     assert (answer.status, answer.body) == (200, CONTENT)
 
 
+@pytest.mark.spec("end-2.range", "http.registry")
 def test_end_2_a_range_is_for_get_and_for_the_content_that_is_meant(peer: Peer) -> None:
     digest = peer.push_blob("a", CONTENT)
     target = f"/v2/a/blobs/{digest}"
@@ -78,6 +86,15 @@ def test_end_2_an_empty_blob(peer: Peer) -> None:
     assert peer.ask("GET", f"/v2/a/blobs/{digest}", Range="bytes=0-0").status == 416
 
 
+@pytest.mark.spec(
+    "end-2.unknown",
+    "end-2.head-unknown",
+    "end-3.unknown",
+    "end-3.head-unknown",
+    "end-3.repository-unknown",
+    "errors.format",
+    "errors.message",
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize(
     ("target", "code"),
@@ -103,6 +120,16 @@ def test_a_blob_of_another_repository_is_not_there(peer: Peer) -> None:
     assert peer.ask("GET", f"/v2/b/blobs/{digest}").code == "BLOB_UNKNOWN"
 
 
+@pytest.mark.spec(
+    "end-3.registry",
+    "end-3.status",
+    "end-3.digest-header",
+    "end-3.head",
+    "end-3.head-digest",
+    "end-3.head-length",
+    "end-3.content-type-as-pushed",
+    "end-7a.exact-bytes",
+)
 def test_end_3_a_manifest_comes_byte_for_byte_under_its_media_type(peer: Peer) -> None:
     peer.push_blob("a", b"{}")
     raw = b"\n  " + image_manifest(x=1.5) + b"  \n"

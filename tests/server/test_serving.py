@@ -18,7 +18,7 @@ from lading._wire.messages import Origin
 from lading.digest import Digest
 from lading.media_types import OCI_MANIFEST
 from lading.server.policy import Policy
-from lading.server.serving import running
+from lading.server.serving import _listening, running
 from lading.stores.layout import Layout
 from tests.server.peer import image_manifest
 from tests.support.images import image, sha256, write_layout
@@ -56,7 +56,6 @@ def raw_exchange(registry: Origin, request: bytes) -> bytes:
     """Send bytes and return everything that comes until the server closes."""
     with socket.create_connection((registry.host, registry.port), 20) as sock:
         sock.sendall(request)
-        sock.shutdown(socket.SHUT_WR)
         answer = b""
         while piece := sock.recv(65536):
             answer += piece
@@ -66,6 +65,15 @@ def raw_exchange(registry: Origin, request: bytes) -> bytes:
 def test_a_port_is_chosen_and_is_on_loopback(registry: Origin) -> None:
     assert registry.host == "127.0.0.1"
     assert registry.port > 0
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    with (
+        _listening("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_ipv6_loopback(tmp_path: Path) -> None:
@@ -119,16 +127,18 @@ def test_t_65_an_upload_goes_on_after_its_client_went_away(registry: Origin, con
     request = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
     with socket.create_connection((registry.host, registry.port)) as sock:
         sock.sendall(request.encode() + content[: 2 * MIB])
-        while connection.ask("GET", location) and connection.response.headers["Range"] == "0-0":
-            pass
+        connection.ask("GET", location)
+        while connection.response.headers["Range"] == "0-0":
+            connection.ask("GET", location)
     status = 0
     while status != 202:
         connection.ask("GET", location)
         offset = int(connection.response.headers["Range"].removeprefix("0-")) + 1
         assert MIB <= offset <= 2 * MIB
-        # Refused as long as the registry has not seen that the other request is over.
-        status, _ = connection.ask("PATCH", location, content[offset:])
-        assert status in {202, 400}
+        # Refused as long as the registry has not seen that the other request is over, or has just seen it.
+        place = f"{offset}-{len(content) - 1}"
+        status, _ = connection.ask("PATCH", location, content[offset:], Content_Range=place)
+        assert status in {202, 400, 416}
     assert connection.ask("PUT", f"{location}?digest={Digest.of(content)}")[0] == 201
 
 
@@ -203,9 +213,11 @@ def test_t_68_the_host_field_is_not_believed(connection: Connection) -> None:
 
 
 def test_expect_100_continue_is_answered_only_when_content_is_wanted(registry: Origin) -> None:
-    head = b"PUT /v2/a/manifests/%s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
-    assert raw_exchange(registry, head % (b"v1", 5 * MIB)).startswith(b"HTTP/1.1 413")
-    assert raw_exchange(registry, head % (b"v1", 2)).startswith(b"HTTP/1.1 100")
+    head = b"PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    for length, status in ((5 * MIB, b"413"), (2, b"100")):
+        with socket.create_connection((registry.host, registry.port), 20) as sock:
+            sock.sendall(head % length)
+            assert sock.recv(100).startswith(b"HTTP/1.1 " + status)
 
 
 def test_many_clients_at_once_lose_nothing(registry: Origin, tmp_path: Path) -> None:

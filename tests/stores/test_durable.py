@@ -189,3 +189,25 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     process.join()
     durable.sweep(tmp_path)
     assert names(tmp_path) == []
+
+
+def test_a_name_that_may_not_be_looked_at_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(Path, "lstat", refuse)
+    for look in (durable.open_regular, durable.regular_size):
+        with pytest.raises(StorageError, match="Permission denied") as caught:
+            look(tmp_path / "file")
+        assert caught.value.errno == errno.EACCES
+
+
+def test_a_file_that_cannot_be_locked_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match="No locks available"):
+        durable.NewFile(tmp_path)
+    assert names(tmp_path) == []

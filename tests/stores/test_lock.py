@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import threading
 from pathlib import Path
 
@@ -47,3 +48,12 @@ def test_a_planted_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(StorageError), exclusive(tmp_path / "lock"):
         pytest.fail("locked through a link")
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match="No locks available"), exclusive(tmp_path / "lock"):
+        pytest.fail("not locked")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from lading._io.base import Cancellation, Transport
+from lading._io.base import IO, Cancellation, Transport
 from lading._wire.messages import Headers, Request, Response
 
 
@@ -51,3 +51,20 @@ def answer(status: int = 200, body: bytes | Mapping[str, Any] = b"", /, **header
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, Headers({"Content-Length": str(len(content)), **fields}.items()), io.BytesIO(content))
+
+
+class Clockwork:
+    """An IO whose time passes only in its own sleeps, which it keeps."""
+
+    def __init__(self, io: IO) -> None:
+        self._io = io
+        self.sleeps: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+
+    def now(self) -> float:
+        return 1000.0 + sum(self.sleeps)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._io, name)

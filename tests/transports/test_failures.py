@@ -11,7 +11,7 @@ import pytest
 
 from lading._io.base import Cancellation
 from lading._wire.messages import Origin, Request
-from lading.errors import ConnectionFailedError, TimedOutError, TransportError
+from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError, TransportError
 from lading.transports.settings import NetworkSettings
 from lading.transports.sockets import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, read_all, steps
@@ -98,6 +98,23 @@ def test_no_way_to_any_address_is_said(transport: SocketTransport, monkeypatch: 
         transport.send(get(Origin.of("http", "six.example")), Cancellation())
 
 
+def test_r_46_family_that_the_system_lacks_is_passed_over(
+    serve: Serve, transport: SocketTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answers(OK))
+    unknown = (99, socket.SOCK_STREAM, 6, "", ("::1", 80))
+    known = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
+    found = [unknown, known]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert exchange(transport, get(Origin.of("http", "both.example")))[0] == 200
+    found.remove(known)
+    transport.close()
+    with pytest.raises(
+        ConnectionFailedError, match=r"^http://both\.example: cannot connect to port 80: Address family"
+    ):
+        transport.send(get(Origin.of("http", "both.example")), Cancellation())
+
+
 def test_addresses_are_tried_with_the_families_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     from lading.transports.dial import _find
 
@@ -158,16 +175,16 @@ def trickle(first: bytes, byte: bytes) -> Callable[[Peer], None]:
 
 def test_t_40_header_that_comes_too_slowly_times_out_as_a_whole(serve: Serve, connect: Connect) -> None:
     server = serve(trickle(b"HTTP/1.1 200 OK\r\nA: ", b"b"))
-    transport = connect(NetworkSettings(idle_timeout=0.2))
-    with pytest.raises(TimedOutError, match=r"0\.2 seconds while waiting for the answer"):
+    transport = connect(NetworkSettings(idle_timeout=0.4))
+    with pytest.raises(TimedOutError, match=r"0\.4 seconds while waiting for the answer"):
         transport.send(get(server.origin), Cancellation())
 
 
 def test_body_that_stops_times_out_and_one_that_goes_on_does_not(serve: Serve, connect: Connect) -> None:
-    server = serve(trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n", b"x"), answers(OK[:-1]))
-    transport = connect(NetworkSettings(idle_timeout=0.2))
-    assert exchange(transport, get(server.origin))[2] == b"x" * 30
-    with pytest.raises(TimedOutError, match=r"timed out after 0\.2 seconds while reading the body"):
+    server = serve(trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", b"x"), answers(OK[:-1]))
+    transport = connect(NetworkSettings(idle_timeout=0.4))
+    assert exchange(transport, get(server.origin))[2] == b"x" * 60
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.4 seconds while reading the body"):
         exchange(transport, get(server.origin))
 
 
@@ -257,3 +274,40 @@ def test_interrupt_closes_the_connection(serve: Serve, transport: SocketTranspor
     with ScriptedServer(script) as server, pytest.raises(KeyboardInterrupt):
         transport.send(Request("PUT", server.origin, "/", body=Interrupting()), Cancellation())
     assert ends == [b""]
+
+
+def public(origin: Origin) -> Request:
+    return Request("GET", origin, "/", public_only=True)
+
+
+def test_host_that_leads_inside_is_not_dialled_where_only_public_addresses_may_be(
+    serve: Serve, transport: SocketTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answers(OK))
+    answer_with(monkeypatch, ("127.0.0.1", server.port), ("10.0.0.1", 80), ("fc00::1", 80))
+    with pytest.raises(ForbiddenRedirectError, match=r"host cdn\.example is inside a private network"):
+        transport.send(public(Origin.of("http", "cdn.example")), Cancellation())
+    assert not server.requests
+
+
+def test_kept_connection_to_a_private_address_does_not_serve_where_only_public_ones_may(
+    serve: Serve, transport: SocketTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer_and_stay(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK)
+        peer.wait_for_close()
+
+    server = serve(answer_and_stay)
+    answer_with(monkeypatch, ("127.0.0.1", server.port))
+    origin = Origin.of("http", "cdn.example")
+    assert exchange(transport, get(origin))[0] == 200
+    with pytest.raises(ForbiddenRedirectError):
+        transport.send(public(origin), Cancellation())
+    assert len(server.requests) == 1
+
+
+def test_answer_knows_the_address_that_it_came_from(serve: Serve, transport: SocketTransport) -> None:
+    response = transport.send(get(serve(answers(OK)).origin), Cancellation())
+    response.body.close()
+    assert response.peer == "127.0.0.1"

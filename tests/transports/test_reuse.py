@@ -14,7 +14,7 @@ from lading._wire.messages import Headers, Request
 from lading.errors import ConnectionFailedError, ProtocolError, TimedOutError
 from lading.transports.settings import NetworkSettings
 from lading.transports.sockets import SocketTransport
-from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, repeats
+from tests.support.scripted import Peer, Script, ScriptedServer, answers, exchange, get, repeats, steps
 
 Serve = Callable[..., ScriptedServer]
 Connect = Callable[..., SocketTransport]
@@ -84,6 +84,22 @@ def test_connection_is_shut_when_its_body_is_not_read_to_the_end(
     assert server.accepted == 2
 
 
+def test_connection_whose_body_is_still_to_come_is_not_used_again(serve: Serve, transport: SocketTransport) -> None:
+    used_another = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK[:-2])
+        assert used_another.wait(10)
+
+    server = serve(script, answers(OK))
+    response = transport.send(get(server.origin), Cancellation())
+    assert response.body.readinto(memoryview(bytearray(9))) == 3
+    response.body.close()
+    assert exchange(transport, get(server.origin))[2] == b"hello"
+    used_another.set()
+
+
 def test_exchanges_at_once_have_connections_of_their_own_and_the_limit_keeps_some(
     serve: Serve, connect: Connect
 ) -> None:
@@ -142,16 +158,13 @@ class Source:
         return io.BytesIO(b"hello")
 
 
+@pytest.mark.parametrize("end", [lambda peer: peer.socket.close(), Peer.reset], ids=["closed", "reset"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"])
-def test_r_25_connection_closed_while_idle_is_replaced(serve: Serve, transport: SocketTransport, method: str) -> None:
+def test_r_25_connection_that_ended_while_idle_is_replaced(
+    serve: Serve, transport: SocketTransport, method: str, end: Script
+) -> None:
     closed = threading.Event()
-
-    def script(peer: Peer) -> None:
-        answers(OK, then_close=True)(peer)
-        peer.socket.close()
-        closed.set()
-
-    server = serve(script, answers(OK))
+    server = serve(steps(answers(OK, then_close=True), end, lambda _: closed.set()), answers(OK))
     exchange(transport, get(server.origin))
     assert closed.wait(10)
     assert exchange(transport, get(server.origin, method=method))[0] == 200
@@ -196,6 +209,21 @@ def test_r_25_other_request_is_not_repeated_once_it_was_sent(
         transport.send(get(server.origin, method=method), Cancellation())
 
 
+def test_request_is_not_repeated_when_it_is_its_source_that_failed(serve: Serve, transport: SocketTransport) -> None:
+    opened: list[str] = []
+
+    class FromElsewhere(Source):
+        def open(self) -> io.BytesIO:
+            opened.append("once")
+            raise ConnectionFailedError("the other registry is gone")
+
+    server = serve(answers(OK))
+    exchange(transport, get(server.origin))
+    with pytest.raises(ConnectionFailedError, match="the other registry"):
+        transport.send(Request("PUT", server.origin, "/", body=FromElsewhere()), Cancellation())
+    assert opened == ["once"]
+
+
 def test_request_is_not_repeated_on_a_new_connection(serve: Serve, transport: SocketTransport) -> None:
     server = serve(lambda peer: peer.read_request())
     with pytest.raises(ConnectionFailedError):
@@ -223,9 +251,9 @@ def test_request_is_not_repeated_when_an_answer_has_begun(
 
 def test_request_is_not_repeated_after_a_timeout(serve: Serve, connect: Connect) -> None:
     server = serve(answers(OK))
-    transport = connect(NetworkSettings(idle_timeout=0.05))
+    transport = connect(NetworkSettings(idle_timeout=0.3))
     exchange(transport, get(server.origin))
-    with pytest.raises(TimedOutError, match=r"timed out after 0\.05 seconds while waiting for the answer"):
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.3 seconds while waiting for the answer"):
         transport.send(get(server.origin), Cancellation())
     assert server.accepted == 1
 

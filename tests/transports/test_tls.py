@@ -112,11 +112,18 @@ def test_bad_certificate_of_a_known_authority_is_refused(
     assert server.requests == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the certificates of the system are not in a file")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the certificates of the system are not in files")
+@pytest.mark.parametrize("form", ["file", "directory"])
 def test_certificates_of_the_system_are_trusted(
-    serve: Serve, transport: SocketTransport, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, transport: SocketTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: str
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", AUTHORITY)
+    if form == "file":
+        monkeypatch.setenv("SSL_CERT_FILE", AUTHORITY)
+    else:
+        # OpenSSL finds an authority in a directory by a hash of its name, of which the suffix is a counter.
+        (tmp_path / "f9273300.0").symlink_to(AUTHORITY)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing"))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     server = serve(answers(OK), tls=identity())
     assert exchange(transport, get(server.origin))[0] == 200
 
@@ -263,7 +270,9 @@ def test_t_40_handshake_that_does_not_come_times_out(connect: Connect, silent: O
         transport.send(get(Origin("https", "127.0.0.1", silent.port)), Cancellation())
 
 
-def test_cancelling_ends_the_handshake(serve: Serve, trusting: SocketTransport) -> None:
+def test_cancelling_ends_the_handshake(serve: Serve, connect: Connect) -> None:
+    # Longer than the patience of the server, so that only the cancellation ends the wait in time.
+    trusting = connect(NetworkSettings(connect_timeout=60))
     cancellation = Cancellation()
     server = serve(steps(lambda peer: peer.socket.recv(65536), lambda _: cancellation.cancel(), Peer.wait_for_close))
     with pytest.raises(TransportError, match="cancelled") as caught:
@@ -328,6 +337,25 @@ def test_more_than_the_body_in_one_record_is_not_taken_for_the_next_answer(
     while left:
         left -= response.body.readinto(buffer) or 0
     response.body.close()
+    assert exchange(trusting, get(server.origin))[2] == b"hello"
+    assert server.accepted == 2
+
+
+def test_rest_of_a_record_that_did_not_fit_is_not_taken_for_the_next_answer(
+    serve: Serve, trusting: SocketTransport
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nA: %s\r\n\r\n"
+    head %= b"b" * (65536 - len(head % b""))
+    # Records have 16384 bytes, but for the first one here. So the last one holds the end of the head and all that
+    # follows, and only the end of the head fits into the buffer of the client: the rest stays in OpenSSL.
+    script = steps(
+        Peer.read_request,
+        lambda peer: peer.send(head[:100]),
+        lambda peer: peer.send(head[100:] + OK),
+        Peer.wait_for_close,
+    )
+    server = serve(script, answers(OK), tls=identity())
+    assert exchange(trusting, get(server.origin))[2] == b""
     assert exchange(trusting, get(server.origin))[2] == b"hello"
     assert server.accepted == 2
 

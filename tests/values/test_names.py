@@ -93,6 +93,7 @@ def test_tag_outside_the_grammar_is_refused_where_it_goes_wrong(tag: str, positi
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.spec("name.client", "name.registry")
 @given(st.one_of(st.text(alphabet="a0._-/A\n", max_size=20), st.from_regex(NAME, fullmatch=True)))
 def test_name_fault_agrees_with_the_specification(text: str) -> None:
     fault = name_fault(text)
@@ -100,6 +101,7 @@ def test_name_fault_agrees_with_the_specification(text: str) -> None:
     assert fault is None or 0 <= fault[0] <= len(text)
 
 
+@pytest.mark.spec("tag.client", "tag.registry")
 @given(st.one_of(st.text(alphabet="aZ0._-/\n", max_size=20), st.from_regex(TAG, fullmatch=True)))
 def test_tag_fault_agrees_with_the_specification(text: str) -> None:
     fault = tag_fault(text)

@@ -73,6 +73,7 @@ def test_end_5_range_of_an_upload(text: str | None, end: int | None) -> None:
     assert fields.upload_range(text) == end
 
 
+@pytest.mark.spec("end-5.out-of-order")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -45,6 +45,7 @@ def test_a_refusal_is_one_line_and_carries_its_facts() -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # made on the same line
 
 
+@pytest.mark.spec("errors.client")
 @pytest.mark.parametrize(
     ("code", "kind", "status"),
     [
@@ -78,6 +79,7 @@ def test_a_code_has_one_class_in_both_directions(code: str, kind: type[RegistryE
         assert CODES[code].message in str(error)
 
 
+@pytest.mark.spec("errors.client")
 def test_every_code_is_tested() -> None:
     assert len(CODES) == 16
 
@@ -345,6 +347,7 @@ def test_advice(
     assert getattr(made(status, body, request=request_, fields=fields), "__notes__", []) == notes
 
 
+@pytest.mark.spec("errors.format")
 def test_an_error_document_is_written_as_the_specification_has_it() -> None:
     entries = [ErrorEntry("DENIED", "no", {"a": [1]}), ErrorEntry("UNKNOWN")]
     assert error_document(entries) == (

@@ -212,6 +212,7 @@ def test_a_request_is_matched_by_the_row_that_made_it(
     assert id_ in found.endpoint.ids
 
 
+@pytest.mark.spec("name.client", "tag.client", "end-3.tag-or-digest", "end-7a.tag-or-digest")
 @pytest.mark.parametrize(
     ("make", "arguments", "error"),
     [
@@ -235,6 +236,7 @@ def test_end_11_other_name_is_checked() -> None:
         requests.mount_blob(ORIGIN, "a", DIGEST, from_name="B")
 
 
+@pytest.mark.spec("end-7b.client", "tag.client")
 def test_end_7b_needs_a_digest_and_valid_tags() -> None:
     with pytest.raises(InvalidDigestError):
         requests.push_manifest(ORIGIN, "a", "v1", b"{}", "x/y", tags=["v2"])

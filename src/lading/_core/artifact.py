@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from lading._core.blob_pushes import push_blob
 from lading._core.blobs import Take, receive
 from lading._core.exchange import Exchange
 from lading._core.manifests import AsyncManifests
@@ -22,7 +23,6 @@ from lading._core.packing import pack_directory
 from lading._core.places import open_below
 from lading._core.titles import safe_title, title_key
 from lading._core.unpacking import unpack
-from lading._core.uploads import push_blob
 from lading._io.bulk import Arriving, pump
 from lading._io.files import FileSource, SpoolSource, temporary_file
 from lading._wire.messages import Source

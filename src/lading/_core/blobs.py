@@ -1,4 +1,4 @@
-"""Blobs of a repository (distribution-spec, Pulling blobs and Pushing blobs)."""
+"""Blobs of a repository (distribution-spec, Pulling blobs, Pushing blobs and Deleting Blobs)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from lading._core.blob_pushes import blob_exists, mount_blob, push_blob, push_blob_at_once
 from lading._core.exchange import Exchange
+from lading._core.refusals import unsupported_by
 from lading._core.stream import AsyncBlobStream, checked_size
-from lading._core.uploads import blob_exists, push_blob
 from lading._io.bulk import Arriving, pump, read_all
 from lading._io.files import FileSource, SpoolSource
 from lading._wire import answers, endpoints, problems, requests
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.errors import ProtocolError
+from lading.errors import ProtocolError, RejectedError
 from lading.events import Progress
 from lading.media_types import OCTET_STREAM
 from lading.stores.durable import NewFile
@@ -52,15 +53,22 @@ class AsyncBlobs:
         digest, _ = _named(blob)
         return await blob_exists(self._exchange, self._name, digest)
 
-    def open(self, blob: str | Descriptor) -> AsyncBlobStream:
+    def open(self, blob: str | Descriptor, *, offset: int = 0, length: int | None = None) -> AsyncBlobStream:
         """Open a blob for reading, as a context manager (end-2, GET).
 
-        Entering the context sends the request, and raises `BlobUnknownError`.
+        `offset` and `length`, in bytes, choose a part of it (`Range`); it ends with the blob if that is shorter. A part
+        cannot be verified. Where a registry sends all instead, what comes before the part is read and dropped.
+
+        Entering the context sends the request, and raises `BlobUnknownError`, and `RangeNotSatisfiableError` for an
+        offset beyond the end. Raises `ValueError` for a negative offset, and a length less than 1.
         """
+        if offset < 0 or (length is not None and length < 1):
+            raise ValueError(f"a part begins at byte 0 or later and has a byte or more, not {offset} and {length}")
         digest, size = _named(blob)
-        return AsyncBlobStream(
-            self._exchange, requests.pull_blob(self._exchange.origin, self._name, digest), digest, size
-        )
+        if size is not None and offset == 0 and length is not None and length >= size:
+            length = None
+        request = requests.pull_blob(self._exchange.origin, self._name, digest, offset=offset, length=length)
+        return AsyncBlobStream(self._exchange, request, digest, size, offset=offset, length=length)
 
     async def pull(self, blob: str | Descriptor) -> bytes:
         """Pull a blob into memory, verified (end-2, GET).
@@ -90,10 +98,32 @@ class AsyncBlobs:
         verifier = await receive(self._exchange, self._name, blob, partial(_take_file, Path(path)), title=title)
         return Descriptor(OCTET_STREAM, verifier.digest, verifier.seen)
 
-    async def push(self, content: bytes, *, media_type: str = OCTET_STREAM, algorithm: str = "sha256") -> Descriptor:
-        """Push a blob from memory, unless the repository has it; return its descriptor (end-4a, end-6)."""
+    async def push(
+        self,
+        content: bytes,
+        *,
+        media_type: str = OCTET_STREAM,
+        algorithm: str = "sha256",
+        mount_from: str | None = None,
+    ) -> Descriptor:
+        """Push a blob from memory, unless the repository has it; return its descriptor (end-4a, end-6).
+
+        `mount_from` is another repository of the registry that may have the blob: it is then taken from there, if the
+        registry does that, and else sent all the same (end-11).
+        """
         descriptor = Descriptor.of(content, media_type, algorithm=algorithm)
-        await push_blob(self._exchange, self._name, descriptor, content)
+        await push_blob(self._exchange, self._name, descriptor, content, mount_from=mount_from)
+        return descriptor
+
+    async def push_at_once(
+        self, content: bytes, *, media_type: str = OCTET_STREAM, algorithm: str = "sha256"
+    ) -> Descriptor:
+        """Push a blob from memory without asking first, in a single request if the registry can (end-4b, else end-6).
+
+        For small blobs that are not there yet, this saves two requests. Return the descriptor.
+        """
+        descriptor = Descriptor.of(content, media_type, algorithm=algorithm)
+        await push_blob_at_once(self._exchange, self._name, descriptor.digest, content)
         return descriptor
 
     async def push_file(
@@ -103,32 +133,58 @@ class AsyncBlobs:
         media_type: str = OCTET_STREAM,
         algorithm: str = "sha256",
         title: str = "",
+        mount_from: str | None = None,
     ) -> Descriptor:
         """Push a file as a blob, unless the repository has it; return its descriptor (end-4a, end-6).
 
-        The file is read twice: once for its digest, and once to be sent. Raises `StorageError` when it cannot be read,
-        or changes in between.
+        The file is read twice: once for its digest, and once to be sent. `mount_from` is as for `push`. Raises
+        `StorageError` when the file cannot be read, or changes in between.
         """
         source = await self._exchange.io.call(FileSource.hashed, Path(path), algorithm)
         descriptor = Descriptor(media_type, source.digest, source.size)
-        await push_blob(self._exchange, self._name, descriptor, source, title=title)
+        await push_blob(self._exchange, self._name, descriptor, source, title=title, mount_from=mount_from)
         return descriptor
 
     async def push_stream(
-        self, stream: Reader, *, media_type: str = OCTET_STREAM, algorithm: str = "sha256"
+        self,
+        stream: Reader,
+        *,
+        media_type: str = OCTET_STREAM,
+        algorithm: str = "sha256",
+        mount_from: str | None = None,
     ) -> Descriptor:
         """Push what a binary file object gives, to its end, as a blob; return its descriptor (end-4a, end-6).
 
         The content is first written to an unnamed temporary file: only then is its digest known, and only so can it be
-        sent again after a fault. The stream is not closed.
+        sent again after a fault. `mount_from` is as for `push`. The stream is not closed.
         """
         source = await self._exchange.io.call(SpoolSource.filled, stream, algorithm)
         try:
             descriptor = Descriptor(media_type, source.digest, source.size)
-            await push_blob(self._exchange, self._name, descriptor, source)
+            await push_blob(self._exchange, self._name, descriptor, source, mount_from=mount_from)
         finally:
             source.close()
         return descriptor
+
+    async def mount(self, blob: str | Descriptor, from_repository: str | None = None) -> bool:
+        """Take over a blob from another repository of the registry, and say whether that was possible (end-11).
+
+        Without `from_repository`, the registry may look for the blob wherever it likes; few do. An upload that it opens
+        instead is cancelled: `push` and its kin, with `mount_from`, use it. Raises `RegistryError` for a refusal.
+        """
+        upload = await mount_blob(self._exchange, self._name, _named(blob)[0], from_repository)
+        if upload is not None:
+            await upload.cancel()
+        return upload is None
+
+    async def delete(self, blob: str | Descriptor) -> None:
+        """Delete a blob (end-10). Manifests that name it can then no longer be pulled whole.
+
+        Raises `BlobUnknownError`, and `UnsupportedError` when the registry deletes no blobs.
+        """
+        request = requests.delete_blob(self._exchange.origin, self._name, _named(blob)[0])
+        with unsupported_by(400, RejectedError, advice="what no manifest names goes when the registry cleans up"):
+            await self._exchange.read(endpoints.DELETE_BLOB, request, limit=self._exchange.budgets.error)
 
 
 def _named(blob: str | Descriptor) -> tuple[Digest, int | None]:

@@ -9,11 +9,11 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
-    """Bounds on what one answer, or one listing, may take. All sizes are in bytes.
+    """Bounds on what one answer, or one listing, may take. All sizes are in bytes; `seconds` is for a whole answer.
 
     The defaults leave room beyond what the specification asks registries to take: manifests of 4 MiB must be possible
     (distribution-spec, Pushing Manifests). `blob` bounds `blobs.pull` only, which holds content in memory; streams and
-    files have no bound but the size in their descriptor.
+    files have no bound but the size in their descriptor, and no bound in time but that bytes keep coming.
     """
 
     manifest: int = 8 * MIB
@@ -22,3 +22,4 @@ class Budgets:
     page: int = 32 * MIB
     pages: int = 10_000
     error: int = 64 << 10
+    seconds: float = 120.0

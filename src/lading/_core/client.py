@@ -7,13 +7,15 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from lading._core.artifact import Artifact, Pulled, pull_files, push_artifact
 from lading._core.budgets import Budgets
 from lading._core.exchange import Exchange
+from lading._core.gate import Gate
 from lading._core.registry import AsyncRegistry
 from lading._core.repository import AsyncRepository
+from lading._core.retry import Retries
+from lading._core.settings import Settings
 from lading._io.base import IO, Transport
 from lading._io.bulk import one_at_a_time
 from lading._wire.messages import Headers, Origin
@@ -22,6 +24,13 @@ from lading.errors import InvalidReferenceError
 from lading.events import Event, EventHandler
 from lading.platform import Platform
 from lading.reference import Reference, RegistryName, parse
+
+if TYPE_CHECKING:
+    from lading._core.artifact import Artifact, Pulled
+    from lading.auth.credentials import Credential, CredentialSource
+
+# Packing, credentials and event loops are imported where they are first needed: a short command does without them, and
+# would take twice as long with them.
 
 
 class AsyncClient:
@@ -32,9 +41,13 @@ class AsyncClient:
     `ca_file` (PEM) if given; for the registries in `insecure` they are not checked. `client_certificates` gives a
     registry a PEM file, or a pair of files for certificate and key, to be shown to that registry alone.
 
+    `credentials` are pairs of user name and password, or `Credential`s, by registry (`ghcr.io`) or namespace
+    (`ghcr.io/acme`), or any source of such; without them, those that docker, podman and their helpers keep are used.
+
     `headers` are sent to every registry, but never to another host that a registry names. `timeout` is how many seconds
     may pass without a byte. `concurrency` is how many blobs move at once. `on_event` is told what happens
-    (`lading.events`). `transport` replaces sockets, in tests for instance; it is closed with the client.
+    (`lading.events`). `budgets`, `gate` and `retries` bound what a server can make the client take, do and repeat.
+    `transport` replaces sockets, in tests for instance; it is closed with the client.
 
     One client serves any number of threads (blocking face) or tasks of one event loop (async face).
     """
@@ -49,7 +62,10 @@ class AsyncClient:
         headers: Mapping[str, str] | None = None,
         timeout: float = 60.0,
         concurrency: int = 4,
+        credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None = None,
         budgets: Budgets | None = None,
+        gate: Gate | None = None,
+        retries: Retries | None = None,
         on_event: EventHandler | None = None,
         transport: Transport | None = None,
         _io: IO | None = None,
@@ -57,10 +73,15 @@ class AsyncClient:
         if concurrency < 1:
             raise ValueError(f"concurrency must be 1 or more, not {concurrency}")
         self._plain_http = frozenset(RegistryName.parse(name).name for name in plain_http)
-        self._headers = Headers((headers or {}).items())
         self._concurrency = concurrency
-        self._budgets = budgets or Budgets()
-        self._emit: EventHandler = one_at_a_time(on_event) if on_event else _ignore
+        self._settings = Settings(
+            emit=one_at_a_time(on_event) if on_event else _ignore,
+            credentials=lambda: _source(credentials),
+            headers=Headers((headers or {}).items()),
+            budgets=budgets or Budgets(),
+            gate=gate or Gate(),
+            retries=retries or Retries(),
+        )
         self._io = _io or _async_io()
         self._exchanges: dict[Origin, Exchange] = {}
         self._transport = transport or self._sockets(insecure, ca_file, client_certificates or {}, timeout)
@@ -84,6 +105,8 @@ class AsyncClient:
         Blobs that the repository has are not sent again; the manifest goes last, when all that it names is there.
         Raises `StorageError` for files that cannot be read and `RegistryError` for what the registry refuses.
         """
+        from lading._core.artifact import push_artifact
+
         parsed = _parsed(reference)
         return await push_artifact(self._exchange_of(parsed), parsed, artifact, concurrency=self._concurrency)
 
@@ -102,6 +125,8 @@ class AsyncClient:
         Raises `DocumentError` if the manifest is not an image manifest or has no files, `VerificationError` and
         `StorageError`.
         """
+        from lading._core.artifact import pull_files
+
         parsed = _parsed(reference)
         return await pull_files(
             self._exchange_of(parsed), parsed, Path(directory), platform=platform, concurrency=self._concurrency
@@ -126,9 +151,7 @@ class AsyncClient:
     def _exchange(self, registry: RegistryName) -> Exchange:
         origin = self._origin(registry)
         # Two threads may make one each; the one that stays is the one that both go on with.
-        made = Exchange(
-            self._io, self._transport, origin, headers=self._headers, budgets=self._budgets, emit=self._emit
-        )
+        made = Exchange(self._io, self._transport, registry.name, origin, self._settings)
         return self._exchanges.setdefault(origin, made)
 
     def _origin(self, registry: RegistryName) -> Origin:
@@ -142,6 +165,7 @@ class AsyncClient:
         client_certificates: Mapping[str, str | tuple[str, str]],
         timeout: float,
     ) -> Transport:
+        from lading.transports.proxies import read_environment
         from lading.transports.settings import ClientCertificate, NetworkSettings
         from lading.transports.sockets import SocketTransport
 
@@ -152,6 +176,7 @@ class AsyncClient:
         return SocketTransport(
             NetworkSettings(
                 idle_timeout=timeout,
+                proxies=read_environment(os.environ),
                 ca_file=None if ca_file is None else os.fspath(ca_file),
                 insecure=frozenset(self._tls_origin(name) for name in insecure),
                 client_certificates={origin: ClientCertificate(*files) for origin, files in pairs.items()},
@@ -163,10 +188,21 @@ class AsyncClient:
 
 
 def _async_io() -> IO:
-    # asyncio takes as long to import as a request takes: the blocking face, and so the command, does without it.
     from lading._io.loops import AsyncIO
 
     return AsyncIO()
+
+
+def _source(
+    credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None,
+) -> CredentialSource:
+    if credentials is None:
+        from lading.auth.docker_config import kept
+
+        return kept()
+    from lading.auth.credentials import Explicit
+
+    return Explicit(credentials) if isinstance(credentials, Mapping) else credentials
 
 
 def _parsed(reference: str | Reference) -> Reference:

@@ -1,4 +1,4 @@
-"""Manifests of a repository (distribution-spec, Pulling manifests and Pushing Manifests)."""
+"""Manifests of a repository (distribution-spec, Pulling manifests, Pushing Manifests and Deleting Manifests)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
 from lading._core.exchange import Exchange
-from lading._wire import answers, endpoints, problems, requests
+from lading._core.manifest_transfer import (
+    delete_manifest,
+    pull_manifest,
+    push_manifest,
+    resolve_manifest,
+)
+from lading._core.referrers import first_page
+from lading._core.referrers_tag import add_referrer, drop_referrer, referrer
+from lading._core.refusals import unsupported_by
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Document, ImageIndex, Manifest
-from lading.errors import (
-    DigestMismatchError,
-    LimitExceededError,
-    NotFoundError,
-    RejectedError,
-    UnsupportedError,
-)
-from lading.events import Warned
+from lading.errors import DocumentError, LimitExceededError, NotFoundError, RejectedError, VerificationError
 from lading.media_types import ACCEPT
+from lading.names import check_tag
 from lading.platform import Platform
-from lading.reference import check_tag
 
 D = TypeVar("D")
 
@@ -37,22 +38,7 @@ class AsyncManifests:
 
         The manifest is pulled where the registry's answer lacks one of these. Raises `NotFoundError`.
         """
-        request = requests.resolve_manifest(self._exchange.origin, self._name, tag_or_digest, accept=accept)
-        try:
-            answer = await self._exchange.read(endpoints.PULL_MANIFEST, request, limit=0)
-        except (RejectedError, UnsupportedError):
-            # Some mirrors know no HEAD; what GET says, counts.
-            return (await self.pull(tag_or_digest, accept=accept)).descriptor
-        facts = answers.manifest_facts(answer.headers)
-        if facts.media_type is None or facts.digest is None or facts.size is None:
-            return (await self.pull(tag_or_digest, accept=accept)).descriptor
-        if ":" in tag_or_digest and _differ(facts.digest, Digest(tag_or_digest)):
-            raise DigestMismatchError(
-                f"{problems.describe(request)}: answered for {facts.digest}",
-                expected=tag_or_digest,
-                actual=facts.digest,
-            )
-        return Descriptor(facts.media_type, facts.digest, facts.size)
+        return await resolve_manifest(self._exchange, self._name, tag_or_digest, accept=accept)
 
     async def exists(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> bool:
         """Say whether there is a manifest with this tag or digest (end-3, HEAD)."""
@@ -96,9 +82,10 @@ class AsyncManifests:
 
         Raises `ManifestUnknownError`, `VerificationError`, `DocumentError`, and `LimitExceededError` beyond the budget.
         """
-        manifest = await self._pull(tag_or_digest, accept)
+        manifest = await pull_manifest(self._exchange, self._name, tag_or_digest, accept=accept)
         if platform is not None and isinstance(manifest.document, ImageIndex):
-            manifest = await self._pull(manifest.document.choose(platform), accept)
+            chosen = manifest.document.choose(platform)
+            manifest = await pull_manifest(self._exchange, self._name, chosen, accept=accept)
         return manifest if kind is None else manifest.expect(kind)
 
     async def push(
@@ -107,61 +94,55 @@ class AsyncManifests:
         """Push a manifest byte for byte, under any number of tags, or by its digest alone (end-7a, end-7b).
 
         `media_type` is for bytes without a `mediaType` field of their own. Blobs and manifests that it names must be in
-        the repository. Several tags go in one request where the registry takes them so, else one by one.
+        the repository. Several tags go in one request where the registry takes them so, else one by one. Where the
+        registry has no referrers API, a manifest with a `subject` is added to the list that clients keep under a tag.
 
         Raises `RejectedError` (`ManifestInvalidError`, `ManifestBlobUnknownError`) when the registry does not accept
         it, and `LimitExceededError` for more than 4 MiB, which few registries take (`Budgets.pushed_manifest`).
         """
         tags = [check_tag(tag) for tag in ([tags] if isinstance(tags, str) else tags)]
         pushed = Manifest.parse(manifest, media_type) if isinstance(manifest, bytes) else manifest
-        limit = self._exchange.budgets.pushed_manifest
-        if len(pushed.raw) > limit:
-            raise LimitExceededError(
-                f"a manifest of {len(pushed.raw)} bytes is more than the {limit} that registries are known to take: "
-                f"Budgets(pushed_manifest={len(pushed.raw)}) allows it"
-            )
-        if len(tags) == 1:
-            await self._put(pushed, tags[0], ())
-        else:
-            taken = await self._put(pushed, pushed.digest, tags)
-            for tag in tags:
-                if tag not in taken:
-                    await self._put(pushed, tag, ())
+        subjects = await self._put(pushed, tags)
+        found = referrer(pushed)
+        if found is not None and found[0] not in subjects:
+            await add_referrer(self._exchange, self._name, *found)
         return pushed.descriptor
 
-    async def _pull(self, wanted: str | Descriptor, accept: Sequence[str]) -> Manifest[Any]:
-        text = wanted.digest if isinstance(wanted, Descriptor) else wanted
-        request = requests.pull_manifest(self._exchange.origin, self._name, text, accept=accept)
-        answer = await self._exchange.read(endpoints.PULL_MANIFEST, request, limit=self._exchange.budgets.manifest)
-        if isinstance(wanted, Descriptor):
-            wanted.verify(answer.content)
-        expected = Digest(text) if ":" in text else None
-        facts = answers.manifest_facts(answer.headers)
-        manifest = Manifest.parse(answer.content, facts.media_type, digest=expected)
-        if _differ(facts.digest, manifest.digest):
-            # The bytes are what they are; a header that says otherwise is a fault of something in between.
-            text = f"{problems.describe(request)}: announced as {facts.digest}, but the content is {manifest.digest}"
-            self._exchange.emit(Warned(self._exchange.origin.authority, text))
-        return manifest
+    async def delete(self, digest: str) -> None:
+        """Delete a manifest with all of its tags (end-9).
 
-    async def _put(self, manifest: Manifest[Any], tag_or_digest: str, tags: Sequence[str]) -> Sequence[str]:
-        """Push under one name, and return which of the further tags the registry says it took (`OCI-Tag`)."""
-        request = requests.push_manifest(
-            self._exchange.origin, self._name, tag_or_digest, manifest.raw, manifest.media_type, tags=tags
-        )
-        answer = await self._exchange.read(endpoints.PUSH_MANIFEST, request, limit=self._exchange.budgets.error)
-        facts = answers.manifest_pushed(answer.headers)
-        # A site that says yes to everything answers 201 too; only a registry has the manifest afterwards.
-        stored = facts.digest or (await self.resolve(tag_or_digest)).digest
-        if _differ(stored, manifest.digest):
-            raise DigestMismatchError(
-                f"{problems.describe(request)}: the registry has {stored} where {manifest.digest} was pushed",
-                expected=manifest.digest,
-                actual=stored,
-            )
-        return facts.tags
+        What it names stays until the registry cleans up. Where the registry has no referrers API, a manifest with a
+        `subject` is taken out of the list that clients keep under a tag.
 
+        Raises `ManifestUnknownError`, and `UnsupportedError` if the registry deletes no manifests. A tag is an
+        `InvalidDigestError`: `tags.delete` takes those, and `resolve` tells the digest.
+        """
+        known = Digest(digest)
+        subject = await self._listed_subject(known)
+        with unsupported_by(400, RejectedError, advice="this registry deletes no manifests: see its settings"):
+            await delete_manifest(self._exchange, self._name, known)
+        if subject is not None:
+            await drop_referrer(self._exchange, self._name, subject, known)
 
-def _differ(one: Digest | None, other: Digest) -> bool:
-    """Say whether two digests contradict each other: digests by different algorithms cannot."""
-    return one is not None and one.algorithm == other.algorithm and one != other
+    async def _put(self, manifest: Manifest[Any], tags: Sequence[str]) -> set[Digest | None]:
+        """Push a manifest under its tags, and return the subjects that the registry says it noted (`OCI-Subject`)."""
+        exchange, name = self._exchange, self._name
+        if len(tags) == 1:
+            return {(await push_manifest(exchange, name, tags[0], manifest)).subject}
+        facts = await push_manifest(exchange, name, manifest.digest, manifest, tags=tags)
+        subjects = {facts.subject}
+        for tag in tags:
+            if tag not in facts.tags:
+                subjects.add((await push_manifest(exchange, name, tag, manifest)).subject)
+        return subjects
+
+    async def _listed_subject(self, digest: Digest) -> Digest | None:
+        """Return the subject of a manifest if its referrers are listed by clients, else None."""
+        try:
+            manifest = await pull_manifest(self._exchange, self._name, digest, accept=ACCEPT)
+        except (DocumentError, LimitExceededError, VerificationError):
+            return None  # what cannot be read can be deleted all the same
+        found = referrer(manifest)
+        if found is None or await first_page(self._exchange, self._name, found[0]) is not None:
+            return None
+        return found[0]

@@ -1,9 +1,20 @@
-"""A registry as a whole."""
+"""A registry as a whole (distribution-spec, Determining Support; its extensions)."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+
 from lading._core.exchange import Exchange
-from lading._wire import endpoints, requests
+from lading._core.pages import Listing, Names
+from lading._core.refusals import unsupported_by
+from lading._wire import answers, endpoints, requests
+from lading._wire.answers import Extension
+from lading._wire.messages import Request
+from lading.errors import NotFoundError
+from lading.names import check_name
+
+_NO_CATALOG = "many registries list no repositories, or only in a web page or an API of their own"
+_NO_EXTENSIONS = "few registries list their extensions: their documentation does"
 
 
 class AsyncRegistry:
@@ -25,3 +36,44 @@ class AsyncRegistry:
         await self._exchange.read(
             endpoints.PING, requests.ping(self._exchange.origin), limit=self._exchange.budgets.error
         )
+
+    def repositories(self, *, n: int | None = None, last: str | None = None) -> AsyncIterator[str]:
+        """List the names of the repositories, each page requested only when the one before it is used up (`_catalog`).
+
+        `n` is the number of names to ask for in a page; without it, 1,000, or fewer where the registry refuses that.
+        `last` is the name after which to begin. What is listed but is no name is passed over, and told as an event.
+
+        Raises `UnsupportedError` when the registry has no such list, and `UnauthorizedError` or `DeniedError` when it
+        has, for others.
+        """
+
+        def request(n: int | None, last: str | None) -> Request:
+            return requests.list_repositories(self._exchange.origin, n=n, last=last)
+
+        names = Names(
+            self._exchange,
+            endpoints.LIST_REPOSITORIES,
+            request,
+            answers.repository_page,
+            check_name,
+            n=n,
+            last=last,
+        )
+
+        async def next_page() -> Iterator[str] | None:
+            with unsupported_by(404, NotFoundError, advice=_NO_CATALOG):
+                return await names.next()
+
+        return Listing(next_page)
+
+    async def extensions(self) -> tuple[Extension, ...]:
+        """List the extensions that the registry has (`_oci/ext/discover`).
+
+        Raises `UnsupportedError` when it does not say.
+        """
+        request = requests.discover_extensions(self._exchange.origin)
+        with unsupported_by(404, NotFoundError, advice=_NO_EXTENSIONS):
+            answer = await self._exchange.read(
+                endpoints.DISCOVER_EXTENSIONS, request, limit=self._exchange.budgets.page
+            )
+        return answers.extensions(answer.request, answer.headers, answer.content)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from lading._core.blobs import AsyncBlobs
 from lading._core.exchange import Exchange
 from lading._core.manifests import AsyncManifests
+from lading._core.referrers import AsyncReferrers
 from lading._core.tags import AsyncTags
+from lading._core.uploads import AsyncUploads
 
 
 class AsyncRepository:
-    """One repository: its tags, its manifests and its blobs."""
+    """One repository: its tags, manifests, blobs, uploads and referrers."""
 
     def __init__(self, exchange: Exchange, registry: str, name: str) -> None:
         self._exchange = exchange
@@ -37,6 +39,14 @@ class AsyncRepository:
     @property
     def blobs(self) -> AsyncBlobs:
         return AsyncBlobs(self._exchange, self._name)
+
+    @property
+    def uploads(self) -> AsyncUploads:
+        return AsyncUploads(self._exchange, self._name)
+
+    @property
+    def referrers(self) -> AsyncReferrers:
+        return AsyncReferrers(self._exchange, self._name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._registry}/{self._name}>"

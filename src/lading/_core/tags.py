@@ -1,18 +1,26 @@
-"""Tags of a repository (distribution-spec, Listing Tags)."""
+"""Tags of a repository (distribution-spec, Listing Tags and Deleting tags)."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
-from lading._core.exchange import Answer, Exchange
-from lading._core.pages import pages
+from lading._core.blob_pushes import push_blob
+from lading._core.exchange import Exchange
+from lading._core.manifest_transfer import delete_manifest, pull_manifest, push_manifest
+from lading._core.pages import Listing, Names
+from lading._core.refusals import unsupported_by
 from lading._wire import answers, endpoints, requests
-from lading.errors import InvalidTagError, RejectedError, UnsupportedError
-from lading.events import Warned
+from lading._wire.messages import Request
+from lading.descriptor import Descriptor
+from lading.documents import ImageManifest, Manifest
+from lading.errors import DigestInvalidError, LadingError, RejectedError
+from lading.media_types import ACCEPT, OCI_EMPTY
 from lading.names import check_tag
 
-# Some registries refuse page sizes that others need: Amazon ECR takes 1,000 at the most, others know no `n` at all.
-_PAGE_SIZES = (1000, 100, None)
+_EMPTY = b"{}"
+_STAND_IN = "application/vnd.lading.stand-in.v1"
+_UNIQUE = "dev.lading.stand-in"
 
 
 class AsyncTags:
@@ -22,7 +30,7 @@ class AsyncTags:
         self._exchange = exchange
         self._name = name
 
-    async def list(self, *, n: int | None = None, last: str | None = None) -> AsyncIterator[str]:
+    def list(self, *, n: int | None = None, last: str | None = None) -> AsyncIterator[str]:
         """List the tags in the order of the registry, each page requested only when the one before it is used up.
 
         `n` is the number of tags to ask for in a page; without it, 1,000, or fewer where the registry refuses that.
@@ -30,32 +38,47 @@ class AsyncTags:
 
         Raises `NameUnknownError` when there is no such repository (end-8a, end-8b).
         """
-        first = await self._first_page(n, last)
-        previous = None
-        async for page in pages(self._exchange, endpoints.LIST_TAGS, first, answers.tag_page):
-            for tag in page.items:
-                if tag != previous and self._is_tag(tag):
-                    yield tag
-                previous = tag
 
-    def _is_tag(self, text: str) -> bool:
+        def request(n: int | None, last: str | None) -> Request:
+            return requests.list_tags(self._exchange.origin, self._name, n=n, last=last)
+
+        names = Names(self._exchange, endpoints.LIST_TAGS, request, answers.tag_page, check_tag, n=n, last=last)
+        return Listing(names.next)
+
+    async def delete(self, tag: str) -> None:
+        """Delete a tag, and neither the manifest that it stands for nor its other tags (end-9).
+
+        Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` if the registry deletes manifests
+        only: `displace` is the way then. A digest is an `InvalidTagError`: `manifests.delete` takes those.
+        """
+        advice = f"this registry deletes no tags: `displace` (lading untag --displace) can do it for {check_tag(tag)}"
+        # Tag deletion that is disabled is a 400 or a 405 (Deleting tags); some who want a digest say just that.
+        with unsupported_by(400, RejectedError, DigestInvalidError, advice=advice):
+            await delete_manifest(self._exchange, self._name, tag)
+
+    async def displace(self, tag: str) -> None:
+        """Delete a tag where the registry deletes manifests only: move it to a stand-in, and delete that (end-9).
+
+        The stand-in is a manifest made for this one deletion; it takes the tag with it. What the tag stood for stays,
+        with its other tags. If the stand-in cannot be deleted, the tag is put back.
+
+        Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` if the registry deletes nothing.
+        """
+        exchange, name = self._exchange, self._name
+        manifest = await pull_manifest(exchange, name, check_tag(tag), accept=ACCEPT)
+        stand_in = await self._stand_in()
         try:
-            check_tag(text)
-        except InvalidTagError as error:
-            # Artifactory lists digests among the tags, Nexus empty strings: what cannot be asked for is no tag.
-            self._exchange.emit(Warned(self._exchange.origin.authority, f"passed over in a list of tags: {error}"))
-            return False
-        return True
+            await push_manifest(exchange, name, tag, stand_in)
+            with unsupported_by(400, RejectedError, advice=f"this registry deletes nothing: {tag} stays"):
+                await delete_manifest(exchange, name, stand_in.digest)
+        except LadingError as error:
+            error.add_note(f"{tag} stands for {manifest.digest}; if it does not, push that manifest under it again")
+            await push_manifest(exchange, name, tag, manifest)
+            raise
 
-    async def _first_page(self, n: int | None, last: str | None) -> Answer:
-        sizes = _PAGE_SIZES if n is None else (n,)
-        for size in sizes[:-1]:
-            try:
-                return await self._page(size, last)
-            except (RejectedError, UnsupportedError):
-                continue
-        return await self._page(sizes[-1], last)
-
-    async def _page(self, n: int | None, last: str | None) -> Answer:
-        request = requests.list_tags(self._exchange.origin, self._name, n=n, last=last)
-        return await self._exchange.read(endpoints.LIST_TAGS, request, limit=self._exchange.budgets.page)
+    async def _stand_in(self) -> Manifest[ImageManifest]:
+        """Make a manifest that nobody else has, so that no other tag goes with it."""
+        empty = Descriptor.of(_EMPTY, OCI_EMPTY)
+        await push_blob(self._exchange, self._name, empty, _EMPTY)
+        unique = {_UNIQUE: os.urandom(16).hex()}
+        return Manifest.of(ImageManifest(artifact_type=_STAND_IN, config=empty, layers=(empty,), annotations=unique))

@@ -104,11 +104,12 @@ class Handler(Protocol):
 class Body:
     """A response whose content is still on the wire. Close it."""
 
-    __slots__ = ("_reader", "cancellation", "headers", "status")
+    __slots__ = ("_reader", "cancellation", "headers", "peer", "status")
 
     def __init__(self, response: Response, cancellation: Cancellation) -> None:
         self.status = response.status
         self.headers: Headers = response.headers
+        self.peer = response.peer
         self.cancellation = cancellation
         self._reader = response.body
 
@@ -148,7 +149,7 @@ class IO(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        """Make a lock; not to be held across anything slow."""
+        """Make a lock, which belongs to the threads of this IO or to the tasks of its loop."""
         ...
 
     def now(self) -> float:

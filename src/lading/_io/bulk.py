@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
+import time
 from collections.abc import Callable
 
 from lading._io.base import Body
-from lading.errors import LimitExceededError
+from lading.errors import LimitExceededError, TimedOutError
 from lading.verification import Verifier
 
 PIECE = 1 << 20
@@ -54,17 +56,20 @@ def pump(arriving: Arriving, write: Callable[[memoryview], object]) -> None:
         write(buffer[:count])
 
 
-def read_all(body: Body, limit: int, what: str) -> bytes:
-    """Read a whole body into memory, `limit` bytes at most.
+def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> bytes:
+    """Read a whole body into memory, `limit` bytes at most, within so many `seconds`.
 
-    Memory grows with what arrives, never with what the server announces. Raises `LimitExceededError`.
+    Memory grows with what arrives, never with what the server announces. Raises `LimitExceededError` and
+    `TimedOutError`.
     """
-    content = bytearray()
+    content, deadline = bytearray(), time.monotonic() + seconds
     buffer = memoryview(bytearray(min(PIECE, limit + 1, 64 << 10)))
     while count := body.readinto(buffer):
         content += buffer[:count]
         if len(content) > limit:
             raise LimitExceededError(f"{what} is larger than {limit} bytes")
+        if time.monotonic() > deadline:
+            raise TimedOutError(f"{what} comes too slowly: {len(content)} bytes, and time is up")
     return bytes(content)
 
 

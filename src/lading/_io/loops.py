@@ -75,7 +75,7 @@ class AsyncIO:
         await _loop().sleep(seconds)
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        return _loop().lock()
+        return _Lock()
 
     def now(self) -> float:
         return time.monotonic()
@@ -83,6 +83,23 @@ class AsyncIO:
     def close(self) -> None:
         """End the worker threads, without waiting for work that is under way."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Lock:
+    """A lock of the loop that it is first used in: it may be made before any loop runs."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock: AbstractAsyncContextManager[object] | None = None
+
+    async def __aenter__(self) -> None:
+        self._lock = self._lock or _loop().lock()
+        await self._lock.__aenter__()
+
+    async def __aexit__(self, *failure: Any) -> None:  # noqa: PYI036  # passed on as it is
+        assert self._lock is not None
+        await self._lock.__aexit__(*failure)
 
 
 class _Loop(Protocol):

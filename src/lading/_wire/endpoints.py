@@ -63,8 +63,9 @@ PUSH_MANIFEST = Endpoint(("end-7a", "end-7b"), "PUT", _MANIFEST, (201,), query=(
 LIST_TAGS = Endpoint(("end-8a", "end-8b"), "GET", "/v2/{name}/tags/list", (200,), query=("n", "last"))
 DELETE_MANIFEST = Endpoint(("end-9",), "DELETE", _MANIFEST, (202,), (200, 204))
 DELETE_BLOB = Endpoint(("end-10",), "DELETE", _BLOB, (202,), (200, 204))
+# How a link says where the next page begins is left to the server. `last` is ours.
 LIST_REFERRERS = Endpoint(
-    ("end-12a", "end-12b"), "GET", "/v2/{name}/referrers/{digest}", (200,), query=("artifactType",)
+    ("end-12a", "end-12b"), "GET", "/v2/{name}/referrers/{digest}", (200,), query=("artifactType", "last")
 )
 UPLOAD_STATUS = Endpoint(("end-13",), "GET", _UPLOAD, (204,), (200, 202))
 CANCEL_UPLOAD = Endpoint(("end-14",), "DELETE", _UPLOAD, (204,), (200, 202))

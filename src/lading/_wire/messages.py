@@ -127,13 +127,17 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `target` is path and query, byte for byte as they are sent."""
+    """One HTTP request. `target` is path and query, byte for byte as they are sent.
+
+    With `public_only`, a transport connects to no address of a private network for it.
+    """
 
     method: str
     origin: Origin
     target: str
     headers: Headers = field(default_factory=Headers)
     body: bytes | Source = field(default=b"", repr=False)
+    public_only: bool = False
 
     def __post_init__(self) -> None:
         if not _METHOD.fullmatch(self.method):
@@ -149,8 +153,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response, its body still to be read. Whoever holds it closes the body."""
+    """One HTTP response, its body still to be read. Whoever holds it closes the body.
+
+    `peer` is the IP address that it came from, or None where that is not known, as behind a proxy.
+    """
 
     status: int
     headers: Headers
     body: Reader = field(repr=False)
+    peer: str | None = None

@@ -13,6 +13,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from lading._blocking import Client, Repository
+from lading._core.retry import Retries
+from lading.auth.credentials import CredentialSource
 from lading.cli.events import Events
 from lading.cli.options import once
 from lading.cli.output import Output, UsageError
@@ -27,10 +29,12 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
-def connected(options: argparse.Namespace, output: Output, registry: str) -> Generator[Client]:
+def connected(
+    options: argparse.Namespace, output: Output, registry: str, *, credentials: CredentialSource | None = None
+) -> Generator[Client]:
     """Open a client whose trust options hold for one registry, the one that the command line names.
 
-    Raises `UsageError`.
+    `credentials` replace those that docker and podman keep. Raises `UsageError`.
     """
     if options.key and not options.cert:
         raise UsageError("--key needs --cert")
@@ -39,12 +43,14 @@ def connected(options: argparse.Namespace, output: Output, registry: str) -> Gen
         _ending_soon(),
         Events(output) as events,
         Client(
+            credentials=credentials,
             plain_http=[registry] if options.plain_http else (),
             insecure=[registry] if options.insecure else (),
             ca_file=options.ca_file,
             client_certificates={registry: certificate} if certificate else None,
             headers=once(options.headers, "header"),
             timeout=options.timeout,
+            retries=Retries(tries=options.retries + 1),
             concurrency=options.concurrency,
             on_event=events,
         ) as client,
@@ -65,6 +71,15 @@ def manifest_reference(text: str) -> Reference:
     if isinstance(reference, LocalReference):
         raise InvalidReferenceError(f"{text[:100]!r} is a place on disk, where one in a registry is meant")
     return reference
+
+
+def names_tag(text: str) -> bool:
+    """Say whether a reference has a tag of its own, or gets the default one. It must be a good one."""
+    try:
+        Reference.parse_repository(text)
+    except InvalidReferenceError:
+        return True
+    return False
 
 
 def blob_reference(text: str) -> tuple[Reference, Digest]:

@@ -11,6 +11,8 @@ from lading.errors import (
     AuthError,
     DeniedError,
     InvalidDigestError,
+    InvalidMediaTypeError,
+    InvalidPlatformError,
     InvalidReferenceError,
     InvalidTagError,
     LadingError,
@@ -22,8 +24,9 @@ from lading.errors import (
 
 FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, UNVERIFIED, NO_ANSWER = 1, 2, 3, 4, 5, 6
 
+_INVALID = (InvalidReferenceError, InvalidTagError, InvalidDigestError, InvalidPlatformError, InvalidMediaTypeError)
 _CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
-    (USAGE, (UsageError, InvalidReferenceError, InvalidDigestError, InvalidTagError)),
+    (USAGE, (UsageError, *_INVALID)),
     (NOT_FOUND, (NotFoundError,)),
     (NOT_ALLOWED, (UnauthorizedError, DeniedError, AuthError)),
     (UNVERIFIED, (VerificationError,)),

@@ -36,6 +36,9 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--timeout", metavar="SECONDS", type=seconds, default=60.0, help="time without a byte (default: 60)"
     )
+    options.add_argument(
+        "--retries", metavar="N", type=times, default=4, help="further tries after what may pass (default: 4)"
+    )
     options.add_argument("--concurrency", metavar="N", type=count, default=4, help="blobs at once (default: 4)")
 
 
@@ -47,6 +50,11 @@ def seconds(text: str) -> float:
 def count(text: str) -> int:
     """Read a whole number, 1 or more."""
     return _above_zero(text, int, "is not a whole number above 0")
+
+
+def times(text: str) -> int:
+    """Read a whole number, 0 or more."""
+    return 0 if text == "0" else count(text)
 
 
 def port(text: str) -> int:
@@ -81,11 +89,12 @@ def annotation(text: str) -> tuple[str, str]:
 
 def platform(text: str) -> Any:
     """Read a platform, such as `linux/arm64`."""
+    from lading.errors import InvalidPlatformError
     from lading.platform import Platform
 
     try:
         return Platform.parse(text)
-    except ValueError as error:
+    except InvalidPlatformError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 

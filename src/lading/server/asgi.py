@@ -9,12 +9,15 @@ from typing import Any, TypeAlias
 
 from lading._io.base import IO, Handler
 from lading._wire.messages import Headers, Origin, Reader, Request, Response
+from lading.errors import TransportError
 from lading.server.answers import RefusedError
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
+# The extension of the HTTP scope with which an application closes the connection (ASGI 3.0, Extensions).
+BREAK = "lading.break"
 # Bytes that go to and from the disk at once.
 _PIECE = 1024 * 1024
 # Answers name places by path only, whatever the client says that this server is called.
@@ -45,8 +48,13 @@ class Application:
             response = await self._answer(scope, content)
         except ConnectionAbortedError:
             return
+        except TransportError:
+            await _break(scope, receive)
+            return
         try:
             await self._send(response, receive, send)
+        except TransportError:
+            await _break(scope, receive)
         finally:
             response.body.close()
 
@@ -76,6 +84,15 @@ class Application:
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
+
+
+async def _break(scope: Message, receive: Receive) -> None:
+    """Close the connection, where the server lets us: that is what a handler means when it raises such an error."""
+    breaking = (scope.get("extensions") or {}).get(BREAK)
+    if breaking is None:
+        raise RuntimeError("this server cannot break its connections")
+    breaking["close"]()
+    await _disconnected(receive)
 
 
 class _Pieces:

@@ -23,14 +23,16 @@ def start_upload(call: Call) -> Response:
 
 
 def mount_blob(call: Call) -> Response:
-    """Answer end-11: a blob of another repository becomes one of this, or else an upload begins. Blocks."""
+    """Answer end-11: a blob of another repository becomes one of this, or else an upload begins. Blocks.
+
+    Without `from`, any repository will do: here whoever may push may read them all.
+    """
     digest = Digest(call.parameter("mount") or "")
     source = call.parameter("from")
-    origin = call.repositories.find(check_name(source)) if source is not None and call.policy.mounts else None
-    if origin is not None and origin.blob_size(digest) is not None:
-        layout = call.repositories.create(call.match.name)
-        if layout.mount_blob(digest, origin):
-            return _created(call, digest)
+    name = None if source is None else check_name(source)
+    origin = call.repositories.holder(digest, name) if call.policy.mounts else None
+    if origin is not None and call.repositories.create(call.match.name).mount_blob(digest, origin):
+        return _created(call, digest)
     return _accepted(call, call.uploads.start(call.match.name, digest.algorithm), 0)
 
 

@@ -10,6 +10,7 @@ from lading import strict_json
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint
 from lading._wire.messages import Response
+from lading.descriptor import Descriptor
 from lading.errors import InvalidTagError
 from lading.media_types import OCI_INDEX
 from lading.reference import check_tag
@@ -63,8 +64,34 @@ def list_referrers(call: Call) -> Response:
     if wanted is not None:
         found = tuple(descriptor for descriptor in found if descriptor.artifact_type == wanted)
         headers["OCI-Filters-Applied"] = "artifactType"
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
+    rest = _following(call, found)
+    page = _index_page(call, rest)
+    if len(page) < len(rest):
+        query = [("artifactType", wanted)] if wanted is not None else []
+        headers |= _next(call, endpoints.LIST_REFERRERS, *query, ("last", page[-1].digest))
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}
     return answers.document(strict_json.encode(index), media_type=OCI_INDEX, headers=headers)
+
+
+def _following(call: Call, found: Sequence[Descriptor]) -> Sequence[Descriptor]:
+    """Return what follows the descriptor that ended the last page."""
+    last = call.parameter("last")
+    if last is None:
+        return found
+    for place, descriptor in enumerate(found):
+        if descriptor.digest == last:
+            return found[place + 1 :]
+    raise RefusedError("UNSUPPORTED", "where the last page ended is no longer there: list anew", status=400)
+
+
+def _index_page(call: Call, found: Sequence[Descriptor]) -> Sequence[Descriptor]:
+    """Return as many descriptors as one manifest may hold, one at the least."""
+    size = 0
+    for place, descriptor in enumerate(found[: call.policy.page_items]):
+        size += len(strict_json.encode(descriptor))
+        if place and size > call.policy.manifest_bytes:
+            return found[:place]
+    return found[: call.policy.page_items]
 
 
 def _after(call: Call, names: Sequence[str]) -> Iterable[str]:
@@ -80,8 +107,12 @@ def _page(call: Call, endpoint: Endpoint, items: Iterable[str]) -> tuple[list[st
     if size == 0 or len(page) <= size:
         return page[:size], {}
     page.pop()
-    rest = endpoints.target(endpoint, name=call.match.name, query=[("n", str(size)), ("last", page[-1])])
-    return page, {"Link": f'<{rest}>; rel="next"'}
+    return page, _next(call, endpoint, ("n", str(size)), ("last", page[-1]))
+
+
+def _next(call: Call, endpoint: Endpoint, *query: tuple[str, str]) -> dict[str, str]:
+    rest = endpoints.target(endpoint, name=call.match.name, digest=call.match.digest or "", query=query)
+    return {"Link": f'<{rest}>; rel="next"'}
 
 
 def _wanted(call: Call) -> int | None:

@@ -118,22 +118,22 @@ def _check_references(call: Call, document: ImageManifest | ImageIndex | None) -
     layout = call.repositories.find(call.match.name)
     if isinstance(document, ImageManifest):
         for descriptor in (document.config, *document.layers):
-            _check_blob(layout, descriptor)
-    elif document is not None and not call.policy.sparse:
+            _check_blob(layout, descriptor, sparse=call.policy.sparse)
+    elif document is not None:
         for descriptor in document.manifests:
-            _check_child(layout, descriptor)
+            _check_child(layout, descriptor, sparse=call.policy.sparse)
 
 
-def _check_child(layout: Layout | None, descriptor: Descriptor) -> None:
+def _check_child(layout: Layout | None, descriptor: Descriptor, *, sparse: bool) -> None:
     if not is_manifest(descriptor.media_type):
-        _check_blob(layout, descriptor)
-    elif layout is None or layout.resolve(descriptor.digest) is None:
+        _check_blob(layout, descriptor, sparse=sparse)
+    elif not sparse and (layout is None or layout.resolve(descriptor.digest) is None):
         raise RefusedError("MANIFEST_BLOB_UNKNOWN", f"there is no manifest {descriptor.digest} in this repository")
 
 
-def _check_blob(layout: Layout | None, descriptor: Descriptor) -> None:
+def _check_blob(layout: Layout | None, descriptor: Descriptor, *, sparse: bool) -> None:
     size = None if layout is None else layout.blob_size(descriptor.digest)
-    if size is None and descriptor.media_type not in _MAY_BE_ELSEWHERE:
+    if size is None and not sparse and descriptor.media_type not in _MAY_BE_ELSEWHERE:
         raise RefusedError("MANIFEST_BLOB_UNKNOWN", f"there is no blob {descriptor.digest} in this repository")
     if size is not None and size != descriptor.size:
         message = f"blob {descriptor.digest} has {size} bytes, not the {descriptor.size} that the manifest says"

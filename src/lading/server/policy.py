@@ -11,8 +11,8 @@ class Policy:
 
     Sizes are in bytes, times in seconds. `tags_per_push` bounds the `tag` parameters of end-7b, `page_items` the items
     of a page of tags or repositories, whatever `n` asks for. When there are `sessions` uploads under way, those that
-    nobody has touched for `session_seconds` are given up. With `sparse`, an index may name manifests that the
-    repository does not have.
+    nobody has touched for `session_seconds` are given up. With `sparse`, a manifest may name content that the
+    repository does not have; its subject always may.
     """
 
     manifest_bytes: int = 4 * 1024 * 1024

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from lading.digest import Digest
 from lading.errors import StorageError
 from lading.stores import durable
 from lading.stores.layout import Layout
@@ -39,6 +40,15 @@ class Repositories:
     def create(self, name: str) -> Layout:
         """Return a repository, which is made if it does not exist. Raises `LayoutError` if it is damaged."""
         return self.find(name) or self._keep(name, Layout.create(self._path(name)))
+
+    def holder(self, digest: Digest, name: str | None = None) -> Layout | None:
+        """Return a repository that has a blob: the one of that name, or else any."""
+        for candidate in _names(self._root, "") if name is None else (name,):
+            # Not opened: nothing but the file of the blob is wanted, and a damaged index is no reason to fail.
+            layout = Layout(self._path(candidate))
+            if layout.blob_size(digest) is not None:
+                return layout
+        return None
 
     def names(self) -> list[str]:
         """Return the names of all repositories, in ASCII order."""

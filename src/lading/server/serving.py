@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lading._io.base import IO, Handler
 from lading._io.loops import AsyncIO
 from lading._wire.messages import Origin
-from lading.server.asgi import Application
+from lading.server.asgi import BREAK, Application
 from lading.server.handler import EmbeddedRegistry
 from lading.server.policy import Policy
 
 # Seconds that requests under way get to end when the server is told to stop.
 _GRACE = 2
+# Seconds that a client may leave a connection unused.
+_IDLE = 60
 _BACKLOG = 1024
+
+
+Build: TypeAlias = Callable[[IO, Origin], Handler]
+"""Makes a handler of what it may wait with, and the origin at which it is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """How a server speaks TLS: a PEM file with certificate and key, and the authorities of clients, if it asks them."""
+
+    file: str
+    clients: str | None = None
 
 
 def serve(
@@ -35,38 +54,62 @@ def serve(
     Requests under way get two seconds to end; then the signal takes its usual course. Raises `OSError` if the
     address cannot be used.
     """
-    with _listening(host, port) as listener, _server(root, policy) as server:
-        ready(_origin(host, listener))
-        server.run(sockets=[listener])
+    with _listening(host, port) as listener:
+        origin = _origin("http", host, listener)
+        with _server(lambda io, _: EmbeddedRegistry(root, io, policy), origin) as server:
+            ready(origin)
+            server.run(sockets=[listener])
 
 
 @contextmanager
 def running(root: Path, *, host: str = "127.0.0.1", port: int = 0, policy: Policy | None = None) -> Generator[Origin]:
     """Serve the repositories under a directory from a background thread, for the time of a `with` block."""
-    with _listening(host, port) as listener, _server(root, policy) as server:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="lading-registry")
-        thread.start()
-        try:
-            yield _origin(host, listener)
-        finally:
-            server.should_exit = True
-            thread.join()
+    with hosting(lambda io, _: EmbeddedRegistry(root, io, policy), host=host, port=port) as origin:
+        yield origin
 
 
 @contextmanager
-def _server(root: Path, policy: Policy | None) -> Generator[uvicorn.Server]:
+def hosting(
+    build: Build, *, host: str = "127.0.0.1", port: int = 0, certificate: Certificate | None = None
+) -> Generator[Origin]:
+    """Serve a handler from a background thread, for the time of a `with` block."""
+    with _listening(host, port) as listener:
+        origin = _origin("https" if certificate else "http", host, listener)
+        with _server(build, origin, certificate) as server:
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="lading-registry")
+            thread.start()
+            try:
+                yield origin
+            finally:
+                server.should_exit = True
+                thread.join()
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, which lets a handler break the connection."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {BREAK: {"close": self.transport.close}}
+
+
+@contextmanager
+def _server(build: Build, origin: Origin, certificate: Certificate | None = None) -> Generator[uvicorn.Server]:
     io = AsyncIO()
     try:
-        application = Application(EmbeddedRegistry(root, io, policy), io)
         config = uvicorn.Config(
-            application,
-            http="httptools",
+            Application(build(io, origin), io),
+            http=_Protocol,
+            ssl_certfile=None if certificate is None else certificate.file,
+            ssl_ca_certs=None if certificate is None else certificate.clients,
+            ssl_cert_reqs=ssl.CERT_OPTIONAL if certificate and certificate.clients else ssl.CERT_NONE,
             ws="none",
             lifespan="off",
             log_config=None,
             log_level="error",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=_GRACE,
         )
         yield uvicorn.Server(config)
@@ -76,8 +119,12 @@ def _server(root: Path, policy: Policy | None) -> Generator[uvicorn.Server]:
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    # Connections inherit it; asyncio sets it only on sockets made with IPPROTO_TCP. Without it the content of an answer
+    # waits until the client acknowledges the head, about 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
-def _origin(host: str, listener: socket.socket) -> Origin:
-    return Origin("http", f"[{host}]" if ":" in host else host, listener.getsockname()[1])
+def _origin(scheme: str, host: str, listener: socket.socket) -> Origin:
+    return Origin(scheme, f"[{host}]" if ":" in host else host, listener.getsockname()[1])

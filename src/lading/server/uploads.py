@@ -147,7 +147,7 @@ class Uploads:
         except FileNotFoundError:
             raise _unknown() from None
         try:
-            _take(descriptor)
+            _take(descriptor, path)
         except BaseException:
             os.close(descriptor)
             raise
@@ -183,11 +183,12 @@ def _unknown() -> RefusedError:
     return RefusedError("BLOB_UPLOAD_UNKNOWN", "there is no such upload in this repository: start a new one")
 
 
-def _take(descriptor: int) -> None:
+def _take(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         message = "another request is writing to this upload: wait for its end"
         raise RefusedError("BLOB_UPLOAD_INVALID", message) from None
-    if os.fstat(descriptor).st_nlink == 0:
+    # Between open and lock another request may have finished the upload: the file is a blob now, and never changes.
+    if durable.regular_size(path) is None:
         raise _unknown()

@@ -21,19 +21,20 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 class Connection:
     """A connection to an origin, or to the proxy that passes plain requests on to it."""
 
-    def __init__(self, stream: Stream, proxy: Proxy | None = None) -> None:
+    def __init__(self, stream: Stream, proxy: Proxy | None = None, peer: str | None = None) -> None:
+        self.peer = peer
         self._stream = stream
         self._proxy = proxy
         self._process = os.getpid()
         self._keep_alive = False
-        self._sent = False
         self._heard = False
         self.idle_since = 0.0
 
     def exchange(self, request: Request, headers: Headers, abort: Abort) -> tuple[Head, Decoder]:
         """Send a request and read the head of the final answer. After an error the connection is closed."""
         self._stream.abort = abort
-        self._keep_alive = self._sent = self._heard = False
+        self._keep_alive = self._heard = False
+        self._stream.sent = 0
         answer = Answer(self._stream, str(request.origin))
         try:
             abort.hold(self._stream.socket)
@@ -52,16 +53,15 @@ class Connection:
 
     def may_repeat(self, request: Request) -> bool:
         """Tell whether a request that failed here may be sent again (RFC 9110, section 9.2.2)."""
-        return not self._heard and (not self._sent or request.method in _IDEMPOTENT)
+        silent = self._stream.broken and not self._heard
+        return silent and (not self._stream.sent or request.method in _IDEMPOTENT)
 
-    @property
-    def reusable(self) -> bool:
-        """Whether another exchange may follow the one whose body was read to its end."""
-        return self._keep_alive and self._process == os.getpid() and not self._stream.leftover
+    def is_usable(self) -> bool:
+        """Tell, without waiting, whether another exchange may follow the one whose body was read to its end.
 
-    def is_alive(self) -> bool:
-        """Tell, without waiting, whether an idle connection belongs to this process and is still open and quiet."""
-        return self._process == os.getpid() and self._stream.is_quiet()
+        Not on a connection of the process that forked this one, nor when the server has closed, or has sent more.
+        """
+        return self._keep_alive and self._process == os.getpid() and self._stream.is_quiet()
 
     def close(self) -> None:
         self._stream.close()
@@ -75,17 +75,16 @@ class Connection:
         else:
             target = request.target
         head = write_head(request.method, target, headers)
-        with closing(cut(head, request.body, request.origin, sendfile=not self._stream.secure)) as pieces:
+        with closing(cut(head, request.body, request.origin)) as pieces:
             for piece in pieces:
-                size = piece.left
                 try:
-                    while not self._stream.send(piece):
+                    rest = self._stream.send(piece)
+                    while rest:
                         if early := answer.read():
                             return early
+                        rest = self._stream.send(rest)
                 except ConnectionFailedError as broken:
                     return _answer_in_spite(broken, answer)
-                finally:
-                    self._sent = self._sent or piece.left < size
         return None
 
 

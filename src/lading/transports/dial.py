@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
+from lading._wire.addresses import is_public
 from lading._wire.messages import Headers, Origin
-from lading.errors import ConnectionFailedError, TimedOutError
+from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError
 from lading.transports.abort import Abort
 from lading.transports.connection import Answer, Connection
-from lading.transports.outgoing import cut, write_head
+from lading.transports.outgoing import strip_zone, write_head
 from lading.transports.proxies import Proxy
 from lading.transports.settings import NetworkSettings
 from lading.transports.stream import Stream, reason
@@ -34,18 +35,25 @@ class Dialer:
         self._settings = settings
         self._trust: Trust | None = None
 
-    def dial(self, origin: Origin, abort: Abort) -> Connection:
-        """Connect to an origin, through its proxy if it has one."""
+    def dial(self, origin: Origin, abort: Abort, *, public_only: bool = False) -> Connection:
+        """Connect to an origin, through its proxy if it has one.
+
+        With `public_only`, addresses of private networks are passed over; where a proxy leads is its own affair.
+        """
         settings = self._settings
         proxy = settings.proxies.choose(origin)
-        sock = _connect(proxy.origin if proxy else origin, origin, settings.connect_timeout, abort)
+        if proxy:
+            sock, peer = _connect(proxy.origin, origin, settings.connect_timeout, abort), None
+        else:
+            sock = _connect(origin, origin, settings.connect_timeout, abort, public_only=public_only)
+            peer = sock.getpeername()[0]
         try:
             if origin.scheme == "https":
                 if proxy:
                     self._open_tunnel(sock, proxy, origin, abort)
                 sock = self._get_trust().wrap(sock, origin, settings.connect_timeout, abort)
                 proxy = None
-            return Connection(Stream(sock, str(origin), settings.idle_timeout, abort), proxy)
+            return Connection(Stream(sock, str(origin), settings.idle_timeout, abort), proxy, peer)
         except BaseException:
             abort.release(sock)
             sock.close()
@@ -60,18 +68,17 @@ class Dialer:
 
     def _open_tunnel(self, sock: socket.socket, proxy: Proxy, origin: Origin, abort: Abort) -> None:
         """Have a proxy connect to an origin (RFC 9110, section 9.3.6). Only here does it see its credentials."""
-        target = f"{origin.host}:{origin.port}"
+        target = f"{strip_zone(origin.host)}:{origin.port}"
         fields = [("Host", target), ("User-Agent", self._settings.user_agent)]
         if proxy.authorization:
             fields.append(("Proxy-Authorization", proxy.authorization))
         where = f"{origin}: the proxy {proxy.origin}"
         stream = Stream(sock, where, self._settings.connect_timeout, abort)
-        for piece in cut(write_head("CONNECT", target, Headers(fields)), b"", origin, sendfile=False):
-            stream.send(piece)
+        stream.send(memoryview(write_head("CONNECT", target, Headers(fields))))
         head = Answer(stream, where).read_final()
         proxy.check(head.status, origin)
         if head.status >= 300:
-            raise ConnectionFailedError(f"{where} does not connect to it ({head.status})")
+            raise ConnectionFailedError(f"{where} does not connect to it ({head.status})", temporary=head.status >= 500)
         if stream.leftover:
             raise ConnectionFailedError(f"{where} sent bytes of its own into the tunnel")
 
@@ -79,25 +86,34 @@ class Dialer:
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 
-def _connect(server: Origin, origin: Origin, timeout: float, abort: Abort) -> socket.socket:
+def _connect(
+    server: Origin, origin: Origin, timeout: float, abort: Abort, *, public_only: bool = False
+) -> socket.socket:
     """Connect to the first address of a server that answers, the others beside it after a head start each."""
     via = "" if server == origin else f" the proxy {server}:"
-    race = _Race(_find(server, f"{origin}:{via}"), abort)
+    race = _Race(_find(server, f"{origin}:{via}", public_only=public_only), abort)
     try:
         return race.run(f"{origin}:{via}", server.port, timeout)
     finally:
         race.end()
 
 
-def _find(server: Origin, where: str) -> list[_Address]:
+def _find(server: Origin, where: str, *, public_only: bool = False) -> list[_Address]:
     """Return the addresses of a server, families in turn."""
     host = server.host.strip("[]").replace("%25", "%")
     try:
         # As bytes, the name passes the IDNA codec by, which is slow to import and refuses what DNS may well answer.
         found = socket.getaddrinfo(host.encode("ascii"), server.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise ConnectionFailedError(f"{where} cannot find host {host[:100]}: {reason(error)}") from error
+        again = error.errno == socket.EAI_AGAIN
+        raise ConnectionFailedError(
+            f"{where} cannot find host {host[:100]}: {reason(error)}", temporary=again
+        ) from error
     addresses = [(family, address) for family, _, _, _, address in found]
+    if public_only:
+        addresses = [(family, address) for family, address in addresses if is_public(str(address[0]))]
+        if not addresses:
+            raise ForbiddenRedirectError(f"{where} host {host[:100]} is inside a private network: not dialled")
     first = [entry for entry in addresses if entry[0] == addresses[0][0]]
     other = [entry for entry in addresses if entry[0] != addresses[0][0]]
     return [entry for entry in chain.from_iterable(zip_longest(first, other)) if entry]
@@ -175,7 +191,7 @@ class _Race:
 def _explain(failure: OSError | None, where: str, port: int) -> ConnectionFailedError:
     code = failure.errno if failure else None
     if code == errno.ECONNREFUSED:
-        return ConnectionFailedError(f"{where} connection refused: nothing listens on port {port}")
+        return ConnectionFailedError(f"{where} connection refused: nothing listens on port {port}", temporary=False)
     if code in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}:
-        return ConnectionFailedError(f"{where} there is no way to this host from here")
+        return ConnectionFailedError(f"{where} there is no way to this host from here", temporary=False)
     return ConnectionFailedError(f"{where} cannot connect to port {port}: {failure and reason(failure)}")

@@ -5,12 +5,7 @@ The target is sent as it is given, byte for byte: presigned URLs are signatures 
 
 from __future__ import annotations
 
-import io
-import os
-import socket
-import stat
 from collections.abc import Generator
-from typing import Protocol
 
 from lading._wire.messages import Headers, Origin, Reader, Request, Source
 from lading.errors import LadingError, StorageError
@@ -24,19 +19,6 @@ _OWN_FIELDS = (
     *("expect", "upgrade", "trailer", "te", "proxy-authorization"),
 )
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
-
-
-class Piece(Protocol):
-    """A part of a request that is being sent."""
-
-    @property
-    def left(self) -> int:
-        """How many bytes are still to be sent."""
-        ...
-
-    def send(self, sock: socket.socket, limit: int) -> int:
-        """Send what the socket takes now, `limit` bytes at most, and return how many bytes that were."""
-        ...
 
 
 def add_fields(request: Request, user_agent: str) -> Headers:
@@ -71,28 +53,25 @@ def write_head(method: str, target: str, headers: Headers) -> bytes:
     return "\r\n".join(lines).encode("latin-1")
 
 
-def cut(head: bytes, body: bytes | Source, origin: Origin, *, sendfile: bool) -> Generator[Piece]:
-    """Cut a request into the pieces in which it is sent; a piece must be sent before the next one is asked for.
+def cut(head: bytes, body: bytes | Source, origin: Origin) -> Generator[memoryview]:
+    """Cut a request into the pieces in which it is sent; each is used up when the next one is asked for.
 
     Raises `StorageError` when a source cannot be read or does not give as many bytes as it says. Then the request is
-    incomplete on the wire, and its connection is lost. With `sendfile`, the kernel moves the bytes of plain files.
+    incomplete on the wire, and its connection is lost.
     """
     if isinstance(body, bytes):
         if len(body) <= _SMALL:
-            yield _Bytes(memoryview(head + body))
+            yield memoryview(head + body)
         else:
-            yield _Bytes(memoryview(head))
-            yield _Bytes(memoryview(body))
+            yield memoryview(head)
+            yield memoryview(body)
         return
     content = Content(body, origin)
     try:
-        yield _Bytes(memoryview(head))
-        if sendfile and (file := content.file()) is not None:
-            yield file
-        else:
-            buffer = memoryview(bytearray(min(_PIECE, max(body.size, 1))))
-            while count := content.readinto(buffer):
-                yield _Bytes(buffer[:count])
+        yield memoryview(head)
+        buffer = memoryview(bytearray(min(_PIECE, body.size)))
+        while count := content.readinto(buffer):
+            yield buffer[:count]
     finally:
         content.close()
 
@@ -120,20 +99,6 @@ class Content:
             raise self._mismatch("more")
         return count
 
-    def file(self) -> _File | None:
-        """Return the content as a range of a plain file, if it is one."""
-        reader = self._reader
-        raw = reader.raw if type(reader) is io.BufferedReader else reader
-        if type(raw) is not io.FileIO or not isinstance(reader, io.BufferedReader | io.FileIO):
-            return None
-        status = os.fstat(raw.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        start = reader.tell()
-        if status.st_size - start != self._size:
-            raise self._mismatch(str(max(0, status.st_size - start)))
-        return _File(raw.fileno(), start, self._size, self._mismatch("fewer"))
-
     def close(self) -> None:
         self._reader.close()
 
@@ -153,44 +118,3 @@ class Content:
         return StorageError(
             f"{self._origin}: the content to send has {found} of its {self._size} bytes: was it changed meanwhile?"
         )
-
-
-class _Bytes:
-    """Bytes in memory."""
-
-    __slots__ = ("_view",)
-
-    def __init__(self, view: memoryview) -> None:
-        self._view = view
-
-    @property
-    def left(self) -> int:
-        return len(self._view)
-
-    def send(self, sock: socket.socket, limit: int) -> int:
-        count = sock.send(self._view[:limit])
-        self._view = self._view[count:]
-        return count
-
-
-class _File:
-    """A range of a file, moved by the kernel."""
-
-    __slots__ = ("_file", "_offset", "_short", "left")
-
-    def __init__(self, file: int, offset: int, size: int, short: StorageError) -> None:
-        self._file = file
-        self._offset = offset
-        self._short = short
-        self.left = size
-
-    def send(self, sock: socket.socket, limit: int) -> int:
-        try:
-            count = os.sendfile(sock.fileno(), self._file, self._offset, min(self.left, limit))
-        except BlockingIOError:
-            return 0
-        if not count:
-            raise self._short
-        self._offset += count
-        self.left -= count
-        return count

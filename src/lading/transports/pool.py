@@ -25,12 +25,8 @@ class Pool:
     def take(self, origin: Origin) -> Connection | None:
         """Return an idle connection that is still good, or None."""
         idle = self._idle.get(origin)
-        while idle:
-            try:
-                connection = idle.pop()
-            except IndexError:
-                break
-            if time.monotonic() - connection.idle_since < self._keep_alive and connection.is_alive():
+        while idle is not None and (connection := _pop(idle)):
+            if time.monotonic() - connection.idle_since < self._keep_alive and connection.is_usable():
                 return connection
             connection.close()
         return None
@@ -38,7 +34,7 @@ class Pool:
     def give(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for later, or close it."""
         idle = self._idle.setdefault(origin, deque())
-        if not connection.reusable or len(idle) >= self._limit:
+        if not connection.is_usable() or len(idle) >= self._limit:
             connection.close()
             return
         connection.idle_since = time.monotonic()
@@ -50,9 +46,13 @@ class Pool:
         """Close what is idle now, and from now on everything that is given back."""
         self._closed = True
         for idle in tuple(self._idle.values()):
-            while idle:
-                try:
-                    connection = idle.pop()
-                except IndexError:
-                    break
+            while connection := _pop(idle):
                 connection.close()
+
+
+def _pop(idle: deque[Connection]) -> Connection | None:
+    """Take the last connection; another thread may have been faster."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return None

@@ -28,7 +28,9 @@ class Proxy:
     def check(self, status: int, origin: Origin) -> None:
         """Raise `ConnectionFailedError` if the proxy answered for itself, wanting credentials, not for the origin."""
         if status == 407:
-            raise ConnectionFailedError(f"{origin}: the proxy {self.origin} wants other credentials (407)")
+            raise ConnectionFailedError(
+                f"{origin}: the proxy {self.origin} wants other credentials (407)", temporary=False
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,20 @@ def _parse(text: str, origin: Origin) -> Proxy:
     match = _PROXY.fullmatch(text)
     if match is None:
         # The text may hold a password, so it is not shown.
-        raise ConnectionFailedError(f"{origin}: the proxy in the settings is not a URL like http://host:port")
+        raise ConnectionFailedError(
+            f"{origin}: the proxy in the settings is not a URL like http://host:port", temporary=False
+        )
     scheme, user, authority = match.group("scheme", "user", "authority")
     if scheme is not None and scheme.lower() != "http":
-        raise ConnectionFailedError(f"{origin}: a proxy must be an http:// URL, not {scheme[:20]!r}://")
+        raise ConnectionFailedError(
+            f"{origin}: a proxy must be an http:// URL, not {scheme[:20]!r}://", temporary=False
+        )
     try:
         return Proxy(Origin.of("http", authority), None if user is None else _basic(user))
     except ValueError as error:
-        raise ConnectionFailedError(f"{origin}: the proxy in the settings is not usable: {error}") from error
+        raise ConnectionFailedError(
+            f"{origin}: the proxy in the settings is not usable: {error}", temporary=False
+        ) from error
 
 
 def _basic(user: str) -> str:

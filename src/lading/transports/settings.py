@@ -27,8 +27,9 @@ class NetworkSettings:
     """How connections are made and kept.
 
     `connect_timeout` bounds, each on its own, the way to the server, the proxy's answer and the TLS handshake, in
-    seconds. `idle_timeout` is how many seconds may pass without a byte in either direction. At most `idle_connections`
-    connections an origin are kept for reuse, for `keep_alive` seconds.
+    seconds; how long a name may be looked up is the system's to say. `idle_timeout` is how many seconds may pass
+    without a byte in either direction. At most `idle_connections` connections an origin are kept for reuse, for
+    `keep_alive` seconds.
 
     Certificates are checked against those of the system, or, if `ca_file` is given, against the PEM certificates in it
     and no others; for the origins in `insecure` they are not checked. A client certificate is shown to the origin that

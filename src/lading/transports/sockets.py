@@ -6,6 +6,7 @@ Answers are read by a strict parser of our own; docs/decisions/0003-transport.md
 from __future__ import annotations
 
 from lading._io.base import Cancellation
+from lading._wire.addresses import is_public
 from lading._wire.messages import Headers, Request, Response
 from lading.errors import ConnectionFailedError
 from lading.transports.abort import Abort
@@ -48,7 +49,7 @@ class SocketTransport:
             else:
                 connection.close()
 
-        return Response(head.status, head.headers, IncomingBody(decoder, release))
+        return Response(head.status, head.headers, IncomingBody(decoder, release), connection.peer)
 
     def close(self) -> None:
         """Close every idle connection; those in use are closed when their bodies are."""
@@ -56,6 +57,9 @@ class SocketTransport:
 
     def _exchange(self, request: Request, headers: Headers, abort: Abort) -> tuple[Connection, Head, Decoder]:
         connection = self._pool.take(request.origin)
+        if connection and request.public_only and connection.peer and not is_public(connection.peer):
+            connection.close()
+            connection = None
         if connection:
             try:
                 return connection, *connection.exchange(request, headers, abort)
@@ -63,5 +67,5 @@ class SocketTransport:
                 # The server may have closed it just when the request was on its way, which says nothing about either.
                 if not connection.may_repeat(request):
                     raise
-        connection = self._dialer.dial(request.origin, abort)
+        connection = self._dialer.dial(request.origin, abort, public_only=request.public_only)
         return connection, *connection.exchange(request, headers, abort)

@@ -12,10 +12,9 @@ import select
 import socket
 import time
 
-from lading.errors import ConnectionFailedError, LadingError, LimitExceededError, TimedOutError, TransportError
+from lading.errors import ConnectionFailedError, LimitExceededError, TimedOutError, TransportError
 from lading.transports.abort import Abort
 from lading.transports.heads import HEAD_BYTES
-from lading.transports.outgoing import Piece
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 # One write is waited for as a whole under TLS, so it has to be small enough for a slow line.
@@ -28,13 +27,16 @@ class Stream:
 
     def __init__(self, sock: socket.socket, where: str, idle_timeout: float, abort: Abort) -> None:
         sock.settimeout(idle_timeout)
+        # The exchange under way, how many bytes of its request are sent, and whether the connection broke in it.
         self.abort = abort
+        self.sent = 0
+        self.broken = False
         self._socket = sock
         self._where = where
         self._idle_timeout = idle_timeout
         self._buffer = bytearray(HEAD_BYTES)
         self._view = memoryview(self._buffer)
-        self._start = self._end = 0
+        self._start = self._searched = self._end = 0
         self._readable, self._ready = select.poll(), select.poll()
         self._readable.register(sock, select.POLLIN)
         self._ready.register(sock, select.POLLIN | select.POLLOUT)
@@ -43,11 +45,6 @@ class Stream:
     @property
     def socket(self) -> socket.socket:
         return self._socket
-
-    @property
-    def secure(self) -> bool:
-        """Whether TLS is on it."""
-        return self._pending is not None
 
     @property
     def leftover(self) -> bool:
@@ -64,15 +61,14 @@ class Stream:
     def read_head(self) -> bytes:
         """Read a block of lines up to the next empty one. All of it must come within one idle timeout of its start."""
         self._compact()
-        scanned, deadline = 0, 0.0
-        while (match := _END_OF_HEAD.search(self._buffer, scanned, self._end)) is None:
+        deadline = 0.0
+        while (match := self._find_head()) is None:
             if self._end == HEAD_BYTES:
                 raise LimitExceededError(f"{self._where}: the header of the answer is longer than {HEAD_BYTES} bytes")
-            scanned = max(0, self._end - 2)
             if self._end and not deadline:
                 deadline = time.monotonic() + self._idle_timeout
             self._fill(_ANSWER, deadline)
-        self._start = match.end()
+        self._start, self._searched = match.end(), 0
         return bytes(self._view[: match.start()])
 
     def read_line(self, limit: int) -> bytes:
@@ -99,28 +95,21 @@ class Stream:
         self._start += count
         return count
 
-    def send(self, piece: Piece) -> bool:
-        """Send a piece; stop and return False when the head of an answer has come, or the server has closed.
-
-        The piece then still has what was not sent.
-        """
-        if self._has_head(self._start):
-            return False
-        limit = _WRITE_SECURE if self.secure else _WRITE_PLAIN
+    def send(self, data: memoryview) -> memoryview:
+        """Send bytes; stop when the head of an answer has come, or the server has closed, and return what is left."""
+        limit = _WRITE_SECURE if self._pending else _WRITE_PLAIN
         try:
-            while piece.left:
-                events = self._ready.poll(self._idle_timeout * 1000)
-                if not events:
-                    raise TimeoutError
-                if events[0][1] != select.POLLOUT and self._is_answered():
-                    return False
-                if events[0][1] & select.POLLOUT:
-                    piece.send(self._socket, limit)
-        except LadingError:
-            raise
+            while data and not self._find_head():
+                events = self._wait()
+                if events != select.POLLOUT and self._is_closed():
+                    break
+                if events & select.POLLOUT:
+                    count = self._socket.send(data[:limit])
+                    self.sent += count
+                    data = data[count:]
         except OSError as error:
             raise self._failure(error, _SENDING) from error
-        return True
+        return data
 
     def close(self) -> None:
         self.abort.release(self._socket)
@@ -131,6 +120,7 @@ class Stream:
         if self._start:
             count = self._end - self._start
             self._view[:count] = self._view[self._start : self._end]
+            self._searched = max(0, self._searched - self._start)
             self._start, self._end = 0, count
 
     def _fill(self, doing: str, deadline: float = 0.0) -> None:
@@ -144,6 +134,7 @@ class Stream:
                 self._socket.settimeout(self._idle_timeout)
         if not count:
             self.abort.check()
+            self.broken = True
             raise ConnectionFailedError(f"{self._where}: the server closed the connection {doing}")
         self._end += count
 
@@ -169,19 +160,29 @@ class Stream:
         self._end += count
         return count
 
-    def _is_answered(self) -> bool:
-        """Take what is there, and tell whether a head is complete with it, or will not be."""
-        count = self._receive_now()
-        return count is not None and (not count or self._has_head(max(0, self._end - count - 2)))
+    def _wait(self) -> int:
+        """Wait until the server can be sent to, or has sent something; return the events of poll(2)."""
+        for _, events in self._ready.poll(self._idle_timeout * 1000):
+            return events
+        raise TimeoutError
 
-    def _has_head(self, start: int) -> bool:
-        return start < self._end and _END_OF_HEAD.search(self._buffer, start, self._end) is not None
+    def _is_closed(self) -> bool:
+        """Take what has come into the buffer; tell whether nothing more can."""
+        return self._receive_now() == 0
+
+    def _find_head(self) -> re.Match[bytes] | None:
+        """Search the end of a head, in linear time however it comes: what is searched once is not searched again."""
+        match = _END_OF_HEAD.search(self._buffer, max(self._start, self._searched - 2), self._end)
+        if match is None:
+            self._searched = self._end
+        return match
 
     def _failure(self, error: OSError, doing: str) -> TransportError:
         if self.abort.cancelled:
             return TransportError(f"{self._where}: cancelled {doing}")
         if isinstance(error, TimeoutError):
             return TimedOutError(f"{self._where}: timed out after {self._idle_timeout:g} seconds {doing}")
+        self.broken = True
         return ConnectionFailedError(f"{self._where}: the connection broke {doing}: {reason(error)}")
 
 

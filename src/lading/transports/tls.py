@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-
-import truststore
+import sys
 
 from lading._wire.messages import Origin
 from lading.errors import ConnectionFailedError, TimedOutError, TransportError
@@ -37,20 +36,19 @@ class Trust:
     def wrap(self, sock: socket.socket, origin: Origin, timeout: float, abort: Abort) -> ssl.SSLSocket:
         """Shake hands within `timeout` seconds. The plain socket is used up."""
         context = self._choose(origin)
-        # The handshake happens inside of a call that takes the socket over; a second handle lets it be shut down.
-        handle = sock.dup()
         try:
-            abort.hold(handle)
-            abort.release(sock)
-            sock.settimeout(timeout)
-            secure = context.wrap_socket(sock, server_hostname=_name(origin.host), suppress_ragged_eofs=False)
+            # The handshake happens inside of a call that takes the socket over; a second handle lets it be shut down.
+            with sock.dup() as handle:
+                abort.hold(handle)
+                abort.release(sock)
+                sock.settimeout(timeout)
+                try:
+                    return context.wrap_socket(sock, server_hostname=_name(origin.host), suppress_ragged_eofs=False)
+                finally:
+                    abort.release(handle)
         except (OSError, ValueError) as error:
             abort.check()
             raise _explain(error, origin, timeout) from error
-        finally:
-            abort.release(handle)
-            handle.close()
-        return secure
 
     def _choose(self, origin: Origin) -> ssl.SSLContext:
         insecure, certificate = origin in self._settings.insecure, self._settings.client_certificates.get(origin)
@@ -65,7 +63,7 @@ class Trust:
 
 def _make_context(origin: Origin, insecure: bool, ca_file: str | None) -> ssl.SSLContext:
     if not insecure and ca_file is None:
-        context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = _make_system_context()
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if insecure:
@@ -79,11 +77,25 @@ def _make_context(origin: Origin, insecure: bool, ca_file: str | None) -> ssl.SS
     return context
 
 
+def _make_system_context() -> ssl.SSLContext:
+    """Return a context that trusts whom the system trusts."""
+    if sys.platform not in {"darwin", "win32"} and ssl.get_default_verify_paths().cafile:
+        # Here truststore would do the same, but for every connection anew, which takes 20 ms each time.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.set_default_verify_paths()
+        return context
+    import truststore
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def _load_anchors(context: ssl.SSLContext, ca_file: str | None, origin: Origin) -> None:
     try:
         context.load_verify_locations(ca_file)
     except OSError as error:
-        raise ConnectionFailedError(f"{origin}: cannot use the CA file {ca_file!r}: {reason(error)}") from error
+        raise ConnectionFailedError(
+            f"{origin}: cannot use the CA file {ca_file!r}: {reason(error)}", temporary=False
+        ) from error
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate, origin: Origin) -> None:
@@ -92,7 +104,9 @@ def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate, o
         context.load_cert_chain(certificate.certificate, certificate.key, password="")
     except OSError as error:
         path = certificate.certificate
-        raise ConnectionFailedError(f"{origin}: cannot use the client certificate {path!r}: {reason(error)}") from error
+        raise ConnectionFailedError(
+            f"{origin}: cannot use the client certificate {path!r}: {reason(error)}", temporary=False
+        ) from error
 
 
 def _name(host: str) -> str:
@@ -104,14 +118,16 @@ def _explain(error: OSError | ValueError, origin: Origin, timeout: float) -> Tra
     if isinstance(error, TimeoutError):
         return TimedOutError(f"{origin}: the TLS handshake took more than {timeout:g} seconds")
     if isinstance(error, ssl.SSLCertVerificationError):
-        failure = ConnectionFailedError(f"{origin}: its certificate is not trusted: {error.verify_message}")
+        failure = ConnectionFailedError(
+            f"{origin}: its certificate is not trusted: {error.verify_message}", temporary=False
+        )
         failure.add_note(
             "Name the certificate of its authority as CA file; or, if you must, call the registry insecure."
         )
         return failure
     if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
-        failure = ConnectionFailedError(f"{origin}: the server does not speak TLS on this port")
+        failure = ConnectionFailedError(f"{origin}: the server does not speak TLS on this port", temporary=False)
         failure.add_note("If it is a registry without TLS that you trust, ask for plain HTTP.")
         return failure
     said = reason(error) if isinstance(error, OSError) else str(error)[:100]
-    return ConnectionFailedError(f"{origin}: the TLS handshake failed: {said}")
+    return ConnectionFailedError(f"{origin}: the TLS handshake failed: {said}", temporary=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
 
 from lading.cli.options import add_connection_options, annotation, media_type, once
 from lading.cli.output import Output
@@ -41,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
+    from dataclasses import replace
+
     from lading._core.artifact import Artifact, File
     from lading.cli.client import connected, described, manifest_reference
 

@@ -1,0 +1,165 @@
+"""A blob whose digest is known, brought into a repository by the cheapest way that works.
+
+It is there already; or the registry takes it over from another repository (distribution-spec, Mounting a blob from
+another repository); or it is sent whole, in one request (Pushing a blob monolithically).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lading._core.exchange import Exchange
+from lading._core.uploads import AsyncUpload, AsyncUploads, check_stored, opened
+from lading._wire import endpoints, requests
+from lading._wire.messages import Reader, Source
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import (
+    BlobUploadUnknownError,
+    DeniedError,
+    NotFoundError,
+    RejectedError,
+    ServerError,
+    StorageError,
+    TransportError,
+    UnauthorizedError,
+    UnsupportedError,
+)
+from lading.events import Progress, Skipped
+
+# A registry that loses this many uploads of one blob will not keep the next one.
+_UPLOADS = 3
+# What registries answer that do not mount, or do not let this user mount from there. The content can still be sent.
+_NOT_MOUNTED = (RejectedError, UnauthorizedError, DeniedError, NotFoundError, UnsupportedError, ServerError)
+
+
+async def blob_exists(exchange: Exchange, name: str, digest: Digest) -> bool:
+    """Say whether the repository has a blob (end-2, HEAD)."""
+    try:
+        await exchange.read(endpoints.PULL_BLOB, requests.resolve_blob(exchange.origin, name, digest), limit=0)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def push_blob(
+    exchange: Exchange,
+    name: str,
+    descriptor: Descriptor,
+    content: bytes | Source,
+    *,
+    title: str = "",
+    mount_from: str | None = None,
+) -> None:
+    """Push content whose digest is known, unless the repository has it or can mount it from `mount_from`.
+
+    `title` is what events call the content. Raises `RejectedError` when the registry does not accept it.
+    """
+    digest, size = descriptor.digest, descriptor.size
+    if await blob_exists(exchange, name, digest):
+        exchange.emit(Skipped("push", digest, size, title))
+        return
+    upload = None
+    if mount_from is not None:
+        mounted, upload = await _try_mount(exchange, name, digest, mount_from)
+        if mounted:
+            exchange.emit(Skipped("push", digest, size, title))
+            return
+
+    def progress(offset: int) -> None:
+        exchange.emit(Progress("push", digest, offset, size, title))
+
+    progress(0)
+    counted = content if isinstance(content, bytes) else _Counted(content, progress)
+    await _send(exchange, name, digest, counted, upload)
+    progress(size)
+
+
+async def push_blob_at_once(exchange: Exchange, name: str, digest: Digest, content: bytes) -> None:
+    """Push a blob in one request (end-4b), or in two where the registry answers that with an upload (202)."""
+    request = requests.push_blob_at_once(exchange.origin, name, digest, content)
+    answer = await exchange.read(endpoints.PUSH_BLOB_AT_ONCE, request, limit=exchange.budgets.error)
+    if answer.status == 202:
+        await _finish(opened(exchange, name, answer), digest, content)
+    else:
+        check_stored(answer, digest)
+
+
+async def mount_blob(exchange: Exchange, name: str, digest: Digest, from_name: str | None) -> AsyncUpload | None:
+    """Ask to take over a blob from another repository (end-11): None if that was done, else the upload that began."""
+    request = requests.mount_blob(exchange.origin, name, digest, from_name=from_name)
+    answer = await exchange.read(endpoints.MOUNT_BLOB, request, limit=exchange.budgets.error)
+    if answer.status == 202:
+        return opened(exchange, name, answer)
+    check_stored(answer, digest)
+    return None
+
+
+async def _try_mount(exchange: Exchange, name: str, digest: Digest, from_name: str) -> tuple[bool, AsyncUpload | None]:
+    """Mount a blob if that is possible: return whether it was, and the upload that was opened instead, if any."""
+    try:
+        upload = await mount_blob(exchange, name, digest, from_name)
+    except _NOT_MOUNTED:
+        return False, None
+    return upload is None, upload
+
+
+async def _send(
+    exchange: Exchange, name: str, digest: Digest, content: bytes | Source, upload: AsyncUpload | None
+) -> None:
+    """Upload a blob whole, to a session that is open or to a new one; again when the registry forgets the session."""
+    for left in range(_UPLOADS, 0, -1):
+        session = upload or await AsyncUploads(exchange, name).start(algorithm=digest.algorithm)
+        upload = None
+        try:
+            await _finish(session, digest, content)
+        except (BlobUploadUnknownError, ServerError, TransportError) as error:
+            # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
+            if await blob_exists(exchange, name, digest):
+                return
+            if left == 1 or not isinstance(error, BlobUploadUnknownError):
+                raise
+        else:
+            return
+
+
+async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) -> None:
+    try:
+        await upload.finish(digest, content)
+    except (RejectedError, StorageError):
+        await upload.cancel()
+        raise
+
+
+class _Counted:
+    """A source that tells how far it has been read: the total of bytes after each piece."""
+
+    __slots__ = ("_progress", "_source", "size")
+
+    def __init__(self, source: Source, progress: Callable[[int], None]) -> None:
+        self.size = source.size
+        self._source = source
+        self._progress = progress
+
+    def open(self) -> Reader:
+        """Open the source from its first byte, and count from there."""
+        return _CountedReader(self._source.open(), self._progress)
+
+
+class _CountedReader:
+    __slots__ = ("_progress", "_reader", "_total")
+
+    def __init__(self, reader: Reader, progress: Callable[[int], None]) -> None:
+        self._reader = reader
+        self._progress = progress
+        self._total = 0
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._reader.readinto(buffer) or 0
+        self._total += count
+        if count:
+            self._progress(self._total)
+        return count
+
+    def close(self) -> None:
+        self._reader.close()

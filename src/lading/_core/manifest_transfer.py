@@ -1,0 +1,121 @@
+"""One manifest on its way: resolved, pulled, pushed or deleted by one request (end-3, end-7, end-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from lading._core.exchange import Answer, Exchange
+from lading._wire import answers, endpoints, problems, requests
+from lading._wire.answers import ManifestPushed
+from lading._wire.messages import Headers
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.errors import DigestMismatchError, LimitExceededError, RejectedError, UnsupportedError
+from lading.events import Warned
+
+
+async def resolve_manifest(exchange: Exchange, name: str, tag_or_digest: str, *, accept: Sequence[str]) -> Descriptor:
+    """Ask for the descriptor of a manifest by HEAD, and where that does not tell it, by GET."""
+    request = requests.resolve_manifest(exchange.origin, name, tag_or_digest, accept=accept)
+    try:
+        answer = await exchange.read(endpoints.PULL_MANIFEST, request, limit=0)
+    except (RejectedError, UnsupportedError):
+        # Some mirrors know no HEAD; what GET says, counts.
+        return (await pull_manifest(exchange, name, tag_or_digest, accept=accept)).descriptor
+    facts = answers.manifest_facts(answer.headers)
+    if facts.media_type is None or facts.digest is None or facts.size is None:
+        return (await pull_manifest(exchange, name, tag_or_digest, accept=accept)).descriptor
+    if ":" in tag_or_digest and differ(facts.digest, Digest(tag_or_digest)):
+        raise DigestMismatchError(
+            f"{problems.describe(request)}: answered for {facts.digest}",
+            expected=tag_or_digest,
+            actual=facts.digest,
+        )
+    return Descriptor(facts.media_type, facts.digest, facts.size)
+
+
+async def pull_manifest(
+    exchange: Exchange, name: str, wanted: str | Descriptor, *, accept: Sequence[str]
+) -> Manifest[Any]:
+    """Pull a manifest, verified against the digest, or digest and size, that it is asked by."""
+    answer = await request_manifest(exchange, name, wanted, accept=accept)
+    return read_manifest(exchange, wanted, answer)
+
+
+async def request_manifest(exchange: Exchange, name: str, wanted: str | Descriptor, *, accept: Sequence[str]) -> Answer:
+    """Ask for a manifest and return the answer, for `read_manifest`."""
+    text = wanted.digest if isinstance(wanted, Descriptor) else wanted
+    request = requests.pull_manifest(exchange.origin, name, text, accept=accept)
+    return await exchange.read(endpoints.PULL_MANIFEST, request, limit=exchange.budgets.manifest)
+
+
+def read_manifest(exchange: Exchange, wanted: str | Descriptor, answer: Answer) -> Manifest[Any]:
+    """Take the manifest out of an answer. Raises `VerificationError` and `DocumentError`."""
+    if isinstance(wanted, Descriptor):
+        wanted.verify(answer.content)
+    text = wanted.digest if isinstance(wanted, Descriptor) else wanted
+    expected = Digest(text) if ":" in text else None
+    facts = answers.manifest_facts(answer.headers)
+    manifest = Manifest[Any].parse(answer.content, facts.media_type, digest=expected)
+    if differ(facts.digest, manifest.digest):
+        # The bytes are what they are; a header that says otherwise is a fault of something in between.
+        where = problems.describe(answer.request)
+        text = f"{where}: announced as {facts.digest}, but the content is {manifest.digest}"
+        exchange.emit(Warned(exchange.origin.authority, text))
+    return manifest
+
+
+async def push_manifest(
+    exchange: Exchange,
+    name: str,
+    tag_or_digest: str,
+    manifest: Manifest[Any],
+    *,
+    tags: Sequence[str] = (),
+    condition: tuple[str, str] | None = None,
+) -> ManifestPushed:
+    """Push a manifest under one name, and return what the registry says that it did with it.
+
+    `condition` is a header field such as `If-Match`, which not every registry heeds.
+    """
+    check_size(exchange, manifest)
+    request = requests.push_manifest(exchange.origin, name, tag_or_digest, manifest.raw, manifest.media_type, tags=tags)
+    if condition is not None:
+        request = replace(request, headers=request.headers + Headers([condition]))
+    answer = await exchange.read(endpoints.PUSH_MANIFEST, request, limit=exchange.budgets.error)
+    facts = answers.manifest_pushed(answer.headers)
+    # A site that says yes to everything answers 201 too; only a registry has the manifest afterwards.
+    stored = facts.digest
+    if stored is None:
+        stored = (await resolve_manifest(exchange, name, tag_or_digest, accept=(manifest.media_type,))).digest
+    if differ(stored, manifest.digest):
+        raise DigestMismatchError(
+            f"{problems.describe(request)}: the registry has {stored} where {manifest.digest} was pushed",
+            expected=manifest.digest,
+            actual=stored,
+        )
+    return facts
+
+
+async def delete_manifest(exchange: Exchange, name: str, tag_or_digest: str) -> None:
+    """Delete a tag, or a manifest with all of its tags (end-9)."""
+    request = requests.delete_manifest(exchange.origin, name, tag_or_digest)
+    await exchange.read(endpoints.DELETE_MANIFEST, request, limit=exchange.budgets.error)
+
+
+def check_size(exchange: Exchange, manifest: Manifest[Any]) -> None:
+    """Accept a manifest that registries are known to take. Raises `LimitExceededError`."""
+    size, limit = len(manifest.raw), exchange.budgets.pushed_manifest
+    if size > limit:
+        raise LimitExceededError(
+            f"a manifest of {size} bytes is more than the {limit} that registries are known to take: "
+            f"Budgets(pushed_manifest={size}) allows it"
+        )
+
+
+def differ(one: Digest | None, other: Digest) -> bool:
+    """Say whether two digests contradict each other: digests by different algorithms cannot."""
+    return one is not None and one.algorithm == other.algorithm and one != other

@@ -1,0 +1,104 @@
+"""When a request is sent again, after how long, and how fast a host is asked.
+
+Waits have full jitter (a random part of a doubling bound), so that clients that failed together do not come back
+together. A host that says how long to wait is obeyed by everything that speaks to it, and after a "too many requests"
+the requests to it are spaced out, further apart with each such answer and closer again with each success.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from lading._io.base import IO
+from lading.errors import ConnectionFailedError, LadingError, RegistryError, TimedOutError
+
+# 408, 425 and 429 ask for another try; 499 and 520 to 527 are what proxies say of a server that failed behind them.
+_RETRIED = frozenset({408, 425, 429, 499, 500, 502, 503, 504, *range(520, 528)})
+_CROWDED = frozenset({429, 503})
+_FIRST_SPACING = 0.05
+_WIDEST_SPACING = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """How often and how long a request is tried. Times are in seconds.
+
+    `tries` counts the first one. `longest_wait` bounds one wait and `total` all waits of one request; a registry that
+    asks for more ends the request at once. `first_wait` is the bound of the first random wait, which then doubles.
+    """
+
+    tries: int = 5
+    first_wait: float = 0.5
+    longest_wait: float = 60.0
+    total: float = 300.0
+
+
+class Pace:
+    """How fast one host is asked, shared by everything that speaks to it."""
+
+    def __init__(self) -> None:
+        self._not_before = 0.0
+        self._spacing = 0.0
+
+    async def turn(self, io: IO) -> None:
+        """Wait until the host may be asked, and take that turn."""
+        now = io.now()
+        start = max(now, self._not_before)
+        # No await between reading and writing: two tasks cannot take the same turn.
+        self._not_before = start + self._spacing
+        if start > now:
+            await io.sleep(start - now)
+
+    def pause(self, io: IO, seconds: float) -> None:
+        """Have everybody wait, from now on."""
+        self._not_before = max(self._not_before, io.now() + seconds)
+
+    def crowded(self) -> None:
+        """Space requests out further."""
+        self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _WIDEST_SPACING)
+
+    def eased(self) -> None:
+        """Let requests move closer again."""
+        self._spacing = self._spacing * 0.9 if self._spacing > _FIRST_SPACING / 4 else 0.0
+
+
+class Attempts:
+    """The tries of one request: says for each failure how long to wait, or that it was the last."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._waited = 0.0
+        self.made = 1
+
+    def wait_after(self, error: LadingError) -> float | None:
+        """Return the seconds to wait before the next try, or None if there is none."""
+        if self.made >= self._retries.tries or not is_passing(error):
+            if self.made > 1:
+                error.add_note(f"gave up after {self.made} tries")
+            return None
+        asked = asked_wait(error)
+        bound = min(self._retries.first_wait * 2.0 ** (self.made - 1), self._retries.longest_wait)
+        wait = random.uniform(0, bound) if asked is None else asked  # noqa: S311  # to spread load, not to hide
+        if wait > self._retries.longest_wait or self._waited + wait > self._retries.total:
+            return None
+        self._waited += wait
+        self.made += 1
+        return wait
+
+
+def is_passing(error: LadingError) -> bool:
+    """Say whether the same request may well succeed a little later."""
+    if isinstance(error, RegistryError):
+        return error.status in _RETRIED
+    return isinstance(error, ConnectionFailedError | TimedOutError) and error.temporary
+
+
+def is_crowded(error: LadingError) -> bool:
+    """Say whether a host asks to be left alone for a while."""
+    return isinstance(error, RegistryError) and error.status in _CROWDED
+
+
+def asked_wait(error: LadingError) -> float | None:
+    """Return the seconds that a host asked to wait, or None."""
+    return error.retry_after if isinstance(error, RegistryError) else None

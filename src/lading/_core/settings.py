@@ -1,0 +1,31 @@
+"""What a client was told, for all of its exchanges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lading._core.budgets import Budgets
+from lading._core.gate import Gate
+from lading._core.retry import Retries
+from lading._wire.messages import Headers
+from lading.events import EventHandler
+
+if TYPE_CHECKING:
+    from lading.auth.credentials import CredentialSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The bounds, rules and listeners of a client; `headers` are the user's own and may be secrets.
+
+    `credentials` gives the source of credentials when one is first needed.
+    """
+
+    emit: EventHandler
+    credentials: Callable[[], CredentialSource | None] = lambda: None
+    headers: Headers = field(default_factory=Headers)
+    budgets: Budgets = field(default_factory=Budgets)
+    gate: Gate = field(default_factory=Gate)
+    retries: Retries = field(default_factory=Retries)

@@ -1,0 +1,62 @@
+"""Which hosts and addresses are inside a private network (IANA special-purpose address registries).
+
+A host may be written as an address in spellings that only resolvers know; all of them are read here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+_NUMBER = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}", re.ASCII)
+# RFC 6052: a gateway takes these to the IPv4 address in their last 32 bits.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Names that mean this machine or its cloud's metadata service wherever they are resolved.
+_LOCAL_NAMES = ("localhost", "localhost.localdomain", "metadata", "metadata.google.internal", "instance-data")
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
+
+
+def is_private(host: str) -> bool:
+    """Say whether a host as it is written is, or can only be, inside a private network."""
+    name = host.lower().rstrip(".")
+    if name in _LOCAL_NAMES or name.endswith(_LOCAL_SUFFIXES):
+        return True
+    address = address_of(host)
+    return address is not None and not is_public_address(address)
+
+
+def is_public(address: str) -> bool:
+    """Say whether a peer's address, as the system spells it, is one of the public internet."""
+    return is_public_address(ipaddress.ip_address(address.partition("%")[0]))
+
+
+def is_public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Say whether an address is one of the public internet; addresses wrapped in IPv6 are looked at within."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public_address(inner)
+    return address.is_global and not address.is_multicast
+
+
+def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read a host as an address, also in the spellings that only resolvers know: `2852039166`, `0xA9.0376.1`."""
+    literal = host.strip("[]").partition("%")[0]
+    try:
+        return ipaddress.ip_address(literal)
+    except ValueError:
+        return _loose_ipv4(literal)
+
+
+def _loose_ipv4(text: str) -> ipaddress.IPv4Address | None:
+    """Read an IPv4 address as inet_aton(3) does: one to four numbers, the last one filling what is left."""
+    parts = text.lower().rstrip(".").split(".")
+    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
+        return None
+    *leading, last = (int(part, 16 if part[:2] == "0x" else 8 if part[0] == "0" else 10) for part in parts)
+    value = last
+    for place, number in enumerate(leading):
+        value += number << (24 - 8 * place)
+    return ipaddress.IPv4Address(value & 0xFFFFFFFF)

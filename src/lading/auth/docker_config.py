@@ -1,0 +1,297 @@
+"""Where docker and podman keep credentials, and what such a file says.
+
+Docker has `config.json` (docs.docker.com/reference/cli/docker/login), podman, buildah and skopeo have `auth.json`
+(containers-auth.json(5)); one grammar covers both. What is not known in it is left alone. A file that cannot be read
+is an error, never "no credentials": a push would go on as somebody else.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from binascii import a2b_base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lading import strict_json
+from lading._wire.display import quoted
+from lading.auth.credentials import Chain, Credential, CredentialSource, Found, Secret, Step, first
+from lading.auth.helpers import Helper
+from lading.auth.keys import matching
+from lading.errors import AuthError, DocumentError
+from lading.transports.proxies import Proxies
+
+LONGEST_FILE = 4 << 20
+"""Bytes that a file of credentials may have."""
+_VARIABLE = "DOCKER_AUTH_CONFIG"
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    auth: str = ""
+    username: str = ""
+    password: str = ""
+    identitytoken: str = ""
+    registrytoken: str = ""
+
+    def __repr__(self) -> str:
+        return "<entry of auths>"
+
+
+class _Proxy(msgspec.Struct, frozen=True, rename="camel"):
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
+
+    def __repr__(self) -> str:
+        return "<entry of proxies>"
+
+
+class _Document(msgspec.Struct, frozen=True, rename="camel"):
+    auths: dict[str, _Entry] = msgspec.field(default_factory=dict[str, _Entry])
+    cred_helpers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    creds_store: str = ""
+    http_headers: dict[str, str] = msgspec.field(name="HttpHeaders", default_factory=dict[str, str])
+    proxies: dict[str, _Proxy] = msgspec.field(default_factory=dict[str, _Proxy])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value of `auths`. `auth` is BASE64(USER:PASSWORD), and wins over the two parts."""
+
+    auth: Secret
+    username: str
+    password: Secret
+    identity_token: Secret
+    registry_token: Secret
+
+    @property
+    def holds_secrets(self) -> bool:
+        return any((self.auth, self.password, self.identity_token, self.registry_token))
+
+    def credential(self, place: str) -> Credential:
+        """Return what the entry says. Raises `AuthError`, which names the place and shows nothing of the entry."""
+        username, password = _decoded(self.auth, place) if self.auth else (self.username, self.password)
+        try:
+            return Credential(
+                username, password, identity_token=self.identity_token, registry_token=self.registry_token
+            )
+        except ValueError as error:
+            raise AuthError(f"{place}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class DockerConfig:
+    """What a file of credentials says. `place` is how messages call the file.
+
+    `http_headers` are for every registry; `proxies` are by the name that docker gives to a daemon, or `default`.
+    """
+
+    place: str
+    auths: Mapping[str, Entry] = field(repr=False)
+    helpers: Mapping[str, str]
+    store: str
+    http_headers: tuple[tuple[str, Secret], ...]
+    proxies: Mapping[str, Proxies] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, content: bytes, place: str) -> DockerConfig:
+        """Read the text of a file. Raises `AuthError`, which says where it is broken and shows nothing of it."""
+        document = _typed(read_tree(content, place), place)
+        return cls(
+            place,
+            {text: _entry(entry) for text, entry in document.auths.items()},
+            document.cred_helpers,
+            document.creds_store,
+            tuple((name, Secret(value)) for name, value in document.http_headers.items()),
+            {
+                name: Proxies(each.http_proxy, each.https_proxy, each.no_proxy)
+                for name, each in document.proxies.items()
+            },
+        )
+
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether somebody who can read the file learns anything that he should not."""
+        return bool(self.http_headers) or any(entry.holds_secrets for entry in self.auths.values())
+
+    def helper_of(self, registry: str) -> Helper | None:
+        """Return the helper that is to keep the credentials of a whole registry, if any is."""
+        for _, _, name in matching(self.helpers, registry, ""):
+            return Helper(name)
+        return Helper(self.store) if self.store else None
+
+    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+        """Look at what the file has for a repository.
+
+        The longest namespace goes first; of the same length a helper before `credsStore`, and that before an entry.
+        Raises `AuthError`.
+        """
+        nothing = True
+        for place, answerer in self._answerers(registry, repository):
+            nothing = False
+            step = self._ask(answerer, place, registry)
+            yield step
+            if step.found is not None:
+                return
+        if nothing:
+            yield Step(self.place, f"says nothing of {registry}")
+
+    def _answerers(self, registry: str, repository: str) -> list[tuple[str, str | Entry]]:
+        found: list[tuple[int, int, str, str | Entry]] = [
+            (-len(key.namespace), 0, f"credHelpers[{quoted(text)}]", name)
+            for key, text, name in matching(self.helpers, registry, repository)
+        ]
+        if self.store:
+            found.append((0, 1, "credsStore", self.store))
+        found += [
+            (-len(key.namespace), 2, f"auths[{quoted(text)}]", entry)
+            for key, text, entry in matching(self.auths, registry, repository)
+        ]
+        found.sort(key=lambda each: each[:2])
+        return [(f"{self.place}, {name}", answerer) for _, _, name, answerer in found]
+
+    def _ask(self, answerer: str | Entry, place: str, registry: str) -> Step:
+        if isinstance(answerer, str):
+            helper = Helper(answerer)
+            found = helper.find(registry)
+            if found is None:
+                return Step(place, f"names {helper.program}, which has nothing for {registry}")
+            source = f"{helper.program}, named by {place}"
+            outcome = f"names {helper.program}, which has {found.credential.description}"
+            return Step(place, outcome, Found(found.credential, source, self.warnings))
+        credential = answerer.credential(place)
+        if credential.is_empty:
+            return Step(place, "holds no secret")
+        return Step(place, f"holds {credential.description}", Found(credential, place, self.warnings))
+
+
+class ConfigFile:
+    """The file at a path, read anew for every question. One that does not exist has no credentials."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> DockerConfig | None:
+        """Read the file; None if there is none. Raises `AuthError`."""
+        try:
+            with self.path.open("rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                content = file.read(LONGEST_FILE + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise AuthError(f"cannot read {self.path}: {error.strerror or error}") from error
+        if len(content) > LONGEST_FILE:
+            raise AuthError(f"{self.path} is larger than {LONGEST_FILE} bytes: that is no file of credentials")
+        config = DockerConfig.parse(content, str(self.path))
+        if mode & 0o077 == 0 or not config.holds_secrets:
+            return config
+        warning = f"others may read the secrets in {self.path} (mode {mode:04o}): chmod 600 {self.path}"
+        return replace(config, warnings=(warning,))
+
+    def find(self, registry: str, repository: str, /) -> Found | None:
+        return first(self.search(registry, repository))
+
+    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+        config = self.read()
+        if config is None:
+            yield Step(str(self.path), "does not exist")
+        else:
+            yield from config.search(registry, repository)
+
+
+class _Variable:
+    """The content of a file in the environment, as Docker and GitLab's runners have it."""
+
+    def __init__(self, name: str, content: str) -> None:
+        self._place = f"${name}"
+        self._content = content
+
+    def find(self, registry: str, repository: str, /) -> Found | None:
+        return first(self.search(registry, repository))
+
+    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+        content = self._content.encode("utf-8", "surrogateescape")
+        yield from DockerConfig.parse(content, self._place).search(registry, repository)
+
+
+def places(environment: Mapping[str, str], home: Path, user: int) -> tuple[Path, ...]:
+    """Return the paths where credentials may be kept, in the order in which they are looked at.
+
+    A file that `REGISTRY_AUTH_FILE` names comes first. What is logged in with is written to the first one.
+    """
+    named = environment.get("REGISTRY_AUTH_FILE")
+    docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
+    runtime = environment.get("XDG_RUNTIME_DIR")
+    settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    return (
+        *([Path(named)] if named else []),
+        docker / "config.json",
+        (Path(runtime) / "containers" if runtime else Path("/run/containers", str(user))) / "auth.json",
+        settings / "containers" / "auth.json",
+    )
+
+
+def own_places() -> tuple[Path, ...]:
+    """Return `places` for the environment, the home directory and the user of this process."""
+    return places(os.environ, Path(os.path.expanduser("~")), os.getuid())  # noqa: PTH111  # never raises
+
+
+def kept() -> Chain:
+    """Return what docker, podman and their credential helpers keep for this user.
+
+    `DOCKER_AUTH_CONFIG`, which holds the text of a file, is looked at before the files.
+    """
+    content = os.environ.get(_VARIABLE)
+    files: list[CredentialSource] = [ConfigFile(path) for path in own_places()]
+    return Chain([_Variable(_VARIABLE, content), *files] if content else files)
+
+
+def read_tree(content: bytes, place: str) -> dict[str, Any]:
+    """Read the JSON of a file of credentials; an empty file is an empty object.
+
+    Raises `AuthError`, which says where it is broken and shows nothing of it.
+    """
+    if not content.strip():
+        return {}
+    try:
+        tree = strict_json.parse(content, place)
+    except DocumentError as error:
+        tree, fault = None, str(error)
+    else:
+        fault = f"{place} is invalid: it is no object"
+    if not isinstance(tree, dict):
+        # Raised outside of the handler: what the parser raised holds the text, and must not be its context.
+        raise AuthError(fault)
+    return tree
+
+
+def _typed(tree: dict[str, Any], place: str) -> _Document:
+    try:
+        return strict_json.typed(tree, _Document, place)
+    except DocumentError as error:
+        raise AuthError(str(error)) from None
+
+
+def _entry(raw: _Entry) -> Entry:
+    return Entry(
+        Secret(raw.auth), raw.username, Secret(raw.password), Secret(raw.identitytoken), Secret(raw.registrytoken)
+    )
+
+
+def _decoded(auth: Secret, place: str) -> tuple[str, Secret]:
+    try:
+        # Some programs break the text into lines, and some fill the password up with NULs, as Docker once did.
+        pair = a2b_base64("".join(auth.reveal().split()), strict_mode=True).decode().rstrip("\0")
+    except ValueError:
+        pair = ""
+    username, colon, password = pair.partition(":")
+    if not colon:
+        # Raised outside of the handler: a decoding error holds the secret, and must not be its context.
+        raise AuthError(f"{place}: auth is not BASE64(USER:PASSWORD) in UTF-8: log in again")
+    return username, Secret(password)

@@ -1,0 +1,68 @@
+"""What a key of a credentials file stands for, and which repositories it covers.
+
+A key is `HOST[:PORT]`, with a namespace behind it where several accounts share a registry (containers-auth.json(5)), or
+the base URL of an API, which is how Docker has always spelled its Hub. Hosts and ports are compared as they stand: a
+key that is spelled in any other way (upper case, a dot at its end, `:443`) is the key of some other registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from lading.names import name_fault, registry_fault
+from lading.reference import DOCKER_HUB, RegistryName
+
+_HUB_SERVER: Final = "https://index.docker.io/v1/"
+_SCHEMES = ("https://", "http://")
+# A base URL is told from a namespace by its scheme or by the slash at its end: `ghcr.io/v2` is the account `v2`.
+_BASE_PATHS = frozenset({"", "v1/", "v2/"})
+_URL_BASE_PATHS = _BASE_PATHS | {"v1", "v2"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A registry, by its canonical name, or the part of it below a namespace."""
+
+    registry: str
+    namespace: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Key | None:
+        """Read a key; None if it can be the key of no registry. Takes time linear in the text."""
+        scheme = next((scheme for scheme in _SCHEMES if text.startswith(scheme)), "")
+        host, _, path = text[len(scheme) :].partition("/")
+        if host != host.lower() or registry_fault(host) is not None:
+            return None
+        if path in (_URL_BASE_PATHS if scheme else _BASE_PATHS):
+            return cls(RegistryName(host).name)
+        namespace = path.removesuffix("/")
+        return None if name_fault(namespace) is not None else cls(RegistryName(host).name, namespace)
+
+    def covers(self, registry: str, repository: str) -> bool:
+        """Tell whether a repository is in the registry, and the namespace, of this key. Namespaces end at a slash."""
+        if self.registry != registry:
+            return False
+        return not self.namespace or f"{repository}/".startswith(f"{self.namespace}/")
+
+    def __str__(self) -> str:
+        """Spell the key as docker, podman and the helpers find it."""
+        return f"{self.registry}/{self.namespace}" if self.namespace else server(self.registry)
+
+
+def server(registry: str) -> str:
+    """Return the name by which docker and the helpers keep the credentials of a whole registry."""
+    return _HUB_SERVER if registry == DOCKER_HUB else registry
+
+
+def matching(entries: Mapping[str, T], registry: str, repository: str) -> list[tuple[Key, str, T]]:
+    """Return the entries whose keys cover a repository: key, its text, value.
+
+    The longest namespace comes first; of several spellings of one key, the canonical one.
+    """
+    parsed = ((Key.parse(text), text, value) for text, value in entries.items())
+    found = [(key, text, value) for key, text, value in parsed if key is not None and key.covers(registry, repository)]
+    return sorted(found, key=lambda entry: (-len(entry[0].namespace), entry[1] != str(entry[0])))

@@ -1,0 +1,175 @@
+"""How a login is kept, and how it is given up.
+
+Into the credential helper, if the file names one for the registry; else into the file, where anybody who may read the
+file can read it. What else is in the file stays as it is, its order and what is not known here included.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lading import strict_json
+from lading._io.files import refusals
+from lading.auth.credentials import Credential
+from lading.auth.docker_config import ConfigFile, DockerConfig
+from lading.auth.keys import Key, server
+from lading.errors import StorageError
+
+_SECONDS = 30.0
+_WAIT = 0.02
+_INDENT = re.compile(rb"^ +", re.MULTILINE)
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a login went, and whether it can be read there by whoever can read the file."""
+
+    place: str
+    in_clear: bool
+
+
+class Logins:
+    """The logins of a file of credentials, which need not exist yet.
+
+    Every method raises `AuthError` for a file that is broken or a helper that fails, and `StorageError`. A file that is
+    a symbolic link stays one: what it leads to is replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def store(self, registry: str, credential: Credential) -> Kept:
+        """Keep a credential for a whole registry, in place of any other."""
+        config = ConfigFile(self.path).read()
+        helper = None if config is None else config.helper_of(registry)
+        entry: dict[str, str] = {}
+        if helper is None:
+            entry = _entry(credential)
+        else:
+            helper.store(registry, credential)
+        with self._changing() as auths:
+            # As docker does it, an empty entry marks a login that is with a helper.
+            for text in _spellings(auths, registry):
+                if text != server(registry):
+                    del auths[text]
+            auths[server(registry)] = entry
+        if helper is None:
+            return Kept(str(self.path), in_clear=True)
+        return Kept(helper.program, in_clear=False)
+
+    def erase(self, registry: str) -> tuple[str, ...]:
+        """Drop the credential for a whole registry; return where there was something to drop."""
+        config = ConfigFile(self.path).read()
+        if config is None:
+            return ()
+        places: list[str] = []
+        helper = config.helper_of(registry)
+        if helper is not None and helper.find(registry) is not None:
+            helper.erase(registry)
+            places.append(helper.program)
+        if _spellings(config.auths, registry):
+            with self._changing() as auths:
+                for text in _spellings(auths, registry):
+                    del auths[text]
+            places.append(str(self.path))
+        return tuple(places)
+
+    @contextmanager
+    def _changing(self) -> Generator[dict[str, Any]]:
+        """Give `auths` to be changed, to one process at a time, and write the file when that is done."""
+        target = Path(os.path.realpath(self.path))
+        with refusals(f"cannot write {target}"):
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(target.with_name(f"{target.name}.lock")):
+                before = target.read_bytes() if target.exists() else b""
+                DockerConfig.parse(before, str(target))
+                tree: dict[str, Any] = strict_json.parse_verbatim(before) if before.strip() else {}
+                auths = tree.setdefault("auths", {}) or {}
+                yield auths
+                tree["auths"] = auths
+                _replace(target, _written(tree))
+
+
+def _entry(credential: Credential) -> dict[str, str]:
+    entry = {
+        "auth": credential.basic().removeprefix("Basic ") if credential.username or credential.password else "",
+        "identitytoken": credential.identity_token.reveal(),
+        "registrytoken": credential.registry_token.reveal(),
+    }
+    return {name: value for name, value in entry.items() if value}
+
+
+def _spellings(auths: Mapping[str, object], registry: str) -> list[str]:
+    return [text for text in auths if Key.parse(text) == Key(registry)]
+
+
+def _written(tree: dict[str, Any]) -> bytes:
+    """Write JSON as docker and podman do, with tabs."""
+    lines = msgspec.json.format(strict_json.encode(tree), indent=1)
+    return _INDENT.sub(lambda blanks: b"\t" * len(blanks[0]), lines) + b"\n"
+
+
+@contextmanager
+def _locked(path: Path) -> Generator[None]:
+    """Hold a lock that falls back by itself when the process dies. Its file stays: removing it would split the lock."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + _SECONDS
+        while not _taken(descriptor):
+            if time.monotonic() > deadline:
+                raise StorageError(
+                    f"{path} has been locked for {_SECONDS:g} s: another login hangs", errno=errno.EAGAIN
+                )
+            time.sleep(_WAIT)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file at once, for its owner alone to read; the old one stays if that fails."""
+    part = path.with_name(f".{secrets.token_hex(16)}.part")
+    descriptor = os.open(part, _CREATE, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _keep_owner(file.fileno(), path)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _keep_owner(descriptor: int, path: Path) -> None:
+    """Leave the file to whom it belongs when root logs in for somebody else."""
+    with suppress(FileNotFoundError, PermissionError):
+        owner = path.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -1,0 +1,111 @@
+"""What a token is to allow (github.com/distribution/distribution, docs/content/spec/auth/scope.md).
+
+A scope is asked for before the registry has said what it needs, and never wider than the request at hand. Where
+registries differ, they say so in their challenge: some delete under `delete`, others under `push` or `*`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lading._wire import endpoints
+from lading._wire.endpoints import Endpoint
+
+# A resource name may have a host with a port, so actions stand behind the last colon.
+_SCOPE = re.compile(r"([a-z0-9()]+:[\x21\x23-\x5b\x5d-\x7e]+):([A-Za-z*]+(?:,[A-Za-z*]+)*)", re.ASCII)
+# RFC 6749, section 3.3, without the colon.
+_WORD = re.compile(r"[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]+", re.ASCII)
+_LONGEST = 512
+_MOST = 8
+_EVERYTHING = "*"
+
+PULL: Final = frozenset({"pull"})
+PUSH: Final = frozenset({"pull", "push"})
+DELETE: Final = frozenset({"delete"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A resource, such as `repository:acme/app`, and actions on it.
+
+    Some registries use a word of their own in place of a scope; that is a resource without actions.
+    """
+
+    resource: str
+    actions: frozenset[str] = frozenset()
+
+    @classmethod
+    def repository(cls, name: str, actions: frozenset[str]) -> Scope:
+        """Make the scope of a repository."""
+        return cls(f"repository:{name}", actions)
+
+    def covers(self, other: Scope) -> bool:
+        """Tell whether a token for this scope will do for the other one."""
+        return self.resource == other.resource and (_EVERYTHING in self.actions or self.actions >= other.actions)
+
+    def __str__(self) -> str:
+        return f"{self.resource}:{','.join(sorted(self.actions))}" if self.actions else self.resource
+
+
+CATALOG: Final = Scope("registry:catalog", frozenset({_EVERYTHING}))
+
+
+def parse_scopes(text: str) -> tuple[Scope, ...]:
+    """Read the scopes of a challenge, separated by blanks. What cannot be a scope is left out; eight are read at most.
+
+    Takes time linear in the text.
+    """
+    found: list[Scope] = []
+    for word in text.split(None, _MOST)[:_MOST]:
+        scope = _SCOPE.fullmatch(word) if len(word) <= _LONGEST else None
+        if scope is not None:
+            found.append(Scope(scope[1], frozenset(scope[2].split(","))))
+        elif len(word) <= _LONGEST and _WORD.fullmatch(word):
+            found.append(Scope(word))
+    return tuple(found)
+
+
+def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
+    """Return one scope a resource, with the actions of all, in the order in which the resources come first."""
+    actions: dict[str, frozenset[str]] = {}
+    for scope in scopes:
+        actions[scope.resource] = actions.get(scope.resource, frozenset()) | scope.actions
+    return tuple(Scope(resource, allowed) for resource, allowed in actions.items())
+
+
+def wanted(endpoint: Endpoint, name: str = "", mount_from: str | None = None) -> tuple[Scope, ...]:
+    """Return the scopes that a request to an endpoint needs, the repository that it acts on first."""
+    if endpoint is endpoints.LIST_REPOSITORIES:
+        return (CATALOG,)
+    if not name:
+        return ()
+    scope = Scope.repository(name, _actions(endpoint))
+    if endpoint is endpoints.MOUNT_BLOB and mount_from is not None:
+        return merged((scope, Scope.repository(mount_from, PULL)))
+    return (scope,)
+
+
+def asked(wanted: Iterable[Scope], stated: str | None) -> tuple[Scope, ...]:
+    """Return the scopes to ask for, given what is wanted and what the challenge states.
+
+    What is wanted comes first: some token servers read one scope only. For anything beyond a pull the registry's own
+    word on the repository replaces ours. Further repositories are asked for with no more than the wanted actions: a
+    registry behind another name challenges for the name it knows.
+    """
+    own, given = tuple(wanted), {scope.resource: scope for scope in merged(parse_scopes(stated or ""))}
+    scopes = [scope if scope.actions == PULL else given.get(scope.resource, scope) for scope in own]
+    allowed = frozenset[str]().union(*(scope.actions for scope in own))
+    for scope in own:
+        given.pop(scope.resource, None)
+    further = (Scope(scope.resource, scope.actions & allowed) for scope in given.values() if scope.actions)
+    words = (scope for scope in given.values() if not scope.actions)
+    return (*scopes, *(scope for scope in further if scope.actions), *words)
+
+
+def _actions(endpoint: Endpoint) -> frozenset[str]:
+    if endpoint.method == "DELETE":
+        return DELETE
+    return PULL if endpoint.method == "GET" and endpoint is not endpoints.UPLOAD_STATUS else PUSH

@@ -1,0 +1,54 @@
+"""The pytest plugin: registries, faults and dialogues as fixtures (docs/testing.md).
+
+pytest imports this module in every run of everybody who has lading installed: it imports the rest when a fixture asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from lading import Transport
+    from lading.testing import Dialogue, Setup, TestRegistry
+
+
+@pytest.fixture
+def lading_registry(lading_registries: Callable[..., TestRegistry]) -> TestRegistry:
+    """Give an empty registry on a free port of loopback, to which faults can be ordered."""
+    return lading_registries()
+
+
+@pytest.fixture
+def lading_registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., TestRegistry]]:
+    """Give a function that makes such registries, each from a `lading.testing.Setup` if one is given."""
+    from lading.testing import serving
+
+    with ExitStack() as stack:
+
+        def make(setup: Setup | None = None) -> TestRegistry:
+            return stack.enter_context(serving(tmp_path_factory.mktemp("registry"), setup))
+
+        yield make
+
+
+@pytest.fixture
+def lading_registry_direct(tmp_path_factory: pytest.TempPathFactory) -> tuple[TestRegistry, Transport]:
+    """Give an empty registry, `https://registry.example`, and the transport that reaches it without a socket."""
+    from lading.testing import direct
+
+    return direct(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture
+def lading_dialogue() -> Iterator[tuple[Dialogue, Transport]]:
+    """Give a dialogue to be scripted and the transport to it; whether it took place is asserted after the test."""
+    from lading.testing import Dialogue
+    from lading.transports.direct import DirectTransport
+
+    dialogue = Dialogue()
+    yield dialogue, DirectTransport(dialogue)
+    dialogue.finish()
