@@ -40,6 +40,7 @@ lint: .venvs/lint-$(NEWEST)/ready
 	$(LINT)/basedpyright --pythonpath $(LINT)/python
 	$(LINT)/lint-imports --no-logo
 	$(LINT)/python scripts/blocking_face.py --check
+	$(LINT)/python scripts/specification.py --check
 	$(LINT)/towncrier build --draft --version unreleased >/dev/null
 
 test-%: .venvs/test-%/ready
@@ -50,6 +51,7 @@ format: .venvs/lint-$(NEWEST)/ready
 	$(LINT)/ruff format
 	$(LINT)/ruff check --fix
 	$(LINT)/python scripts/blocking_face.py
+	$(LINT)/python scripts/specification.py
 
 coverage: .venvs/test-$(NEWEST)/ready
 	.venvs/test-$(NEWEST)/bin/python -m coverage erase

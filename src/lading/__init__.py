@@ -52,6 +52,13 @@ if TYPE_CHECKING:
         Response as Response,
         Source as Source,
     )
+    from lading.auth.credentials import (
+        Chain as Chain,
+        Credential as Credential,
+        CredentialSource as CredentialSource,
+        Explicit as Explicit,
+        Found as Found,
+    )
     from lading.descriptor import Descriptor as Descriptor
     from lading.digest import Digest as Digest
     from lading.documents import (
@@ -156,6 +163,7 @@ _HOMES = {
     "lading._io.base": ("Cancellation", "Transport"),
     "lading._wire.answers": ("Extension",),
     "lading._wire.messages": ("Headers", "Origin", "Reader", "Request", "Response", "Source"),
+    "lading.auth.credentials": ("Chain", "Credential", "CredentialSource", "Explicit", "Found"),
     "lading.descriptor": ("Descriptor",),
     "lading.digest": ("Digest",),
     "lading.documents": (

@@ -16,6 +16,7 @@ from lading.media_types import ACCEPT, OCTET_STREAM
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Any, Self
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lading._core.budgets import Budgets
     from lading._core.gate import Gate
     from lading._core.manifests import AsyncManifests
+    from lading._core.recording import RecordedExchange
     from lading._core.referrers import AsyncReferrers
     from lading._core.registry import AsyncRegistry
     from lading._core.repository import AsyncRepository
@@ -133,6 +135,13 @@ class Client:
         `StorageError`.
         """
         return step(self._face.pull(reference, directory, platform=platform))
+
+    def record(self) -> AbstractContextManager[list[RecordedExchange]]:
+        """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
+
+        Its entries have the redacted request, and status and header fields of the answer as they came.
+        """
+        return self._face.record()
 
     def close(self) -> None:
         """Close every connection and give back the threads."""

@@ -34,6 +34,7 @@ HOLDERS = [
     Chain([Explicit({"ghcr.io": PLANTED})]),
     CONFIG,
     CONFIG.auths["ghcr.io"],
+    docker_config._Variable("DOCKER_AUTH_CONFIG", '{"auths": {"ghcr.io": {"identitytoken": "planted-14"}}}'),
     Token(Secret("planted-9"), (Scope("repository:a", PULL),), 0.0, 0.0, Secret("planted-10")),
     TokenKey(ORIGIN, "service", PLANTED),
     TokenRequest("service", (), (), PLANTED),

@@ -266,6 +266,13 @@ def test_the_places_of_docker_and_podman() -> None:
     ]
 
 
+def test_t_82_the_current_directory_is_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    relative = {"XDG_RUNTIME_DIR": "run", "XDG_CONFIG_HOME": "config"}
+    assert places(relative, Path("/home/alice"), 7) == places({}, Path("/home/alice"), 7)
+    monkeypatch.setenv("HOME", "somewhere")
+    assert all(path.is_absolute() for path in docker_config.own_places())
+
+
 def test_the_first_place_with_a_credential_answers(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home / "run"))
     written(home / ".docker" / "config.json", {"auths": {"ghcr.io": {"auth": auth("docker", "x")}}})

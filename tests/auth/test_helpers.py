@@ -49,7 +49,7 @@ def test_what_a_helper_prints(helper: WriteHelper, printed: str, expected: Crede
 def test_not_found_is_no_error(helper: WriteHelper, text: str) -> None:
     helper("x", f"echo '{text}'; exit 1")
     assert Helper("x").find("ghcr.io") is None
-    Helper("x").erase("ghcr.io")
+    assert not Helper("x").erase("ghcr.io")
     assert Helper("x").list() == {}
 
 
@@ -165,17 +165,26 @@ def test_a_login_is_stored_as_json_on_stdin(helper: WriteHelper, tmp_path: Path)
     helper("x", f'echo "$1" >>{tmp_path}/said; cat >>{tmp_path}/said; echo >>{tmp_path}/said')
     Helper("x").store("docker.io", Credential('al"ice', "ses\name"))
     Helper("x").store("ghcr.io", Credential("alice", identity_token="refresh"))
-    Helper("x").erase("ghcr.io")
     assert (tmp_path / "said").read_text().splitlines() == [
         "store",
         '{"ServerURL":"https://index.docker.io/v1/","Username":"al\\"ice","Secret":"ses\\name"}',
         "store",
         '{"ServerURL":"ghcr.io","Username":"<token>","Secret":"refresh"}',
-        "erase",
-        "ghcr.io",
     ]
     with pytest.raises(CredentialHelperError, match="docker-credential-x cannot keep a registry token"):
         Helper("x").store("ghcr.io", Credential(registry_token="t"))
+
+
+def test_a_login_is_erased_under_the_names_that_the_helper_has(helper: WriteHelper, tmp_path: Path) -> None:
+    helper(
+        "x",
+        'read -r server; if [ "$server" != docker.io ]; then echo credentials not found; exit 1\n'
+        f'elif [ "$1" = erase ]; then echo "$server" >>{tmp_path}/erased\n'
+        'else echo \'{"Username":"a","Secret":"s"}\'; fi',
+    )
+    assert Helper("x").erase("docker.io")
+    assert (tmp_path / "erased").read_text() == "docker.io\n"
+    assert not Helper("x").erase("ghcr.io")
 
 
 def test_a_login_that_a_helper_does_not_take_is_an_error_without_the_secret(helper: WriteHelper) -> None:

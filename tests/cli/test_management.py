@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lading import errors
-from lading.cli.faults import exit_code
 from lading.server.policy import Policy
 from lading.server.serving import running
 from tests.cli.process import Run
@@ -30,7 +28,7 @@ CODES = [
     ("NAME_INVALID", 400, 1),
     ("NAME_UNKNOWN", 404, 3),
     ("SIZE_INVALID", 400, 1),
-    ("UNAUTHORIZED", 403, 4),
+    ("UNAUTHORIZED", 401, 4),
     ("DENIED", 403, 4),
     ("UNSUPPORTED", 405, 1),
     ("TOOMANYREQUESTS", 429, 1),
@@ -169,7 +167,7 @@ def test_end_12a_referrers_are_listed_and_filtered(lading: Run, registry: str, c
         "artifactType": SBOM,
     }
     assert lading("referrers", f"{repository}:1", "--artifact-type", "application/other").lines == []
-    assert lading("referrers", f"{repository}:9").refused(3, "MANIFEST_UNKNOWN")
+    assert lading("referrers", f"{repository}:9").refused(3, "404")
 
 
 @pytest.mark.spec("catalog.client")
@@ -194,9 +192,8 @@ def test_catalog_a_registry_without_one_says_so(lading: Run, tmp_path: Path) -> 
 @pytest.mark.parametrize(("code", "status", "expected"), CODES, ids=[code for code, _, _ in CODES])
 def test_each_error_code_has_its_exit_code(lading: Run, code: str, status: int, expected: int) -> None:
     body = json.dumps({"errors": [{"code": code, "message": "because"}]}).encode()
-    head = f"HTTP/1.1 {status} No\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    with ScriptedServer(answers(head.encode() + body)) as server:
-        done = lading("resolve", f"{server.origin.authority}/a@{ABSENT}", "--retries", "0", "--json")
-    assert (done.code, done.stdout) == (expected, b"")
-    assert f": {status}" in done.stderr
-    assert exit_code(errors.UnsupportedError("x")) == 1
+    fields = f'Content-Type: application/json\r\nContent-Length: {len(body)}\r\nWWW-Authenticate: Basic realm="r"'
+    raw = f"HTTP/1.1 {status} No\r\n{fields}\r\n\r\n".encode() + body
+    with ScriptedServer(answers(raw)) as server:
+        done = lading("manifest", "pull", f"{server.origin.authority}/a:1", "--retries", "0")
+    assert done.refused(expected, f"manifests/1: {status} {code}: because")

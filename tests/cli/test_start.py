@@ -59,7 +59,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
         (["pusk"], "lading: there is no verb 'pusk': did you mean 'push'?"),
         (["frobnicate"], "lading: there is no verb 'frobnicate'"),
         (["manifest"], "lading manifest: one of these verbs must follow: pull, push, exists"),
-        (["blob", "mount"], "lading blob: one of these verbs must follow: pull, push, exists"),
+        (["blob", "copy"], "lading blob: one of these verbs must follow: pull, push, exists, mount, delete"),
         (["tags"], "lading tags: the following arguments are required: REPOSITORY"),
         (["tags", "a", "b"], "lading tags: unrecognized arguments: b"),
         (["tags", "a", "--plain"], "lading tags: unrecognized arguments: --plain"),

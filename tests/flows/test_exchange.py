@@ -8,7 +8,6 @@ from lading import (
     AsyncClient,
     DeniedError,
     Event,
-    ForbiddenRedirectError,
     ImageIndex,
     InvalidReferenceError,
     Manifest,

@@ -4,6 +4,8 @@ import pytest
 
 from lading import Digest, Headers, Origin, Request
 from lading._core.recording import RecordedExchange, Recorder
+from tests.flows.conftest import MakeClient
+from tests.support.transports import Canned, answer
 
 ORIGIN = Origin("https", "registry.example", 443)
 SECRET = "s3cret-value"
@@ -63,3 +65,17 @@ def test_t_08_secrets_of_a_request_are_not_recorded(field: str) -> None:
     assert exchange.sent.get(field) == "REDACTED"
     assert SECRET not in exchange.request
     assert SECRET not in repr(exchange)
+
+
+async def test_a_client_records_what_its_calls_sent_and_got(make_client: MakeClient) -> None:
+    wire = Canned(answer(307, Location="/elsewhere?sig=1"), answer(200, RateLimit_Remaining="9"), answer(200))
+    client = make_client(wire, headers={"X-Key": SECRET})
+    with client.record() as exchanges:
+        await client.registry("registry.example").ping()
+    await client.registry("registry.example").ping()
+    assert [(exchange.request, exchange.status) for exchange in exchanges] == [
+        ("GET registry.example/v2/", 307),
+        ("GET registry.example/elsewhere?sig=REDACTED", 200),
+    ]
+    assert exchanges[1].headers.get("ratelimit-remaining") == "9"
+    assert exchanges[0].sent.get("X-Key") == "REDACTED"

@@ -185,6 +185,12 @@ async def test_r_86_answers_that_mean_no_referrers_api_lead_to_the_tag(
     assert wire.requests[-1].target == KEPT
 
 
+async def test_q_ghcr_an_index_from_another_place_is_not_believed(make_client: MakeClient) -> None:
+    wire = Canned(answer(303, Location="https://web.example/packages"), index(entry("b")), index(entry("a")))
+    assert await listed(make_client(wire)) == digests("a")
+    assert wire.requests[-1].target == KEPT
+
+
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lading import Client, Gate, Retries
-from lading._io.base import step
+from lading._io.base import Handler, step
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Headers, Origin, Request
 from lading.auth.credentials import Credential
@@ -65,7 +65,7 @@ class World:
         signed = Faults(EmbeddedRegistry(self.root, io), io)
         signed.order(RefuseField("Authorization", _ONE_WAY_ONLY))
         self.store = Watch(signed)
-        sites = {f"https://{HOST}": self.registry, AUTH: self.auth, STORE: self.store}
+        sites: dict[str, Handler] = {f"https://{HOST}": self.registry, AUTH: self.auth, STORE: self.store}
         self.transport = DirectTransport(Sites(sites))
 
     def client(self, **options: Any) -> Client:

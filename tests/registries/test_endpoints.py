@@ -18,7 +18,6 @@ from lading import (
     DockerManifest,
     ImageIndex,
     ImageManifest,
-    LadingError,
     Manifest,
     ManifestUnknownError,
     NameUnknownError,
@@ -116,7 +115,10 @@ def test_end_4b_a_blob_at_once(place: Place, supports: Supports) -> None:
 
 def test_end_4c_a_sha512_blob(place: Place, supports: Supports) -> None:
     blobs = place.repository().blobs
-    assert supports("end-4c, end-6 sha512 blobs")
+    if not supports("end-4c, end-6 sha512 blobs"):
+        with pytest.raises(RejectedError):
+            blobs.push(b"sha512", algorithm="sha512")
+        return
     blob = blobs.push(b"sha512", algorithm="sha512")
     assert blob.digest == Digest.of(b"sha512", "sha512")
     assert blobs.pull(blob) == b"sha512"
@@ -206,7 +208,7 @@ def test_end_7a_a_sha512_manifest(place: Place, supports: Supports) -> None:
         repository.manifests.push(manifest)
         assert repository.manifests.pull(manifest.digest).raw == manifest.raw
     else:
-        with pytest.raises(LadingError):
+        with pytest.raises(DigestInvalidError):
             repository.manifests.push(manifest)
 
 
@@ -262,7 +264,10 @@ def test_end_9_a_deleted_manifest_takes_its_tags_along(place: Place, supports: S
     repository = place.repository()
     pushed = push_image(repository, "v1", "v2")
     kept = push_image(repository, "v3", note="another")
-    assert supports("end-9 deletion of manifests")
+    if not supports("end-9 deletion of manifests"):
+        with pytest.raises(UnsupportedError):
+            repository.manifests.delete(pushed.digest)
+        return
     repository.manifests.delete(pushed.digest)
     for name in (pushed.digest, "v1", "v2"):
         assert not repository.manifests.exists(name)
@@ -273,7 +278,10 @@ def test_end_10_a_deleted_blob_is_gone(place: Place, supports: Supports) -> None
     blobs = place.repository().blobs
     blob = blobs.push(b"deleted")
     blobs.push(b"kept")
-    assert supports("end-10 deletion of blobs")
+    if not supports("end-10 deletion of blobs"):
+        with pytest.raises(UnsupportedError):
+            blobs.delete(blob)
+        return
     blobs.delete(blob)
     assert not blobs.exists(blob)
     with pytest.raises(BlobUnknownError):
@@ -363,10 +371,12 @@ def test_end_5_a_chunk_out_of_order_is_refused(place: Place, supports: Supports)
 def test_end_14_a_cancelled_upload_is_gone(place: Place, supports: Supports) -> None:
     upload = place.repository().uploads.start()
     upload.patch(b"0123")
-    upload.cancel()
-    assert supports("end-14 cancelling an upload")
-    with pytest.raises(BlobUploadUnknownError):
-        upload.status()
+    upload.cancel()  # succeeds, whether or not the registry heeds it
+    if supports("end-14 cancelling an upload"):
+        with pytest.raises(BlobUploadUnknownError):
+            upload.status()
+    else:
+        assert upload.status() == 4
 
 
 def test_catalog(place: Place, supports: Supports) -> None:

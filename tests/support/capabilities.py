@@ -29,8 +29,8 @@ _HEAD = """# What registries support
 
 What the specification leaves to registries, tried out against each of them with lading's own client by
 `tests/registries/test_capabilities.py`, which also writes this page (`pytest tests/registries --write-tables`) and
-fails when it does not hold. Every endpoint works with all of them: where a registry lacks something, lading goes
-another way or raises `UnsupportedError`, and `tests/registries/test_endpoints.py` proves that for each.
+fails when it does not hold. Where a registry lacks something, lading goes another way if there is one, and else raises
+an error that says so: `tests/registries/test_endpoints.py` proves it for each endpoint and each registry.
 
 """
 

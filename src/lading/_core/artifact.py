@@ -8,29 +8,26 @@ marked in the way of the ORAS tools (`io.deis.oras.content.unpack`), which read 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Self
 
+from lading._core.arrival import Sink, receive
 from lading._core.blob_pushes import push_blob
-from lading._core.blobs import Take, receive
 from lading._core.exchange import Exchange
 from lading._core.manifests import AsyncManifests
 from lading._core.packing import pack_directory
-from lading._core.places import open_below
+from lading._core.sinks import PlacedFileSink, UnpackingSink
 from lading._core.titles import safe_title, title_key
-from lading._core.unpacking import unpack
-from lading._io.bulk import Arriving, pump
 from lading._io.files import FileSource, SpoolSource, temporary_file
 from lading._wire.messages import Source
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
 from lading.descriptor import Descriptor
-from lading.digest import Digest
 from lading.documents import ImageManifest, Manifest
-from lading.errors import DigestMismatchError, DocumentError, LimitExceededError, ProtocolError
+from lading.errors import DigestMismatchError, DocumentError
 from lading.media_types import OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM, check_media_type
 from lading.platform import Platform
 from lading.reference import Reference
@@ -145,10 +142,10 @@ async def pull_files(
 
     async def pull(entry: tuple[str, Descriptor]) -> Path:
         title, layer = entry
-        take: Take = partial(_take_file, directory, title)
+        sink: Callable[[], Sink] = partial(PlacedFileSink, directory, title)
         if layer.annotations.get(UNPACK) == "true":
-            take = partial(_take_directory, directory, title, layer.annotations.get(UNPACKED_DIGEST))
-        await receive(exchange, reference.repository, layer, take, title=title)
+            sink = partial(UnpackingSink, directory, title, layer.annotations.get(UNPACKED_DIGEST))
+        await receive(exchange, reference.repository, layer, sink, title=title)
         return directory / title
 
     return Pulled(manifest, tuple(await exchange.io.map(pull, titled.items(), limit=concurrency)))
@@ -192,26 +189,6 @@ def _manifest(artifact: Artifact, config: Descriptor, layers: list[Descriptor]) 
             annotations=dict(artifact.annotations),
         )
     )
-
-
-def _take_file(directory: Path, title: str, arriving: Arriving) -> None:
-    """Write a layer to its place below a directory."""
-    with open_below(directory, title) as place, place.create() as draft:
-        pump(arriving, draft.file.write)
-        draft.publish()
-
-
-def _take_directory(directory: Path, title: str, unpacked_digest: str | None, arriving: Arriving) -> None:
-    """Unpack a layer to its place below a directory while it arrives."""
-    content_digest = None if unpacked_digest is None else Digest(unpacked_digest)
-    try:
-        unpack(arriving, directory, title, content_digest=content_digest)
-    except LimitExceededError:
-        raise
-    except ProtocolError:
-        # An archive that was damaged on its way looks hostile; its digest tells which of the two it is.
-        arriving.drain()
-        raise
 
 
 def _titled(manifest: ImageManifest, reference: Reference) -> dict[str, Descriptor]:

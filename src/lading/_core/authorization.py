@@ -46,7 +46,8 @@ class Asking:
 
     @property
     def only_pulls(self) -> bool:
-        return all(scope.actions <= PULL for scope in self.scopes)
+        # What has no scope, such as end-1, is how a login is checked: nobody else will do.
+        return bool(self.scopes) and all(scope.actions <= PULL for scope in self.scopes)
 
 
 @dataclass(frozen=True, slots=True)

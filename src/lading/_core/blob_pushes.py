@@ -61,7 +61,7 @@ async def push_blob(
         return
     upload = None
     if mount_from is not None:
-        mounted, upload = await _try_mount(exchange, name, digest, mount_from)
+        mounted, upload = await try_mount(exchange, name, digest, mount_from)
         if mounted:
             exchange.emit(Skipped("push", digest, size, title))
             return
@@ -95,7 +95,7 @@ async def mount_blob(exchange: Exchange, name: str, digest: Digest, from_name: s
     return None
 
 
-async def _try_mount(exchange: Exchange, name: str, digest: Digest, from_name: str) -> tuple[bool, AsyncUpload | None]:
+async def try_mount(exchange: Exchange, name: str, digest: Digest, from_name: str) -> tuple[bool, AsyncUpload | None]:
     """Mount a blob if that is possible: return whether it was, and the upload that was opened instead, if any."""
     try:
         upload = await mount_blob(exchange, name, digest, from_name)

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
+from lading._core.arrival import receive
 from lading._core.blob_pushes import blob_exists, mount_blob, push_blob, push_blob_at_once
 from lading._core.exchange import Exchange
 from lading._core.refusals import unsupported_by
+from lading._core.sinks import FileSink
 from lading._core.stream import AsyncBlobStream, checked_size
-from lading._io.bulk import Arriving, pump, read_all
+from lading._io.bulk import read_all
 from lading._io.files import FileSource, SpoolSource
 from lading._wire import answers, endpoints, problems, requests
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import ProtocolError, RejectedError
-from lading.events import Progress
 from lading.media_types import OCTET_STREAM
-from lading.stores.durable import NewFile
 from lading.verification import Verifier
-
-Take: TypeAlias = Callable[[Arriving], None]
-"""What becomes of a blob that arrives: a blocking function that reads it to its end, or raises."""
 
 
 class AsyncBlobs:
@@ -95,8 +90,7 @@ class AsyncBlobs:
         A file of that name is replaced. `title` is what progress events call the content. Raises `BlobUnknownError`,
         `VerificationError` and `StorageError`; nothing is left behind then.
         """
-        verifier = await receive(self._exchange, self._name, blob, partial(_take_file, Path(path)), title=title)
-        return Descriptor(OCTET_STREAM, verifier.digest, verifier.seen)
+        return await receive(self._exchange, self._name, blob, partial(FileSink, Path(path)), title=title)
 
     async def push(
         self,
@@ -189,33 +183,3 @@ class AsyncBlobs:
 
 def _named(blob: str | Descriptor) -> tuple[Digest, int | None]:
     return (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
-
-
-async def receive(
-    exchange: Exchange,
-    name: str,
-    blob: str | Descriptor,
-    take: Take,
-    *,
-    title: str = "",
-) -> Verifier:
-    """Pull a blob by having `take`, in one thread from beginning to end, read what arrives and store it."""
-    digest, expected = _named(blob)
-    verifier = Verifier(digest, expected)
-    request = requests.pull_blob(exchange.origin, name, digest)
-    async with exchange.open(endpoints.PULL_BLOB, request) as body:
-        size = checked_size(request, body, expected)
-
-        def progress(offset: int) -> None:
-            exchange.emit(Progress("pull", digest, offset, size, title))
-
-        progress(0)
-        arriving = Arriving(body, verifier, progress)
-        await exchange.io.call(take, arriving, cancellation=body.cancellation)
-    return verifier
-
-
-def _take_file(path: Path, arriving: Arriving) -> None:
-    with NewFile(path.parent) as file:
-        pump(arriving, file.write)
-        file.publish(path)

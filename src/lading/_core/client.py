@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from lading._core.budgets import Budgets
 from lading._core.exchange import Exchange
 from lading._core.gate import Gate
+from lading._core.recording import RecordedExchange
 from lading._core.registry import AsyncRegistry
 from lading._core.repository import AsyncRepository
 from lading._core.retry import Retries
@@ -131,6 +133,13 @@ class AsyncClient:
         return await pull_files(
             self._exchange_of(parsed), parsed, Path(directory), platform=platform, concurrency=self._concurrency
         )
+
+    def record(self) -> AbstractContextManager[list[RecordedExchange]]:
+        """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
+
+        Its entries have the redacted request, and status and header fields of the answer as they came.
+        """
+        return self._settings.recorder.record()
 
     async def close(self) -> None:
         """Close every connection and give back the threads."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import zlib
 
-from lading._wire.messages import Headers
-from lading.errors import LimitExceededError, ProtocolError
+from lading._wire.messages import Headers, Reader
+from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError
 
+_PIECE = 64 << 10
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 
 
@@ -43,3 +44,33 @@ def decoded(content: bytes, headers: Headers, limit: int, what: str) -> bytes:
     if not decoder.eof or decoder.unused_data:
         raise ProtocolError(f"{what} is cut short within its {coding} coding")
     return plain
+
+
+class Decoded:
+    """A body whose one coding is undone while it is read, never more than the reader has room for."""
+
+    __slots__ = ("_body", "_decoder", "_held")
+
+    def __init__(self, body: Reader, coding: str) -> None:
+        self._body = body
+        self._decoder = zlib.decompressobj(_WINDOW[coding])
+        self._held = b""
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        wire = memoryview(bytearray(_PIECE))
+        while not self._decoder.eof:
+            held = self._held or bytes(wire[: self._body.readinto(wire) or 0])
+            try:
+                plain = self._decoder.decompress(held, len(buffer))
+            except zlib.error as error:
+                raise ProtocolError(f"a blob is said to be encoded, but is not: {error}") from error
+            self._held = self._decoder.unconsumed_tail
+            if plain:
+                buffer[: len(plain)] = plain
+                return len(plain)
+            if not held:
+                raise ConnectionFailedError("a blob was cut short within its content coding")
+        return 0
+
+    def close(self) -> None:
+        self._body.close()

@@ -244,6 +244,7 @@ class Exchange:
         body = await self.io.send(self._transport, request)
         if request.origin == self.origin and body.peer is not None:
             self._is_public = is_public(body.peer)
+        self.settings.recorder.note(request, body.status, body.headers)
         self.emit(Exchanged(problems.describe(request), body.status, self.io.now() - started))
         return request, body
 

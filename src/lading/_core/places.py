@@ -91,6 +91,10 @@ class Draft:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.discard()
+
+    def discard(self) -> None:
+        """Delete the file if it was not published."""
         if self._name is not None:
             with suppress(OSError):  # a full disk may refuse what is still in the buffer
                 self.file.close()

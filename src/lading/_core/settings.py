@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lading._core.budgets import Budgets
 from lading._core.gate import Gate
+from lading._core.recording import Recorder
 from lading._core.retry import Retries
 from lading._wire.messages import Headers
 from lading.events import EventHandler
@@ -29,3 +30,4 @@ class Settings:
     budgets: Budgets = field(default_factory=Budgets)
     gate: Gate = field(default_factory=Gate)
     retries: Retries = field(default_factory=Retries)
+    recorder: Recorder = field(default_factory=Recorder)

@@ -13,8 +13,8 @@ import msgspec
 
 from lading import strict_json
 from lading._core.exchange import Answer, Exchange
-from lading._core.gate import Passage
-from lading._wire import answers, endpoints, problems, requests, urls
+from lading._core.gate import Passage, Purpose
+from lading._wire import answers, endpoints, problems, requests
 from lading._wire.endpoints import Endpoint
 from lading._wire.messages import Origin, Request, Source
 from lading.descriptor import Descriptor
@@ -22,8 +22,8 @@ from lading.digest import Digest
 from lading.errors import (
     BlobUploadInvalidError,
     DigestMismatchError,
-    ForbiddenRedirectError,
     LadingError,
+    NotFoundError,
     ProtocolError,
     RangeNotSatisfiableError,
 )
@@ -128,7 +128,18 @@ class AsyncUpload:
         request = requests.finish_upload(*self._place(), whole, content, start=self.offset or None)
         answer = await self._ask(endpoints.FINISH_UPLOAD, request)
         check_stored(answer, whole)
+        if request.origin != self._exchange.origin:
+            await self._check_arrived(whole)
         return Descriptor(OCTET_STREAM, whole, self.offset + request.size)
+
+    async def _check_arrived(self, digest: Digest) -> None:
+        """After content went to another host, ask the registry whether it has it now."""
+        request = requests.resolve_blob(self._exchange.origin, self._name, digest)
+        try:
+            await self._exchange.read(endpoints.PULL_BLOB, request, limit=0)
+        except NotFoundError as error:
+            where = problems.describe(request)
+            raise ProtocolError(f"{where}: the upload to {self._passage.origin} did not bring the blob here") from error
 
     async def cancel(self) -> None:
         """Tell the registry that nothing more will come (end-14).
@@ -227,12 +238,7 @@ def opened(exchange: Exchange, name: str, answer: Answer) -> AsyncUpload:
 
 def place(exchange: Exchange, request: Request, location: str) -> Passage:
     """Decide where an upload goes on, given the `Location` in the answer to a request."""
-    origin, target = urls.resolve(request.origin, request.target, location)
-    if origin != exchange.origin:
-        raise ForbiddenRedirectError(
-            f"{problems.describe(request)}: the upload is to go to {origin}, another origin than the registry's"
-        )
-    return Passage(origin, target, secrets=True, public_only=False)
+    return exchange.admit(Purpose.UPLOAD, request, location)
 
 
 def check_stored(answer: Answer, digest: Digest) -> None:

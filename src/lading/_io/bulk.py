@@ -1,59 +1,62 @@
-"""The bulk lane: bytes between an open body and a file, in one blocking function that stays in one thread."""
+"""The bulk lane: bytes from an open body to a file, in one blocking function."""
 
 from __future__ import annotations
 
-import io
 import math
 import threading
 import time
 from collections.abc import Callable
 
 from lading._io.base import Body
-from lading.errors import LimitExceededError, TimedOutError
+from lading._wire.messages import Reader
+from lading.errors import LadingError, LimitExceededError, TimedOutError
 from lading.verification import Verifier
 
 PIECE = 1 << 20
 """Bytes in one read: large enough that Python costs microseconds a MiB, small enough to stay in the cache."""
 
 
-class Arriving(io.RawIOBase):
-    """A blob on its way, as a file object that ends only if the content was the right one.
+def pump(
+    body: Reader, write: Callable[[memoryview], object], verifier: Verifier, progress: Callable[[int], None]
+) -> None:
+    """Move a body to `write`, and hash it in a thread beside that.
 
-    Reading raises `VerificationError` in place of the end otherwise. `progress` is told the total of bytes after each
-    read. Closing it leaves the body open.
+    `progress` is told the total of bytes after each piece. When anything raises, exactly what the verifier has seen has
+    been written. The end is not judged: `Verifier.finish` does that.
     """
+    from concurrent.futures import Future, ThreadPoolExecutor
 
-    def __init__(self, body: Body, verifier: Verifier, progress: Callable[[int], None]) -> None:
-        super().__init__()
-        self._body = body
-        self._verifier = verifier
-        self._progress = progress
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview | bytearray, /) -> int:  # type: ignore[override]  # writable, as all are
-        view = memoryview(buffer)
-        count = self._body.readinto(view)
-        if not count:
-            self._verifier.finish()
-            return 0
-        self._verifier.update(view[:count])
-        self._progress(self._verifier.seen)
-        return count
-
-    def drain(self) -> None:
-        """Read to the end for the sake of verification alone."""
-        buffer = memoryview(bytearray(PIECE))
-        while self.readinto(buffer):
-            pass
+    spare, buffer = memoryview(bytearray(PIECE)), memoryview(bytearray(PIECE))
+    total = verifier.seen
+    with ThreadPoolExecutor(1, "lading") as hashing:
+        pending: Future[None] | None = None
+        failure: Exception | None = None
+        while failure is None:
+            count, failure = _fill(body, buffer)
+            if pending is not None:
+                pending.result()
+            if not count:
+                break
+            pending = hashing.submit(verifier.update, buffer[:count])
+            write(buffer[:count])
+            total += count
+            progress(total)
+            spare, buffer = buffer, spare
+        if pending is not None:
+            pending.result()
+    if failure is not None:
+        raise failure
 
 
-def pump(arriving: Arriving, write: Callable[[memoryview], object]) -> None:
-    """Write all of a blob. Raises `VerificationError` at its end if it is not the right one: drop it then."""
-    buffer = memoryview(bytearray(PIECE))
-    while count := arriving.readinto(buffer):
-        write(buffer[:count])
+def _fill(body: Reader, buffer: memoryview) -> tuple[int, Exception | None]:
+    """Fill a buffer as far as the body goes; what came before a failure is not lost."""
+    count = 0
+    try:
+        while count < len(buffer) and (read := body.readinto(buffer[count:])):
+            count += read
+    except LadingError as error:
+        return count, error
+    return count, None
 
 
 def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from lading._io import asyncio_loop
 from lading._io.base import Arguments, Body, Cancellation, T, Transport, U
+from lading._io.relay import Relay
 from lading._wire.messages import Request, Response
 
 _THREADS = 32
@@ -29,6 +30,9 @@ class AsyncIO:
 
     async def send(self, transport: Transport, request: Request) -> Body:
         cancellation = Cancellation()
+        if isinstance(request.body, Relay):
+            # The thread may be waiting for content to send, which another exchange brings.
+            cancellation.attach(request.body.cancellation.cancel)
         opened: list[Response] = []
 
         def exchange() -> Response:

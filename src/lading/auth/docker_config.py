@@ -116,7 +116,7 @@ class DockerConfig:
 
     @property
     def holds_secrets(self) -> bool:
-        """Whether somebody who can read the file learns anything that he should not."""
+        """Whether somebody who can read the file learns anything that they should not."""
         return bool(self.http_headers) or any(entry.holds_secrets for entry in self.auths.values())
 
     def helper_of(self, registry: str) -> Helper | None:
@@ -210,13 +210,13 @@ class _Variable:
 
     def __init__(self, name: str, content: str) -> None:
         self._place = f"${name}"
-        self._content = content
+        self._content = Secret(content)
 
     def find(self, registry: str, repository: str, /) -> Found | None:
         return first(self.search(registry, repository))
 
     def search(self, registry: str, repository: str, /) -> Iterator[Step]:
-        content = self._content.encode("utf-8", "surrogateescape")
+        content = self._content.reveal().encode("utf-8", "surrogateescape")
         yield from DockerConfig.parse(content, self._place).search(registry, repository)
 
 
@@ -226,20 +226,24 @@ def places(environment: Mapping[str, str], home: Path, user: int) -> tuple[Path,
     A file that `REGISTRY_AUTH_FILE` names comes first. What is logged in with is written to the first one.
     """
     named = environment.get("REGISTRY_AUTH_FILE")
-    docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
-    runtime = environment.get("XDG_RUNTIME_DIR")
-    settings = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    docker = environment.get("DOCKER_CONFIG") or home / ".docker"
+    # The XDG specification: a path that is not absolute is to be ignored.
+    absolute = {name: path for name, path in environment.items() if name.startswith("XDG_") and path.startswith("/")}
+    runtime = absolute.get("XDG_RUNTIME_DIR")
+    settings = absolute.get("XDG_CONFIG_HOME", home / ".config")
     return (
         *([Path(named)] if named else []),
-        docker / "config.json",
-        (Path(runtime) / "containers" if runtime else Path("/run/containers", str(user))) / "auth.json",
-        settings / "containers" / "auth.json",
+        Path(docker, "config.json"),
+        Path(runtime, "containers", "auth.json") if runtime else Path("/run/containers", str(user), "auth.json"),
+        Path(settings, "containers", "auth.json"),
     )
 
 
 def own_places() -> tuple[Path, ...]:
     """Return `places` for the environment, the home directory and the user of this process."""
-    return places(os.environ, Path(os.path.expanduser("~")), os.getuid())  # noqa: PTH111  # never raises
+    # Joined to the root, a home directory that is not known cannot lead into the current one.
+    home = Path("/", os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises where there is none
+    return places(os.environ, home, os.getuid())
 
 
 def kept() -> Chain:

@@ -67,10 +67,8 @@ class Helper:
 
     def find(self, registry: str) -> Found | None:
         """Return what the helper has for a registry, or None if it says that it has nothing."""
-        names = dict.fromkeys((server(registry), registry))
-        for name in names:
-            written = self._run("get", name, registry)
-            credential = None if written is None else self._credential(written, registry)
+        for name in _names(registry):
+            credential = self._credential(name, registry)
             if credential is not None:
                 return Found(credential, f"{self.program} for {name}")
         return None
@@ -85,10 +83,12 @@ class Helper:
         document = _Answer(server(registry), username, secret.reveal())
         self._run("store", msgspec.json.encode(document).decode(), registry)
 
-    def erase(self, registry: str) -> None:
-        """Have the helper drop what it has for a registry, if it has anything."""
-        for name in dict.fromkeys((server(registry), registry)):
+    def erase(self, registry: str) -> bool:
+        """Have the helper drop what it has for a registry; say whether it had anything."""
+        held = [name for name in _names(registry) if self._credential(name, registry) is not None]
+        for name in held:
             self._run("erase", name, registry)
+        return bool(held)
 
     def list(self) -> Mapping[str, str]:
         """Return the servers that the helper has credentials for, each with its user name."""
@@ -112,7 +112,10 @@ class Helper:
             error.add_note(f"echo {request} | {self.program} get   says why")
         raise error
 
-    def _credential(self, written: bytes, registry: str) -> Credential | None:
+    def _credential(self, name: str, registry: str) -> Credential | None:
+        written = self._run("get", name, registry)
+        if written is None:
+            return None
         answer = self._read(written, _Answer)
         key = Key.parse(answer.server)
         if key is not None and key.registry != registry:
@@ -136,3 +139,8 @@ class Helper:
             fault = str(error)
         # Raised outside of the handler: what the parser raised holds the secret, and must not be its context.
         raise CredentialHelperError(fault)
+
+
+def _names(registry: str) -> tuple[str, ...]:
+    """Return the names that a helper may keep a registry under: for Docker Hub, docker's first and then podman's."""
+    return tuple(dict.fromkeys((server(registry), registry)))

@@ -77,8 +77,7 @@ class Logins:
             return ()
         places: list[str] = []
         helper = config.helper_of(registry)
-        if helper is not None and helper.find(registry) is not None:
-            helper.erase(registry)
+        if helper is not None and helper.erase(registry):
             places.append(helper.program)
         if _spellings(config.auths, registry):
             with self._changing() as auths:

@@ -151,7 +151,7 @@ def _reply(content: bytes, realm: Origin) -> dict[str, Any]:
 
 
 def _lifetime(seconds: object) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+    if not isinstance(seconds, int | float):
         return _SHORTEST_LIFE
     return float(min(max(seconds, _SHORTEST_LIFE), _LONGEST_LIFE))
 

@@ -25,7 +25,7 @@ def start_upload(call: Call) -> Response:
 def mount_blob(call: Call) -> Response:
     """Answer end-11: a blob of another repository becomes one of this, or else an upload begins. Blocks.
 
-    Without `from`, any repository will do: here whoever may push may read them all.
+    Without `from`, any repository will do; where there are rights, the guard lets only those ask who may read them all.
     """
     digest = Digest(call.parameter("mount") or "")
     source = call.parameter("from")

@@ -63,6 +63,12 @@ class NewFile:
             while left:
                 left = left[os.write(self._descriptor, left) :]
 
+    def restart(self) -> None:
+        """Forget what was written."""
+        with refusals("write to", self._path):
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+
     def publish(self, final: Path) -> None:
         """Give the content its final name, replacing what had it, and return when that would survive a power cut."""
         with refusals("write", final):
@@ -133,7 +139,7 @@ def open_regular(path: Path) -> io.FileIO | None:
         if error.errno in _ABSENT:
             return None
         raise StorageError.because(f"cannot open {str(path)!r}", error) from error
-    if not _is_regular(descriptor):
+    if not is_regular(descriptor):
         os.close(descriptor)
         raise StorageError(f"{str(path)!r} is no regular file: remove it", errno=errno.EINVAL)
     return io.FileIO(descriptor)
@@ -192,7 +198,8 @@ def _create(directory: Path) -> tuple[int, Path]:
         os.close(descriptor)
 
 
-def _is_regular(descriptor: int) -> bool:
+def is_regular(descriptor: int) -> bool:
+    """Say whether an open file is a regular one: no directory, device or pipe."""
     try:
         return stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError:

@@ -177,6 +177,22 @@ class Layout:
         """Return the size of a blob in bytes, None if there is none."""
         return durable.regular_size(self.blob_path(digest))
 
+    def keep_blob(self, digest: Digest, size: int) -> bool:
+        """Say whether there is a blob of this size, and keep it from `lading.stores.garbage` as if it were new.
+
+        For whoever is about to push a manifest that names it.
+        """
+        path = self.blob_path(digest)
+        if durable.regular_size(path) != size:
+            return False
+        # Under the lock, so that no removal comes between the look and the touch.
+        with exclusive(self.path / _LOCK), durable.refusals("keep", path):
+            try:
+                os.utime(path, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+        return True
+
     def open_blob(self, digest: Digest) -> io.FileIO | None:
         """Open a blob, unbuffered and unverified; None if there is none."""
         return durable.open_regular(self.blob_path(digest))
@@ -270,6 +286,22 @@ class Layout:
         """Delete a blob; say whether there was one. Whoever has it open can read it to its end."""
         with exclusive(self.path / _LOCK):
             return self._unlink(digest)
+
+    def delete_unneeded(
+        self, digest: Digest, *, before: float, needs: Callable[[LayoutIndex, Digest], bool], dry_run: bool
+    ) -> int | None:
+        """Delete a blob if index.json does not need it and it was last touched `before` that time (of `time.time`).
+
+        Return its size in bytes, None if it stays. With `dry_run` it stays all the same.
+        """
+        with exclusive(self.path / _LOCK), durable.refusals("look at", self.blob_path(digest)):
+            if needs(self.index(), digest) or (size := self.blob_size(digest)) is None:
+                return None
+            if self.blob_path(digest).lstat().st_mtime >= before:
+                return None
+            if not dry_run:
+                self._unlink(digest)
+        return size
 
     def _inside(self, index: LayoutIndex, digest: Digest) -> Descriptor | None:
         child = self._nested.of(index).get(digest)

@@ -25,11 +25,11 @@ VERBS = {
     "blob pull": "write a blob",
     "blob push": "push a file as a blob",
     "blob exists": "exit with 0 if there is such a blob, 3 if not",
+    "blob mount": "take over a blob from another repository",
+    "blob delete": "delete a blob",
     "login": "check a user name and password, and keep them",
     "logout": "drop them",
     "auth explain": "show where credentials are looked for, and which are used",
-    "blob mount": "take over a blob from another repository",
-    "blob delete": "delete a blob",
     "serve": "run a registry over a directory",
     "demo": "show all of this on real content, against a registry of its own",
 }

@@ -1,0 +1,176 @@
+"""A blob on its way to where it is kept, through whatever happens on that way.
+
+A body that breaks off is asked for again from the byte where it broke (RFC 9110, section 14.2), its hash carried on. A
+server that ignores the range, or answers with another, is read from the start again. Content that turns out to be wrong
+is fetched once more, past any cache; then it is an error. Nothing is kept that is not verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from lading._core.codings import Decoded, coding_of
+from lading._core.exchange import Exchange
+from lading._core.retry import Attempts
+from lading._core.stream import checked_size
+from lading._io.base import Body
+from lading._io.bulk import pump
+from lading._wire import endpoints, fields, problems, requests
+from lading._wire.messages import Headers, Reader, Request
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import (
+    ConnectionFailedError,
+    ProtocolError,
+    RangeNotSatisfiableError,
+    TimedOutError,
+    VerificationError,
+)
+from lading.events import Progress, Retried
+from lading.media_types import OCTET_STREAM
+from lading.verification import Verifier
+
+# Bytes that make a broken answer one that got somewhere. They bound how many requests a server can make a blob cost.
+_PROGRESS = 64 << 10
+
+
+class Sink(Protocol):
+    """Where content goes. Blocking: every call happens in one thread or another, never in two at once."""
+
+    def write(self, piece: memoryview, /) -> object:
+        """Take the next piece whole."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        ...
+
+    def commit(self) -> None:
+        """Keep the content: it is verified."""
+        ...
+
+    def discard(self) -> None:
+        """Drop what was not kept. Called in the end in any case."""
+        ...
+
+
+async def receive(
+    exchange: Exchange,
+    name: str,
+    blob: str | Descriptor,
+    make_sink: Callable[[], Sink],
+    *,
+    title: str = "",
+) -> Descriptor:
+    """Pull a blob into a sink, which keeps it only if it is the right one; return what it is.
+
+    Raises `BlobUnknownError`, `VerificationError`, and whatever the sink raises.
+    """
+    digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
+    arrival = _Arrival(exchange, name, digest, size, title)
+    sink = await exchange.io.call(make_sink)
+    try:
+        await arrival.run(sink)
+        await exchange.io.call(sink.commit)
+    finally:
+        sink.discard()
+    return Descriptor(OCTET_STREAM, digest, arrival.verifier.seen)
+
+
+class _Arrival:
+    def __init__(self, exchange: Exchange, name: str, digest: Digest, expected: int | None, title: str) -> None:
+        self._exchange = exchange
+        self._name = name
+        self._digest = digest
+        self._expected = expected
+        self._title = title
+        self._size = expected
+        self._tag: str | None = None
+        self._again = self._decode = self._restarted = False
+        self.verifier = Verifier(digest, expected)
+
+    async def run(self, sink: Sink) -> None:
+        """Bring the blob into the sink, verified."""
+        attempts, mark = Attempts(self._exchange.settings.retries), 0
+        while True:
+            try:
+                await self._once(sink)
+            except (ConnectionFailedError, TimedOutError) as error:
+                if self.verifier.seen - mark >= _PROGRESS:
+                    # What moves on is not failing; only standing still counts.
+                    attempts, mark = Attempts(self._exchange.settings.retries), self.verifier.seen
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+                self._exchange.emit(Retried(self._what(), str(error), wait, attempts.made - 1))
+                await self._exchange.io.sleep(wait)
+            except RangeNotSatisfiableError:
+                self._begin_again(sink, f"{self._what()}: the rest of the blob cannot be had")
+            except VerificationError:
+                if self._again or self.verifier.seen == 0:
+                    raise
+                self._again = True
+                self._restart(sink)
+            else:
+                return
+
+    async def _once(self, sink: Sink) -> None:
+        """Read one answer to its end, or to where it breaks."""
+        if self._size is None or self.verifier.seen < self._size or self._size == 0:
+            async with self._exchange.open(endpoints.PULL_BLOB, self._request()) as body:
+                reader = self._accepted(body, sink)
+                self._progress(self.verifier.seen)
+                await self._exchange.io.call(
+                    pump, reader, sink.write, self.verifier, self._progress, cancellation=body.cancellation
+                )
+        self.verifier.finish()
+
+    def _request(self) -> Request:
+        offset = self.verifier.seen
+        origin = self._exchange.origin
+        request = requests.pull_blob(origin, self._name, self._digest, offset=offset, if_range=self._tag)
+        if not self._again:
+            return request
+        return replace(request, headers=request.headers + Headers([("Cache-Control", "no-cache")]))
+
+    def _accepted(self, body: Body, sink: Sink) -> Reader:
+        """Say how the content of an answer is to be read on."""
+        if body.status == 206:
+            self._check_part(body, sink)
+        elif self.verifier.seen:
+            self._restart(sink)
+        coding = coding_of(body.headers)
+        if coding is None and body.status != 206:
+            self._size = checked_size(self._request(), body, self._expected)
+        tag = body.headers.get("ETag")
+        self._tag = tag if tag is not None and tag.startswith('"') else None
+        if coding is None or not self._decode:
+            # Of an encoded answer the bytes as they come are tried first: the digest may well be theirs.
+            self._decode = coding is not None
+            return body
+        return Decoded(body, coding)
+
+    def _check_part(self, body: Body, sink: Sink) -> None:
+        part = fields.content_range(body.headers.get("Content-Range"))
+        if part is None or part.first != self.verifier.seen or part.size not in {None, self._size or part.size}:
+            self._begin_again(sink, f"{self._what()}: answered with another part of the blob than the one asked for")
+            raise ConnectionFailedError(f"{self._what()}: the answer was of no use")
+
+    def _begin_again(self, sink: Sink, why: str) -> None:
+        if self._restarted:
+            raise ProtocolError(why)
+        self._restarted = True
+        self._restart(sink)
+
+    def _restart(self, sink: Sink) -> None:
+        sink.restart()
+        self._tag = None
+        self.verifier = Verifier(self._digest, self._expected)
+
+    def _progress(self, offset: int) -> None:
+        self._exchange.emit(Progress("pull", self._digest, offset, self._size, self._title))
+
+    def _what(self) -> str:
+        return problems.describe(requests.pull_blob(self._exchange.origin, self._name, self._digest))

@@ -1,0 +1,1 @@
+"""Copies of content from one place to another."""

@@ -1,0 +1,40 @@
+"""How a failed copy says which side failed, and at what."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Protocol
+
+from lading.errors import CopyError, LadingError
+
+
+class Place(Protocol):
+    """A side of a copy."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+
+@contextmanager
+def failing(doing: str, place: Place) -> Generator[None]:
+    """Raise every error of the block as a `CopyError` that says what could not be done, and where.
+
+    The error is its cause, and the advice that it carries goes along.
+    """
+    try:
+        yield
+    except CopyError:
+        raise
+    except LadingError as error:
+        raise copy_error(doing, place, error) from error
+
+
+def copy_error(doing: str, place: Place, cause: LadingError) -> CopyError:
+    """Make the error of a copy."""
+    error = CopyError(f"cannot {doing} {place.name}: {cause}")
+    for note in getattr(cause, "__notes__", ()):
+        error.add_note(note)
+    return error

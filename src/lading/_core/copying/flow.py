@@ -1,0 +1,135 @@
+"""Content copied from one place to another, whole and byte for byte.
+
+A copy has three parts. First what is to be copied: the source is asked once what the tag stands for, and from then on
+by digests only, so that a tag that moves meanwhile changes nothing. Then the plan: what the destination has does not
+move. Then the transfer: blobs; manifests, each after what it names; and tags last, when everything is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lading._core.copying.collection import Collection
+from lading._core.copying.faults import copy_error, failing
+from lading._core.copying.plan import Copied, CopyOptions, Plan, Root
+from lading._core.copying.transfer import Transfer
+from lading._core.graph import Node
+from lading._core.settings import Settings
+from lading._io.base import IO
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex
+from lading.errors import DigestMismatchError, DocumentError
+from lading.events import Skipped
+from lading.media_types import (
+    DOCKER_FOREIGN_LAYER,
+    OCI_FOREIGN_LAYER,
+    OCI_FOREIGN_LAYER_GZIP,
+    OCI_FOREIGN_LAYER_ZSTD,
+    is_index,
+)
+from lading.targets import Readable, Writable
+
+_FOREIGN = frozenset({DOCKER_FOREIGN_LAYER, OCI_FOREIGN_LAYER, OCI_FOREIGN_LAYER_GZIP, OCI_FOREIGN_LAYER_ZSTD})
+
+
+class Copying:
+    """Copies between two places, any number of manifests one after another.
+
+    `image_only` says that the destination takes no index.
+    """
+
+    def __init__(
+        self,
+        io: IO,
+        settings: Settings,
+        source: Readable,
+        destination: Writable,
+        options: CopyOptions,
+        *,
+        concurrency: int,
+        image_only: bool = False,
+    ) -> None:
+        self._io = io
+        self._settings = settings
+        self._source = source
+        self._destination = destination
+        self._options = options
+        self._concurrency = concurrency
+        self._image_only = image_only
+
+    async def copy(self, name: str | None, tags: Sequence[str] = (), *, expected: Digest | None = None) -> Copied:
+        """Copy what a tag or digest of the source stands for, and have tags of the destination stand for it.
+
+        Raises `CopyError`, whose cause is the error of one side, or a `DigestMismatchError` if the manifest is not the
+        `expected` one.
+        """
+        with failing(f"resolve {name or 'the manifest'} in", self._source):
+            root = await self._source.resolve(name)
+            if self._image_only and is_index(root.media_type):
+                root = await self._one_image(root)
+        collection = Collection(
+            self._io, self._source, self._options, self._settings.emit, concurrency=self._concurrency
+        )
+        await collection.add(Root(root, tuple(tags)))
+        copied = collection.roots[0].descriptor
+        if expected is not None and copied.digest != expected:
+            message = f"the manifest is {copied.digest}, not {expected}: nothing was copied"
+            mismatch = DigestMismatchError(message, expected=expected, actual=copied.digest)
+            raise copy_error("copy to", self._destination, mismatch) from mismatch
+        plan = await self._plan(Plan.of(collection.graph, collection.roots))
+        if not self._options.dry_run:
+            transfer = Transfer(
+                self._io, self._settings, self._source, self._destination, concurrency=self._concurrency
+            )
+            await transfer.carry_out(plan)
+        return Copied(copied, plan.steps())
+
+    async def _one_image(self, index: Descriptor) -> Descriptor:
+        """Choose the image to be copied to a place that takes no index."""
+        manifest = await self._source.pull_manifest(index)
+        if len(self._options.platforms) != 1:
+            raise DocumentError(f"{index.digest} is an index, where one image has to be chosen: give one platform")
+        chosen: Descriptor = manifest.expect(ImageIndex).document.choose(self._options.platforms[0])
+        return chosen
+
+    async def _plan(self, plan: Plan) -> Plan:
+        """Ask the destination for everything, however much of it came with what is there already.
+
+        Some registries take an index without its images, and a copy for some platforms leaves such.
+        """
+
+        async def decide_blob(blob: Descriptor) -> None:
+            await self._decide_blob(plan, blob)
+
+        async def decide_manifest(node: Node) -> None:
+            there = await self._has_manifest(node.descriptor, plan.tags.get(node.descriptor.digest))
+            plan.actions[node.descriptor.digest] = "skip" if there else "push"
+
+        await self._io.map(decide_blob, plan.graph.blobs.values(), limit=self._concurrency)
+        await self._io.map(decide_manifest, plan.graph.nodes.values(), limit=self._concurrency)
+        return plan
+
+    async def _decide_blob(self, plan: Plan, blob: Descriptor) -> None:
+        plan.actions[blob.digest] = "skip"
+        with failing(f"look for blob {blob.digest} in", self._destination):
+            if await self._destination.keeps_blob(blob):
+                self._settings.emit(Skipped("push", blob.digest, blob.size))
+                return
+        if (blob.urls or blob.media_type in _FOREIGN) and not await self._is_distributed(blob):
+            plan.left_out.add(blob.digest)
+            return
+        mounts = self._destination.mounts_from(self._source) and blob.data is None
+        plan.actions[blob.digest] = "mount" if mounts else "push"
+
+    async def _is_distributed(self, blob: Descriptor) -> bool:
+        """Say whether the source has a blob of which registries seldom keep copies (image-spec, layer.md)."""
+        with failing(f"look for blob {blob.digest} in", self._source):
+            return await self._source.blob_exists(blob)
+
+    async def _has_manifest(self, manifest: Descriptor, tags: Sequence[str] | None) -> bool:
+        with failing(f"look for manifest {manifest.digest} in", self._destination):
+            for tag in tags or ():
+                if await self._destination.stands_for(tag) != manifest.digest:
+                    return False
+            return await self._destination.keeps_manifest(manifest, listed=tags is not None)

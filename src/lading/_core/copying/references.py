@@ -1,0 +1,85 @@
+"""Copies between whole references: which places and names they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from fnmatch import fnmatchcase
+from typing import TypeAlias
+
+from lading._core.copying.flow import Copying
+from lading._core.copying.plan import Copied, CopyOptions
+from lading._core.settings import Settings
+from lading._core.targets_by_reference import Places
+from lading.errors import InvalidReferenceError, NotFoundError
+from lading.reference import LocalReference, Reference
+from lading.targets import Readable
+
+Whole: TypeAlias = Reference | LocalReference
+
+_DOCKER_ARCHIVE = "docker-archive"
+
+
+class Copies:
+    """Makes copies for a client."""
+
+    def __init__(self, places: Places, settings: Settings, *, concurrency: int) -> None:
+        self._places = places
+        self._settings = settings
+        self._concurrency = concurrency
+
+    async def copy(self, source: Whole, destination: Whole, options: CopyOptions) -> Copied:
+        """Copy what a reference stands for."""
+        async with self._open(source, destination, options) as (_, copying):
+            tag = name_of(destination)
+            return await copying.copy(selector_of(source), () if tag is None else (tag,), expected=destination.digest)
+
+    async def copy_tags(
+        self, source: Whole, destination: Whole, pattern: str, options: CopyOptions
+    ) -> tuple[Copied, ...]:
+        """Copy what the tags of a place stand for, under the same tags."""
+        for place in (source, destination):
+            if _is_docker_archive(place):
+                raise InvalidReferenceError(f"{place}: the images of a docker-archive have names, not tags", position=0)
+        async with self._open(source, destination, options) as (readable, copying):
+            tags = [tag async for tag in readable.tags() if fnmatchcase(tag, pattern)]
+            if not tags:
+                raise NotFoundError(f"{readable.name} has no tag that fits {pattern[:100]!r}")
+            # One after another: what tags share is moved once, and many tags take no more memory than one.
+            return tuple([await copying.copy(tag, (tag,)) for tag in tags])
+
+    @asynccontextmanager
+    async def _open(
+        self, source: Whole, destination: Whole, options: CopyOptions
+    ) -> AsyncIterator[tuple[Readable, Copying]]:
+        io = self._places.io
+        async with (
+            self._places.readable(source) as readable,
+            self._places.writable(destination, dry_run=options.dry_run) as writable,
+        ):
+            yield (
+                readable,
+                Copying(
+                    io,
+                    self._settings,
+                    readable,
+                    writable,
+                    options,
+                    concurrency=self._concurrency,
+                    image_only=_is_docker_archive(destination),
+                ),
+            )
+
+
+def selector_of(reference: Whole) -> str | None:
+    """Return what to ask a place for: the digest if there is one, else the tag or name; None for its only manifest."""
+    return reference.digest or name_of(reference)
+
+
+def name_of(reference: Whole) -> str | None:
+    """Return the tag, or the name in a layout or archive, that a reference has."""
+    return reference.tag if isinstance(reference, Reference) else reference.name
+
+
+def _is_docker_archive(reference: Whole) -> bool:
+    return isinstance(reference, LocalReference) and reference.transport == _DOCKER_ARCHIVE

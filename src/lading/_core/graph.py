@@ -1,0 +1,106 @@
+"""Everything that makes some manifests whole: which manifests and blobs they name, directly or through others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import Any
+
+from lading._io.base import IO
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.documents.successors import successors
+from lading.errors import LimitExceededError
+
+DEEPEST = 32
+"""Levels of manifests below the first one."""
+MOST_MANIFESTS = 10_000
+_MOST_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A manifest, and what of it belongs to the graph."""
+
+    descriptor: Descriptor
+    manifest: Manifest[Any]
+    manifests: tuple[Descriptor, ...]
+    blobs: tuple[Descriptor, ...]
+
+
+class Graph:
+    """Manifests by their digests, each pulled once.
+
+    `pull` brings a manifest, `keep` says which of the manifests in an index are wanted, and `concurrency` is how many
+    are pulled at once.
+    """
+
+    def __init__(
+        self,
+        io: IO,
+        pull: Callable[[Descriptor], Awaitable[Manifest[Any]]],
+        *,
+        keep: Callable[[Manifest[Any], tuple[Descriptor, ...]], tuple[Descriptor, ...]] = lambda _, entries: entries,
+        concurrency: int,
+    ) -> None:
+        self.nodes: dict[Digest, Node] = {}
+        self._io = io
+        self._pull = pull
+        self._keep = keep
+        self._concurrency = concurrency
+        self._bytes = 0
+
+    async def add(self, descriptors: Iterable[Descriptor]) -> list[Node]:
+        """Add manifests and all that they name, and return those that are new.
+
+        Raises `LimitExceededError` for more than 10,000 manifests, or 32 levels of them, or 256 MiB in all.
+        """
+        added: list[Node] = []
+        level = self._unknown(descriptors)
+        for _ in range(DEEPEST + 1):
+            if not level:
+                return added
+            self._check_count(len(level))
+            nodes = await self._io.map(self._read, level, limit=self._concurrency)
+            self.nodes |= {node.descriptor.digest: node for node in nodes}
+            added += nodes
+            level = self._unknown(child for node in nodes for child in node.manifests)
+        raise LimitExceededError(f"{level[0].digest} lies deeper than {DEEPEST} levels of indexes")
+
+    @property
+    def blobs(self) -> dict[Digest, Descriptor]:
+        """Every blob once."""
+        blobs: dict[Digest, Descriptor] = {}
+        for node in self.nodes.values():
+            for blob in node.blobs:
+                blobs.setdefault(blob.digest, blob)
+        return blobs
+
+    def levels(self) -> Iterator[list[Node]]:
+        """Give all manifests in groups: what a manifest names is in a group before its own."""
+        order: TopologicalSorter[Digest] = TopologicalSorter()
+        for digest, node in self.nodes.items():
+            order.add(digest, *(child.digest for child in node.manifests))
+        order.prepare()
+        while order.is_active():
+            ready = order.get_ready()
+            yield [self.nodes[digest] for digest in ready]
+            order.done(*ready)
+
+    async def _read(self, descriptor: Descriptor) -> Node:
+        manifest = await self._pull(descriptor)
+        self._bytes += len(manifest.raw)
+        if self._bytes > _MOST_BYTES:
+            raise LimitExceededError(f"there are more than {_MOST_BYTES} bytes of manifests")
+        named = successors(manifest)
+        return Node(descriptor, manifest, self._keep(manifest, named.manifests), named.blobs)
+
+    def _unknown(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
+        once = {descriptor.digest: descriptor for descriptor in descriptors}
+        return [descriptor for digest, descriptor in once.items() if digest not in self.nodes]
+
+    def _check_count(self, more: int) -> None:
+        if len(self.nodes) + more > MOST_MANIFESTS:
+            raise LimitExceededError(f"there are more than {MOST_MANIFESTS} manifests")

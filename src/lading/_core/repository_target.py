@@ -1,0 +1,129 @@
+"""How a repository of a registry is a place to copy from and to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from lading._core.blob_pushes import blob_exists, try_mount
+from lading._core.exchange import Exchange
+from lading._core.manifest_transfer import request_manifest, resolve_manifest
+from lading._core.manifests import AsyncManifests
+from lading._core.referrers import AsyncReferrers
+from lading._core.stream import checked_size
+from lading._core.tags import AsyncTags
+from lading._core.uploads import AsyncUploads
+from lading._io.relay import Relay
+from lading._wire import answers, endpoints, problems, requests
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.errors import (
+    BlobUploadUnknownError,
+    DocumentError,
+    NotFoundError,
+    RejectedError,
+    ServerError,
+    StorageError,
+    TransportError,
+    VerificationError,
+)
+from lading.media_types import ACCEPT, OCTET_STREAM
+from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest
+
+_SAY_NOTHING = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
+
+
+class RepositoryTarget:
+    """One repository, to be read and written."""
+
+    def __init__(self, exchange: Exchange, registry: str, repository: str) -> None:
+        self.exchange: Final = exchange
+        self.repository: Final = repository
+        self._registry = registry
+
+    @property
+    def name(self) -> str:
+        return f"{self._registry}/{self.repository}"
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        return await resolve_manifest(self.exchange, self.repository, tag_or_digest or "latest", accept=ACCEPT)
+
+    def tags(self) -> AsyncIterator[str]:
+        return AsyncTags(self.exchange, self.repository).list()
+
+    def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        return AsyncReferrers(self.exchange, self.repository).list(subject)
+
+    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+        check_manifest_size(manifest)
+        accept = _accept(manifest)
+        answer = await request_manifest(self.exchange, self.repository, manifest, accept=accept)
+        announced = answers.media_type(answer.headers)
+        if announced not in _SAY_NOTHING and announced != manifest.media_type.lower():
+            raise DocumentError(
+                f"{problems.describe(answer.request)}: media types contradict each other: asked for as "
+                f"{manifest.media_type[:100]}, but announced as {announced}"
+            )
+        return read_manifest(manifest, answer.content)
+
+    async def blob_exists(self, blob: Descriptor) -> bool:
+        return await blob_exists(self.exchange, self.repository, blob.digest)
+
+    @asynccontextmanager
+    async def open_blob(self, blob: Descriptor) -> AsyncIterator[Stream]:
+        request = requests.pull_blob(self.exchange.origin, self.repository, blob.digest)
+        async with self.exchange.open(endpoints.PULL_BLOB, request) as body:
+            checked_size(request, body, blob.size)
+            yield Stream(body, body.cancellation)
+
+    async def stands_for(self, tag: str) -> Digest | None:
+        try:
+            return (await self.resolve(tag)).digest
+        except NotFoundError:
+            return None
+
+    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
+        accept = _accept(manifest)
+        try:
+            await resolve_manifest(self.exchange, self.repository, manifest.digest, accept=accept)
+        except NotFoundError:
+            return False
+        return True
+
+    async def keeps_blob(self, blob: Descriptor) -> bool:
+        return await self.blob_exists(blob)
+
+    def mounts_from(self, source: Readable) -> bool:
+        return isinstance(source, RepositoryTarget) and source.exchange is self.exchange
+
+    async def push_blob(
+        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+    ) -> bool:
+        """Push a blob, by mounting it if the registry does that (end-11, end-4a, end-6)."""
+        exchange, name, digest = self.exchange, self.repository, blob.digest
+        upload = None
+        if isinstance(mount_from, RepositoryTarget):
+            mounted, upload = await try_mount(exchange, name, digest, mount_from.repository)
+            if mounted:
+                return True
+        upload = upload or await AsyncUploads(exchange, name).start(algorithm=digest.algorithm)
+        try:
+            async with content() as stream:
+                await upload.finish(digest, Relay(blob, stream.reader, stream.cancellation, progress))
+        except (RejectedError, StorageError, VerificationError):
+            await upload.cancel()
+            raise
+        except (BlobUploadUnknownError, ServerError, TransportError):
+            # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
+            if not await self.blob_exists(blob):
+                raise
+        return False
+
+    async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
+        await AsyncManifests(self.exchange, self.repository).push(manifest, tags)
+
+
+def _accept(manifest: Descriptor) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((manifest.media_type, *ACCEPT)))

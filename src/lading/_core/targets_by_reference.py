@@ -1,0 +1,77 @@
+"""Which place a whole reference names, opened to be read or written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading._core.archives.files import Archive
+from lading._core.archives.layout import ArchivedLayout, work_directory, write_archive
+from lading._core.archives.docker import DockerArchive, docker_files
+from lading._core.exchange import Exchange
+from lading._core.repository_target import RepositoryTarget
+from lading._io.base import IO
+from lading.reference import LocalReference, Reference
+from lading.stores.contents import ContentsTarget, LayoutTarget
+from lading.stores.layout import Layout
+from lading.stores.memory import Memory
+from lading.targets import Readable, Writable
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Opens places; `exchange_of` gives the way to the registry of a reference."""
+
+    io: IO
+    exchange_of: Callable[[Reference], Exchange]
+
+    @asynccontextmanager
+    async def readable(self, reference: Reference | LocalReference) -> AsyncIterator[Readable]:
+        """Open the place that a reference names, to be read within the context."""
+        if isinstance(reference, Reference):
+            yield self._repository(reference)
+            return
+        path = Path(reference.path)
+        if reference.transport == "oci":
+            await self.io.call(Layout.open, path)
+            yield LayoutTarget(self.io, path)
+            return
+        archive = await self.io.call(Archive, path)
+        try:
+            name = f"{reference.transport}:{path}"
+            if reference.transport == "docker-archive":
+                yield DockerArchive(self.io, name, archive)
+            else:
+                yield ContentsTarget(self.io, name, await self.io.call(ArchivedLayout, archive))
+        finally:
+            archive.close()
+
+    @asynccontextmanager
+    async def writable(self, reference: Reference | LocalReference, *, dry_run: bool) -> AsyncIterator[Writable]:
+        """Open the place that a reference names, to be written within the context.
+
+        An archive is written anew at the end of the context, and not if that is left by an error.
+        """
+        if isinstance(reference, Reference):
+            yield self._repository(reference)
+            return
+        path = Path(reference.path)
+        name = f"{reference.transport}:{path}"
+        if reference.transport == "oci":
+            yield LayoutTarget(self.io, path)
+        elif dry_run:
+            yield Memory(self.io, name)
+        else:
+            with work_directory(path) as directory:
+                yield LayoutTarget(self.io, directory, name)
+                await self.io.call(_write, reference.transport, directory, path)
+
+    def _repository(self, reference: Reference) -> RepositoryTarget:
+        return RepositoryTarget(self.exchange_of(reference), reference.registry, reference.repository)
+
+
+def _write(transport: str, directory: Path, path: Path) -> None:
+    layout = Layout.create(directory)
+    write_archive(layout, path, docker_files(layout) if transport == "docker-archive" else None)

@@ -1,0 +1,55 @@
+"""Content that is sent on while it arrives: from one place to another, never stored in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lading._io.base import Cancellation
+from lading._wire.messages import Reader
+from lading.descriptor import Descriptor
+from lading.errors import ConnectionFailedError
+from lading.verification import Verifier
+
+
+class Relay:
+    """A source that is fed by something still on the wire, and so can be read once only.
+
+    Reading raises `VerificationError` in place of the end when the content was not what the descriptor says; a
+    transport reads to the end before it sends the last piece, so that a wrong blob is never sent whole.
+
+    `cancellation` is that of the place where the content comes from. Whoever sends the content has it cancelled
+    together with the request: its thread may be waiting there. `progress` is told the total of bytes after each read.
+    """
+
+    __slots__ = ("_blob", "_content", "_progress", "_verifier", "cancellation")
+
+    def __init__(
+        self, blob: Descriptor, content: Reader, cancellation: Cancellation, progress: Callable[[int], None]
+    ) -> None:
+        self._blob = blob
+        self._content = content
+        self._progress = progress
+        self._verifier = Verifier(blob.digest, blob.size)
+        self.cancellation = cancellation
+
+    @property
+    def size(self) -> int:
+        return self._blob.size
+
+    def open(self) -> Reader:
+        """Begin to read. Raises `ConnectionFailedError` once that was begun before: ask for the content anew."""
+        if self._verifier.seen:
+            raise ConnectionFailedError(f"{self._blob.digest} was sent in part, and has to be asked for again")
+        return self
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._content.readinto(buffer) or 0
+        if not count:
+            self._verifier.finish()
+            return 0
+        self._verifier.update(buffer[:count])
+        self._progress(self._verifier.seen)
+        return count
+
+    def close(self) -> None:
+        """Nothing: the content belongs to whoever opened it."""

@@ -1,0 +1,74 @@
+"""What a manifest names: the manifests and blobs that make it whole (image-spec, manifest.md and image-index.md).
+
+A subject is not among them: it is another whole, and need not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from lading import strict_json
+from lading.descriptor import Descriptor
+from lading.documents.images import ImageIndex, ImageManifest
+from lading.documents.manifest import Manifest
+from lading.errors import DocumentError, UnexpectedMediaTypeError
+from lading.media_types import (
+    DOCKER_CONFIG,
+    DOCKER_SCHEMA1,
+    DOCKER_SCHEMA1_SIGNED,
+    OCI_ARTIFACT_MANIFEST,
+    OCI_CONFIG,
+    is_layer,
+)
+
+_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+# https://github.com/moby/buildkit: the config of a cache.
+_BUILDKIT = "application/vnd.buildkit.cacheconfig."
+
+
+class Successors(NamedTuple):
+    """What a manifest names, in its order; the same digest may stand there several times."""
+
+    manifests: tuple[Descriptor, ...] = ()
+    blobs: tuple[Descriptor, ...] = ()
+
+
+class _ArtifactManifest(msgspec.Struct, frozen=True):
+    blobs: tuple[Descriptor, ...] = ()
+
+
+def successors(manifest: Manifest[Any]) -> Successors:
+    """Return what a manifest names. One of an unknown media type names nothing that is known here.
+
+    Raises `DocumentError`, and `UnexpectedMediaTypeError` for Docker's schema 1, whose layers have no descriptors.
+    """
+    document = manifest.document
+    if isinstance(document, ImageManifest):
+        return Successors(blobs=(document.config, *document.layers))
+    if isinstance(document, ImageIndex):
+        # BuildKit lists the layers and the config of its caches in an index.
+        blobs = tuple(entry for entry in document.manifests if _is_blob(entry))
+        return Successors(tuple(entry for entry in document.manifests if not _is_blob(entry)), blobs)
+    if manifest.media_type == OCI_ARTIFACT_MANIFEST:
+        tree = strict_json.parse(manifest.raw, manifest.media_type)
+        return Successors(blobs=strict_json.typed(tree, _ArtifactManifest, manifest.media_type).blobs)
+    if manifest.media_type in {DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED}:
+        raise UnexpectedMediaTypeError(
+            f"{manifest.digest} is an image of Docker's schema 1, which nothing can take over whole: push it anew"
+        )
+    return Successors()
+
+
+def subject_of(manifest: Manifest[Any]) -> Descriptor | None:
+    """Return the subject of a manifest, None if it has none or cannot be read."""
+    try:
+        document = manifest.document
+    except DocumentError:
+        return None
+    return document.subject if isinstance(document, ImageManifest | ImageIndex) else None
+
+
+def _is_blob(entry: Descriptor) -> bool:
+    return is_layer(entry.media_type) or entry.media_type in _CONFIGS or entry.media_type.startswith(_BUILDKIT)

@@ -1,0 +1,268 @@
+"""How an image layout, as a directory or in an archive, is a place to copy from and to (image-layout.md)."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from lading._io.base import IO
+from lading._wire.messages import Reader
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.documents.successors import subject_of
+from lading.errors import (
+    BlobUnknownError,
+    InvalidDigestError,
+    LadingError,
+    ManifestUnknownError,
+    SizeMismatchError,
+)
+from lading.stores.index import LayoutIndex
+from lading.stores.layout import Layout
+from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
+
+_PIECE = 1 << 20
+_TAGS_SHOWN = 10
+_SHOWN = 100
+
+
+class Contents(Protocol):
+    """What can be read of an image layout, wherever it is."""
+
+    def index(self) -> LayoutIndex:
+        """Return what index.json says."""
+        ...
+
+    def resolve(self, tag_or_digest: str) -> Descriptor | None:
+        """Return what a tag, or the digest of a manifest, stands for."""
+        ...
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """Return every manifest once."""
+        ...
+
+    def blob_size(self, digest: Digest) -> int | None:
+        """Return the size of a blob in bytes, None if there is none."""
+        ...
+
+    def open_blob(self, digest: Digest) -> Reader | None:
+        """Open a blob, unverified; None if there is none."""
+        ...
+
+
+class ContentsTarget:
+    """The manifests and blobs of an image layout, to be read."""
+
+    def __init__(self, io: IO, name: str, contents: Contents) -> None:
+        self._io = io
+        self._name = name
+        self._contents = contents
+        self._subjects: Mapping[Digest, Sequence[Descriptor]] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        """Return what a tag or digest stands for; without either, the only manifest that index.json has."""
+        return await self._io.call(self._resolve, tag_or_digest)
+
+    async def tags(self) -> AsyncIterator[str]:
+        for tag in (await self._io.call(self._contents.index)).tags:
+            yield tag
+
+    async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        if self._subjects is None:
+            self._subjects = await self._io.call(self._read_subjects)
+        for descriptor in self._subjects.get(subject, ()):
+            yield descriptor
+
+    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+        return await self._io.call(self._pull_manifest, manifest)
+
+    async def blob_exists(self, blob: Descriptor) -> bool:
+        return await self._io.call(self._contents.blob_size, blob.digest) is not None
+
+    @asynccontextmanager
+    async def open_blob(self, blob: Descriptor) -> AsyncIterator[Stream]:
+        reader = await self._io.call(self._open, blob)
+        try:
+            yield Stream(reader)
+        finally:
+            reader.close()
+
+    def _resolve(self, name: str | None) -> Descriptor:
+        index = self._contents.index()
+        if name is None:
+            own = index.manifests()
+            if len(own) == 1:
+                return own[0]
+            raise ManifestUnknownError(f"{self._name} has {len(own)} manifests: say which one{_choice(index)}")
+        # Other tools give names that are no tags, some with a colon.
+        found = index.tagged(name) or (self._contents.resolve(name) if _is_digest(name) else None)
+        if found is None:
+            raise ManifestUnknownError(f"{self._name} has no manifest {name[:_SHOWN]!r}{_choice(index)}")
+        return found
+
+    def _pull_manifest(self, descriptor: Descriptor) -> Manifest[Any]:
+        check_manifest_size(descriptor)
+        reader = self._open(descriptor)
+        try:
+            return read_manifest(descriptor, read_whole(reader, descriptor.size))
+        finally:
+            reader.close()
+
+    def _open(self, blob: Descriptor) -> Reader:
+        size = self._contents.blob_size(blob.digest)
+        if size is not None and size != blob.size:
+            raise SizeMismatchError(
+                f"{self._name}: blob {blob.digest} has {size} bytes where {blob.size} were expected",
+                expected=blob.size,
+                actual=size,
+            )
+        reader = self._contents.open_blob(blob.digest)
+        if reader is None:
+            raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
+        return reader
+
+    def _read_subjects(self) -> Mapping[Digest, Sequence[Descriptor]]:
+        subjects: defaultdict[Digest, list[Descriptor]] = defaultdict(list)
+        for descriptor in self._contents.manifests():
+            try:
+                manifest = self._pull_manifest(descriptor)
+            except LadingError:
+                continue  # what cannot be read says nothing of its subject
+            subject = subject_of(manifest)
+            if subject is not None:
+                subjects[subject.digest].append(descriptor)
+        return subjects
+
+
+class LayoutTarget(ContentsTarget):
+    """An image layout directory, to be read and written. It is empty without the directory; the first write makes it."""
+
+    def __init__(self, io: IO, path: Path, name: str | None = None) -> None:
+        self._lazy = LazyLayout(path)
+        super().__init__(io, f"oci:{path}" if name is None else name, self._lazy)
+
+    async def stands_for(self, tag: str) -> Digest | None:
+        found = (await self._io.call(self._lazy.index)).tagged(tag)
+        return None if found is None else found.digest
+
+    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
+        return await self._io.call(self._keeps_manifest, manifest, listed)
+
+    async def keeps_blob(self, blob: Descriptor) -> bool:
+        return await self._io.call(self._keeps_blob, blob)
+
+    def mounts_from(self, source: Readable) -> bool:
+        return False
+
+    async def push_blob(
+        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+    ) -> bool:
+        async with content() as stream:
+            await self._io.call(self._write, blob, stream.reader, progress, cancellation=stream.cancellation)
+        return False
+
+    async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
+        await self._io.call(self._push_manifest, manifest, tags, listed)
+
+    def _keeps_blob(self, blob: Descriptor) -> bool:
+        layout = self._lazy.found()
+        return layout is not None and layout.keep_blob(blob.digest, blob.size)
+
+    def _keeps_manifest(self, manifest: Descriptor, listed: bool) -> bool:
+        named = not listed or self._lazy.index().named(manifest.digest) is not None
+        return named and self._keeps_blob(manifest)
+
+    def _write(self, blob: Descriptor, reader: Reader, progress: Progress) -> None:
+        with self._lazy.made().push_blob(blob.digest, blob.size) as writer:
+            buffer, written = memoryview(bytearray(_PIECE)), 0
+            while count := reader.readinto(buffer):
+                writer.write(buffer[:count])
+                written += count
+                progress(written)
+            writer.commit()
+
+    def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
+        layout = self._lazy.made()
+        if listed or tags:
+            layout.push_manifest(manifest.raw, manifest.descriptor, tags)
+            return
+        # index.json has an entry for what was asked for, and none for what is inside of that.
+        with layout.push_blob(manifest.digest, len(manifest.raw)) as writer:
+            writer.write(manifest.raw)
+            writer.commit()
+
+
+class LazyLayout:
+    """An image layout that need not exist yet."""
+
+    __slots__ = ("_layout", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._layout: Layout | None = None
+
+    def found(self) -> Layout | None:
+        """Open the layout; None if there is no such directory, or nothing in it."""
+        if self._layout is None and not _is_empty(self.path):
+            self._layout = Layout.open(self.path)
+        return self._layout
+
+    def made(self) -> Layout:
+        """Open the layout, and make it first if need be."""
+        if self._layout is None:
+            self._layout = Layout.create(self.path)
+        return self._layout
+
+    def index(self) -> LayoutIndex:
+        layout = self.found()
+        return LayoutIndex.empty() if layout is None else layout.index()
+
+    def resolve(self, tag_or_digest: str) -> Descriptor | None:
+        layout = self.found()
+        return None if layout is None else layout.resolve(tag_or_digest)
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        layout = self.found()
+        return () if layout is None else layout.manifests()
+
+    def blob_size(self, digest: Digest) -> int | None:
+        layout = self.found()
+        return None if layout is None else layout.blob_size(digest)
+
+    def open_blob(self, digest: Digest) -> Reader | None:
+        layout = self.found()
+        return None if layout is None else layout.open_blob(digest)
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # opening it says what is wrong
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        Digest(text)
+    except InvalidDigestError:
+        return False
+    return True
+
+
+def _choice(index: LayoutIndex) -> str:
+    """Say which tags there are to choose from."""
+    shown = ", ".join(repr(tag[:_SHOWN]) for tag in index.tags[:_TAGS_SHOWN])
+    more = f" and {len(index.tags) - _TAGS_SHOWN} more" if len(index.tags) > _TAGS_SHOWN else ""
+    return f" (there is {shown}{more})" if shown else ""

@@ -1,0 +1,94 @@
+"""How content is kept in memory: for tests, and for content that is made and sent on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lading._io.base import IO
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.documents.successors import subject_of
+from lading.errors import BlobUnknownError, ManifestUnknownError
+from lading.targets import Content, Progress, Readable, Stream, read_whole
+
+
+class Memory:
+    """A place that is gone when nobody holds it any more. For the threads of one process."""
+
+    def __init__(self, io: IO, name: str = "memory") -> None:
+        self._io = io
+        self._name = name
+        self._blobs: dict[Digest, bytes] = {}
+        self._manifests: dict[Digest, Manifest[Any]] = {}
+        self._tags: dict[str, Digest] = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        """Return what a tag or digest stands for; without either, the only manifest that there is."""
+        digest: str | None = tag_or_digest
+        if tag_or_digest is None and len(self._manifests) == 1:
+            digest = next(iter(self._manifests))
+        elif tag_or_digest is not None and ":" not in tag_or_digest:
+            digest = self._tags.get(tag_or_digest)
+        manifest = None if digest is None else self._manifests.get(Digest(digest))
+        if manifest is None:
+            raise ManifestUnknownError(f"{self._name} has no manifest {(tag_or_digest or '')[:100]!r}")
+        return manifest.descriptor
+
+    async def tags(self) -> AsyncIterator[str]:
+        for tag in sorted(self._tags):
+            yield tag
+
+    async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        for manifest in tuple(self._manifests.values()):
+            found = subject_of(manifest)
+            if found is not None and found.digest == subject:
+                yield manifest.descriptor
+
+    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+        found = self._manifests.get(manifest.digest)
+        if found is None:
+            raise ManifestUnknownError(f"{self._name} has no manifest {manifest.digest}")
+        return found
+
+    async def blob_exists(self, blob: Descriptor) -> bool:
+        return blob.digest in self._blobs
+
+    @asynccontextmanager
+    async def open_blob(self, blob: Descriptor) -> AsyncIterator[Stream]:
+        content = self._blobs.get(blob.digest)
+        if content is None:
+            raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
+        yield Stream(io.BytesIO(content))
+
+    async def stands_for(self, tag: str) -> Digest | None:
+        return self._tags.get(tag)
+
+    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
+        return manifest.digest in self._manifests
+
+    async def keeps_blob(self, blob: Descriptor) -> bool:
+        return blob.digest in self._blobs
+
+    def mounts_from(self, source: Readable) -> bool:
+        return False
+
+    async def push_blob(
+        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+    ) -> bool:
+        async with content() as stream:
+            raw = await self._io.call(read_whole, stream.reader, blob.size, progress, cancellation=stream.cancellation)
+        blob.verify(raw)
+        self._blobs[blob.digest] = raw
+        return False
+
+    async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
+        self._manifests[manifest.digest] = manifest
+        self._tags.update(dict.fromkeys(tags, manifest.digest))

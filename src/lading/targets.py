@@ -1,0 +1,144 @@
+"""What a copy needs of a place: of the one it reads from, and of the one it writes to.
+
+A registry's repository, an image layout, an archive and memory are all such places. Methods wait for nothing but the
+`IO` that a place was made with. They raise `NotFoundError` for what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from lading._io.base import Cancellation
+from lading._wire.messages import Reader
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import MANIFEST_LIMIT, Manifest
+from lading.errors import LimitExceededError
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A blob that is open: its bytes as they come, of the size that was asked for or not, and not verified.
+
+    Reading waits: use `IO.call`, with the cancellation.
+    """
+
+    reader: Reader
+    cancellation: Cancellation = field(default_factory=Cancellation)
+
+
+Content: TypeAlias = Callable[[], AbstractAsyncContextManager[Stream]]
+"""Opens a blob, any number of times one after another."""
+
+_PIECE = 1 << 20
+
+Progress: TypeAlias = Callable[[int], None]
+"""Is told how many bytes of a blob have been read, from any thread."""
+
+
+class Readable(Protocol):
+    """A place to copy from."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the place."""
+        ...
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        """Return what a tag or digest stands for; without either, the only manifest that there is."""
+        ...
+
+    def tags(self) -> AsyncIterator[str]:
+        """List the tags."""
+        ...
+
+    def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        """List the manifests that say that this one is their subject; not everyone who says so is right."""
+        ...
+
+    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+        """Return a manifest, verified."""
+        ...
+
+    async def blob_exists(self, blob: Descriptor) -> bool:
+        """Say whether a blob can be opened."""
+        ...
+
+    def open_blob(self, blob: Descriptor) -> AbstractAsyncContextManager[Stream]:
+        """Open a blob, as a context manager."""
+        ...
+
+
+class Writable(Protocol):
+    """A place to copy to."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the place."""
+        ...
+
+    async def stands_for(self, tag: str) -> Digest | None:
+        """Return the digest of the manifest that a tag stands for, if it stands for any."""
+        ...
+
+    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
+        """Say whether a manifest is there, and will be when the manifests that name it come.
+
+        What is `listed` must also be found without them.
+        """
+        ...
+
+    async def keeps_blob(self, blob: Descriptor) -> bool:
+        """Say whether a blob is there, and will be when the manifests that name it come."""
+        ...
+
+    def mounts_from(self, source: Readable) -> bool:
+        """Say whether blobs can be taken over from another place without their content being sent."""
+        ...
+
+    async def push_blob(
+        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+    ) -> bool:
+        """Store a blob, verified, and say whether that was done by taking it over from `mount_from`."""
+        ...
+
+    async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
+        """Store a manifest, byte for byte, and move tags to it; all that it names is there by then.
+
+        One that is not `listed` and has no tags is part of another one.
+        """
+        ...
+
+
+class Target(Readable, Writable, Protocol):
+    """A place to copy from and to."""
+
+
+def read_manifest(descriptor: Descriptor, raw: bytes) -> Manifest[Any]:
+    """Take bytes as the manifest that a descriptor stands for.
+
+    Raises `VerificationError` if they are something else, and `DocumentError` if it is not what its media type says.
+    """
+    descriptor.verify(raw)
+    return Manifest[Any].parse(raw, descriptor.media_type, digest=descriptor.digest)
+
+
+def check_manifest_size(descriptor: Descriptor) -> None:
+    """Accept a manifest that may be read into memory. Raises `LimitExceededError`."""
+    if descriptor.size > MANIFEST_LIMIT:
+        raise LimitExceededError(
+            f"manifest {descriptor.digest} has {descriptor.size} bytes, and {MANIFEST_LIMIT} are accepted"
+        )
+
+
+def read_whole(reader: Reader, size: int, progress: Progress | None = None) -> bytes:
+    """Read a small blob, and something more than its descriptor says if there is more. Blocks."""
+    content, buffer = bytearray(), memoryview(bytearray(min(_PIECE, size + 1)))
+    while len(content) <= size and (count := reader.readinto(buffer)):
+        content += buffer[:count]
+        if progress is not None:
+            progress(len(content))
+    return bytes(content)

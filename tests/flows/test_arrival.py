@@ -1,0 +1,238 @@
+"""Faults on the way of a blob to a file, and the promises that hold under them (R-01 to R-13)."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import pytest
+
+from lading import (
+    AsyncClient,
+    Cancellation,
+    ConnectionFailedError,
+    Descriptor,
+    Digest,
+    DigestMismatchError,
+    Event,
+    Headers,
+    LadingError,
+    ProtocolError,
+    Request,
+    Response,
+    Retried,
+    Retries,
+)
+from lading._io.base import IO
+from tests.flows.conftest import MakeClient
+from tests.support.transports import Clockwork
+
+NAME = "localhost:5000/acme/app"
+CONTENT = random.Random(7).randbytes(3_500_000)  # noqa: S311  # the same in every run
+BLOB = Descriptor("application/octet-stream", Digest.of(CONTENT), len(CONTENT))
+
+
+Turn: TypeAlias = Callable[[Request], Response]
+
+
+class Broken(io.BytesIO):
+    """A body that breaks off after its last byte."""
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
+        count = super().readinto(buffer)
+        if not count:
+            raise ConnectionFailedError("the connection broke")
+        return count
+
+
+class Server:
+    """Answers with whatever each turn of its script makes of the request."""
+
+    def __init__(self, *turns: Turn) -> None:
+        self.turns = list(turns)
+        self.requests: list[Request] = []
+
+    def send(self, request: Request, cancellation: Cancellation) -> Response:
+        self.requests.append(request)
+        return self.turns.pop(0)(request)
+
+    def close(self) -> None:
+        assert not self.turns
+
+    @property
+    def ranges(self) -> list[str | None]:
+        return [request.headers.get("Range") for request in self.requests]
+
+
+def start_of(request: Request) -> int:
+    text = request.headers.get("Range")
+    return int(text.removeprefix("bytes=").partition("-")[0]) if text else 0
+
+
+def answer(status: int, body: io.BytesIO, **fields: str) -> Response:
+    return Response(status, Headers((name.replace("_", "-"), value) for name, value in fields.items()), body)
+
+
+def whole(content: bytes = CONTENT, **fields: str) -> Turn:  # a turn
+    return lambda _: answer(200, io.BytesIO(content), **fields)
+
+
+def cut_after(count: int, **fields: str) -> Turn:  # a turn
+    """Serve what was asked for, and break off after so many bytes of it."""
+
+    def turn(request: Request) -> Response:
+        start = start_of(request)
+        rest = CONTENT[start : start + count]
+        if not request.headers.get("Range"):
+            return answer(200, Broken(rest), **fields)
+        return answer(206, Broken(rest), Content_Range=f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}", **fields)
+
+    return turn
+
+
+def rest(total: str | None = None, shift: int = 0, **fields: str) -> Turn:  # a turn
+    """Serve the range that was asked for, to its end."""
+
+    def turn(request: Request) -> Response:
+        start = start_of(request)
+        part = f"bytes {start + shift}-{len(CONTENT) - 1}/{total or len(CONTENT)}"
+        return answer(206, io.BytesIO(CONTENT[start:]), Content_Range=part, **fields)
+
+    return turn
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    directory = tmp_path / "out"
+    directory.mkdir()
+    return directory / "blob"
+
+
+class ClientOf(Protocol):
+    def __call__(self, *turns: Turn) -> tuple[AsyncClient, Server]: ...
+
+
+@pytest.fixture
+def client_of(make_client: MakeClient, io: IO) -> ClientOf:  # a function
+    def make(*turns: Turn) -> tuple[AsyncClient, Server]:
+        server = Server(*turns)
+        return make_client(server, retries=Retries(), _io=Clockwork(io)), server
+
+    return make
+
+
+async def pull(client: AsyncClient, target: Path) -> None:
+    await client.repository(NAME).blobs.pull_file(BLOB, target)
+
+
+def left(target: Path) -> list[str]:
+    return [path.name for path in target.parent.iterdir()]
+
+
+async def test_r_01_a_cut_is_resumed_where_it_happened(client_of: ClientOf, target: Path, events: list[Event]) -> None:
+    client, server = client_of(cut_after(1_000_000, ETag='"v1"'), cut_after(1_000_000), rest())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000000-", "bytes=2000000-"]
+    assert server.requests[1].headers.get("If-Range") == '"v1"'
+    assert len([event for event in events if isinstance(event, Retried)]) == 2
+
+
+async def test_r_01_twenty_cuts_cost_no_byte_twice(client_of: ClientOf, target: Path) -> None:
+    step = len(CONTENT) // 21
+    client, server = client_of(*(cut_after(step) for _ in range(20)), rest())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges[1:] == [f"bytes={step * number}-" for number in range(1, 21)]
+
+
+async def test_r_01_what_stands_still_is_given_up(client_of: ClientOf, target: Path) -> None:
+    client, server = client_of(*(cut_after(0) for _ in range(5)))
+    with pytest.raises(ConnectionFailedError) as caught:
+        await pull(client, target)
+    assert "gave up after 5 tries" in caught.value.__notes__
+    assert len(server.requests) == 5
+    assert not left(target)
+
+
+async def test_r_07_wrong_content_is_fetched_once_more_past_the_caches(client_of: ClientOf, target: Path) -> None:
+    client, server = client_of(whole(CONTENT[:-1] + b"?"), whole())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert [request.headers.get("Cache-Control") for request in server.requests] == [None, "no-cache"]
+
+
+async def test_r_07_wrong_content_twice_is_an_error(client_of: ClientOf, target: Path) -> None:
+    client, _ = client_of(whole(CONTENT[:-1] + b"?"), whole(CONTENT[:-1] + b"?"))
+    with pytest.raises(DigestMismatchError):
+        await pull(client, target)
+    assert not left(target)
+
+
+async def test_r_08_a_server_that_ignores_the_range_is_read_from_the_start(client_of: ClientOf, target: Path) -> None:
+    client, server = client_of(cut_after(1_200_000), whole())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1200000-"]
+
+
+@pytest.mark.parametrize(
+    "turn", [rest(shift=1), rest(shift=-1), rest(total="9999999"), lambda _: answer(206, io.BytesIO(CONTENT))],
+    ids=["later", "earlier", "other size", "no Content-Range"],
+)  # fmt: skip
+async def test_r_09_another_part_is_not_appended(client_of: ClientOf, target: Path, turn: Turn) -> None:
+    client, server = client_of(cut_after(1_200_000), turn, whole())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1200000-", None]
+
+
+async def test_r_09_another_part_again_is_an_error(client_of: ClientOf, target: Path) -> None:
+    client, _ = client_of(cut_after(1_200_000), rest(shift=1), cut_after(1_200_000), rest(shift=1))
+    with pytest.raises(ProtocolError, match="another part of the blob"):
+        await pull(client, target)
+    assert not left(target)
+
+
+async def test_r_10_a_range_that_cannot_be_had_is_a_new_start(client_of: ClientOf, target: Path) -> None:
+    client, _ = client_of(cut_after(1_200_000), lambda _: answer(416, io.BytesIO()), whole())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+
+
+async def test_r_13_encoded_content_whose_wire_bytes_are_the_blob_is_kept(client_of: ClientOf, target: Path) -> None:
+    client, _ = client_of(whole(Content_Encoding="gzip"))
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+
+
+async def test_r_13_encoded_content_is_decoded_where_the_wire_bytes_are_not_the_blob(
+    client_of: ClientOf, target: Path
+) -> None:
+    encoded = whole(gzip.compress(CONTENT), Content_Encoding="gzip")
+    client, server = client_of(encoded, encoded)
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd"])
+async def test_t_34_several_codings_and_unknown_ones_are_refused(
+    client_of: ClientOf, target: Path, coding: str
+) -> None:
+    client, _ = client_of(whole(Content_Encoding=coding))
+    with pytest.raises(ProtocolError, match="not asked for"):
+        await pull(client, target)
+    assert not left(target)
+
+
+async def test_t_34_a_bomb_ends_at_the_size_of_the_blob(client_of: ClientOf, target: Path) -> None:
+    bomb = whole(gzip.compress(bytes(64 << 20)), Content_Encoding="gzip")
+    client, _ = client_of(bomb, bomb)
+    with pytest.raises(LadingError):
+        await pull(client, target)
+    assert not left(target)
