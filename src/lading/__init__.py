@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lading._core.blobs import AsyncBlobs as AsyncBlobs
     from lading._core.budgets import Budgets as Budgets
     from lading._core.client import AsyncClient as AsyncClient
+    from lading._core.copying.plan import Copied as Copied, Step as Step
     from lading._core.gate import Gate as Gate
     from lading._core.manifests import AsyncManifests as AsyncManifests
     from lading._core.recording import RecordedExchange as RecordedExchange
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         AsyncUploads as AsyncUploads,
         UploadState as UploadState,
     )
+    from lading._core.verifying import Problem as Problem, Verified as Verified
     from lading._io.base import Cancellation as Cancellation, Transport as Transport
     from lading._wire.answers import Extension as Extension
     from lading._wire.messages import (
@@ -150,6 +152,7 @@ _HOMES = {
     "lading._core.blobs": ("AsyncBlobs",),
     "lading._core.budgets": ("Budgets",),
     "lading._core.client": ("AsyncClient",),
+    "lading._core.copying.plan": ("Copied", "Step"),
     "lading._core.gate": ("Gate",),
     "lading._core.manifests": ("AsyncManifests",),
     "lading._core.recording": ("RecordedExchange",),
@@ -160,6 +163,7 @@ _HOMES = {
     "lading._core.stream": ("AsyncBlobStream",),
     "lading._core.tags": ("AsyncTags",),
     "lading._core.uploads": ("AsyncUpload", "AsyncUploads", "UploadState"),
+    "lading._core.verifying": ("Problem", "Verified"),
     "lading._io.base": ("Cancellation", "Transport"),
     "lading._wire.answers": ("Extension",),
     "lading._wire.messages": ("Headers", "Origin", "Reader", "Request", "Response", "Source"),

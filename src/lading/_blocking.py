@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lading._core.artifact import Artifact, Pulled
     from lading._core.blobs import AsyncBlobs
     from lading._core.budgets import Budgets
+    from lading._core.copying.plan import Copied, IndexForm
     from lading._core.gate import Gate
     from lading._core.manifests import AsyncManifests
     from lading._core.recording import RecordedExchange
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from lading._core.stream import AsyncBlobStream
     from lading._core.tags import AsyncTags
     from lading._core.uploads import AsyncUpload, AsyncUploads, UploadState
+    from lading._core.verifying import Verified
     from lading._io.base import Transport
     from lading._wire.answers import Extension
     from lading._wire.messages import Reader, Source
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from lading.documents import Document, Manifest
     from lading.events import EventHandler
     from lading.platform import Platform
-    from lading.reference import Reference
+    from lading.reference import LocalReference, Reference
 
 D = TypeVar("D")
 
@@ -135,6 +137,87 @@ class Client:
         `StorageError`.
         """
         return step(self._face.pull(reference, directory, platform=platform))
+
+    def copy(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        *,
+        platforms: Iterable[Platform | str] = (),
+        index: IndexForm = "sparse",
+        referrers: bool = False,
+        depth: int = 8,
+        digest_tags: bool = False,
+        dry_run: bool = False,
+    ) -> Copied:
+        """Copy a manifest with everything that it names, byte for byte, between any two places.
+
+        A place is a repository, an image layout (`oci:DIR:TAG`) or an archive (`oci-archive:FILE:TAG`,
+        `docker-archive:FILE:NAME`), which is written anew. What the destination has is not moved; between repositories
+        of one registry blobs are mounted; everything else is streamed, `concurrency` blobs at once. Tags move last.
+
+        `platforms` are those wanted of an index. The index is then pushed as it is (`"sparse"`), which registries may
+        refuse as not all of its entries are there, or as a new one with these entries only (`"rewritten"`), whose
+        digest is another one. Attestations of BuildKit go with their images.
+
+        `referrers` takes along what has one of these manifests as its subject, and what refers to that, up to `depth`
+        levels; `digest_tags` what cosign keeps under tags such as `sha256-….sig`. With `dry_run` nothing is written,
+        and the steps are those that would be done.
+
+        Raises `CopyError`, with the error of the side that failed as its cause.
+        """
+        return step(
+            self._face.copy(
+                source,
+                destination,
+                platforms=platforms,
+                index=index,
+                referrers=referrers,
+                depth=depth,
+                digest_tags=digest_tags,
+                dry_run=dry_run,
+            )
+        )
+
+    def copy_tags(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        pattern: str = "*",
+        *,
+        platforms: Iterable[Platform | str] = (),
+        index: IndexForm = "sparse",
+        referrers: bool = False,
+        depth: int = 8,
+        digest_tags: bool = False,
+        dry_run: bool = False,
+    ) -> tuple[Copied, ...]:
+        """Copy what all tags of a place stand for, or those that fit a pattern such as `v1.*`, under the same tags.
+
+        Both references are spelled without tag and digest. Everything else is as for `copy`; an archive is written when
+        all tags are in it.
+        """
+        return step(
+            self._face.copy_tags(
+                source,
+                destination,
+                pattern,
+                platforms=platforms,
+                index=index,
+                referrers=referrers,
+                depth=depth,
+                digest_tags=digest_tags,
+                dry_run=dry_run,
+            )
+        )
+
+    def verify(self, reference: str | Reference | LocalReference) -> Verified:
+        """Read a manifest and everything that it names, in any place, and compare it with digests and sizes.
+
+        What is missing or damaged is in the result, and raises nothing. Raises `NotFoundError` if there is no such
+        manifest, and `TransportError` and `RegistryError` if the registry does not answer or refuses.
+        """
+        return step(self._face.verify(reference))
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.

@@ -261,3 +261,26 @@ def test_settings_that_cannot_be_used_are_an_error_and_not_anonymity(
     config.parent.mkdir()
     config.write_text(content)
     assert lading("auth", "explain", "ghcr.io/acme/app").refused(4, message)
+
+
+def test_every_verb_can_speak_for_a_user_without_keeping_the_password(lading: Run, guarded: str, config: Path) -> None:
+    account = ("--user", "alice", "--password-stdin")
+    assert lading("tags", f"{guarded}/acme/app", *account, stdin=PASSWORD.encode()).code == 3
+    assert lading("tags", f"{guarded}/acme/app", *account, stdin=b"planted wrong").code == 4
+    assert not config.exists()
+
+
+@pytest.mark.parametrize("account", [("--user", "alice"), ("--password-stdin",)])
+def test_user_and_password_go_together(lading: Run, guarded: str, account: tuple[str, ...]) -> None:
+    done = lading("tags", f"{guarded}/acme/app", *account, stdin=PASSWORD.encode())
+    assert (done.code, done.stdout) == (2, b"")
+    assert "--user and --password-stdin go together" in done.stderr
+
+
+def test_config_says_where_the_logins_are(lading: Run, guarded: str, config: Path, tmp_path: Path) -> None:
+    other = str(tmp_path / "other")
+    lading("login", guarded, "-u", "alice", "--password-stdin", "--config", other, stdin=PASSWORD.encode())
+    assert (tmp_path / "other" / "config.json").exists()
+    assert not config.exists()
+    assert lading("tags", f"{guarded}/acme/app").code == 4
+    assert lading("tags", f"{guarded}/acme/app", "--config", other).code == 3

@@ -247,11 +247,13 @@ def test_a_response_that_arrives_as_its_task_is_cancelled_is_closed() -> None:
 
 
 def test_close_ends_the_threads() -> None:
+    before = set(threading.enumerate())
+
     async def main() -> None:
         io = AsyncIO(threads=4)
         await io.map(lambda _: io.call(threading.get_ident), range(8), limit=4)
-        assert any(thread.name.startswith("lading") for thread in threading.enumerate())
-        threads = [thread for thread in threading.enumerate() if thread.name.startswith("lading")]
+        threads = set(threading.enumerate()) - before
+        assert threads
         io.close()
         for thread in threads:
             thread.join(PATIENCE)

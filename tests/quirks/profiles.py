@@ -14,7 +14,6 @@ from lading.testing import (
     Access,
     Change,
     ChangingLocation,
-    ClaimSubject,
     Drop,
     EditDocument,
     EditField,
@@ -39,7 +38,6 @@ from lading.testing import (
     Setup,
     TokenRules,
     User,
-    WantEmptyFinish,
     WantKnownLast,
     WantLength,
     WholeList,
@@ -100,8 +98,6 @@ def public_hub() -> Profile:
             # buildbuddy#9067.
             (Change(drop=("Docker-Content-Digest",)), "HEAD /v2/*/blobs/sha256:*"),
             (SIGNED, BLOBS),
-            # hub-feedback#2307, oras#666: the subject is confirmed without an API.
-            (ClaimSubject(), f"PUT {MANIFESTS}"),
         ),
         catalog=False,
         deletes_tags=False,
@@ -172,15 +168,6 @@ def amazon() -> Profile:
     )
 
 
-def amazon_2024() -> Profile:
-    """Amazon ECR as it was: it confirms a subject, but has no referrers API (sigstore-js#1183)."""
-    return Profile(
-        setup=setup(Policy(referrers=False), user="AWS", scheme="basic"),
-        quirks=((ClaimSubject(), f"PUT {MANIFESTS}"),),
-        credential=("AWS", PASSWORD),
-    )
-
-
 def amazon_public() -> Profile:
     """Amazon ECR Public."""
     return Profile(
@@ -235,7 +222,7 @@ def azure() -> Profile:
 def quay() -> Profile:
     """Quay."""
     return Profile(
-        setup=setup(Policy(page_items=50), user="org+robot", rules=TokenRules(refuses=frozenset({"delete"}))),
+        setup=setup(Policy(page_items=50), user="org+robot"),
         quirks=(
             # docker_registry2#56, regclient#274.
             (OpaquePages(50), TAGS),
@@ -272,6 +259,7 @@ def harbor_2_7() -> Profile:
     return Profile(
         setup=setup(Policy(referrers=False)),
         quirks=((Say(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized"}]}'), REFERRERS),),
+        referrers=False,
     )
 
 
@@ -321,12 +309,6 @@ def artifactory() -> Profile:
     )
 
 
-def artifactory_old() -> Profile:
-    """Artifactory that takes content by PATCH only (containerd#3533)."""
-    refusal = Refuse("BLOB_UPLOAD_INVALID", "send the content by PATCH")
-    return Profile(setup=setup(scheme="basic"), quirks=((WantEmptyFinish(refusal), FINISHES),))
-
-
 def nexus() -> Profile:
     """Nexus."""
 
@@ -349,16 +331,9 @@ def gitea() -> Profile:
 
 
 def cloudflare() -> Profile:
-    """Cloudflare's serverless registry, behind a proxy that limits content to 100 MB (serverless-registry#67, #47)."""
-    page = Say.page(413, "413 Payload Too Large")
-    return Profile(
-        setup=setup(scheme="basic"),
-        quirks=(
-            (LimitContent(6_000_000, page), FINISHES),
-            (LimitContent(6_000_000, page), CHUNKS),
-            (Change(add={"OCI-Chunk-Max-Length": "5000000", "OCI-Chunk-Min-Length": "5000000"}), STARTS),
-        ),
-    )
+    """Cloudflare's serverless registry, which says what chunks it wants (serverless-registry#47, #69)."""
+    sizes = {"OCI-Chunk-Max-Length": "5000000", "OCI-Chunk-Min-Length": "5000000"}
+    return Profile(setup=setup(scheme="basic"), quirks=((Change(add=sizes), STARTS),))
 
 
 def distribution_2() -> Profile:
@@ -433,7 +408,6 @@ PROFILES: dict[str, Callable[[], Profile]] = {
         public_hub,
         github,
         amazon,
-        amazon_2024,
         amazon_public,
         google,
         azure,
@@ -442,7 +416,6 @@ PROFILES: dict[str, Callable[[], Profile]] = {
         harbor_2_7,
         gitlab,
         artifactory,
-        artifactory_old,
         nexus,
         gitea,
         cloudflare,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lading import Client, Gate, Retries
+from lading import Client, Retries
 from lading._io.base import Handler, step
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Headers, Origin, Request
@@ -32,17 +32,17 @@ _ONE_WAY_ONLY = Say(
 class Profile:
     """A registry: its setup, its quirks in the order in which they stand before it, and who logs in how.
 
-    `catalog`, `deletes_tags` and `deletes_manifests` are what it does at all; `mounts` whether a mount succeeds.
+    `catalog`, `referrers`, `deletes_tags` and `deletes_manifests` are what it does at all. Referrers are listed where
+    there is no API too, by their tag, unless the registry says something else than that it has none.
     """
 
     setup: Setup
     quirks: tuple[tuple[Fault, str], ...] = ()
     credential: Credential | tuple[str, str] = ("ann", PASSWORD)
-    path: str = ""
     catalog: bool = True
+    referrers: bool = True
     deletes_tags: bool = True
     deletes_manifests: bool = True
-    mounts: bool = True
 
 
 @dataclass
@@ -69,8 +69,12 @@ class World:
         self.transport = DirectTransport(Sites(sites))
 
     def client(self, **options: Any) -> Client:
-        options = {"credentials": {HOST: self.profile.credential}, "retries": Retries(first_wait=0.0), **options}
-        return Client(transport=self.transport, **{"gate": Gate(), **options})
+        settings: dict[str, Any] = {
+            "credentials": {HOST: self.profile.credential},
+            "retries": Retries(first_wait=0.0),
+            **options,
+        }
+        return Client(transport=self.transport, **settings)
 
 
 def stock(root: Path, name: str, image: Image, tags: list[str]) -> None:

@@ -29,6 +29,10 @@ class Skopeo:
         plain_http = ["--src-tls-verify=false", "--dest-tls-verify=false"]
         self._run("copy", "--quiet", "--preserve-digests", *plain_http, *options, source, destination)
 
+    def copy_converted(self, source: str, destination: str) -> None:
+        """Copy an image to or from a place that keeps another form of it."""
+        self._run("copy", "--quiet", source, destination)
+
     def inspect(self, image: str, *options: str) -> bytes:
         """Return what `skopeo inspect` prints; with `--raw`, the manifest byte for byte."""
         return self._run("inspect", "--tls-verify=false", *options, image)

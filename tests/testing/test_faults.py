@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import lading.testing
 from lading import Cancellation, Client, ConnectionFailedError, Headers, Origin, Request, Retries
+from lading._io.base import step
 from lading._io.blocking import BlockingIO
+from lading.server.asgi import Application
 from lading.testing import (
     Access,
     Change,
     ChangingLocation,
+    ClaimSubject,
+    Corrupt,
     Cut,
     Dialogue,
     Drop,
+    EditDocument,
+    EditField,
     EditTarget,
     Fault,
     FinalTags,
@@ -46,12 +54,13 @@ from lading.testing import (
     direct,
     serving,
 )
+from lading.testing.bodies import Kept
 from lading.testing.faults import matches
 from lading.transports.direct import DirectTransport
 from lading.transports.settings import NetworkSettings
 from lading.transports.sockets import SocketTransport
 from tests.quirks.worlds import stock
-from tests.support.images import Image, image, sha256
+from tests.support.images import MANIFEST, Image, image, sha256
 from tests.support.scripted import exchange, read_all
 
 CARGO: Image = image()
@@ -131,7 +140,7 @@ def test_a_request_is_kept_with_its_content(asked: Asked) -> None:
     assert (seen.content, seen.headers.get("X-Mine")) == (b"content", "1")
 
 
-@pytest.mark.parametrize("fault", [Drop(), LoseAnswer(), Cut(3)])
+@pytest.mark.parametrize("fault", [Drop(), Drop(wait=0.001), LoseAnswer(), LoseAnswer(wait=0.001), Cut(3)])
 def test_a_connection_breaks(asked: Asked, fault: Fault) -> None:
     asked.registry.order(fault)
     with pytest.raises(ConnectionFailedError):
@@ -254,6 +263,66 @@ def test_a_location_is_good_once(asked: Asked) -> None:
     assert asked.ask("PATCH", first, b"0123456789")[0] == 416
     assert asked.ask("GET", second)[1].get("Range") == "0-9"
     assert asked.ask("PUT", f"{second}&digest={sha256(b'0123456789')}")[0] == 201
+
+
+def test_one_byte_is_wrong(asked: Asked) -> None:
+    asked.registry.order(Corrupt(3), "GET /v2/*/blobs/*")
+    wrong = asked.ask("GET", LAYER)[2]
+    assert [place for place, byte in enumerate(wrong) if byte != CARGO.layer[place]] == [3]
+
+
+def test_a_page_is_one_of_a_web_site(asked: Asked) -> None:
+    asked.registry.order(Say.page(404, "Nothing here", X_Mine="1"))
+    status, headers, body = asked.ask("GET", "/v2/")
+    assert (status, headers.get("Content-Type")) == (404, "text/html")
+    assert b"<title>Nothing here</title>" in body
+
+
+def test_an_answer_to_head_has_no_content(asked: Asked) -> None:
+    asked.registry.order(Say.text(200, "content"))
+    status, headers, body = asked.ask("HEAD", "/v2/")
+    assert (status, headers.get("Content-Length"), body) == (200, "7", b"")
+
+
+@pytest.mark.parametrize(("edit", "expected"), [("Link", None), ("ETag", '"new"')])
+def test_a_field_is_edited_where_it_is(asked: Asked, edit: str, expected: str | None) -> None:
+    asked.registry.order(EditField(edit, lambda _: '"new"'))
+    assert asked.ask("GET", LAYER)[1].get(edit) == expected
+
+
+def test_a_document_is_edited_where_it_is_one(asked: Asked) -> None:
+    asked.registry.order(EditDocument(lambda document: {**document, "tags": None}))
+    assert asked.ask("GET", "/v2/acme/app/tags/list")[2] == b'{"name":"acme/app","tags":null}'
+    assert asked.ask("GET", "/v2/acme/none/tags/list")[0] == 404
+
+
+@pytest.mark.parametrize("has_subject", [True, False])
+def test_a_subject_is_claimed(asked: Asked, *, has_subject: bool) -> None:
+    asked.registry.order(ClaimSubject())
+    subject = {"mediaType": MANIFEST, "digest": sha256(CARGO.manifest), "size": len(CARGO.manifest)}
+    more = {"subject": subject} if has_subject else {}
+    raw = json.dumps(json.loads(CARGO.manifest) | more).encode()
+    claimed = asked.ask("PUT", "/v2/acme/app/manifests/new", raw)[1].get("OCI-Subject")
+    assert claimed == (sha256(CARGO.manifest) if has_subject else None)
+
+
+def test_content_without_a_length_is_refused(asked: Asked) -> None:
+    asked.registry.order(WantLength(NO))
+    headers = Headers([("Transfer-Encoding", "chunked")])
+    request = Request("PUT", asked.registry.origin, "/v2/acme/app/manifests/new", headers)
+    assert step(asked.registry.handle(request, Kept(CARGO.manifest))).status == 418
+
+
+def test_a_server_that_cannot_break_connections_says_so(asked: Asked) -> None:
+    asked.registry.order(Drop())
+    application = Application(asked.registry, BlockingIO())
+    scope = {"type": "http", "method": "GET", "raw_path": b"/v2/", "query_string": b"", "headers": []}
+
+    async def nothing(_message: object = None) -> Any:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(RuntimeError, match="cannot break"):
+        step(application(scope, nothing, nothing))
 
 
 def test_tokens_expire_to_order(tmp_path: Path) -> None:

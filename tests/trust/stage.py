@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lading import AsyncClient, Client, Digest, Retries
+from lading import AsyncClient, Client, Digest, Event, Retries
 from lading._io.base import IO, Content, Handler
 from lading._wire.messages import Origin, Request, Response
 from lading.server.repositories import Repositories
@@ -31,6 +31,9 @@ USER, PASSWORD = "ann", "s3cret-pass-word"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 ACCESS = Access(users=(User(USER, PASSWORD),))
 NOTHING_HERE = Say.text(418, "nobody should ask this")
+
+
+_QUICK = Retries(tries=2, first_wait=0.0)
 
 
 class Place:
@@ -182,9 +185,12 @@ class Face:
     ) -> Done:
         if self.name == "command":
             return self._command(words)
-        options = {"retries": Retries(tries=2, first_wait=0.0), "timeout": 10.0, **self.options}
         events: list[str] = []
-        options["on_event"] = lambda event: events.append(f"{event!r} {event}")
+
+        def listen(event: Event) -> None:
+            events.append(f"{event!r} {event}")
+
+        options: dict[str, Any] = {"retries": _QUICK, "timeout": 10.0, **self.options, "on_event": listen}
 
         async def run() -> Any:
             async with AsyncClient(**options) as client:

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +16,7 @@ from lading._io.base import step
 from lading._io.blocking import BlockingIO
 from lading._wire import endpoints
 from lading._wire.challenge import Challenge, challenges
+from lading._wire.endpoints import Endpoint
 from lading._wire.messages import Headers, Origin, Request
 from lading.digest import Digest
 from lading.server.access import _ACTIONS, EVERYTHING, Access, Need, Rights, User
@@ -148,6 +150,11 @@ ROLES = {
 
 def test_every_endpoint_has_a_row_in_the_table_of_rights() -> None:
     assert set(_ACTIONS) == set(endpoints.ENDPOINTS)
+
+
+def test_an_endpoint_without_a_row_is_for_nobody(root: Path, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(cast("dict[Endpoint, object]", _ACTIONS), endpoints.LIST_TAGS)
+    assert Caller(root, setup).ask("GET", "/v2/acme/app/tags/list", Authorization=basic("owner")).status == 403
 
 
 @pytest.mark.parametrize("row", REQUESTS)
@@ -320,6 +327,16 @@ def test_end_11_asks_for_the_scope_of_the_source_as_well(root: Path) -> None:
     assert answer.challenge.get("scope") == "repository:acme/app:push repository:acme/private:pull"
 
 
+def test_end_11_with_a_token_that_does_not_tell_of_the_source_is_asked_for_another(root: Path) -> None:
+    caller = Caller(root, Setup(access=PRIVATE))
+    authorization = f"Bearer {caller.token('pusher', 'repository:acme/app:push')}"
+    target = f"/v2/acme/app/blobs/uploads/?mount={SECRET}&from=acme/private"
+    answer = caller.ask("POST", target, Authorization=authorization)
+    assert answer.status == 401
+    assert answer.challenge.get("scope") == "repository:acme/app:push repository:acme/private:pull"
+    assert answer.challenge.get("error") == "insufficient_scope"
+
+
 # Tokens.
 
 
@@ -387,6 +404,20 @@ def test_a_token_is_not_given_for_a_wrong_password_where_the_public_gets_one(roo
     caller = Caller(root, Setup(access=PUBLIC))
     assert caller.ask("GET", "/token?service=registry").status == 200
     assert caller.ask("GET", "/token?service=registry", Authorization=basic("owner", "wrong")).status == 401
+
+
+def test_a_token_server_may_take_an_action_for_a_mistake_and_say_what_it_wants_instead(root: Path) -> None:
+    caller = Caller(root, Setup(access=PRIVATE, rules=TokenRules(refuses=frozenset({"delete"}))))
+    asked = caller.ask("GET", "/token?service=registry&scope=repository:acme/app:delete", Authorization=basic("owner"))
+    assert asked.status == 400
+    assert caller.ask("DELETE", "/v2/acme/app/manifests/1").challenge.get("scope") == "repository:acme/app:*"
+    assert caller.ask_as("owner", "DELETE", "/v2/acme/app/manifests/1").status == 202
+
+
+def test_a_scope_of_another_kind_is_granted_to_nobody(root: Path) -> None:
+    query = "service=registry&scope=plugin:acme/app:pull&scope=repository:acme/app:pull"
+    answer = Caller(root, Setup(access=PRIVATE)).ask("GET", f"/token?{query}", Authorization=basic("owner"))
+    assert json.loads(answer.body)["scope"] == "repository:acme/app:pull"
 
 
 def test_a_form_is_not_read_without_end(root: Path) -> None:

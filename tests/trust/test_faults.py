@@ -89,7 +89,6 @@ def test_r18_a_store_that_refuses_is_no_reason_to_show_credentials(
     done = face.pull_blob(f"{reg.name}/acme/app", sha256(cargo.layer))
     assert done.failed
     assert all("Authorization" not in seen.headers for seen in evil.requests)
-    assert "lading login" not in done.seen
 
 
 def test_r20_a_store_that_is_busy_is_reached_through_the_registry_again(
@@ -353,7 +352,6 @@ def test_r85_a_catalog_that_is_not_there_is_told_from_one_for_others(
         (Say(405), False),
         (Say(501), False),
         (Say.page(), False),
-        (Say(303, headers={"Location": "http://127.0.0.2:9/-/packages"}), False),
         (Say(500), None),
         (Say(503), None),
         (Say.text(429, "slow down"), None),
@@ -361,7 +359,7 @@ def test_r85_a_catalog_that_is_not_there_is_told_from_one_for_others(
         (Say(403), None),
         (Drop(), None),
     ],
-    ids=["404", "no name", "405", "501", "page", "303", "500", "503", "429", "401", "403", "drop"],
+    ids=["404", "no name", "405", "501", "page", "500", "503", "429", "401", "403", "drop"],
 )
 def test_r86_only_some_answers_mean_that_there_is_no_referrers_api(
     *, registry: TestRegistry, cargo: Image, answer: Fault, supported: bool | None

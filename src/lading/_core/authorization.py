@@ -24,7 +24,7 @@ from lading.auth.credentials import Credential, CredentialSource, Found, Remembe
 from lading.auth.scopes import PULL, Scope, wanted
 from lading.auth.token_cache import TokenCache, TokenKey
 from lading.auth.tokens import LONGEST_REPLY, Token, TokenRequest
-from lading.errors import AuthError, LadingError, RegistryError, TokenError
+from lading.errors import AuthError, LadingError, RegistryError, RejectedError, TokenError
 from lading.events import Authorized, EventHandler, Warned
 
 _MOST_TOKENS = 2
@@ -91,7 +91,11 @@ class Authorization:
         if self._challenge is None:
             return None
         async with self._lock:
-            return await self._header(asking, self._challenge)
+            try:
+                return await self._header(asking, self._challenge)
+            except RejectedError:
+                # Some token servers know other actions than ours; the registry's challenge will say which.
+                return None
 
     def asking(self, endpoint: Endpoint, request: Request, name: str) -> Asking:
         """Say what a request needs; `name` is its repository, where its path does not tell."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lading._core.chunks import chunk_length, learn, send_chunks
 from lading._core.exchange import Exchange
 from lading._core.uploads import AsyncUpload, AsyncUploads, check_stored, opened
 from lading._wire import endpoints, requests
@@ -18,6 +19,7 @@ from lading.errors import (
     BlobUploadUnknownError,
     DeniedError,
     NotFoundError,
+    RangeNotSatisfiableError,
     RejectedError,
     ServerError,
     StorageError,
@@ -108,16 +110,24 @@ async def _send(
     exchange: Exchange, name: str, digest: Digest, content: bytes | Source, upload: AsyncUpload | None
 ) -> None:
     """Upload a blob whole, to a session that is open or to a new one; again when the registry forgets the session."""
-    for left in range(_UPLOADS, 0, -1):
+    size, lost = len(content) if isinstance(content, bytes) else content.size, 0
+    while True:
         session = upload or await AsyncUploads(exchange, name).start(algorithm=digest.algorithm)
-        upload = None
+        upload, length = None, chunk_length(exchange, session, size)
         try:
-            await _finish(session, digest, content)
+            if length is None:
+                await _finish(session, digest, content)
+            else:
+                await send_chunks(exchange, session, digest, content, length)
         except (BlobUploadUnknownError, ServerError, TransportError) as error:
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if await blob_exists(exchange, name, digest):
                 return
-            if left == 1 or not isinstance(error, BlobUploadUnknownError):
+            lost += 1
+            if lost == _UPLOADS or not isinstance(error, BlobUploadUnknownError):
+                raise
+        except (RejectedError, RangeNotSatisfiableError) as error:
+            if not learn(exchange, length, error):
                 raise
         else:
             return

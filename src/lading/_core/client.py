@@ -25,10 +25,14 @@ from lading.descriptor import Descriptor
 from lading.errors import InvalidReferenceError
 from lading.events import Event, EventHandler
 from lading.platform import Platform
-from lading.reference import Reference, RegistryName, parse
+from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference, RegistryName, parse
 
 if TYPE_CHECKING:
     from lading._core.artifact import Artifact, Pulled
+    from lading._core.copying.plan import Copied, CopyOptions, IndexForm
+    from lading._core.copying.references import Copies
+    from lading._core.targets_by_reference import Places
+    from lading._core.verifying import Verified
     from lading.auth.credentials import Credential, CredentialSource
 
 # Packing, credentials and event loops are imported where they are first needed: a short command does without them, and
@@ -134,6 +138,86 @@ class AsyncClient:
             self._exchange_of(parsed), parsed, Path(directory), platform=platform, concurrency=self._concurrency
         )
 
+    async def copy(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        *,
+        platforms: Iterable[Platform | str] = (),
+        index: IndexForm = "sparse",
+        referrers: bool = False,
+        depth: int = 8,
+        digest_tags: bool = False,
+        dry_run: bool = False,
+    ) -> Copied:
+        """Copy a manifest with everything that it names, byte for byte, between any two places.
+
+        A place is a repository, an image layout (`oci:DIR:TAG`) or an archive (`oci-archive:FILE:TAG`,
+        `docker-archive:FILE:NAME`), which is written anew. What the destination has is not moved; between repositories
+        of one registry blobs are mounted; everything else is streamed, `concurrency` blobs at once. Tags move last.
+
+        `platforms` are those wanted of an index. The index is then pushed as it is (`"sparse"`), which registries may
+        refuse as not all of its entries are there, or as a new one with these entries only (`"rewritten"`), whose
+        digest is another one. Attestations of BuildKit go with their images.
+
+        `referrers` takes along what has one of these manifests as its subject, and what refers to that, up to `depth`
+        levels; `digest_tags` what cosign keeps under tags such as `sha256-….sig`. With `dry_run` nothing is written,
+        and the steps are those that would be done.
+
+        Raises `CopyError`, with the error of the side that failed as its cause.
+        """
+        options = _copy_options(
+            platforms,
+            index=index,
+            referrers=referrers,
+            depth=depth,
+            digest_tags=digest_tags,
+            dry_run=dry_run,
+        )
+        return await self._copies().copy(_whole(source), _whole(destination), options)
+
+    async def copy_tags(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        pattern: str = "*",
+        *,
+        platforms: Iterable[Platform | str] = (),
+        index: IndexForm = "sparse",
+        referrers: bool = False,
+        depth: int = 8,
+        digest_tags: bool = False,
+        dry_run: bool = False,
+    ) -> tuple[Copied, ...]:
+        """Copy what all tags of a place stand for, or those that fit a pattern such as `v1.*`, under the same tags.
+
+        Both references are spelled without tag and digest. Everything else is as for `copy`; an archive is written when
+        all tags are in it.
+        """
+        options = _copy_options(
+            platforms,
+            index=index,
+            referrers=referrers,
+            depth=depth,
+            digest_tags=digest_tags,
+            dry_run=dry_run,
+        )
+        return await self._copies().copy_tags(_place(source), _place(destination), pattern, options)
+
+    async def verify(self, reference: str | Reference | LocalReference) -> Verified:
+        """Read a manifest and everything that it names, in any place, and compare it with digests and sizes.
+
+        What is missing or damaged is in the result, and raises nothing. Raises `NotFoundError` if there is no such
+        manifest, and `TransportError` and `RegistryError` if the registry does not answer or refuses.
+        """
+        from lading._core.copying.references import selector_of
+        from lading._core.verifying import Verification
+
+        whole = _whole(reference)
+        async with self._places().readable(whole) as place:
+            verification = Verification(self._io, self._settings, place, concurrency=self._concurrency)
+            return await verification.verify(selector_of(whole))
+
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
 
@@ -153,6 +237,16 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _copies(self) -> Copies:
+        from lading._core.copying.references import Copies
+
+        return Copies(self._places(), self._settings, concurrency=self._concurrency)
+
+    def _places(self) -> Places:
+        from lading._core.targets_by_reference import Places
+
+        return Places(self._io, self._exchange_of)
 
     def _exchange_of(self, reference: Reference) -> Exchange:
         return self._exchange(RegistryName(reference.registry, reference.scheme))
@@ -219,6 +313,42 @@ def _parsed(reference: str | Reference) -> Reference:
     if isinstance(parsed, Reference):
         return parsed
     raise InvalidReferenceError(f"{parsed} is a place on disk, where a repository in a registry is meant", position=0)
+
+
+def _whole(reference: str | Reference | LocalReference) -> Reference | LocalReference:
+    return parse(reference) if isinstance(reference, str) else reference
+
+
+def _place(reference: str | Reference | LocalReference) -> Reference | LocalReference:
+    """Read a reference that names neither tag nor digest."""
+    if isinstance(reference, str):
+        local = reference.partition(":")[0] in LOCAL_TRANSPORTS
+        reference = LocalReference.parse(reference) if local else Reference.parse_repository(reference)
+    name = reference.name if isinstance(reference, LocalReference) else reference.tag
+    if name or reference.digest:
+        raise InvalidReferenceError(f"{reference}: a place is meant: leave the name or digest out", position=0)
+    return reference
+
+
+def _copy_options(
+    platforms: Iterable[Platform | str],
+    *,
+    index: IndexForm,
+    referrers: bool,
+    depth: int,
+    digest_tags: bool,
+    dry_run: bool,
+) -> CopyOptions:
+    from lading._core.copying.plan import CopyOptions
+
+    return CopyOptions(
+        platforms=tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms),
+        index=index,
+        referrers=referrers,
+        depth=depth,
+        digest_tags=digest_tags,
+        dry_run=dry_run,
+    )
 
 
 def _is_loopback(registry: str) -> bool:

@@ -68,6 +68,8 @@ class Exchange:
         self._lock = io.lock()
         self._paces: dict[Origin, Pace] = {}
         self._warnings: set[str] = set()
+        # How many bytes of a blob the registry takes at once, as far as it has shown; None for any number.
+        self.chunk_length: int | None = None
         # Until the address is known that the registry is dialled at, its name has to do.
         self._is_public = not is_private(origin.host)
 
@@ -151,7 +153,7 @@ class Exchange:
             if authorization is not None:
                 asking = asking or authorization.asking(endpoint, request, name)
                 brought = await authorization.current(asking)
-            sent, body = await self._follow(request, brought)
+            sent, body = await self._follow(endpoint, request, brought)
             # A 401 of another host is that host's own affair: it never gets what is the registry's.
             if body.status not in _UNAUTHORIZED or not remaining or sent.origin != self.origin:
                 return sent, body
@@ -177,7 +179,7 @@ class Exchange:
                 self._authorization = Authorization(self.io, self._registry, self.origin, source, ways)
             return self._authorization
 
-    async def _follow(self, request: Request, authorization: str | None) -> tuple[Request, Body]:
+    async def _follow(self, endpoint: Endpoint, request: Request, authorization: str | None) -> tuple[Request, Body]:
         """Send a request to wherever the registry redirects it."""
         secrets = True
         for _ in range(_MOST_REDIRECTS + 1):
@@ -189,8 +191,7 @@ class Exchange:
             if request.method not in _READING and body.status not in _REPEATING:
                 where = problems.describe(request)
                 raise ForbiddenRedirectError(f"{where}: answered {body.status}, which does not say to send it again")
-            purpose = Purpose.PULL if request.method in _READING else Purpose.PUSH
-            passage = self.admit(purpose, request, location)
+            passage = self.admit(_purpose(endpoint), request, location)
             secrets = secrets and passage.secrets
             self.emit(Redirected(problems.describe(request), str(passage.origin)))
             request = replace(request, origin=passage.origin, target=passage.target, public_only=passage.public_only)
@@ -261,7 +262,11 @@ class Exchange:
             content = await self._content(request, body, self.budgets.error)
         except (LimitExceededError, ProtocolError):
             content = b""  # an error document that cannot be read has nothing to say; the status has
-        return problems.problem(request, body.status, body.headers, content)
+        refusal = problems.problem(request, body.status, body.headers, content)
+        if request.origin != self.origin:
+            # What is advised is for registries: no login helps with the store that one sends its readers to.
+            refusal.__notes__ = []
+        return refusal
 
     def _pace(self, origin: Origin) -> Pace:
         return self._paces.setdefault(origin, Pace())
@@ -271,3 +276,11 @@ class Exchange:
             if text not in self._warnings and len(self._warnings) < _WARNINGS_TOLD:
                 self._warnings.add(text)
                 self.emit(Warned(self.origin.authority, text))
+
+
+def _purpose(endpoint: Endpoint) -> Purpose:
+    """Say for what a redirect of a request is to be followed."""
+    if endpoint is endpoints.LIST_REFERRERS:
+        # GitHub sends these on to a page for people (artifacthub/hub#4785).
+        return Purpose.PAGE
+    return Purpose.PULL if endpoint.method in _READING else Purpose.PUSH

@@ -60,14 +60,14 @@ class Graph:
         added: list[Node] = []
         level = self._unknown(descriptors)
         for _ in range(DEEPEST + 1):
-            if not level:
-                return added
             self._check_count(len(level))
             nodes = await self._io.map(self._read, level, limit=self._concurrency)
             self.nodes |= {node.descriptor.digest: node for node in nodes}
             added += nodes
             level = self._unknown(child for node in nodes for child in node.manifests)
-        raise LimitExceededError(f"{level[0].digest} lies deeper than {DEEPEST} levels of indexes")
+        if level:
+            raise LimitExceededError(f"{level[0].digest} lies deeper than {DEEPEST} levels of indexes")
+        return added
 
     @property
     def blobs(self) -> dict[Digest, Descriptor]:

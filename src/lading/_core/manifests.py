@@ -127,7 +127,8 @@ class AsyncManifests:
     async def _put(self, manifest: Manifest[Any], tags: Sequence[str]) -> set[Digest | None]:
         """Push a manifest under its tags, and return the subjects that the registry says it noted (`OCI-Subject`)."""
         exchange, name = self._exchange, self._name
-        if len(tags) == 1:
+        # Under a tag alone, a registry takes a manifest by its sha256 digest.
+        if len(tags) == 1 and manifest.digest.algorithm == "sha256":
             return {(await push_manifest(exchange, name, tags[0], manifest)).subject}
         facts = await push_manifest(exchange, name, manifest.digest, manifest, tags=tags)
         subjects = {facts.subject}

@@ -13,7 +13,13 @@ from lading._wire.messages import Headers, Request
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
-from lading.errors import DocumentError, ForbiddenRedirectError, NameUnknownError, NotFoundError, UnsupportedError
+from lading.errors import (
+    DocumentError,
+    ForbiddenRedirectError,
+    NameUnknownError,
+    NotFoundError,
+    UnsupportedError,
+)
 from lading.media_types import OCI_INDEX
 
 

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lading._core.archives.docker import DockerArchive, docker_files
 from lading._core.archives.files import Archive
 from lading._core.archives.layout import ArchivedLayout, work_directory, write_archive
-from lading._core.archives.docker import DockerArchive, docker_files
 from lading._core.exchange import Exchange
 from lading._core.repository_target import RepositoryTarget
 from lading._io.base import IO

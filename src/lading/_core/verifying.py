@@ -18,7 +18,6 @@ from lading.media_types import OCTET_STREAM
 from lading.targets import Readable, Stream
 from lading.verification import Verifier
 
-
 _WRONG = (VerificationError, NotFoundError, DocumentError, StorageError)
 
 

@@ -32,7 +32,7 @@ def pump(
         pending: Future[None] | None = None
         failure: Exception | None = None
         while failure is None:
-            count, failure = _fill(body, buffer)
+            count, failure = fill(body, buffer)
             if pending is not None:
                 pending.result()
             if not count:
@@ -48,7 +48,7 @@ def pump(
         raise failure
 
 
-def _fill(body: Reader, buffer: memoryview) -> tuple[int, Exception | None]:
+def fill(body: Reader, buffer: memoryview) -> tuple[int, Exception | None]:
     """Fill a buffer as far as the body goes; what came before a failure is not lost."""
     count = 0
     try:

@@ -72,7 +72,8 @@ class AsyncIO:
         try:
             await _loop().together(worker, min(limit, len(work)))
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            error = _first(group)
+            raise error from error.__cause__
         return [results[place] for place in range(len(work))]
 
     async def sleep(self, seconds: float) -> None:

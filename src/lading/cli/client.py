@@ -30,24 +30,28 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 @contextmanager
 def connected(
-    options: argparse.Namespace, output: Output, registry: str, *, credentials: CredentialSource | None = None
+    options: argparse.Namespace, output: Output, *registries: str, credentials: CredentialSource | None = None
 ) -> Generator[Client]:
-    """Open a client whose trust options hold for one registry, the one that the command line names.
+    """Open a client whose trust options hold for the registries that the command line names, and no others.
 
     `credentials` replace those that docker and podman keep. Raises `UsageError`.
     """
+    if len(set(registries)) > 1 and (options.cert or options.headers):
+        raise UsageError("--cert and --header would go to both registries: copy by way of a layout, such as oci:DIR")
     if options.key and not options.cert:
         raise UsageError("--key needs --cert")
+    if options.config:
+        os.environ["DOCKER_CONFIG"] = options.config
     certificate = (options.cert, options.key) if options.key else options.cert
     with (
         _ending_soon(),
         Events(output) as events,
         Client(
-            credentials=credentials,
-            plain_http=[registry] if options.plain_http else (),
-            insecure=[registry] if options.insecure else (),
+            credentials=credentials or _account(options, registries),
+            plain_http=registries if options.plain_http else (),
+            insecure=registries if options.insecure else (),
             ca_file=options.ca_file,
-            client_certificates={registry: certificate} if certificate else None,
+            client_certificates=dict.fromkeys(registries, certificate) if certificate else None,
             headers=once(options.headers, "header"),
             timeout=options.timeout,
             retries=Retries(tries=options.retries + 1),
@@ -58,11 +62,31 @@ def connected(
         yield client
 
 
+def _account(options: argparse.Namespace, registries: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the credentials that the options give, for the registries that the command line names."""
+    user, on_stdin = getattr(options, "user", ""), getattr(options, "password_stdin", False)
+    if bool(user) != on_stdin:
+        raise UsageError("--user and --password-stdin go together: the password is read from stdin")
+    if not user:
+        return None
+    if len(set(registries)) > 1:
+        raise UsageError("--user would speak to both registries: copy by way of a layout, or use `lading login`")
+    from lading.cli.passwords import from_stdin
+
+    return dict.fromkeys(registries, (user, from_stdin()))
+
+
 @contextmanager
 def connected_to(options: argparse.Namespace, output: Output, reference: Reference) -> Generator[Repository]:
     """Open a client as `connected` does, and give the repository of a reference."""
     with connected(options, output, reference.registry) as client:
         yield client.repository(str(replace(reference, tag=None, digest=None)))
+
+
+def registries_of(*references: str) -> tuple[str, ...]:
+    """Return the registries that whole references name, or names of repositories; places on disk have none."""
+    parsed = [parse(text) for text in references]
+    return tuple(dict.fromkeys(each.registry for each in parsed if isinstance(each, Reference)))
 
 
 def manifest_reference(text: str) -> Reference:

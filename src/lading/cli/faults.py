@@ -9,6 +9,7 @@ from lading._wire.display import shown
 from lading.cli.output import Output, UsageError
 from lading.errors import (
     AuthError,
+    CopyError,
     DeniedError,
     InvalidDigestError,
     InvalidMediaTypeError,
@@ -53,7 +54,9 @@ def tell(error: Exception, output: Output) -> int:
 
 
 def exit_code(error: Exception) -> int:
-    """Return the exit code for an error."""
+    """Return the exit code for an error; for a copy, that of what went wrong on one of its sides."""
+    if isinstance(error, CopyError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
     return next((code for code, kinds in _CODES if isinstance(error, kinds)), FAILED)
 
 

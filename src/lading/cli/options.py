@@ -16,9 +16,13 @@ from lading.cli.output import UsageError
 N = TypeVar("N", int, float)
 
 
-def add_connection_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every verb that speaks to a registry."""
+def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = True) -> None:
+    """Add the options of every verb that speaks to a registry; `account` are those that say on whose behalf."""
     options = parser.add_argument_group("connection")
+    if account:
+        options.add_argument("--user", metavar="NAME", default="", help="speak for this user; needs --password-stdin")
+        options.add_argument("--password-stdin", action="store_true", help="read the password of --user from stdin")
+    options.add_argument("--config", metavar="DIR", help="look for config.json here, as with DOCKER_CONFIG")
     options.add_argument("--plain-http", action="store_true", help="speak HTTP without TLS to the registry")
     options.add_argument("--insecure", action="store_true", help="do not check the certificate of the registry")
     options.add_argument("--ca-file", metavar="FILE", help="trust the certificates in this file (PEM), and no others")
@@ -45,6 +49,11 @@ def add_connection_options(parser: argparse.ArgumentParser) -> None:
 def seconds(text: str) -> float:
     """Read a time in seconds, more than 0."""
     return _above_zero(text, float, "is not a number of seconds above 0")
+
+
+def hours(text: str) -> float:
+    """Read a time in hours, 0 or more."""
+    return 0.0 if text == "0" else _above_zero(text, float, "is not a number of hours, 0 or more")
 
 
 def count(text: str) -> int:

@@ -144,7 +144,7 @@ class ContentsTarget:
 
 
 class LayoutTarget(ContentsTarget):
-    """An image layout directory, to be read and written. It is empty without the directory; the first write makes it."""
+    """An image layout directory, to be read and written. Without the directory it is empty; writing makes it."""
 
     def __init__(self, io: IO, path: Path, name: str | None = None) -> None:
         self._lazy = LazyLayout(path)

@@ -83,8 +83,9 @@ class DockerArchive:
                 yield name
 
     async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
-        for nothing in ():
-            yield nothing
+        none: tuple[Descriptor, ...] = ()
+        for descriptor in none:
+            yield descriptor
 
     async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
         image = self._images.get(manifest.digest)

@@ -7,8 +7,8 @@ from typing import Any
 
 from lading._core.copying.faults import failing
 from lading._core.copying.plan import CopyOptions, Root
-from lading._core.graph import MOST_MANIFESTS, Graph, Node
 from lading._core.copying.selection import Selection, rewrite
+from lading._core.graph import MOST_MANIFESTS, Graph, Node
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.documents import Manifest

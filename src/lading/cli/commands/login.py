@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 from lading.cli.options import add_connection_options
 from lading.cli.output import Output, UsageError
+from lading.cli.passwords import from_stdin
 
 if TYPE_CHECKING:
     from lading.auth.credentials import Credential, Found
-
-# Larger than any password, and than a key file of Google's.
-_LONGEST = 64 << 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("registry", metavar="REGISTRY", help="[http://|https://]HOST[:PORT]")
     parser.add_argument("-u", "--user", metavar="NAME", default="", help="the user name")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from stdin; needs --user")
-    add_connection_options(parser)
+    add_connection_options(parser, account=False)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
@@ -80,28 +78,13 @@ def _asked(options: argparse.Namespace) -> tuple[str, str]:
     if options.password_stdin:
         if not options.user:
             raise UsageError("--password-stdin needs --user: stdin is the password")
-        return options.user, _from_stdin()
+        return options.user, from_stdin()
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask for the password at: use --password-stdin")
     try:
         return _prompted(options.user)
     except EOFError:
         raise UsageError("nothing was typed") from None
-
-
-def _from_stdin() -> str:
-    content = sys.stdin.buffer.read(_LONGEST + 1) if sys.stdin is not None else b""
-    if len(content) > _LONGEST:
-        raise UsageError(f"stdin has more than {_LONGEST} bytes: that is no password")
-    try:
-        password = content.decode()
-    except UnicodeDecodeError:
-        password = ""
-    # What `echo` puts behind it is no part of it.
-    password = password.removesuffix("\n").removesuffix("\r")
-    if not password:
-        raise UsageError("stdin has no password in UTF-8")
-    return password
 
 
 def _prompted(user: str) -> tuple[str, str]:

@@ -1,0 +1,108 @@
+"""Copy a manifest with everything that it names, byte for byte, and print its digest.
+
+Both sides are a repository (REGISTRY/NAME:TAG), an image layout (oci:DIR:TAG) or an archive (oci-archive:FILE:TAG,
+docker-archive:FILE:NAME), which is written anew. What the destination has is not moved. Tags move when all is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from lading.cli.options import add_connection_options, count, platform
+from lading.cli.output import Output, UsageError
+
+if TYPE_CHECKING:
+    from lading._core.copying.plan import Copied, Step
+
+_ALL = "*"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("source", metavar="SOURCE", help="such as ghcr.io/acme/app:v1")
+    parser.add_argument("destination", metavar="DESTINATION", help="such as localhost:5000/app:v1, or oci:backup:v1")
+    parser.add_argument(
+        "--platform",
+        metavar="OS/ARCH",
+        type=platform,
+        action="append",
+        default=[],
+        dest="platforms",
+        help="of an index, copy the manifests for this platform; may be repeated",
+    )
+    parser.add_argument(
+        "--index",
+        choices=("sparse", "rewritten"),
+        default="sparse",
+        help="with --platform: push the index as it is, or a new one of the chosen entries (default: sparse)",
+    )
+    parser.add_argument(
+        "--all-tags",
+        metavar="PATTERN",
+        nargs="?",
+        const=_ALL,
+        help="copy every tag, or those that fit a pattern such as 'v1.*', between places named without a tag",
+    )
+    parser.add_argument("--referrers", action="store_true", help="copy what refers to it as well, such as signatures")
+    parser.add_argument("--depth", metavar="N", type=count, default=8, help="levels of referrers (default: 8)")
+    parser.add_argument("--digest-tags", action="store_true", help="copy what cosign keeps under tags as well")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and write nothing")
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> None:
+    """Run the verb."""
+    from lading.cli.client import connected, registries_of
+
+    if options.index == "rewritten" and not options.platforms:
+        raise UsageError("--index rewritten needs --platform: without it, no entry is left out")
+    choices: dict[str, Any] = {
+        "platforms": options.platforms,
+        "index": options.index,
+        "referrers": options.referrers,
+        "depth": options.depth,
+        "digest_tags": options.digest_tags,
+        "dry_run": options.dry_run,
+    }
+    with connected(options, output, *registries_of(options.source, options.destination)) as client:
+        if options.all_tags is None:
+            copies = [client.copy(options.source, options.destination, **choices)]
+        else:
+            copies = [*client.copy_tags(options.source, options.destination, options.all_tags, **choices)]
+    for copied in copies:
+        if options.dry_run and not output.json:
+            _print_plan(copied, output)
+        output.result(_record(copied, steps=options.dry_run), *_lines(copied, dry_run=options.dry_run))
+
+
+def _print_plan(copied: Copied, output: Output) -> None:
+    for step in copied.steps:
+        row = (f"{step.action:5}", step.descriptor.digest, str(step.descriptor.size), *step.tags)
+        output.result({}, "  ".join(row))
+
+
+def _record(copied: Copied, *, steps: bool) -> dict[str, Any]:
+    from lading.cli.client import described
+
+    record: dict[str, Any] = {
+        **described(copied.descriptor),
+        "tags": [tag for step in copied.steps for tag in step.tags],
+        "moved": copied.moved,
+        "mounted": copied.mounted,
+        "skipped": copied.skipped,
+        "bytes": copied.bytes,
+    }
+    return {**record, "steps": [_step(step) for step in copied.steps]} if steps else record
+
+
+def _step(step: Step) -> dict[str, Any]:
+    from lading.cli.client import described
+
+    return {"action": step.action, **described(step.descriptor), "tags": list(step.tags)}
+
+
+def _lines(copied: Copied, *, dry_run: bool) -> list[str]:
+    if not dry_run:
+        return [copied.descriptor.digest]
+    return [f"{copied.moved} to push ({copied.bytes} bytes), {copied.mounted} to mount, {copied.skipped} there already"]

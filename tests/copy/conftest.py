@@ -1,0 +1,43 @@
+"""Flow tests, run as those in tests/flows are, and places to copy between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.copy.corpus import Corpus, corpus
+from tests.flows.conftest import (
+    client,
+    events,
+    io,
+    make_client,
+    pytest_generate_tests,
+    pytest_pyfunc_call,
+    root,
+    wire,
+)
+from tests.support.programs import require
+from tests.support.skopeo import Skopeo
+
+__all__ = ["client", "events", "io", "make_client", "pytest_generate_tests", "pytest_pyfunc_call", "root", "wire"]
+
+
+@pytest.fixture(scope="session")
+def content() -> Corpus:
+    return corpus()
+
+
+@pytest.fixture
+def layout(tmp_path: Path, content: Corpus) -> Path:
+    """The directory of an image layout that holds the whole corpus."""
+    path = tmp_path / "source"
+    content.write_layout(path)
+    return path
+
+
+@pytest.fixture
+def skopeo(tmp_path: Path) -> Skopeo:
+    directory = tmp_path / "skopeo"
+    directory.mkdir()
+    return Skopeo(require("skopeo"), directory)
