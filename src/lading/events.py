@@ -67,7 +67,7 @@ class Redirected:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A request failed for a reason that may pass, and will be sent again after `seconds`. `tries` counts those made."""
+    """A request failed for a reason that may pass, and is sent again after `seconds`. `tries` counts those made."""
 
     request: str
     reason: str

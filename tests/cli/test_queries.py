@@ -6,6 +6,7 @@ import pytest
 
 from tests.cli.process import Run
 from tests.support.images import CONFIG, LAYER, MANIFEST, Image, sha256
+from tests.support.scripted import ScriptedServer, answers
 
 ABSENT = f"sha256:{'0' * 64}"
 
@@ -98,3 +99,25 @@ def test_inspect_warns_of_a_config_that_cannot_be_read(lading: Run, changing: st
     assert done.code == 0
     assert done.stderr.startswith(f"lading: warning: the config {sha256(config)} cannot be read: ")
     assert lading("inspect", f"{changing}:odd", "-q").stderr == ""
+
+
+def test_limits_of_a_registry_that_tells_none(lading: Run, registry: str) -> None:
+    done = lading("ping", registry, "--limits")
+    assert (done.code, done.lines) == (0, [f"{registry}: no limit is told"])
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [((), b"GET /v2/ "), (("acme/app:v1",), b"HEAD /v2/acme/app/manifests/v1 ")],
+    ids=["front door", "manifest"],
+)
+def test_limits_are_what_the_answer_says(lading: Run, more: tuple[str, ...], asked: bytes) -> None:
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\n"
+        b"Docker-Content-Digest: sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\r\n"
+        b"RateLimit-Limit: 100;w=21600\r\nRateLimit-Remaining: 76;w=21600\r\n\r\n"
+    )
+    with ScriptedServer(answers(head if more else head + b"{}")) as server:
+        done = lading("ping", server.origin.authority, "--limits", *more)
+    assert (done.code, done.lines) == (0, [f"{server.origin.authority}: limit 100, window 21600, remaining 76"])
+    assert server.requests[0].startswith(asked)

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lading import Client
@@ -39,22 +40,9 @@ def test_sixteen_processes_write_fifty_tags_each_and_five_are_killed(tmp_path: P
     made.write_layout(tmp_path / "source")
     destination = tmp_path / "destination"
     arguments = [sys.executable, "-c", WRITER, str(tmp_path / "source"), str(destination)]
-    writers = [
-        subprocess.Popen(
-            [*arguments, str(number), str(TAGS)],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    try:
+    with ExitStack() as running:
+        writers = [running.enter_context(started([*arguments, str(number), str(TAGS)])) for number in range(PROCESSES)]
         told = run(writers)
-    finally:
-        for writer in writers:
-            writer.kill()
-            writer.wait()
     for writer in writers[KILLED:]:
         assert writer.returncode == 0
     expected = {f"p{number}-t{tag}" for number, tags in told.items() for tag in tags}
@@ -67,6 +55,16 @@ def test_sixteen_processes_write_fifty_tags_each_and_five_are_killed(tmp_path: P
         again = client.copy(f"oci:{tmp_path / 'source'}:v0", f"oci:{destination}:again")
         assert again.moved == 1  # the manifest, for its new tag
     assert not [path for path in destination.iterdir() if path.name.endswith(".part")]
+
+
+@contextmanager
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment(), stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run(writers: list[subprocess.Popen[str]]) -> dict[int, list[str]]:

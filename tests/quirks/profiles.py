@@ -38,6 +38,7 @@ from lading.testing import (
     Setup,
     TokenRules,
     User,
+    WantEmptyFinish,
     WantKnownLast,
     WantLength,
     WholeList,
@@ -309,6 +310,12 @@ def artifactory() -> Profile:
     )
 
 
+def artifactory_old() -> Profile:
+    """Artifactory that takes content by PATCH only (containerd#3533)."""
+    refusal = Refuse("BLOB_UPLOAD_INVALID", "send the content by PATCH")
+    return Profile(setup=setup(scheme="basic"), quirks=((WantEmptyFinish(refusal), FINISHES),))
+
+
 def nexus() -> Profile:
     """Nexus."""
 
@@ -326,6 +333,19 @@ def gitea() -> Profile:
         quirks=(
             # dotnet/sdk-container-builds#471.
             (OneChunk(Refuse("BLOB_UPLOAD_INVALID", "Stream uploads after first write are not allowed")), CHUNKS),
+        ),
+    )
+
+
+def cloudflare_limited() -> Profile:
+    """Cloudflare's serverless registry, behind a proxy that limits content to 100 MB (serverless-registry#67, #47)."""
+    page = Say.page(413, "413 Payload Too Large")
+    return Profile(
+        setup=setup(scheme="basic"),
+        quirks=(
+            (LimitContent(6_000_000, page), FINISHES),
+            (LimitContent(6_000_000, page), CHUNKS),
+            (Change(add={"OCI-Chunk-Max-Length": "5000000", "OCI-Chunk-Min-Length": "5000000"}), STARTS),
         ),
     )
 
@@ -416,9 +436,11 @@ PROFILES: dict[str, Callable[[], Profile]] = {
         harbor_2_7,
         gitlab,
         artifactory,
+        artifactory_old,
         nexus,
         gitea,
         cloudflare,
+        cloudflare_limited,
         distribution_2,
         distribution_3,
         distribution_without_deletes,

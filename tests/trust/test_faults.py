@@ -89,6 +89,7 @@ def test_r18_a_store_that_refuses_is_no_reason_to_show_credentials(
     done = face.pull_blob(f"{reg.name}/acme/app", sha256(cargo.layer))
     assert done.failed
     assert all("Authorization" not in seen.headers for seen in evil.requests)
+    assert "lading login" not in done.seen
 
 
 def test_r20_a_store_that_is_busy_is_reached_through_the_registry_again(
@@ -377,3 +378,15 @@ def test_r86_only_some_answers_mean_that_there_is_no_referrers_api(
                 list(repository.referrers.list(subject))
         else:
             assert [found.digest for found in repository.referrers.list(subject)] == [subject]
+
+
+@pytest.mark.parametrize("answer", [Say.text(429, "slow down"), Say.page(503)], ids=["429", "503"])
+def test_r86_a_redirect_to_another_origin_means_that_there_is_no_referrers_api(
+    registry: TestRegistry, evil: Place, cargo: Image, answer: Say
+) -> None:
+    # artifacthub/hub#4785: it leads to a web site, which limits rates.
+    registry.order(Redirect(evil.url, 303), "GET /v2/*/referrers/*")
+    evil.say((answer, "* *"))
+    with Client(retries=Retries(tries=1)) as client:
+        assert list(client.repository(blobs_of(registry)).referrers.list(sha256(cargo.manifest))) == []
+    assert evil.requests == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from lading.errors import (
     ManifestUnknownError,
     SizeMismatchError,
 )
+from lading.stores import durable
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
 from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
@@ -211,8 +211,8 @@ class LazyLayout:
         self._layout: Layout | None = None
 
     def found(self) -> Layout | None:
-        """Open the layout; None if there is no such directory, or nothing in it."""
-        if self._layout is None and not _is_empty(self.path):
+        """Open the layout; None if there is none yet, or another process is about to make it."""
+        if self._layout is None and durable.regular_size(self.path / "oci-layout") is not None:
             self._layout = Layout.open(self.path)
         return self._layout
 
@@ -241,16 +241,6 @@ class LazyLayout:
     def open_blob(self, digest: Digest) -> Reader | None:
         layout = self.found()
         return None if layout is None else layout.open_blob(digest)
-
-
-def _is_empty(path: Path) -> bool:
-    try:
-        with os.scandir(path) as entries:
-            return next(entries, None) is None
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False  # opening it says what is wrong
 
 
 def _is_digest(text: str) -> bool:
