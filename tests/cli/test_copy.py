@@ -9,8 +9,6 @@ import pytest
 from tests.cli.process import Run
 from tests.copy.corpus import Corpus, corpus
 
-EXTRA = "lading: "
-
 
 @pytest.fixture
 def content(tmp_path: Path) -> Corpus:
@@ -96,7 +94,7 @@ def test_verify_names_what_is_wrong(lading: Run, content: Corpus, tmp_path: Path
     assert done.code == 5
     [line] = done.lines
     assert line.startswith(f"{layer}: ")
-    assert done.stderr == f"{EXTRA}1 of 4 contents are missing or damaged\n"
+    assert done.stderr == "lading: 1 of 4 contents are missing or damaged\n"
 
 
 def test_layout_gc_removes_what_nothing_needs(lading: Run, content: Corpus, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def corpus() -> Corpus:
     all_of_it = Corpus()
     add, image, index, tags = all_of_it.add, all_of_it.image, all_of_it.index, all_of_it.tags
     tags["image"] = image("image")
-    tags["extra"] = image("extra", **{"x-acme": {"née": [1.50, None]}, "annotations": {"b": "2", "a": "1"}})
+    tags["extra"] = image("extra", acme={"née": [1.50, None]}, annotations={"b": "2", "a": "1"})
     tags["sha512"] = image("sha512", algorithm="sha512")
     tags["docker-list"] = index(
         image("docker amd64", media_type=DOCKER_MANIFEST) | platform("amd64"),
@@ -109,7 +109,7 @@ def corpus() -> Corpus:
         media_type=DOCKER_LIST,
     )
     inner = index(image("inner") | platform("s390x"))
-    tags["nested"] = index(inner, image("outer") | platform("amd64"), index(inner, **{"x-again": True}))
+    tags["nested"] = index(inner, image("outer") | platform("amd64"), index(inner, again=True))
     empty = add(b"{}", EMPTY)
     bare = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/vnd.acme.bare", "config": empty}
     tags["bare"] = add(encoded(bare | {"layers": []}), MANIFEST)

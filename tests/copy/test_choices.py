@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> Corpus:
     }
     arm64 = made.image("arm64") | platform("arm64")
     inner = made.index(made.image("riscv64") | platform("riscv64"), made.image("inner ppc64le") | platform("ppc64le"))
-    made.tags["v1"] = made.index(amd64, attestation, arm64, inner, **{"x-kept": "as it is"})
+    made.tags["v1"] = made.index(amd64, attestation, arm64, inner, kept="as it is")
     made.untagged += [refer(made, made.tags["v1"], "sbom"), refer(made, arm64, "sbom of arm64")]
     made.untagged.append(refer(made, made.untagged[0], "signature of the sbom"))
     hexadecimal = made.tags["v1"]["digest"].removeprefix("sha256:")
@@ -47,7 +47,9 @@ def refer(made: Corpus, subject: Json, text: str) -> Json:
 
 def texts(made: Corpus, path: Path) -> set[str]:
     """Return of which images a layout has the config."""
-    configs = [content for digest, content in made.blobs.items() if (path / "blobs" / digest.replace(":", "/")).exists()]
+    configs = [
+        content for digest, content in made.blobs.items() if (path / "blobs" / digest.replace(":", "/")).exists()
+    ]
     return {json.loads(content)["text"] for content in configs if b'"text"' in content}
 
 
@@ -67,7 +69,7 @@ async def test_platforms_of_a_rewritten_index_make_a_new_one(
     assert copied.descriptor.digest != made.tags["v1"]["digest"]
     manifest = await client.repository(APP).manifests.pull("v1")
     document = json.loads(manifest.raw)
-    assert document["x-kept"] == "as it is"
+    assert document["kept"] == "as it is"
     arm64, inner = document["manifests"]
     assert arm64["platform"] == {"architecture": "arm64", "os": "linux"}
     nested = json.loads((await client.repository(APP).manifests.pull(inner["digest"])).raw)
@@ -109,7 +111,7 @@ async def test_a_sparse_copy_is_completed_by_a_whole_one(
         pytest.param(8, {"sbom", "sbom of arm64", "signature of the sbom"}, id="all levels"),
     ],
 )
-async def test_end_12a_referrers_go_along_to_a_depth(
+async def test_end_12a_referrers_go_along_to_a_depth(  # noqa: PLR0917  # pytest passes them by name
     client: AsyncClient, source: str, made: Corpus, tmp_path: Path, depth: int, expected: set[str]
 ) -> None:
     await client.copy(f"{source}:v1", f"{APP}:v1", referrers=True, depth=depth)
@@ -163,7 +165,7 @@ async def test_t_38_diamonds_cost_one_read_each(client: AsyncClient, tmp_path: P
     made = Corpus()
     left = right = made.image("bottom")
     for level in range(20):
-        left, right = made.index(left, right, **{"x": f"l{level}"}), made.index(left, right, **{"x": f"r{level}"})
+        left, right = made.index(left, right, x=f"l{level}"), made.index(left, right, x=f"r{level}")
     made.tags["top"] = made.index(left, right)
     made.write_layout(tmp_path / "diamond")
     copied = await client.copy(f"oci:{tmp_path / 'diamond'}:top", f"oci:{tmp_path / 'copy'}:top")

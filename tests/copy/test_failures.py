@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,12 @@ from lading import (
     Client,
     ConnectionFailedError,
     CopyError,
+    Descriptor,
+    Digest,
     DigestMismatchError,
     Headers,
     ManifestBlobUnknownError,
+    Origin,
     Request,
     Response,
     Retries,
@@ -24,11 +28,16 @@ from lading import (
     StorageError,
     Transport,
 )
+from lading._core.exchange import Exchange
+from lading._core.repository_target import RepositoryTarget
+from lading._core.settings import Settings
 from lading._io.blocking import BlockingIO
+from lading._io.loops import AsyncIO
 from lading.server.handler import EmbeddedRegistry
+from lading.server.serving import running
 from lading.transports.direct import DirectTransport
 from lading.transports.sockets import SocketTransport
-from tests.copy.corpus import Corpus
+from tests.copy.corpus import Corpus, encoded
 from tests.flows.conftest import MakeClient
 from tests.support.scripted import Peer, ScriptedServer
 from tests.support.transports import Recording, answer
@@ -126,7 +135,6 @@ async def test_t_54_a_blob_of_another_size_is_refused_unread(client: AsyncClient
 async def test_t_54_what_is_no_regular_file_is_refused(
     client: AsyncClient, layout: Path, layer: str, kind: str
 ) -> None:
-    import os
 
     place = layout / "blobs" / layer.replace(":", "/")
     place.unlink()
@@ -152,7 +160,7 @@ async def test_a_source_that_breaks_off_is_asked_again(
     assert not (await client.verify("127.0.0.1:6000/there:image")).problems
 
 
-async def test_a_source_that_always_breaks_off_is_named(
+async def test_a_source_that_always_breaks_off_is_named(  # noqa: PLR0917  # pytest passes them by name
     make_client: MakeClient, registry: DirectTransport, layout: Path, layer: str, content: Corpus, tmp_path: Path
 ) -> None:
     await make_client(registry).copy(f"oci:{layout}:image", f"{APP}:image")
@@ -168,7 +176,9 @@ async def test_a_source_that_always_breaks_off_is_named(
 async def test_a_destination_that_fails_for_a_while_gets_the_blob_again(
     make_client: MakeClient, registry: DirectTransport, layout: Path
 ) -> None:
-    broken = times(2, lambda request: answer(503) if request.method == "PUT" and "/uploads/" in request.target else None)
+    broken = times(
+        2, lambda request: answer(503) if request.method == "PUT" and "/uploads/" in request.target else None
+    )
     client = make_client(Ruled(registry, broken), retries=FAST)
     await client.copy(f"oci:{layout}:image", f"{APP}:image")
     assert not (await client.verify(f"{APP}:image")).problems
@@ -199,6 +209,24 @@ async def test_r_61_a_blob_that_is_there_after_a_lost_answer_is_not_sent_again(
     copied = await client.copy(f"oci:{layout}:image", f"{APP}:image")
     assert len(lost) == len(set(lost)) == 3
     assert copied.moved == 4
+
+
+async def test_r_58_a_destination_that_takes_small_pieces_only_gets_them(
+    make_client: MakeClient, registry: DirectTransport, tmp_path: Path
+) -> None:
+    made = Corpus()
+    layer = made.add(bytes(11 << 20), "application/vnd.oci.image.layer.v1.tar")
+    document = {"schemaVersion": 2, "config": made.add(b"{}", "application/vnd.acme.config"), "layers": [layer]}
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    made.tags["large"] = made.add(encoded({**document, "mediaType": kind}), kind)
+    made.write_layout(tmp_path / "made")
+    client = make_client(Ruled(registry, lambda request: answer(413) if request.size > 5 << 20 else None))
+    await client.copy(f"oci:{tmp_path / 'made'}:large", f"{APP}:large")
+    assert not (await client.verify(f"{APP}:large")).problems
+    place = tmp_path / "made" / "blobs" / layer["digest"].replace(":", "/")
+    place.write_bytes(bytes((11 << 20) - 1) + b"!")
+    with pytest.raises(CopyError, match="is damaged"):
+        await client.copy(f"oci:{tmp_path / 'made'}:large", f"{OTHER}:large")
 
 
 async def test_r_64_what_was_mounted_in_name_only_is_pushed(
@@ -237,7 +265,6 @@ async def test_a_missing_foreign_layer_is_left_out_and_one_that_is_there_goes_al
     layers = [made.add(f"foreign {name}".encode(), foreign, urls=["https://x.example/y"]) for name in ("here", "away")]
     config = made.add(b"{}", "application/vnd.docker.container.image.v1+json")
     kind = "application/vnd.docker.distribution.manifest.v2+json"
-    from tests.copy.corpus import encoded
 
     document = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers}
     made.tags["windows"] = made.add(encoded(document), kind)
@@ -277,16 +304,9 @@ def stall(started: threading.Event) -> Callable[[Peer], None]:
 
 def test_r_95_a_cancelled_copy_stops_waiting_for_its_source(tmp_path: Path, root: Path) -> None:
     """The push waits in its thread for the content that the pull brings: both have to end at once."""
-    from lading._core.exchange import Exchange
-    from lading._core.repository_target import RepositoryTarget
-    from lading._core.settings import Settings
-    from lading._io.loops import AsyncIO
-    from lading._wire.messages import Origin
-    from lading.descriptor import Descriptor
-    from lading.server.serving import running
 
     started = threading.Event()
-    blob = Descriptor("application/octet-stream", "sha256:" + "0" * 64, 2_000_000)
+    blob = Descriptor("application/octet-stream", Digest(f"sha256:{'0' * 64}"), 2_000_000)
 
     async def main(source_origin: Origin, destination_origin: Origin) -> float:
         io, transport = AsyncIO(threads=4), SocketTransport()

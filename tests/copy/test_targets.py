@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io as streams
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ BLOB = Descriptor.of(CONTENT, OCI_LAYER)
 
 def opening(content: bytes) -> Content:
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Stream]:
+    async def opened() -> AsyncGenerator[Stream]:
         yield Stream(streams.BytesIO(content))
 
     return opened

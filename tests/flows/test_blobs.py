@@ -294,7 +294,7 @@ async def test_end_6_content_may_go_to_another_host_but_no_secret_and_the_regist
 
 async def test_end_6_content_that_went_to_another_host_and_did_not_arrive_is_an_error(make_client: MakeClient) -> None:
     wire = Canned(answer(404), answer(202, Location="https://store.example/put"), answer(201), answer(404))
-    with pytest.raises(ProtocolError, match="did not bring the blob here"):
+    with pytest.raises(ProtocolError, match="did not bring the blob"):
         await make_client(wire).repository("registry.example/app").blobs.push(b"x")
 
 
@@ -320,7 +320,8 @@ async def test_end_6_a_location_that_the_gate_refuses_gets_nothing(
 @pytest.mark.spec("end-6.location-exact", "end-6.location-assembled")
 async def test_end_6_query_of_the_location_is_kept_byte_for_byte(make_client: MakeClient) -> None:
     location = "/other/place?_state=a%2Fb+c%3d&empty="
-    wire = Canned(answer(404), answer(202, Location=location), answer(201))
+    done = answer(201, Docker_Content_Digest=Digest.of(b"x"))
+    wire = Canned(answer(404), answer(202, Location=location), done)
     await make_client(wire).repository(NAME).blobs.push(b"x")
     assert wire.requests[2].target == f"{location}&digest={Digest.of(b'x')}"
 
@@ -332,6 +333,19 @@ async def test_end_6_registry_that_stored_something_else_is_a_mismatch(make_clie
     with pytest.raises(DigestMismatchError) as caught:
         await make_client(wire).repository(NAME).blobs.push(b"x")
     assert caught.value.actual == other
+
+
+async def test_r_62_content_that_was_only_said_to_be_stored_is_an_error(make_client: MakeClient) -> None:
+    wire = Canned(answer(404), answer(202, Location="/u"), answer(201), answer(404))
+    with pytest.raises(ProtocolError, match="was accepted, but did not bring the blob"):
+        await make_client(wire).repository(NAME).blobs.push(b"x")
+
+
+async def test_a_site_that_says_yes_to_every_head_has_no_blob(make_client: MakeClient) -> None:
+    yes = answer(200, Content_Length="1234", Content_Type="text/html")
+    wire = Canned(yes, answer(200, b"<html>", Content_Type="text/html"))
+    with pytest.raises(ProtocolError, match="where to upload to"):
+        await make_client(wire).repository(NAME).blobs.push(b"x")
 
 
 async def test_end_6_refused_digest_is_its_own_class(make_client: MakeClient) -> None:

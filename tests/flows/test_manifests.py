@@ -22,12 +22,17 @@ from lading import (
     ManifestUnknownError,
     Platform,
     ProtocolError,
+    RegistryError,
+    RejectedError,
+    Response,
+    Retries,
     SizeMismatchError,
     UnexpectedMediaTypeError,
     Warned,
 )
+from lading._io.base import IO
 from tests.flows.conftest import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Canned, Clockwork, Recording, answer
 
 NAME = "localhost:5000/acme/app"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -245,3 +250,32 @@ async def test_sha512_digests_name_manifests(client: AsyncClient) -> None:
     await client.repository(NAME).manifests.push(document)
     assert document.digest.algorithm == "sha512"
     assert (await client.repository(NAME).manifests.pull(document.digest)).raw == document.raw
+
+
+def refused(code: str, status: int = 400) -> Response:
+    return answer(status, {"errors": [{"code": code}]})
+
+
+@pytest.mark.parametrize("code", ["MANIFEST_INVALID", "MANIFEST_BLOB_UNKNOWN"])
+async def test_r_65_what_may_be_refused_for_a_moment_only_is_sent_once_more(
+    make_client: MakeClient, io: IO, code: str
+) -> None:
+    clock = Clockwork(io)
+    wire = Canned(refused(code), answer(201, Docker_Content_Digest=DIGEST))
+    client = make_client(wire, retries=Retries(), _io=clock)
+    await client.repository(NAME).manifests.push(EMPTY_INDEX, "v1")
+    assert len(clock.sleeps) == 1
+    wire = Canned(refused(code), refused(code))
+    with pytest.raises(RejectedError):
+        await make_client(wire, retries=Retries(), _io=clock).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
+
+
+@pytest.mark.parametrize(("code", "status"), [("TAG_INVALID", 400), ("DENIED", 403), ("CONFLICT", 409)])
+async def test_r_67_a_tag_that_cannot_move_and_has_the_manifest_already_is_no_failure(
+    make_client: MakeClient, code: str, status: int
+) -> None:
+    has = answer(200, Content_Type=INDEX, Docker_Content_Digest=DIGEST, Content_Length=str(len(EMPTY_INDEX)))
+    await make_client(Canned(refused(code, status), has)).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
+    other = answer(200, Content_Type=INDEX, Docker_Content_Digest=Digest.of(b"other"), Content_Length="7")
+    with pytest.raises(RegistryError, match=code):
+        await make_client(Canned(refused(code, status), other)).repository(NAME).manifests.push(EMPTY_INDEX, "v1")

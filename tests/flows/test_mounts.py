@@ -78,7 +78,8 @@ async def test_end_11_a_push_mounts_where_it_can(client: AsyncClient, wire: Reco
     wire.requests.clear()
     events.clear()
     await client.repository(NAME).blobs.push(CONTENT, mount_from="acme/other")
-    assert [request.method for request in wire.requests] == ["HEAD", "POST"]
+    # The last one looks whether the mount brought what it promised.
+    assert [request.method for request in wire.requests] == ["HEAD", "POST", "HEAD"]
     assert events == [Skipped("push", DIGEST, len(CONTENT))]
     assert await client.repository(NAME).blobs.pull(DIGEST) == CONTENT
 
@@ -97,7 +98,8 @@ async def test_end_11_a_push_goes_on_in_the_upload_that_was_opened_instead(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500])
 async def test_r_63_a_push_sends_the_content_where_mounting_is_refused(make_client: MakeClient, status: int) -> None:
-    wire = Canned(answer(404), answer(status, **LOGIN), answer(202, Location="/u"), answer(201))
+    done = answer(201, Docker_Content_Digest=DIGEST)
+    wire = Canned(answer(404), answer(status, **LOGIN), answer(202, Location="/u"), done)
     await make_client(wire).repository(NAME).blobs.push(CONTENT, mount_from="acme/other")
     assert [request.target.partition("?")[0] for request in wire.requests[1:]] == [
         "/v2/acme/app/blobs/uploads/",
@@ -105,6 +107,13 @@ async def test_r_63_a_push_sends_the_content_where_mounting_is_refused(make_clie
         "/u",
     ]
     assert wire.requests[-1].body == CONTENT
+
+
+async def test_r_64_a_blob_that_a_mount_did_not_bring_is_sent(make_client: MakeClient) -> None:
+    done = answer(201, Docker_Content_Digest=DIGEST)
+    wire = Canned(answer(404), answer(201), answer(404), answer(202, Location="/u"), done)
+    await make_client(wire).repository(NAME).blobs.push(CONTENT, mount_from="acme/other")
+    assert [request.method for request in wire.requests] == ["HEAD", "POST", "HEAD", "POST", "PUT"]
 
 
 async def test_end_11_a_blob_that_is_there_is_not_mounted(client: AsyncClient, wire: Recording) -> None:

@@ -152,13 +152,13 @@ async def test_ten_redirects_are_followed_and_not_eleven(make_client: MakeClient
 @pytest.mark.spec("http.redirects", "http.client")
 async def test_a_push_is_sent_again_where_307_and_308_say_so(make_client: MakeClient) -> None:
     for status in (307, 308):
-        wire = Canned(
-            answer(404), answer(202, Location="/upload"), to("https://store.example/put?sig=1", status), answer(201)
-        )
+        there = to("https://store.example/put?sig=1", status)
+        wire = Canned(answer(404), answer(202, Location="/upload"), there, answer(201), answer(200))
         await make_client(wire, headers=OWN).repository(NAME).blobs.push(CONTENT)
-        last = wire.requests[-1]
-        assert (last.method, str(last.origin), last.body) == ("PUT", "https://store.example", CONTENT)
-        assert "x-key" not in names(wire)[-1]
+        sent, looked = wire.requests[-2:]
+        assert (sent.method, str(sent.origin), sent.body) == ("PUT", "https://store.example", CONTENT)
+        assert "x-key" not in names(wire)[-2]
+        assert (looked.method, str(looked.origin)) == ("HEAD", "https://registry.example")
 
 
 @pytest.mark.spec("http.client")

@@ -236,7 +236,11 @@ async def test_where_the_registry_notes_the_subject_no_list_is_kept(client: Asyn
     subject = await subject_of(client)
     wire.requests.clear()
     pushed = await attached(client, subject)
-    assert wire.lines[-1] == f"PUT /v2/acme/app/manifests/{pushed.digest}"
+    put, looked = f"PUT /v2/acme/app/manifests/{pushed.digest}", f"GET /v2/acme/app/referrers/{subject.digest}"
+    assert wire.lines[-2:] == [put, looked]
+    wire.requests.clear()
+    await attached(client, subject)
+    assert looked not in wire.lines  # once is enough to know that there is a list
     assert not await client.repository(NAME).manifests.exists(referrers_tag(subject.digest))
 
 

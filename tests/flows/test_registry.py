@@ -144,3 +144,9 @@ async def test_discover_a_registry_that_does_not_say_is_unsupported(make_client:
 async def test_discover_refusals_keep_their_class(make_client: MakeClient) -> None:
     with pytest.raises(UnauthorizedError):
         await make_client(Canned(answer(401))).registry(REGISTRY).extensions()
+
+
+async def test_a_page_for_people_is_no_registry(make_client: MakeClient) -> None:
+    wire = Canned(answer(200, b"<html>Welcome</html>", Content_Type="text/html; charset=utf-8"))
+    with pytest.raises(ProtocolError, match="is this a registry"):
+        await make_client(wire).registry("localhost:5000").ping()

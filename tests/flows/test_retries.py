@@ -171,7 +171,7 @@ async def test_end_6_a_lost_session_begins_anew(patient: MakeClient) -> None:
         answer(404, {"errors": [{"code": "BLOB_UPLOAD_UNKNOWN"}]}),
         answer(404),
         answer(202, Location="/u2"),
-        answer(201),
+        answer(201, Docker_Content_Digest=DIGEST),
     )
     await patient(wire).repository(f"{REGISTRY}/a").blobs.push(b"x")
     assert wire.requests[-1].target.startswith("/u2?")

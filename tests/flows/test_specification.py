@@ -28,7 +28,7 @@ async def test_end_1_ping_wants_200_and_no_field_of_docker(make_client: MakeClie
 @pytest.mark.spec("legacy.codes")
 @pytest.mark.parametrize("code", ["TAG_INVALID", "MANIFEST_UNVERIFIED"])
 async def test_codes_of_schema_1_keep_their_text_and_the_status_decides(make_client: MakeClient, code: str) -> None:
-    wire = Canned(answer(400, {"errors": [{"code": code, "message": "as of old"}]}))
+    wire = Canned(answer(400, {"errors": [{"code": code, "message": "as of old"}]}), answer(404))
     with pytest.raises(RejectedError) as caught:
         await make_client(wire).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
     assert type(caught.value) is RejectedError

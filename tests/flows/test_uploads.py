@@ -109,7 +109,7 @@ async def test_end_5_each_answer_says_where_the_next_request_goes(make_client: M
         answer(202, Location="http://localhost:5000/u/2?_state=d%3d", Range="0-1"),
         answer(204, Location="3?x=&y", Range="0-1"),
         answer(202, Range="0-3"),
-        answer(201),
+        answer(201, Docker_Content_Digest=Digest.of(b"abcd")),
     )
     upload = await make_client(wire).repository(NAME).uploads.start()
     await upload.patch(b"ab")
@@ -356,7 +356,7 @@ async def test_end_4b_a_blob_is_pushed_at_once(client: AsyncClient, wire: Record
 async def test_end_4b_where_the_registry_begins_an_upload_instead_the_content_goes_there(
     make_client: MakeClient,
 ) -> None:
-    wire = Canned(answer(202, **STARTED), answer(201))
+    wire = Canned(answer(202, **STARTED), answer(201, Docker_Content_Digest=Digest.of(b"x")))
     await make_client(wire).repository(NAME).blobs.push_at_once(b"x")
     put = wire.requests[1]
     assert (put.method, put.target, put.body) == ("PUT", f"/u?_state=a%2Fb&digest={Digest.of(b'x')}", b"x")

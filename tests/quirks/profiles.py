@@ -14,6 +14,7 @@ from lading.testing import (
     Access,
     Change,
     ChangingLocation,
+    ClaimSubject,
     Drop,
     EditDocument,
     EditField,
@@ -80,6 +81,8 @@ def public_hub() -> Profile:
             rules=TokenRules(service="hub"),
         ),
         quirks=(
+            # The subject is confirmed without an API for it (hub-feedback#2307, oras#666).
+            (ClaimSubject(), f"PUT {MANIFESTS}"),
             # A repository that does not exist is one that the user may not see (containers/image errors_test.go).
             (
                 Instead(404, Refuse("UNAUTHORIZED", "authentication required", headers={"WWW-Authenticate": missing})),
@@ -169,6 +172,15 @@ def amazon() -> Profile:
     )
 
 
+def amazon_2024() -> Profile:
+    """Amazon ECR as it was: it confirms a subject, but has no referrers API (sigstore-js#1183)."""
+    return Profile(
+        setup=setup(Policy(referrers=False), user="AWS", scheme="basic"),
+        quirks=((ClaimSubject(), f"PUT {MANIFESTS}"),),
+        credential=("AWS", PASSWORD),
+    )
+
+
 def amazon_public() -> Profile:
     """Amazon ECR Public."""
     return Profile(
@@ -223,7 +235,8 @@ def azure() -> Profile:
 def quay() -> Profile:
     """Quay."""
     return Profile(
-        setup=setup(Policy(page_items=50), user="org+robot"),
+        # The token server takes the action "delete" for a mistake; the challenge says "*" (containers/image).
+        setup=setup(Policy(page_items=50), user="org+robot", rules=TokenRules(refuses=frozenset({"delete"}))),
         quirks=(
             # docker_registry2#56, regclient#274.
             (OpaquePages(50), TAGS),
@@ -428,6 +441,7 @@ PROFILES: dict[str, Callable[[], Profile]] = {
         public_hub,
         github,
         amazon,
+        amazon_2024,
         amazon_public,
         google,
         azure,

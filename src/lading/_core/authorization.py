@@ -24,7 +24,7 @@ from lading.auth.credentials import Credential, CredentialSource, Found, Remembe
 from lading.auth.scopes import PULL, Scope, wanted
 from lading.auth.token_cache import TokenCache, TokenKey
 from lading.auth.tokens import LONGEST_REPLY, Token, TokenRequest
-from lading.errors import AuthError, LadingError, RegistryError, RejectedError, TokenError
+from lading.errors import AuthError, LadingError, RegistryError, TokenError
 from lading.events import Authorized, EventHandler, Warned
 
 _MOST_TOKENS = 2
@@ -93,8 +93,11 @@ class Authorization:
         async with self._lock:
             try:
                 return await self._header(asking, self._challenge)
-            except RejectedError:
+            except RegistryError as error:
+                if error.status != 400:
+                    raise
                 # Some token servers know other actions than ours; the registry's challenge will say which.
+                self._failure = None
                 return None
 
     def asking(self, endpoint: Endpoint, request: Request, name: str) -> Asking:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from lading._core.chunks import chunk_length, learn, send_chunks
 from lading._core.exchange import Exchange
 from lading._core.uploads import AsyncUpload, AsyncUploads, check_stored, opened
-from lading._wire import endpoints, requests
+from lading._wire import answers, endpoints, requests
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -35,13 +35,15 @@ _UPLOADS = 3
 _NOT_MOUNTED = (RejectedError, UnauthorizedError, DeniedError, NotFoundError, UnsupportedError, ServerError)
 
 
-async def blob_exists(exchange: Exchange, name: str, digest: Digest) -> bool:
-    """Say whether the repository has a blob (end-2, HEAD)."""
+async def blob_exists(exchange: Exchange, name: str, digest: Digest, size: int | None = None) -> bool:
+    """Say whether the repository has a blob, of this size as far as that is known (end-2, HEAD)."""
     try:
-        await exchange.read(endpoints.PULL_BLOB, requests.resolve_blob(exchange.origin, name, digest), limit=0)
+        request = requests.resolve_blob(exchange.origin, name, digest)
+        answer = await exchange.read(endpoints.PULL_BLOB, request, limit=0)
     except NotFoundError:
         return False
-    return True
+    # A site that says yes to everything does not know the size.
+    return size is None or answers.content_length(answer.headers) in {None, size}
 
 
 async def push_blob(
@@ -58,7 +60,7 @@ async def push_blob(
     `title` is what events call the content. Raises `RejectedError` when the registry does not accept it.
     """
     digest, size = descriptor.digest, descriptor.size
-    if await blob_exists(exchange, name, digest):
+    if await blob_exists(exchange, name, digest, size):
         exchange.emit(Skipped("push", digest, size, title))
         return
     upload = None
@@ -68,8 +70,13 @@ async def push_blob(
             exchange.emit(Skipped("push", digest, size, title))
             return
 
+    told = -1
+
     def progress(offset: int) -> None:
-        exchange.emit(Progress("push", digest, offset, size, title))
+        nonlocal told
+        if offset != told:
+            told = offset
+            exchange.emit(Progress("push", digest, offset, size, title))
 
     progress(0)
     counted = content if isinstance(content, bytes) else _Counted(content, progress)
@@ -103,7 +110,8 @@ async def try_mount(exchange: Exchange, name: str, digest: Digest, from_name: st
         upload = await mount_blob(exchange, name, digest, from_name)
     except _NOT_MOUNTED:
         return False, None
-    return upload is None, upload
+    # Some caches say yes to a mount and have nothing; a look is cheaper than a manifest that is refused for it.
+    return upload is None and await blob_exists(exchange, name, digest), upload
 
 
 async def _send(

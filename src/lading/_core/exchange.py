@@ -70,6 +70,8 @@ class Exchange:
         self._warnings: set[str] = set()
         # How many bytes of a blob the registry takes at once, as far as it has shown; None for any number.
         self.chunk_length: int | None = None
+        # Whether it has been seen to list referrers; None as long as nobody has looked.
+        self.lists_referrers: bool | None = None
         # Until the address is known that the registry is dialled at, its name has to do.
         self._is_public = not is_private(origin.host)
 

@@ -7,14 +7,26 @@ from dataclasses import replace
 from typing import Any
 
 from lading._core.exchange import Answer, Exchange
+from lading._core.retry import Attempts
 from lading._wire import answers, endpoints, problems, requests
 from lading._wire.answers import ManifestPushed
-from lading._wire.messages import Headers
+from lading._wire.messages import Headers, Request
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
-from lading.errors import DigestMismatchError, LimitExceededError, RejectedError, UnsupportedError
+from lading.errors import (
+    DeniedError,
+    DigestMismatchError,
+    LadingError,
+    LimitExceededError,
+    ManifestBlobUnknownError,
+    ManifestInvalidError,
+    RejectedError,
+    UnsupportedError,
+)
 from lading.events import Warned
+
+_MOST_REFUSALS = 2
 
 
 async def resolve_manifest(exchange: Exchange, name: str, tag_or_digest: str, *, accept: Sequence[str]) -> Descriptor:
@@ -85,7 +97,9 @@ async def push_manifest(
     request = requests.push_manifest(exchange.origin, name, tag_or_digest, manifest.raw, manifest.media_type, tags=tags)
     if condition is not None:
         request = replace(request, headers=request.headers + Headers([condition]))
-    answer = await exchange.read(endpoints.PUSH_MANIFEST, request, limit=exchange.budgets.error)
+    answer = await _put(exchange, name, request, tag_or_digest, manifest)
+    if answer is None:
+        return ManifestPushed(manifest.digest, (), None)
     facts = answers.manifest_pushed(answer.headers)
     # A site that says yes to everything answers 201 too; only a registry has the manifest afterwards.
     stored = facts.digest
@@ -98,6 +112,35 @@ async def push_manifest(
             actual=stored,
         )
     return facts
+
+
+async def _put(
+    exchange: Exchange, name: str, request: Request, tag_or_digest: str, manifest: Manifest[Any]
+) -> Answer | None:
+    """Send a manifest, again where that may help; None if it is there already and its tag cannot be set anew."""
+    attempts = Attempts(exchange.settings.retries)
+    while True:
+        try:
+            return await exchange.read(endpoints.PUSH_MANIFEST, request, limit=exchange.budgets.error)
+        except (ManifestInvalidError, ManifestBlobUnknownError) as error:
+            # What was pushed a moment ago may not be visible yet, and concurrent pushes can disturb each other
+            # (GoogleContainerTools/jib#2470, go-gitea/gitea#26839). Content that is really wrong stays so.
+            wait = attempts.wait_after(error, passing=attempts.made < _MOST_REFUSALS)
+            if wait is None:
+                raise
+            await exchange.io.sleep(wait)
+        except (RejectedError, DeniedError):
+            # Tags that cannot be moved refuse the manifest that they have (aws/aws-sdk#750).
+            if ":" in tag_or_digest or not await _has(exchange, name, tag_or_digest, manifest):
+                raise
+            return None
+
+
+async def _has(exchange: Exchange, name: str, tag: str, manifest: Manifest[Any]) -> bool:
+    try:
+        return (await resolve_manifest(exchange, name, tag, accept=(manifest.media_type,))).digest == manifest.digest
+    except LadingError:
+        return False
 
 
 async def delete_manifest(exchange: Exchange, name: str, tag_or_digest: str) -> None:

@@ -104,7 +104,7 @@ class AsyncManifests:
         pushed = Manifest.parse(manifest, media_type) if isinstance(manifest, bytes) else manifest
         subjects = await self._put(pushed, tags)
         found = referrer(pushed)
-        if found is not None and found[0] not in subjects:
+        if found is not None and not (found[0] in subjects and await self._lists_referrers(found[0])):
             await add_referrer(self._exchange, self._name, *found)
         return pushed.descriptor
 
@@ -136,6 +136,13 @@ class AsyncManifests:
             if tag not in facts.tags:
                 subjects.add((await push_manifest(exchange, name, tag, manifest)).subject)
         return subjects
+
+    async def _lists_referrers(self, subject: Digest) -> bool:
+        """Say whether the registry has a list of referrers; some say `OCI-Subject` and have none (Docker Hub, ECR)."""
+        exchange = self._exchange
+        if exchange.lists_referrers is None:
+            exchange.lists_referrers = await first_page(exchange, self._name, subject) is not None
+        return exchange.lists_referrers
 
     async def _listed_subject(self, digest: Digest) -> Digest | None:
         """Return the subject of a manifest if its referrers are listed by clients, else None."""

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from lading._core.exchange import Exchange
 from lading._core.pages import Listing, Names
 from lading._core.refusals import unsupported_by
-from lading._wire import answers, endpoints, requests
+from lading._wire import answers, endpoints, problems, requests
 from lading._wire.answers import Extension
 from lading._wire.messages import Request
-from lading.errors import NotFoundError
+from lading.errors import NotFoundError, ProtocolError
 from lading.names import check_name
 
 _NO_CATALOG = "many registries list no repositories, or only in a web page or an API of their own"
@@ -31,11 +31,12 @@ class AsyncRegistry:
     async def ping(self) -> None:
         """Ask whether a registry that speaks this protocol answers (end-1).
 
-        Raises `RegistryError` when something else does and `TransportError` when nothing does.
+        Raises `RegistryError` or `ProtocolError` when something else does and `TransportError` when nothing does.
         """
-        await self._exchange.read(
-            endpoints.PING, requests.ping(self._exchange.origin), limit=self._exchange.budgets.error
-        )
+        request = requests.ping(self._exchange.origin)
+        answer = await self._exchange.read(endpoints.PING, request, limit=self._exchange.budgets.error)
+        if answers.media_type(answer.headers) == "text/html":
+            raise ProtocolError(f"{problems.describe(request)}: answered a page for people: is this a registry?")
 
     def repositories(self, *, n: int | None = None, last: str | None = None) -> AsyncIterator[str]:
         """List the names of the repositories, each page requested only when the one before it is used up (`_catalog`).

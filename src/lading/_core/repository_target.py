@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from lading._core.blob_pushes import blob_exists, try_mount
+from lading._core.chunks import chunk_length, learn, send_chunks
 from lading._core.exchange import Exchange
 from lading._core.manifest_transfer import request_manifest, resolve_manifest
 from lading._core.manifests import AsyncManifests
 from lading._core.referrers import AsyncReferrers
 from lading._core.stream import checked_size
 from lading._core.tags import AsyncTags
-from lading._core.uploads import AsyncUploads
+from lading._core.uploads import AsyncUpload, AsyncUploads
 from lading._io.relay import Relay
 from lading._wire import answers, endpoints, problems, requests
 from lading.descriptor import Descriptor
@@ -23,6 +24,7 @@ from lading.errors import (
     BlobUploadUnknownError,
     DocumentError,
     NotFoundError,
+    RangeNotSatisfiableError,
     RejectedError,
     ServerError,
     StorageError,
@@ -69,10 +71,10 @@ class RepositoryTarget:
         return read_manifest(manifest, answer.content)
 
     async def blob_exists(self, blob: Descriptor) -> bool:
-        return await blob_exists(self.exchange, self.repository, blob.digest)
+        return await blob_exists(self.exchange, self.repository, blob.digest, blob.size)
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncIterator[Stream]:
+    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
         request = requests.pull_blob(self.exchange.origin, self.repository, blob.digest)
         async with self.exchange.open(endpoints.PULL_BLOB, request) as body:
             checked_size(request, body, blob.size)
@@ -102,23 +104,38 @@ class RepositoryTarget:
         self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
     ) -> bool:
         """Push a blob, by mounting it if the registry does that (end-11, end-4a, end-6)."""
-        exchange, name, digest = self.exchange, self.repository, blob.digest
         upload = None
         if isinstance(mount_from, RepositoryTarget):
-            mounted, upload = await try_mount(exchange, name, digest, mount_from.repository)
+            mounted, upload = await try_mount(self.exchange, self.repository, blob.digest, mount_from.repository)
             if mounted:
                 return True
+        while await self._must_send_again(blob, content, progress, upload):
+            upload = None
+        return False
+
+    async def _must_send_again(
+        self, blob: Descriptor, content: Content, progress: Progress, upload: AsyncUpload | None
+    ) -> bool:
+        """Send a blob, and say whether it must be sent in other pieces than it was."""
+        exchange, name, digest = self.exchange, self.repository, blob.digest
         upload = upload or await AsyncUploads(exchange, name).start(algorithm=digest.algorithm)
+        length = chunk_length(exchange, upload, blob.size)
         try:
             async with content() as stream:
-                await upload.finish(digest, Relay(blob, stream.reader, stream.cancellation, progress))
-        except (RejectedError, StorageError, VerificationError):
-            await upload.cancel()
-            raise
+                relay = Relay(blob, stream.reader, stream.cancellation, progress)
+                if length is None:
+                    await upload.finish(digest, relay)
+                else:
+                    await send_chunks(exchange, upload, digest, relay, length)
         except (BlobUploadUnknownError, ServerError, TransportError):
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if not await self.blob_exists(blob):
                 raise
+        except (RejectedError, RangeNotSatisfiableError, StorageError, VerificationError) as error:
+            await upload.cancel()
+            if not learn(exchange, length, error):
+                raise
+            return True
         return False
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:

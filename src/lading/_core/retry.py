@@ -71,9 +71,12 @@ class Attempts:
         self._waited = 0.0
         self.made = 1
 
-    def wait_after(self, error: LadingError) -> float | None:
-        """Return the seconds to wait before the next try, or None if there is none."""
-        if self.made >= self._retries.tries or not is_passing(error):
+    def wait_after(self, error: LadingError, *, passing: bool | None = None) -> float | None:
+        """Return the seconds to wait before the next try, or None if there is none.
+
+        `passing` is for a caller who knows better whether the failure may pass.
+        """
+        if self.made >= self._retries.tries or not (is_passing(error) if passing is None else passing):
             if self.made > 1:
                 error.add_note(f"gave up after {self.made} tries")
             return None

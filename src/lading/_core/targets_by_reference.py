@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class Places:
     exchange_of: Callable[[Reference], Exchange]
 
     @asynccontextmanager
-    async def readable(self, reference: Reference | LocalReference) -> AsyncIterator[Readable]:
+    async def readable(self, reference: Reference | LocalReference) -> AsyncGenerator[Readable]:
         """Open the place that a reference names, to be read within the context."""
         if isinstance(reference, Reference):
             yield self._repository(reference)
@@ -49,7 +49,7 @@ class Places:
             archive.close()
 
     @asynccontextmanager
-    async def writable(self, reference: Reference | LocalReference, *, dry_run: bool) -> AsyncIterator[Writable]:
+    async def writable(self, reference: Reference | LocalReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
         """Open the place that a reference names, to be written within the context.
 
         An archive is written anew at the end of the context, and not if that is left by an error.

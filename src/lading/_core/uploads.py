@@ -128,18 +128,21 @@ class AsyncUpload:
         request = requests.finish_upload(*self._place(), whole, content, start=self.offset or None)
         answer = await self._ask(endpoints.FINISH_UPLOAD, request)
         check_stored(answer, whole)
-        if request.origin != self._exchange.origin:
+        if request.origin != self._exchange.origin or answers.content_digest(answer.headers) is None:
             await self._check_arrived(whole)
         return Descriptor(OCTET_STREAM, whole, self.offset + request.size)
 
     async def _check_arrived(self, digest: Digest) -> None:
-        """After content went to another host, ask the registry whether it has it now."""
+        """Ask the registry whether it has the content now, when it went to another host or nobody said what arrived."""
         request = requests.resolve_blob(self._exchange.origin, self._name, digest)
         try:
             await self._exchange.read(endpoints.PULL_BLOB, request, limit=0)
         except NotFoundError as error:
             where = problems.describe(request)
-            raise ProtocolError(f"{where}: the upload to {self._passage.origin} did not bring the blob here") from error
+            where_to = self._passage.origin
+            raise ProtocolError(
+                f"{where}: the upload to {where_to} was accepted, but did not bring the blob"
+            ) from error
 
     async def cancel(self) -> None:
         """Tell the registry that nothing more will come (end-14).

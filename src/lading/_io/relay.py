@@ -14,8 +14,8 @@ from lading.verification import Verifier
 class Relay:
     """A source that is fed by something still on the wire, and so can be read once only.
 
-    Reading raises `VerificationError` in place of the end when the content was not what the descriptor says; a
-    transport reads to the end before it sends the last piece, so that a wrong blob is never sent whole.
+    Reading raises `VerificationError` in place of the last piece when the content is not what the descriptor says, so
+    that a wrong blob is never sent whole.
 
     `cancellation` is that of the place where the content comes from. Whoever sends the content has it cancelled
     together with the request: its thread may be waiting there. `progress` is told the total of bytes after each read.
@@ -44,11 +44,11 @@ class Relay:
 
     def readinto(self, buffer: memoryview, /) -> int:
         count = self._content.readinto(buffer) or 0
-        if not count:
-            self._verifier.finish()
-            return 0
         self._verifier.update(buffer[:count])
-        self._progress(self._verifier.seen)
+        if not count or self._verifier.seen == self.size:
+            self._verifier.finish()
+        if count:
+            self._progress(self._verifier.seen)
         return count
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -89,7 +89,7 @@ class ContentsTarget:
         return await self._io.call(self._contents.blob_size, blob.digest) is not None
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncIterator[Stream]:
+    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
         reader = await self._io.call(self._open, blob)
         try:
             yield Stream(reader)

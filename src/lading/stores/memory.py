@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -62,7 +62,7 @@ class Memory:
         return blob.digest in self._blobs
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncIterator[Stream]:
+    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
         content = self._blobs.get(blob.digest)
         if content is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")

@@ -8,7 +8,7 @@ every blob as it was copied. https://github.com/moby/docker-image-spec/blob/main
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +97,7 @@ class DockerArchive:
         return self._span(blob.digest) is not None
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncIterator[Stream]:
+    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
         span = self._span(blob.digest)
         if span is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")

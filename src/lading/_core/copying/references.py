@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from typing import TypeAlias
@@ -51,7 +51,7 @@ class Copies:
     @asynccontextmanager
     async def _open(
         self, source: Whole, destination: Whole, options: CopyOptions
-    ) -> AsyncIterator[tuple[Readable, Copying]]:
+    ) -> AsyncGenerator[tuple[Readable, Copying]]:
         io = self._places.io
         async with (
             self._places.readable(source) as readable,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io as streams
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from lading._core.copying.faults import copy_error, failing
@@ -156,7 +156,7 @@ class _Reading:
         self._source = source
 
     @asynccontextmanager
-    async def content(self) -> AsyncIterator[Stream]:
+    async def content(self) -> AsyncGenerator[Stream]:
         """Open the blob, or what its descriptor carries of it."""
         with self.noting():
             embedded = self.blob.embedded
