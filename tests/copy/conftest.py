@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lading._io.blocking import BlockingIO
+from lading.server.handler import EmbeddedRegistry
+from lading.transports.direct import DirectTransport
 from tests.copy.corpus import Corpus, corpus
 from tests.flows.conftest import (
     client,
@@ -41,3 +44,8 @@ def skopeo(tmp_path: Path) -> Skopeo:
     directory = tmp_path / "skopeo"
     directory.mkdir()
     return Skopeo(require("skopeo"), directory)
+
+
+@pytest.fixture
+def registry(root: Path) -> DirectTransport:
+    return DirectTransport(EmbeddedRegistry(root, BlockingIO()))

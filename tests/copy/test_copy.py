@@ -172,9 +172,13 @@ async def test_progress_is_told_of_every_blob_that_moves(
     client: AsyncClient, layout: Path, events: list[Event]
 ) -> None:
     copied: Copied = await client.copy(f"oci:{layout}:image", f"{APP}:image")
-    ended = {event.digest for event in events if isinstance(event, Progress) and event.offset == event.size}
     blobs = {step.descriptor.digest for step in copied.steps if "manifest" not in step.descriptor.media_type}
-    assert ended == blobs
+    for blob in blobs:
+        told = [event.offset for event in events if isinstance(event, Progress) and event.digest == blob]
+        size = next(step.descriptor.size for step in copied.steps if step.descriptor.digest == blob)
+        assert (told[0], told[-1]) == (0, size)
+        assert told == sorted(set(told))
+    assert {event.digest for event in events if isinstance(event, Progress)} == blobs
 
 
 async def test_an_index_may_list_blobs(client: AsyncClient, tmp_path: Path) -> None:

@@ -26,18 +26,16 @@ from lading import (
     ServerError,
     SizeMismatchError,
     StorageError,
-    Transport,
 )
 from lading._core.exchange import Exchange
 from lading._core.repository_target import RepositoryTarget
 from lading._core.settings import Settings
-from lading._io.blocking import BlockingIO
 from lading._io.loops import AsyncIO
-from lading.server.handler import EmbeddedRegistry
 from lading.server.serving import running
 from lading.transports.direct import DirectTransport
 from lading.transports.sockets import SocketTransport
 from tests.copy.corpus import Corpus, encoded
+from tests.copy.rules import Rule, Ruled
 from tests.flows.conftest import MakeClient
 from tests.support.scripted import Peer, ScriptedServer
 from tests.support.transports import Recording, answer
@@ -45,22 +43,6 @@ from tests.support.transports import Recording, answer
 APP = "localhost:5000/acme/app"
 OTHER = "localhost:5000/acme/other"
 FAST = Retries(tries=3, first_wait=0.001)
-
-Rule = Callable[[Request], Response | None]
-
-
-class Ruled:
-    """Answers some requests by a rule, and passes the others on."""
-
-    def __init__(self, transport: Transport, rule: Rule) -> None:
-        self._transport = transport
-        self._rule = rule
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        return self._rule(request) or self._transport.send(request, cancellation)
-
-    def close(self) -> None:
-        self._transport.close()
 
 
 class Cut:
@@ -94,11 +76,6 @@ def times(number: int, rule: Rule) -> Rule:
 
 def pulls_of(digest: str, make: Callable[[], Response]) -> Rule:
     return lambda request: make() if request.method == "GET" and request.target.endswith(digest) else None
-
-
-@pytest.fixture
-def registry(root: Path) -> DirectTransport:
-    return DirectTransport(EmbeddedRegistry(root, BlockingIO()))
 
 
 @pytest.fixture
@@ -237,6 +214,28 @@ async def test_r_64_what_was_mounted_in_name_only_is_pushed(
     copied = await lie.copy(f"{APP}:image", f"{OTHER}:image")
     assert copied.mounted == 0
     assert not (await lie.verify(f"{OTHER}:image")).problems
+
+
+async def test_r_64_what_the_destination_only_says_to_have_is_pushed_once_it_misses_it(
+    make_client: MakeClient, registry: DirectTransport, layout: Path, content: Corpus
+) -> None:
+    await make_client(registry).copy(f"oci:{layout}:nested", f"{APP}:nested")
+    mounted: set[str] = set()
+
+    def lie(request: Request) -> Response | None:
+        digest = request.target.partition("mount=")[2].partition("&")[0] or request.target.rpartition("/")[2]
+        if "mount=" in request.target:
+            mounted.add(digest)
+            return answer(201)
+        if request.method == "HEAD" and digest in mounted:
+            return answer(200, content.blobs[digest])
+        return None
+
+    client = make_client(Ruled(registry, lie))
+    copied = await client.copy(f"{APP}:nested", f"{OTHER}:nested")
+    assert mounted
+    assert copied.mounted == 0
+    assert not (await client.verify(f"{OTHER}:nested")).problems
 
 
 async def test_r_64_a_destination_that_goes_on_refusing_is_not_repaired_for_ever(

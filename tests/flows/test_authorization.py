@@ -12,10 +12,12 @@ from lading import (
     AuthError,
     Authorized,
     Cancellation,
+    DeniedError,
     Digest,
     Event,
     ForbiddenRedirectError,
     Gate,
+    LadingError,
     Request,
     Response,
     TokenError,
@@ -335,3 +337,58 @@ async def test_secrets_are_in_no_repr(make_client: MakeClient) -> None:
     shown = "".join([repr(client), *map(repr, wire.requests), repr(vars(client))])
     for secret in (PASSWORD, "very-secret", BASIC):
         assert secret not in shown
+
+
+async def test_a_token_server_that_knows_another_word_is_asked_with_the_registrys(make_client: MakeClient) -> None:
+    """Quay takes `delete` for a mistake and wants `*`, as its challenge says."""
+    words = challenge(scope="repository:acme/app:*")
+    wire = Canned(challenge(), token("r"), answer(200, PAGE), answer(400), words, token("w"), answer(202))
+    client = make_client(wire, credentials=USER)
+    await tags(client)
+    await client.repository(NAME).tags.delete("v1")
+    assert query(wire.requests[5])["scope"] == ["repository:acme/app:*"]
+    assert sent(wire)[-1] == "Bearer w"
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_a_token_server_that_fails_on_a_known_registry_is_an_error(make_client: MakeClient, status: int) -> None:
+    wire = Canned(challenge(), token("r"), answer(200, PAGE), answer(status))
+    client = make_client(wire, credentials=USER)
+    await tags(client)
+    with pytest.raises(LadingError):
+        await client.repository(f"{HOST}/other/app").uploads.start()
+
+
+async def test_a_403_of_a_password_that_nobody_can_renew_is_final(make_client: MakeClient) -> None:
+    wire = Canned(answer(401, WWW_Authenticate="Basic realm=r"), answer(200, PAGE), answer(403))
+    client = make_client(wire, credentials=USER)
+    await tags(client)
+    with pytest.raises(DeniedError):
+        await tags(client)
+
+
+async def test_a_failure_is_everybodys_for_a_moment(make_client: MakeClient, io: IO) -> None:
+    """Two requests one after the other, in a time that stands still: the token server is asked once."""
+    wire = Canned(challenge(), answer(401))
+    client = make_client(wire, credentials=USER, _io=Clockwork(io))
+    uploads = client.repository(NAME).uploads
+    for _ in range(2):
+        with pytest.raises(TokenError):
+            await uploads.start()
+    assert [request.origin.host for request in wire.requests].count("auth.example.com") == 1
+
+
+async def test_ten_redirects_of_a_token_server_are_followed_and_not_eleven(make_client: MakeClient) -> None:
+    hops = [answer(302, Location=f"https://login{number}.example.com/") for number in range(11)]
+    with pytest.raises(ForbiddenRedirectError, match="more than 10 times"):
+        await tags(make_client(Canned(challenge(), *hops), credentials=USER))
+
+
+async def test_warnings_of_a_source_are_told(make_client: MakeClient, events: list[Event]) -> None:
+    class Careless:
+        def find(self, registry: str, repository: str, /) -> Found | None:
+            return Found(Credential("ann", PASSWORD), "a file", ("others may read it",))
+
+    wire = Canned(challenge(), token(), answer(200, PAGE))
+    await tags(make_client(wire, credentials=Careless()))
+    assert Warned(HOST, "others may read it") in events

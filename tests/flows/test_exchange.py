@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import gzip
+import io
 import pickle
+import zlib
+from collections.abc import Callable
 
 import pytest
 
 from lading import (
     AsyncClient,
+    Budgets,
     DeniedError,
     Event,
+    Headers,
     ImageIndex,
     InvalidReferenceError,
     Manifest,
@@ -17,7 +23,9 @@ from lading import (
     RangeNotSatisfiableError,
     RegistryError,
     RejectedError,
+    Response,
     ServerError,
+    TimedOutError,
     TooManyRequestsError,
     UnauthorizedError,
     UnsupportedError,
@@ -140,3 +148,56 @@ async def test_a_scheme_does_not_stick_to_its_registry(make_client: MakeClient) 
 async def test_places_on_disk_are_refused_where_a_registry_is_meant(client: AsyncClient) -> None:
     with pytest.raises(InvalidReferenceError, match="place on disk"):
         await client.pull("oci:directory:v1", "out")
+
+
+def encoded(content: bytes, coding: str = "gzip") -> Canned:
+    return Canned(answer(200, content, Content_Type="application/json", Content_Encoding=coding))
+
+
+TAGS = b'{"name":"a","tags":["v1"]}'
+
+
+@pytest.mark.parametrize(
+    ("coding", "content"),
+    [("gzip", gzip.compress(TAGS)), ("deflate", zlib.compress(TAGS)), ("identity", TAGS)],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_t_34_a_coding_that_was_not_asked_for_is_undone(
+    make_client: MakeClient, coding: str, content: bytes
+) -> None:
+    tags = make_client(encoded(content, coding)).repository(f"{REGISTRY}/a").tags
+    assert [tag async for tag in tags.list()] == ["v1"]
+
+
+@pytest.mark.parametrize(
+    ("wire", "why"),
+    [
+        (lambda: encoded(gzip.compress(bytes(2 << 20))), "when its gzip coding is undone"),
+        (lambda: encoded(b"no gzip"), "is said to be encoded as gzip, but is not"),
+        (lambda: encoded(gzip.compress(TAGS)[:-4]), "cut short within its gzip coding"),
+        (lambda: encoded(gzip.compress(gzip.compress(TAGS)), "gzip, gzip"), "not asked for"),
+        (lambda: encoded(TAGS, "br"), "not asked for"),
+    ],
+    ids=["bomb", "plain", "cut", "twice", "unknown"],
+)
+async def test_t_34_other_codings_and_bombs_are_refused(
+    make_client: MakeClient, wire: Callable[[], Canned], why: str
+) -> None:
+    tags = make_client(wire(), budgets=Budgets(page=1 << 20)).repository(f"{REGISTRY}/a").tags
+    with pytest.raises(ProtocolError, match=why):
+        _ = [tag async for tag in tags.list()]
+
+
+async def test_t_40_an_answer_that_never_ends_runs_out_of_time(make_client: MakeClient) -> None:
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
+            buffer[:1] = b" "
+            return 1
+
+    wire = Canned(Response(200, Headers([("Content-Type", "application/json")]), Endless()))
+    tags = make_client(wire, budgets=Budgets(seconds=0.05)).repository(f"{REGISTRY}/a").tags
+    with pytest.raises(TimedOutError, match="too slowly"):
+        _ = [tag async for tag in tags.list()]

@@ -88,7 +88,14 @@ class Transfer:
         blob = reading.blob
         mount_from = self._source if mount and blob.data is None else None
         watcher = self._watcher(blob)
-        mounted = await self._destination.push_blob(blob, reading.content, watcher, mount_from=mount_from)
+
+        @asynccontextmanager
+        async def content() -> AsyncGenerator[Stream]:
+            watcher(0)
+            async with reading.content() as stream:
+                yield stream
+
+        mounted = await self._destination.push_blob(blob, content, watcher, mount_from=mount_from)
         if mounted:
             self._settings.emit(Skipped("push", blob.digest, blob.size))
         else:
@@ -96,8 +103,13 @@ class Transfer:
         return mounted
 
     def _watcher(self, blob: Descriptor) -> Watcher:
+        told = -1
+
         def progress(offset: int) -> None:
-            self._settings.emit(Progress("push", blob.digest, offset, blob.size))
+            nonlocal told
+            if offset != told:
+                told = offset
+                self._settings.emit(Progress("push", blob.digest, offset, blob.size))
 
         return progress
 
