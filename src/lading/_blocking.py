@@ -254,7 +254,7 @@ class Registry:
     def ping(self) -> None:
         """Ask whether a registry that speaks this protocol answers (end-1).
 
-        Raises `RegistryError` when something else does and `TransportError` when nothing does.
+        Raises `RegistryError` or `ProtocolError` when something else does and `TransportError` when nothing does.
         """
         step(self._face.ping())
 
