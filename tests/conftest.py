@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ NAMES = frozenset(
 PREFIXES = ("DOCKER_", "LADING_", "REGISTRY_", "XDG_")
 
 _numbers = itertools.count()
+
+
+def pytest_sessionstart() -> None:
+    # A shell has what it starts in the background ignore Ctrl-C, and the programs that tests start would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

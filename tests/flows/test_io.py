@@ -291,3 +291,26 @@ def test_blocking_io_is_shared_by_threads() -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert results == [list(range(50))] * 4
+
+
+def test_a_result_that_nobody_will_see_is_discarded() -> None:
+    began, may_end = threading.Event(), threading.Event()
+    discarded: list[str] = []
+
+    def work() -> str:
+        began.set()
+        assert may_end.wait(PATIENCE)
+        return "late"
+
+    async def main() -> None:
+        io = AsyncIO(threads=1)
+        task = asyncio.create_task(io.call(work, discard=discarded.append))
+        await asyncio.to_thread(began.wait, PATIENCE)
+        task.cancel()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert discarded == ["late"]
+        io.close()
+
+    asyncio.run(main())

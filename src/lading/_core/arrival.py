@@ -70,7 +70,7 @@ async def receive(
     """
     digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
     arrival = _Arrival(exchange, name, digest, size, title)
-    sink = await exchange.io.call(make_sink)
+    sink = await exchange.io.call(make_sink, discard=lambda late: late.discard())
     try:
         await arrival.run(sink)
         await exchange.io.call(sink.commit)

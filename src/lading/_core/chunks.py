@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from lading._core.exchange import Exchange
 from lading._core.uploads import AsyncUpload
+from lading._io.base import Cancellation
 from lading._io.bulk import fill
+from lading._io.relay import Relay
 from lading._wire.messages import Reader, Source
 from lading.digest import Digest
 from lading.errors import LadingError, RegistryError
@@ -51,19 +53,29 @@ async def send_chunks(
         for start in range(0, len(content), length):
             await upload.patch(content[start : start + length], last=start + length >= len(content))
     else:
-        reader = await exchange.io.call(content.open)
+        # What is relayed from another place is waited for there: its own cancellation breaks that wait.
+        cancellation = content.cancellation if isinstance(content, Relay) else None
+        reader = await exchange.io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
         try:
-            await _send_read(exchange, upload, reader, content.size, length)
+            await _send_read(exchange, upload, reader, content.size, length=length, cancellation=cancellation)
         finally:
             reader.close()
     await upload.finish(digest)
 
 
-async def _send_read(exchange: Exchange, upload: AsyncUpload, reader: Reader, size: int, length: int) -> None:
+async def _send_read(
+    exchange: Exchange,
+    upload: AsyncUpload,
+    reader: Reader,
+    size: int,
+    *,
+    length: int,
+    cancellation: Cancellation | None,
+) -> None:
     buffer = memoryview(bytearray(min(length, size)))
     sent = 0
     while sent < size:
-        count, failure = await exchange.io.call(fill, reader, buffer[: size - sent])
+        count, failure = await exchange.io.call(fill, reader, buffer[: size - sent], cancellation=cancellation)
         if failure is not None:
             raise failure
         sent += count

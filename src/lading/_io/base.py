@@ -130,12 +130,17 @@ class IO(Protocol):
         ...
 
     async def call(
-        self, function: Callable[[*Arguments], T], *arguments: *Arguments, cancellation: Cancellation | None = None
+        self,
+        function: Callable[[*Arguments], T],
+        *arguments: *Arguments,
+        cancellation: Cancellation | None = None,
+        discard: Callable[[T], object] | None = None,
     ) -> T:
         """Run blocking work (a file, a hash, a body).
 
         When the wait is cancelled from outside, `cancellation` is cancelled too and the work is waited for: when `call`
-        has returned or raised, the function is no longer running.
+        has returned or raised, the function is no longer running. What it returned all the same goes to `discard`: give
+        one wherever the result has to be closed.
         """
         ...
 

@@ -25,7 +25,11 @@ class BlockingIO:
         return Body(transport.send(request, cancellation), cancellation)
 
     async def call(
-        self, function: Callable[[*Arguments], T], *arguments: *Arguments, cancellation: Cancellation | None = None
+        self,
+        function: Callable[[*Arguments], T],
+        *arguments: *Arguments,
+        cancellation: Cancellation | None = None,
+        discard: Callable[[T], object] | None = None,
     ) -> T:
         return function(*arguments)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from lading._io import asyncio_loop
 from lading._io.base import Arguments, Body, Cancellation, T, Transport, U
 from lading._io.relay import Relay
-from lading._wire.messages import Request, Response
+from lading._wire.messages import Request
 
 _THREADS = 32
 
@@ -33,22 +33,17 @@ class AsyncIO:
         if isinstance(request.body, Relay):
             # The thread may be waiting for content to send, which another exchange brings.
             cancellation.attach(request.body.cancellation.cancel)
-        opened: list[Response] = []
-
-        def exchange() -> Response:
-            opened.append(transport.send(request, cancellation))
-            return opened[0]
-
-        try:
-            return Body(await self.call(exchange, cancellation=cancellation), cancellation)
-        except BaseException:
-            # Cancelled between the arrival of the head and the return to the flow: nobody else will close it.
-            for response in opened:
-                response.body.close()
-            raise
+        response = await self.call(
+            transport.send, request, cancellation, cancellation=cancellation, discard=lambda late: late.body.close()
+        )
+        return Body(response, cancellation)
 
     async def call(
-        self, function: Callable[[*Arguments], T], *arguments: *Arguments, cancellation: Cancellation | None = None
+        self,
+        function: Callable[[*Arguments], T],
+        *arguments: *Arguments,
+        cancellation: Cancellation | None = None,
+        discard: Callable[[T], object] | None = None,
     ) -> T:
         context = contextvars.copy_context()
         future: Future[T] = self._threads.submit(lambda: context.run(function, *arguments))
@@ -57,7 +52,13 @@ class AsyncIO:
             if not future.cancel() and cancellation is not None:
                 cancellation.cancel()
 
-        await _loop().finish(future, abandon)
+        try:
+            await _loop().finish(future, abandon)
+        except BaseException:
+            # Cancelled while the work was being done: its result reaches nobody who could close it.
+            if discard is not None and not future.cancelled() and future.exception() is None:
+                discard(future.result())
+            raise
         return future.result()
 
     async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:

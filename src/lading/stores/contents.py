@@ -90,7 +90,7 @@ class ContentsTarget:
 
     @asynccontextmanager
     async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
-        reader = await self._io.call(self._open, blob)
+        reader = await self._io.call(self._open, blob, discard=lambda late: late.close())
         try:
             yield Stream(reader)
         finally:

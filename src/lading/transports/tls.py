@@ -73,6 +73,8 @@ def _make_context(origin: Origin, insecure: bool, ca_file: str | None) -> ssl.SS
             # A certificate that the user names is an anchor even if another one signed it, as with Go's clients.
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             _load_anchors(context, ca_file, origin)
+    # Early releases of Python 3.11 take a connection that was cut for one that was closed.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.set_alpn_protocols(["http/1.1"])
     return context
 
