@@ -110,7 +110,7 @@ def test_ctrl_c_ends_what_does_not_notice_it(tmp_path: Path) -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         try:
-            assert process.wait(2) == 130
+            assert process.wait(SECONDS) == 130
         finally:
             process.kill()
 
