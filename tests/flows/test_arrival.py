@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import io
+import io as streams
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from lading import (
     AsyncClient,
+    Budgets,
     Cancellation,
     ConnectionFailedError,
     Descriptor,
@@ -26,8 +27,10 @@ from lading import (
     Response,
     Retried,
     Retries,
+    TimedOutError,
 )
 from lading._io.base import IO
+from lading._io.bulk import Watched
 from tests.flows.conftest import MakeClient
 from tests.support.transports import Clockwork
 
@@ -39,7 +42,7 @@ BLOB = Descriptor("application/octet-stream", Digest.of(CONTENT), len(CONTENT))
 Turn: TypeAlias = Callable[[Request], Response]
 
 
-class Broken(io.BytesIO):
+class Broken(streams.BytesIO):
     """A body that breaks off after its last byte."""
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
@@ -73,12 +76,12 @@ def start_of(request: Request) -> int:
     return int(text.removeprefix("bytes=").partition("-")[0]) if text else 0
 
 
-def answer(status: int, body: io.BytesIO, **fields: str) -> Response:
+def answer(status: int, body: streams.BytesIO, **fields: str) -> Response:
     return Response(status, Headers((name.replace("_", "-"), value) for name, value in fields.items()), body)
 
 
 def whole(content: bytes = CONTENT, **fields: str) -> Turn:  # a turn
-    return lambda _: answer(200, io.BytesIO(content), **fields)
+    return lambda _: answer(200, streams.BytesIO(content), **fields)
 
 
 def cut_after(count: int, **fields: str) -> Turn:  # a turn
@@ -100,7 +103,7 @@ def rest(total: str | None = None, shift: int = 0, **fields: str) -> Turn:  # a 
     def turn(request: Request) -> Response:
         start = start_of(request)
         part = f"bytes {start + shift}-{len(CONTENT) - 1}/{total or len(CONTENT)}"
-        return answer(206, io.BytesIO(CONTENT[start:]), Content_Range=part, **fields)
+        return answer(206, streams.BytesIO(CONTENT[start:]), Content_Range=part, **fields)
 
     return turn
 
@@ -181,7 +184,7 @@ async def test_r_08_a_server_that_ignores_the_range_is_read_from_the_start(clien
 
 
 @pytest.mark.parametrize(
-    "turn", [rest(shift=1), rest(shift=-1), rest(total="9999999"), lambda _: answer(206, io.BytesIO(CONTENT))],
+    "turn", [rest(shift=1), rest(shift=-1), rest(total="9999999"), lambda _: answer(206, streams.BytesIO(CONTENT))],
     ids=["later", "earlier", "other size", "no Content-Range"],
 )  # fmt: skip
 async def test_r_09_another_part_is_not_appended(client_of: ClientOf, target: Path, turn: Turn) -> None:
@@ -199,7 +202,7 @@ async def test_r_09_another_part_again_is_an_error(client_of: ClientOf, target: 
 
 
 async def test_r_10_a_range_that_cannot_be_had_is_a_new_start(client_of: ClientOf, target: Path) -> None:
-    client, _ = client_of(cut_after(1_200_000), lambda _: answer(416, io.BytesIO()), whole())
+    client, _ = client_of(cut_after(1_200_000), lambda _: answer(416, streams.BytesIO()), whole())
     await pull(client, target)
     assert target.read_bytes() == CONTENT
 
@@ -236,3 +239,17 @@ async def test_t_34_a_bomb_ends_at_the_size_of_the_blob(client_of: ClientOf, tar
     with pytest.raises(LadingError):
         await pull(client, target)
     assert not left(target)
+
+
+async def test_t_40_a_blob_that_comes_too_slowly_is_given_up(io: IO) -> None:
+    slow = Watched(streams.BytesIO(CONTENT), least=1e12, window=0.0)
+    with pytest.raises(TimedOutError, match="too slowly"):
+        await io.call(slow.readinto, memoryview(bytearray(1000)))
+    quick = Watched(streams.BytesIO(CONTENT), least=1.0, window=0.0)
+    assert await io.call(quick.readinto, memoryview(bytearray(1000))) == 1000
+
+
+async def test_a_rate_is_asked_of_blobs_that_are_pulled(make_client: MakeClient, target: Path) -> None:
+    client = make_client(Server(whole()), budgets=Budgets(blob_rate=1.0))
+    await client.repository(NAME).blobs.pull_file(BLOB, target)
+    assert target.read_bytes() == CONTENT

@@ -16,7 +16,7 @@ from lading._core.exchange import Exchange
 from lading._core.retry import Attempts
 from lading._core.stream import checked_size
 from lading._io.base import Body
-from lading._io.bulk import pump
+from lading._io.bulk import Watched, pump
 from lading._wire import endpoints, fields, problems, requests
 from lading._wire.messages import Headers, Reader, Request
 from lading.descriptor import Descriptor
@@ -121,6 +121,8 @@ class _Arrival:
         if self._size is None or self.verifier.seen < self._size or self._size == 0:
             async with self._exchange.open(endpoints.PULL_BLOB, self._request()) as body:
                 reader = self._accepted(body, sink)
+                least = self._exchange.budgets.blob_rate
+                reader = Watched(reader, least) if least else reader
                 self._progress(self.verifier.seen)
                 await self._exchange.io.call(
                     pump, reader, sink.write, self.verifier, self._progress, cancellation=body.cancellation

@@ -13,7 +13,8 @@ class Budgets:
 
     The defaults leave room beyond what the specification asks registries to take: manifests of 4 MiB must be possible
     (distribution-spec, Pushing Manifests). `blob` bounds `blobs.pull` only, which holds content in memory; streams and
-    files have no bound but the size in their descriptor, and no bound in time but that bytes keep coming.
+    files have no bound but the size in their descriptor, and none in time but that bytes keep coming: `blob_rate` of
+    them a second at least, over ten seconds, where that is not 0.
     """
 
     manifest: int = 8 * MIB
@@ -23,3 +24,4 @@ class Budgets:
     pages: int = 10_000
     error: int = 64 << 10
     seconds: float = 120.0
+    blob_rate: float = 0.0

@@ -24,28 +24,41 @@ def pump(
     `progress` is told the total of bytes after each piece. When anything raises, exactly what the verifier has seen has
     been written. The end is not judged: `Verifier.finish` does that.
     """
-    from concurrent.futures import Future, ThreadPoolExecutor
+    buffer = memoryview(bytearray(PIECE))
+    count, failure = fill(body, buffer)
+    if count == len(buffer):
+        failure = _pump_rest(body, write, verifier, progress, buffer)
+    elif count:
+        # A blob that fits into one piece is not worth a thread.
+        verifier.update(buffer[:count])
+        write(buffer[:count])
+        progress(verifier.seen)
+    if failure is not None:
+        raise failure
 
-    spare, buffer = memoryview(bytearray(PIECE)), memoryview(bytearray(PIECE))
-    total = verifier.seen
+
+def _pump_rest(
+    body: Reader,
+    write: Callable[[memoryview], object],
+    verifier: Verifier,
+    progress: Callable[[int], None],
+    full: memoryview,
+) -> Exception | None:
+    """Move what is in a full buffer, and all that comes after it. Return the failure that ended it, if one did."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    spare, buffer, count = memoryview(bytearray(len(full))), full, len(full)
+    total, failure = verifier.seen, None
     with ThreadPoolExecutor(1, "lading") as hashing:
-        pending: Future[None] | None = None
-        failure: Exception | None = None
-        while failure is None:
-            count, failure = fill(body, buffer)
-            if pending is not None:
-                pending.result()
-            if not count:
-                break
+        while count:
             pending = hashing.submit(verifier.update, buffer[:count])
             write(buffer[:count])
             total += count
             progress(total)
             spare, buffer = buffer, spare
-        if pending is not None:
+            count, failure = (0, failure) if failure else fill(body, buffer)
             pending.result()
-    if failure is not None:
-        raise failure
+    return failure
 
 
 def fill(body: Reader, buffer: memoryview) -> tuple[int, Exception | None]:
@@ -57,6 +70,32 @@ def fill(body: Reader, buffer: memoryview) -> tuple[int, Exception | None]:
     except LadingError as error:
         return count, error
     return count, None
+
+
+class Watched:
+    """A body that has to bring so many bytes a second, on the average of each window of time (in seconds)."""
+
+    __slots__ = ("_body", "_count", "_least", "_started", "_window")
+
+    def __init__(self, body: Reader, least: float, window: float = 10.0) -> None:
+        self._body = body
+        self._least = least
+        self._window = window
+        self._count = 0
+        self._started = time.monotonic()
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = self._body.readinto(buffer) or 0
+        self._count += count
+        seconds = time.monotonic() - self._started
+        if count and seconds >= self._window:
+            if self._count < self._least * seconds:
+                raise TimedOutError(f"a blob comes too slowly: {self._count} bytes in {seconds:.0f} seconds")
+            self._count, self._started = 0, time.monotonic()
+        return count
+
+    def close(self) -> None:
+        self._body.close()
 
 
 def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> bytes:
