@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         output.problem("interrupted")
         code = 128 + signal.SIGINT
-    except ClosedPipeError:
+    except (ClosedPipeError, BrokenPipeError):  # the second by argparse printing its help, in an early Python 3.11
         code = 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the one place where every error becomes a line and a code
         from lading.cli import faults
