@@ -31,6 +31,7 @@ from lading._core.exchange import Exchange
 from lading._core.repository_target import RepositoryTarget
 from lading._core.settings import Settings
 from lading._io.loops import AsyncIO
+from lading.auth.credentials import Explicit
 from lading.server.serving import running
 from lading.transports.direct import DirectTransport
 from lading.transports.sockets import SocketTransport
@@ -309,7 +310,7 @@ def test_r_95_a_cancelled_copy_stops_waiting_for_its_source(tmp_path: Path, root
 
     async def main(source_origin: Origin, destination_origin: Origin) -> float:
         io, transport = AsyncIO(threads=4), SocketTransport()
-        settings = Settings(emit=lambda _: None)
+        settings = Settings(emit=lambda _: None, credentials=lambda: Explicit({}))
         source = RepositoryTarget(Exchange(io, transport, "source", source_origin, settings), "source", "a/b")
         destination = RepositoryTarget(Exchange(io, transport, "there", destination_origin, settings), "there", "a/b")
         pushing = asyncio.create_task(

@@ -254,6 +254,13 @@ async def test_a_redirect_of_the_token_server_loses_the_password(make_client: Ma
     assert sent(wire) == [None, BASIC, None, "Bearer t1"]
 
 
+async def test_a_redirect_within_the_token_server_keeps_it(make_client: MakeClient) -> None:
+    """Headers stay when the origin does, as in RFC 9110, section 15.4."""
+    wire = Canned(challenge(), answer(302, Location="/v2/token"), token(), answer(200, PAGE))
+    await tags(make_client(wire, credentials=USER))
+    assert sent(wire) == [None, BASIC, BASIC, "Bearer t1"]
+
+
 @pytest.mark.parametrize("location", ["https://169.254.169.254/", "http://auth.example.com/token"])
 async def test_a_redirect_of_the_token_server_passes_the_gate(make_client: MakeClient, location: str) -> None:
     wire = Canned(challenge(), answer(302, Location=location))
@@ -376,6 +383,20 @@ async def test_a_failure_is_everybodys_for_a_moment(make_client: MakeClient, io:
         with pytest.raises(TokenError):
             await uploads.start()
     assert [request.origin.host for request in wire.requests].count("auth.example.com") == 1
+
+
+async def test_a_failure_is_nobodys_after_that_or_for_other_scopes(make_client: MakeClient, io: IO) -> None:
+    clock = Clockwork(io)
+    wire = Canned(challenge(), answer(401), answer(401), answer(401))
+    client = make_client(wire, credentials=USER, _io=clock)
+    with pytest.raises(TokenError):
+        await client.repository(NAME).uploads.start()
+    with pytest.raises(TokenError):
+        await client.repository(f"{HOST}/acme/other").uploads.start()
+    await clock.sleep(2)
+    with pytest.raises(TokenError):
+        await client.repository(f"{HOST}/acme/other").uploads.start()
+    assert [request.origin.host for request in wire.requests].count("auth.example.com") == 3
 
 
 async def test_ten_redirects_of_a_token_server_are_followed_and_not_eleven(make_client: MakeClient) -> None:

@@ -67,7 +67,7 @@ class Ways:
 class Authorization:
     """The credentials and tokens for one registry. Shared by all requests to it."""
 
-    def __init__(self, io: IO, registry: str, origin: Origin, source: CredentialSource | None, ways: Ways) -> None:
+    def __init__(self, io: IO, registry: str, origin: Origin, source: CredentialSource, ways: Ways) -> None:
         self._io = io
         self._registry = registry
         self._origin = origin
@@ -170,8 +170,6 @@ class Authorization:
         return True
 
     async def _find(self, repository: str) -> Found | None:
-        if self._source is None:
-            return None
         if repository not in self._found:
             found = await self._io.call(self._source.find, self._registry, repository)
             for warning in found.warnings if found else ():

@@ -25,7 +25,7 @@ class Settings:
     """
 
     emit: EventHandler
-    credentials: Callable[[], CredentialSource | None] = lambda: None
+    credentials: Callable[[], CredentialSource]
     headers: Headers = field(default_factory=Headers)
     budgets: Budgets = field(default_factory=Budgets)
     gate: Gate = field(default_factory=Gate)
