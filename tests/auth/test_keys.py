@@ -136,6 +136,6 @@ def test_no_text_makes_the_reader_fail_and_what_is_read_is_stable(text: str) -> 
 
 @pytest.mark.parametrize("bait", ["a/" * 50_000, "a." * 50_000, "a-" * 50_000, "https://" * 12_500, "[" * 100_000])
 def test_hostile_keys_cost_linear_time(bait: str) -> None:
-    before = time.perf_counter()
+    before = time.thread_time()
     assert Key.parse(bait) is None
-    assert time.perf_counter() - before < 0.5
+    assert time.thread_time() - before < 0.5

@@ -128,6 +128,6 @@ def test_no_challenge_widens_a_pull(others: list[Scope], text: str) -> None:
 
 @pytest.mark.parametrize("bait", ["a:" * 50_000, "a " * 50_000, "a:b:" + "c," * 50_000, " " * 100_000])
 def test_hostile_scopes_cost_linear_time(bait: str) -> None:
-    before = time.perf_counter()
+    before = time.thread_time()
     parse_scopes(bait)
-    assert time.perf_counter() - before < 0.5
+    assert time.thread_time() - before < 0.5

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -175,14 +176,14 @@ class Failing(io.BytesIO):
 def test_source_that_breaks_its_promise_ends_the_request(
     serve: Serve, transport: SocketTransport, source: Content, message: str
 ) -> None:
-    rest: list[bytes] = []
-    server = serve(lambda peer: rest.append(peer.wait_for_close()), answers(CREATED))
+    rest: SimpleQueue[bytes] = SimpleQueue()
+    server = serve(lambda peer: rest.put(peer.wait_for_close()), answers(CREATED))
     with pytest.raises(StorageError) as caught:
         transport.send(put(server.origin, source), Cancellation())
     assert message in str(caught.value)
     assert exchange(transport, get(server.origin))[0] == 201
     # A body that turns out too long is never completed, so that the server cannot take it for good.
-    assert b"1234567890" not in rest[0]
+    assert b"1234567890" not in rest.get(timeout=20)
 
 
 class Endless(io.RawIOBase):

@@ -81,10 +81,10 @@ def test_error_for_a_long_text_is_short() -> None:
 @pytest.mark.parametrize("unit", ["a", "a.", "a:", "sha256:a", "=", "\n", "a-"])
 def test_parsing_a_digest_takes_linear_time(unit: str) -> None:
     text = unit * (100_000 // len(unit)) + "!"
-    start = time.process_time()
+    start = time.thread_time()
     with pytest.raises(InvalidDigestError):
         Digest(text)
-    assert time.process_time() - start < 0.05
+    assert time.thread_time() - start < 0.5
 
 
 def test_of_names_content() -> None:

@@ -180,10 +180,10 @@ def test_error_for_a_long_text_shows_the_place_only(position: int) -> None:
 @pytest.mark.parametrize("unit", ["a", "a-", "-", "a.", "a/", "_", "a__", "\n", "A", "é", "/", "[", ":"])
 def test_checks_take_linear_time(unit: str) -> None:
     text = unit * (100_000 // len(unit)) + "!"
-    start = time.process_time()
+    start = time.thread_time()
     with pytest.raises(InvalidReferenceError):
         check_name(text)
     with pytest.raises(InvalidTagError):
         check_tag(text)
     assert registry_fault(text) is not None
-    assert time.process_time() - start < 0.1
+    assert time.thread_time() - start < 0.5

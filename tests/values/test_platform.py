@@ -125,10 +125,10 @@ def test_text_that_is_no_platform_is_refused(text: str, why: str) -> None:
 @pytest.mark.parametrize("unit", ["a", "a(", "(+", "+a", "/", "%", "x(+a", "é"])
 def test_parsing_a_platform_takes_linear_time(unit: str) -> None:
     text = unit * (100_000 // len(unit)) + "!"
-    start = time.process_time()
+    start = time.thread_time()
     with pytest.raises(InvalidPlatformError, match="invalid platform") as caught:
         Platform.parse(text)
-    assert time.process_time() - start < 0.05
+    assert time.thread_time() - start < 0.5
     assert len(str(caught.value)) < 300
 
 

@@ -382,10 +382,10 @@ def test_errors_are_pickled_with_their_notes() -> None:
 @pytest.mark.parametrize("prefix", ["", "https://", "a.b/c:", "a.b/c@sha256:", "oci:"])
 def test_parsing_garbage_takes_linear_time(prefix: str, unit: str) -> None:
     text = prefix + unit * (100_000 // len(unit)) + "!"
-    start = time.process_time()
+    start = time.thread_time()
     with pytest.raises(InvalidReferenceError):
         Reference.parse(text)
-    assert time.process_time() - start < 0.05
+    assert time.thread_time() - start < 0.5
 
 
 components = st.from_regex(r"[a-z0-9]{1,5}((\.|_|__|-+)[a-z0-9]{1,5}){0,2}", fullmatch=True)

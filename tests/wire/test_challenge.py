@@ -139,6 +139,6 @@ def test_no_text_makes_the_reader_fail(text: str) -> None:
     ids=lambda bait: repr(bait[:16]),
 )
 def test_hostile_challenges_cost_linear_time(bait: str) -> None:
-    before = time.perf_counter()
+    before = time.thread_time()
     challenges([bait])
-    assert time.perf_counter() - before < 0.5
+    assert time.thread_time() - before < 0.5
