@@ -33,6 +33,8 @@ All of them can be pickled: `args` holds the message alone, everything else is a
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -268,6 +270,17 @@ class StorageError(LadingError, OSError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args, {**self.__dict__, "errno": self.errno}
+
+
+@contextmanager
+def storage_errors(what: str) -> Generator[None]:
+    """Turn what the operating system refuses within the block into `StorageError`s that begin with `what`."""
+    try:
+        yield
+    except LadingError:
+        raise
+    except OSError as error:
+        raise StorageError.because(what, error) from error
 
 
 class LayoutError(StorageError):

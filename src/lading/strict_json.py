@@ -138,8 +138,7 @@ def _check_surrogates(tree: Any, what: str) -> None:
 
 
 def _decoded(kind: type[T], value: Any) -> T:
-    if not issubclass(kind, Digest):
-        raise NotImplementedError(f"{kind.__name__} cannot be read from JSON")
+    assert issubclass(kind, Digest), f"{kind.__name__} is no type of a document's fields"
     if not isinstance(value, str):
         raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
     return cast("T", kind(value))
@@ -148,4 +147,4 @@ def _decoded(kind: type[T], value: Any) -> T:
 def _encoded(value: Any) -> str:
     if isinstance(value, Digest):
         return str(value)
-    raise NotImplementedError(f"{type(value).__name__} cannot be written as JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from lading._core.titles import safe_title
-from lading.errors import LadingError, StorageError
+from lading.errors import LadingError, StorageError, storage_errors
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -167,13 +167,12 @@ def closing(descriptor: int) -> Generator[int, None, None]:
 
 @contextmanager
 def disk_errors(what: str) -> Generator[None, None, None]:
-    """Turn what the operating system refuses into a `StorageError` that begins with `what`."""
-    try:
-        yield
-    except LadingError:
-        raise
-    except OSError as refused:
-        why = refused.strerror or str(refused)
-        if not_a_directory(refused):
+    """Do the same as `storage_errors`, and say of a link in the way that it is one: the system's words mislead."""
+    with storage_errors(what):
+        try:
+            yield
+        except OSError as refused:
+            if isinstance(refused, LadingError) or not not_a_directory(refused):
+                raise
             why = "a symbolic link, or no directory, is in its way, and links are not followed"
-        raise StorageError(f"{what}: {why}") from refused
+            raise StorageError(f"{what}: {why}", errno=refused.errno) from refused

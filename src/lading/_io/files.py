@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +12,7 @@ from typing import BinaryIO
 from lading._io.bulk import PIECE
 from lading._wire.messages import Reader
 from lading.digest import Digest, hasher
-from lading.errors import LadingError, StorageError
+from lading.errors import StorageError, storage_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class FileSource:
 
         Raises `StorageError` if the file cannot be read, is no regular file, or changes meanwhile.
         """
-        with refusals(f"cannot read {path}"), _opened(path) as file:
+        with storage_errors(f"cannot read {path}"), _opened(path) as file:
             identity = _identity(file)
             hashing, size = hasher(algorithm), 0
             buffer = memoryview(bytearray(PIECE))
@@ -67,7 +65,7 @@ class SpoolSource:
     __slots__ = ("_file", "digest", "size")
 
     def __init__(self, file: BinaryIO, digest: Digest, size: int) -> None:
-        with refusals("cannot write a temporary file"):
+        with storage_errors("cannot write a temporary file"):
             file.flush()
         self._file = file
         self.digest = digest
@@ -83,7 +81,7 @@ class SpoolSource:
             while count := stream.readinto(buffer) or 0:
                 hashing.update(buffer[:count])
                 size += count
-                with refusals("cannot write a temporary file"):
+                with storage_errors("cannot write a temporary file"):
                     file.write(buffer[:count])
             return cls(file, Digest.made(algorithm, hashing), size)
         except BaseException:
@@ -110,7 +108,7 @@ class _PositionedReader:
         self._size = size
 
     def readinto(self, buffer: memoryview, /) -> int:
-        with refusals("cannot read a temporary file"):
+        with storage_errors("cannot read a temporary file"):
             count = os.preadv(self._descriptor, [buffer[: self._size - self._offset]], self._offset)
         self._offset += count
         return count
@@ -123,7 +121,7 @@ def temporary_file() -> BinaryIO:
     """Create a file without a name, on the disk that the system keeps for such. Raises `StorageError`."""
     import tempfile
 
-    with refusals("cannot create a temporary file"):
+    with storage_errors("cannot create a temporary file"):
         return tempfile.TemporaryFile()  # the caller closes it
 
 
@@ -133,21 +131,10 @@ def _identity(file: io.FileIO) -> tuple[int, int, int]:
 
 
 def _opened(path: Path) -> io.FileIO:
-    with refusals(f"cannot read {path}"):
+    with storage_errors(f"cannot read {path}"):
         # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return io.FileIO(descriptor)
     os.close(descriptor)
     raise StorageError(f"cannot read {path}: not a regular file")
-
-
-@contextmanager
-def refusals(what: str) -> Generator[None]:
-    """Turn what the operating system refuses within the context into `StorageError`s that begin with `what`."""
-    try:
-        yield
-    except LadingError:
-        raise
-    except OSError as error:
-        raise StorageError.because(what, error) from error

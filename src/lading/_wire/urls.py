@@ -17,8 +17,9 @@ from lading._wire.messages import Origin
 from lading.errors import ForbiddenRedirectError, ProtocolError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]", re.ASCII)
-_NOT_IN_A_URL = re.compile(r"[^\x21-\x7e]+", re.ASCII)
+# Header values arrive as Latin-1, so that each character stands for one byte of what was sent.
+_NO_BYTE_OF_A_URL = re.compile(r"[\x00-\x1f\x7f]|[^\x00-\xff]", re.ASCII)
+_IN_A_URL = bytes(range(0x21, 0x7F))
 _AUTHORITY_END = re.compile(r"[/?]", re.ASCII)
 _USERINFO = re.compile(r"((?:[A-Za-z0-9+.\-]*:?//)?)[^/?#]*@", re.ASCII)
 # A semicolon stands before a parameter where a page spells the ampersand `&amp;`.
@@ -84,9 +85,9 @@ def resolve(origin: Origin, target: str, text: str) -> tuple[Origin, str]:
     Raises `ForbiddenRedirectError` for user information and for schemes other than http and https, `ProtocolError` for
     what is no URL.
     """
-    if _CONTROL.search(text):
-        raise ProtocolError(f"{origin} named '{shown(redact(text))}', which holds control characters and is no URL")
-    url = _NOT_IN_A_URL.sub(_percent, text.strip(" ").partition("#")[0])
+    if _NO_BYTE_OF_A_URL.search(text):
+        raise ProtocolError(f"{origin} named '{shown(redact(text))}', which holds a character that no URL may")
+    url = quote(text.strip(" ").partition("#")[0], safe=_IN_A_URL, encoding="latin-1")
     scheme = _SCHEME.match(url)
     if scheme is None:
         return _relative(origin, target, url)
@@ -153,11 +154,6 @@ def _without_dots(path: str) -> str:
     if parts[-1] in {".", ".."}:
         kept.append("")
     return "/" + "/".join(kept)
-
-
-def _percent(found: re.Match[str]) -> str:
-    # Header values arrive as Latin-1, so that each character stands for one byte of what was sent.
-    return quote(found[0], safe="", encoding="latin-1", errors="replace")
 
 
 def _pair(part: str) -> tuple[str, str]:

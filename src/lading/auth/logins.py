@@ -21,11 +21,10 @@ from typing import Any
 import msgspec
 
 from lading import strict_json
-from lading._io.files import refusals
 from lading.auth.credentials import Credential
 from lading.auth.docker_config import ConfigFile, DockerConfig
 from lading.auth.keys import Key, server
-from lading.errors import StorageError
+from lading.errors import StorageError, storage_errors
 
 _SECONDS = 30.0
 _WAIT = 0.02
@@ -90,7 +89,7 @@ class Logins:
     def _changing(self) -> Generator[dict[str, Any]]:
         """Give `auths` to be changed, to one process at a time, and write the file when that is done."""
         target = Path(os.path.realpath(self.path))
-        with refusals(f"cannot write {target}"):
+        with storage_errors(f"cannot write {target}"):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(target.with_name(f"{target.name}.lock")):
                 before = target.read_bytes() if target.exists() else b""

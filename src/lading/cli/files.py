@@ -9,9 +9,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import cast
 
-from lading._io.files import refusals
 from lading.cli.output import UsageError
-from lading.errors import LimitExceededError, StorageError
+from lading.errors import LimitExceededError, StorageError, storage_errors
 
 
 def destination(options: argparse.Namespace) -> Path | None:
@@ -40,7 +39,7 @@ def read(name: str, limit: int) -> bytes:
 
     Raises `StorageError`, and `LimitExceededError` for more than that.
     """
-    with refusals(f"cannot read {name!r}"):
+    with storage_errors(f"cannot read {name!r}"):
         if name == "-":
             content = stdin().read(limit + 1)
         else:

@@ -15,27 +15,20 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Self
 
-from lading.errors import LadingError, StorageError
+from lading.errors import StorageError, storage_errors
 
 _PART = re.compile(r"\.[0-9a-f]{32}\.part", re.ASCII)
 # A name that cannot exist does not exist: a digest may be longer than a file name.
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
-@contextmanager
-def refusals(doing: str, path: Path) -> Generator[None]:
+def refusals(doing: str, path: Path) -> AbstractContextManager[None]:
     """Turn every `OSError` of the block into a `StorageError` that says what was being done to which path."""
-    try:
-        yield
-    except LadingError:
-        raise
-    except OSError as error:
-        raise StorageError.because(f"cannot {doing} {str(path)!r}", error) from error
+    return storage_errors(f"cannot {doing} {str(path)!r}")
 
 
 class NewFile:

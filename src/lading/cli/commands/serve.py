@@ -34,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
-    from lading._io.files import refusals
-    from lading.errors import LadingError
+    from lading.errors import LadingError, storage_errors
 
     missing = [name for name in ("uvicorn", "httptools") if find_spec(name) is None]
     if missing:
@@ -57,7 +56,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
             output.notice(f"serving {directory}{' (removed at the end)' * passing} at {origin.authority}")
 
         try:
-            with refusals(f"cannot serve at {options.host}:{options.port}"):
+            with storage_errors(f"cannot serve at {options.host}:{options.port}"):
                 serve(Path(directory), host=options.host, port=options.port, ready=ready)
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
