@@ -50,13 +50,18 @@ class ImageIndex(Document, frozen=True, kw_only=True, tag_field="schemaVersion",
     subject: Descriptor | None = None
     annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
 
+    @property
+    def images(self) -> tuple[Descriptor, ...]:
+        """The entries that are no attestations of BuildKit about other entries."""
+        return tuple(entry for entry in self.manifests if entry.annotations.get(DOCKER_REFERENCE_TYPE) != _ATTESTATION)
+
     def choose(self, platform: Platform | str) -> Descriptor:
         """Return the entry that fits a platform, such as `linux/arm64`, best. Attestations fit none.
 
         Raises `DocumentError`, which names the platforms that there are, when no entry fits.
         """
         wanted = Platform.parse(platform) if isinstance(platform, str) else platform
-        candidates = [entry for entry in self.manifests if not _is_attestation(entry)]
+        candidates = self.images
         position = choose(wanted, [entry.platform for entry in candidates])
         if position is None:
             raise DocumentError(f"the index has no manifest for {wanted}: it has {_platforms(candidates)}")
@@ -69,11 +74,7 @@ class DockerManifestList(ImageIndex, frozen=True, kw_only=True, tag_field="schem
     media_type: str = written(DOCKER_MANIFEST_LIST)
 
 
-def _is_attestation(entry: Descriptor) -> bool:
-    return entry.annotations.get(DOCKER_REFERENCE_TYPE) == _ATTESTATION
-
-
-def _platforms(entries: list[Descriptor]) -> str:
+def _platforms(entries: tuple[Descriptor, ...]) -> str:
     names = list(dict.fromkeys(str(entry.platform)[:_SHOWN] for entry in entries if entry.platform is not None))
     shown = [repr(name) for name in names[:_PLATFORMS_SHOWN]]
     if len(names) > len(shown):
