@@ -24,13 +24,15 @@ if TYPE_CHECKING:
         Upload as Upload,
         Uploads as Uploads,
     )
-    from lading._core.artifact import Artifact as Artifact, File as File, Pulled as Pulled
+    from lading._core.artifact import Artifact as Artifact, Blob as Blob, File as File, Pulled as Pulled
     from lading._core.blobs import AsyncBlobs as AsyncBlobs
     from lading._core.budgets import Budgets as Budgets
     from lading._core.client import AsyncClient as AsyncClient
     from lading._core.copying.plan import Copied as Copied, Step as Step
+    from lading._core.evidence import Evidence as Evidence
     from lading._core.gate import Gate as Gate
     from lading._core.manifests import AsyncManifests as AsyncManifests
+    from lading._core.predecessors import ReferrerTree as ReferrerTree
     from lading._core.recording import RecordedExchange as RecordedExchange
     from lading._core.referrers import AsyncReferrers as AsyncReferrers
     from lading._core.registry import AsyncRegistry as AsyncRegistry
@@ -148,13 +150,15 @@ _HOMES = {
         "Upload",
         "Uploads",
     ),
-    "lading._core.artifact": ("Artifact", "File", "Pulled"),
+    "lading._core.artifact": ("Artifact", "Blob", "File", "Pulled"),
     "lading._core.blobs": ("AsyncBlobs",),
     "lading._core.budgets": ("Budgets",),
     "lading._core.client": ("AsyncClient",),
     "lading._core.copying.plan": ("Copied", "Step"),
+    "lading._core.evidence": ("Evidence",),
     "lading._core.gate": ("Gate",),
     "lading._core.manifests": ("AsyncManifests",),
+    "lading._core.predecessors": ("ReferrerTree",),
     "lading._core.recording": ("RecordedExchange",),
     "lading._core.referrers": ("AsyncReferrers",),
     "lading._core.registry": ("AsyncRegistry",),

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from lading._core.blobs import AsyncBlobs
     from lading._core.budgets import Budgets
     from lading._core.copying.plan import Copied, IndexForm
+    from lading._core.evidence import Evidence
     from lading._core.gate import Gate
     from lading._core.manifests import AsyncManifests
+    from lading._core.predecessors import ReferrerTree
     from lading._core.recording import RecordedExchange
     from lading._core.referrers import AsyncReferrers
     from lading._core.registry import AsyncRegistry
@@ -113,22 +115,37 @@ class Client:
         """
         return Repository(self._face.repository(name))
 
-    def push(self, reference: str | Reference, artifact: Artifact) -> Descriptor:
+    def push(self, reference: str | Reference | LocalReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
 
-        Blobs that the repository has are not sent again; the manifest goes last, when all that it names is there.
-        Raises `StorageError` for files that cannot be read and `RegistryError` for what the registry refuses.
+        The place is a repository, an image layout (`oci:DIR:TAG`), or an archive that is written anew
+        (`oci-archive:FILE:TAG`). Blobs that are there are not sent again; the manifest goes last, when all that it
+        names is there. Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not
+        that of the artifact, and `RegistryError` for what the registry refuses.
         """
         return step(self._face.push(reference, artifact))
 
+    def attach(
+        self, reference: str | Reference | LocalReference, artifact: Artifact, *, platform: Platform | str | None = None
+    ) -> Descriptor:
+        """Push an artifact that is about a manifest, its subject, and return the descriptor of its own manifest.
+
+        It goes to the same repository or image layout, without a tag: `referrers.list` finds it. Of an index, with
+        `platform`, the subject is the best match for that platform; without, the index itself. Where the registry has
+        no referrers API, the list that clients keep under a tag is brought up to date.
+
+        Raises as `push` does, `NotFoundError` if there is no subject, and `DocumentError` if the artifact has another.
+        """
+        return step(self._face.attach(reference, artifact, platform=platform))
+
     def pull(
         self,
-        reference: str | Reference,
+        reference: str | Reference | LocalReference,
         directory: str | os.PathLike[str] = ".",
         *,
         platform: Platform | str | None = None,
     ) -> Pulled:
-        """Pull the files of an artifact into a directory, under the titles that its layers have.
+        """Pull the files of an artifact, from any place, into a directory, under the titles that its layers have.
 
         Every file gets its name only when its content is verified. Directories that `push` packed are unpacked. Layers
         without a title are no files and are left where they are.
@@ -137,6 +154,41 @@ class Client:
         `StorageError`.
         """
         return step(self._face.pull(reference, directory, platform=platform))
+
+    def referrers_tree(
+        self,
+        reference: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+        artifact_type: str | None = None,
+        annotations: Mapping[str, str | None] | None = None,
+        depth: int = 32,
+    ) -> ReferrerTree:
+        """Find what refers to a manifest, what refers to that, and so on, `depth` levels deep (1 to 32).
+
+        Every referrer is pulled: one that is listed and names another subject, or is not there, is passed over with a
+        warning. With a type or annotations (None stands for any value), only branches that lead to such are given.
+
+        Raises `NotFoundError` if there is no such manifest, and `LimitExceededError` for more than 10,000 referrers.
+        """
+        return step(
+            self._face.referrers_tree(
+                reference, platform=platform, artifact_type=artifact_type, annotations=annotations, depth=depth
+            )
+        )
+
+    def evidence(
+        self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None
+    ) -> tuple[Evidence, ...]:
+        """Find SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
+
+        That is among its referrers, under the tags that cosign makes of its digest, and, as BuildKit has it, in the
+        index that it is an entry of. Of an index, the evidence of all its entries is found as well, or with `platform`
+        that of the best match alone. It is found, not checked: nothing here verifies a signature.
+
+        Raises as `referrers_tree` does. What cannot be read is passed over with a warning.
+        """
+        return step(self._face.evidence(reference, platform=platform))
 
     def copy(
         self,

@@ -21,6 +21,14 @@ BASE_NAME = "org.opencontainers.image.base.name"
 UNPACK = "io.deis.oras.content.unpack"
 UNPACKED_DIGEST = "io.deis.oras.content.digest"
 
-# BuildKit keeps attestations in an index, beside the images that they are about:
+# BuildKit keeps attestations in an index, beside the images that they are about, and says which of them that is:
 # https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md
 DOCKER_REFERENCE_TYPE = "vnd.docker.reference.type"
+DOCKER_REFERENCE_DIGEST = "vnd.docker.reference.digest"
+
+# The predicate type of an in-toto statement: on a layer, as BuildKit and as cosign give it; and on the manifest of a
+# Sigstore bundle, with what the bundle holds: https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md
+PREDICATE_TYPE = "in-toto.io/predicate-type"
+COSIGN_PREDICATE_TYPE = "predicateType"
+BUNDLE_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
+BUNDLE_CONTENT = "dev.sigstore.bundle.content"

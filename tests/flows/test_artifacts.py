@@ -133,7 +133,7 @@ async def test_without_a_tag_the_artifact_is_pushed_by_its_digest(client: AsyncC
     artifact = Artifact.pack(TYPE, ["report.json"])
     tagged = await client.push(f"{NAME}:1", artifact)
     await client.push(f"{NAME}@{tagged.digest}", artifact)
-    with pytest.raises(DigestMismatchError, match="nothing was tagged"):
+    with pytest.raises(DigestMismatchError, match="nothing was pushed"):
         await client.push(f"{NAME}:2@{tagged.digest}", Artifact.pack(TYPE, ["site"]))
     assert [tag async for tag in client.repository(NAME).tags.list()] == ["1"]
 

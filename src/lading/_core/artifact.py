@@ -1,38 +1,27 @@
-"""Artifacts made of files: what is to be pushed, and how it is pushed and pulled.
+"""Artifacts: what of files and other content is to be pushed as one manifest, and what a pull brings.
 
-An artifact is an image manifest with an `artifactType`, an empty config, and one layer a file whose title annotation is
-the file's name (image-spec, manifest.md, Guidelines for Artifact Usage). A directory becomes one layer, a tar archive
-marked in the way of the ORAS tools (`io.deis.oras.content.unpack`), which read these artifacts, as lading reads theirs.
+An artifact is an image manifest with an `artifactType`, a config that is mostly empty, and one layer a file whose title
+annotation is the file's name (image-spec, manifest.md, Guidelines for Artifact Usage). A directory becomes one layer, a
+tar archive marked in the way of the ORAS tools (`io.deis.oras.content.unpack`), which read these artifacts, as lading
+reads theirs.
 """
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Self
+from typing import Self, TypeAlias, cast
 
-from lading._core.arrival import Sink, receive
-from lading._core.blob_pushes import push_blob
-from lading._core.exchange import Exchange
-from lading._core.manifests import AsyncManifests
-from lading._core.packing import pack_directory
-from lading._core.sinks import PlacedFileSink, UnpackingSink
 from lading._core.titles import safe_title, title_key
-from lading._io.files import FileSource, SpoolSource, temporary_file
-from lading._wire.messages import Source
-from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
+from lading._io.pieces import Pieces
+from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.documents import ImageManifest, Manifest
-from lading.errors import DigestMismatchError, DocumentError
-from lading.media_types import OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM, check_media_type
-from lading.platform import Platform
-from lading.reference import Reference
-
-_EMPTY = b"{}"
+from lading.errors import DocumentError, StorageError
+from lading.media_types import OCTET_STREAM, check_media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +40,77 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
-    """Files to be pushed as one artifact. Make it with `pack`; nothing is read before the push."""
+class Blob:
+    """Content of an artifact that no file holds: bytes, a binary file object, or any iterable of pieces of bytes.
 
-    artifact_type: str
-    files: tuple[File, ...]
+    `title` is the relative path under which it will be pulled; without one it is a layer that is no file. Bytes may be
+    pushed any number of times. Anything else is read when it is pushed, from where it stands to its end, into an
+    unnamed temporary file, and is pushed once; it is not closed.
+    """
+
+    content: bytes | Reader | Iterable[bytes] = field(repr=False)
+    media_type: str = OCTET_STREAM
+    title: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    # Filled when a stream is opened: read again it would be empty, and be pushed as such.
+    _opened: list[bool] = field(default_factory=list[bool], repr=False, compare=False)
+
+    def open(self) -> Reader:
+        """Return a reader of the content. Raises `StorageError` for a stream that was opened before."""
+        if isinstance(self.content, bytes):
+            return io.BytesIO(self.content)
+        if self._opened:
+            raise StorageError(
+                f"cannot read the content of {self.title or 'a blob'!r} again: a stream is pushed once; make a new Blob"
+            )
+        self._opened.append(True)
+        # A file object can be iterated over as well, but that would look for the ends of lines.
+        is_file = hasattr(self.content, "readinto")
+        return cast("Reader", self.content) if is_file else Pieces(cast("Iterable[bytes]", self.content))
+
+
+Part: TypeAlias = File | Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Files and other content to be pushed as one artifact. Make it with `pack`; nothing is read before the push."""
+
+    artifact_type: str | None
+    files: tuple[Part, ...]
     annotations: Mapping[str, str]
+    config: Part | None = None
+    subject: Descriptor | None = None
 
     @classmethod
     def pack(
         cls,
-        artifact_type: str,
-        files: Iterable[File | str | os.PathLike[str]],
+        artifact_type: str | None,
+        files: Iterable[Part | str | os.PathLike[str]],
         *,
         annotations: Mapping[str, str] | None = None,
+        config: Part | None = None,
+        subject: Descriptor | None = None,
     ) -> Self:
-        """Describe an artifact of a type (a media type) made of files and directories.
+        """Describe an artifact of a type (a media type) made of files, directories and other content.
+
+        `config` is content of its own, which pulls leave out; without one it is empty. With one, the type may be None:
+        then the media type of the config says what this is. `subject` is the manifest, of the same repository, that
+        the artifact is about; `Client.attach` finds it by its reference.
 
         Raises `InvalidMediaTypeError` for a type that is none, and `DocumentError` for titles that are unsafe or stand
-        twice.
+        twice, and for an artifact of no type.
         """
-        check_media_type(artifact_type)
-        complete = tuple(_completed(file if isinstance(file, File) else File(file)) for file in files)
-        twins: dict[str, File] = {}
-        for file in complete:
-            if twins.setdefault(_key(file.title or ""), file) is not file:
-                raise DocumentError(
-                    f"two files of one artifact have the title {file.title!r}: give one of them another"
-                )
-        return cls(artifact_type, complete, dict(annotations or {}))
+        if artifact_type is not None:
+            check_media_type(artifact_type)
+        elif config is None:
+            raise DocumentError("an artifact has a type, or a config whose media type says what it is")
+        parts = (file if isinstance(file, File | Blob) else File(file) for file in files)
+        complete = tuple(map(_completed, parts))
+        _check_twins(complete)
+        if config is not None:
+            check_media_type(config.media_type or OCTET_STREAM)
+        return cls(artifact_type, complete, dict(annotations or {}), config, subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,124 +121,26 @@ class Pulled:
     paths: tuple[Path, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """A layer to be pushed: what it is called, what it will be in the manifest, and its content."""
-
-    title: str
-    descriptor: Descriptor
-    content: bytes | Source
+def twin_key(title: str) -> str:
+    """Return what two titles have in common that name one file on some file systems, and so on all of them here."""
+    return title_key(PurePosixPath(title))
 
 
-async def push_artifact(
-    exchange: Exchange, reference: Reference, artifact: Artifact, *, concurrency: int
-) -> Descriptor:
-    """Push an artifact: its blobs, `concurrency` at a time, and when they are all there its manifest."""
-    with ExitStack() as spools:
-
-        async def prepare(file: File) -> _Layer:
-            return await exchange.io.call(_prepared, file, spools)
-
-        async def push(layer: _Layer) -> None:
-            await push_blob(exchange, reference.repository, layer.descriptor, layer.content, title=layer.title)
-
-        layers = await exchange.io.map(prepare, artifact.files, limit=concurrency)
-        config = _Layer("", Descriptor.of(_EMPTY, OCI_EMPTY), _EMPTY)
-        once = {layer.descriptor.digest: layer for layer in (config, *layers)}
-        await exchange.io.map(push, once.values(), limit=concurrency)
-    manifest = _manifest(artifact, config.descriptor, [layer.descriptor for layer in layers])
-    if reference.digest is not None and reference.digest != manifest.digest:
-        raise DigestMismatchError(
-            f"{reference}: the manifest of these files is {manifest.digest}: nothing was tagged",
-            expected=reference.digest,
-            actual=manifest.digest,
-        )
-    manifests = AsyncManifests(exchange, reference.repository)
-    return await manifests.push(manifest, () if reference.tag is None else reference.tag)
-
-
-async def pull_files(
-    exchange: Exchange,
-    reference: Reference,
-    directory: Path,
-    *,
-    platform: Platform | str | None,
-    concurrency: int,
-) -> Pulled:
-    """Pull the titled layers of an artifact into a directory, `concurrency` at a time."""
-    manifests = AsyncManifests(exchange, reference.repository)
-    manifest = await manifests.pull(reference.tag_or_digest or "latest", ImageManifest, platform=platform)
-    titled = _titled(manifest.document, reference)
-    await exchange.io.call(partial(directory.mkdir, parents=True, exist_ok=True))
-
-    async def pull(entry: tuple[str, Descriptor]) -> Path:
-        title, layer = entry
-        sink: Callable[[], Sink] = partial(PlacedFileSink, directory, title)
-        if layer.annotations.get(UNPACK) == "true":
-            sink = partial(UnpackingSink, directory, title, layer.annotations.get(UNPACKED_DIGEST))
-        await receive(exchange, reference.repository, layer, sink, title=title)
-        return directory / title
-
-    return Pulled(manifest, tuple(await exchange.io.map(pull, titled.items(), limit=concurrency)))
-
-
-def _completed(file: File) -> File:
+def _completed(part: Part) -> Part:
     """Fill in the title of a file, and check what is said of it."""
-    path = Path(file.path)
-    if file.media_type is not None:
-        check_media_type(file.media_type)
-    if file.title is not None:
-        return replace(file, title=str(safe_title(file.title)))
+    check_media_type(part.media_type or OCTET_STREAM)
+    if part.title is not None:
+        return replace(part, title=str(safe_title(part.title)))
+    if isinstance(part, Blob):
+        return part
+    path = Path(part.path)
     downwards = not path.is_absolute() and ".." not in path.parts and path.parts
     title = path.as_posix() if downwards else path.resolve().name
-    return replace(file, title=str(safe_title(title)))
+    return replace(part, title=str(safe_title(title)))
 
 
-def _prepared(file: File, spools: ExitStack) -> _Layer:
-    """Take the digest of a file, or pack a directory into a temporary file that lives as long as `spools`."""
-    title = file.title or ""
-    annotations = {**file.annotations, TITLE: title}
-    path = Path(file.path)
-    if not path.is_dir():
-        source = FileSource.hashed(path, "sha256")
-        media_type = file.media_type or OCTET_STREAM
-        return _Layer(title, Descriptor(media_type, source.digest, source.size, annotations=annotations), source)
-    spool = spools.enter_context(closing(temporary_file()))
-    packed = pack_directory(path, title, spool)
-    annotations |= {UNPACK: "true", UNPACKED_DIGEST: packed.uncompressed}
-    descriptor = Descriptor(file.media_type or OCI_LAYER_GZIP, packed.digest, packed.size, annotations=annotations)
-    return _Layer(title, descriptor, SpoolSource(spool, packed.digest, packed.size))
-
-
-def _manifest(artifact: Artifact, config: Descriptor, layers: list[Descriptor]) -> Manifest[ImageManifest]:
-    return Manifest.of(
-        ImageManifest(
-            artifact_type=artifact.artifact_type,
-            config=config,
-            # The list must not be empty: the empty blob stands for no content (image-spec, manifest.md).
-            layers=tuple(layers) or (config,),
-            annotations=dict(artifact.annotations),
-        )
-    )
-
-
-def _titled(manifest: ImageManifest, reference: Reference) -> dict[str, Descriptor]:
-    """Return the layers that are files, by their titles."""
-    titled: dict[str, Descriptor] = {}
-    twins: dict[str, Descriptor] = {}
-    for layer in manifest.layers:
-        title = layer.annotations.get(TITLE)
-        if title is None:
-            continue
-        name = str(safe_title(title))
-        if twins.setdefault(_key(name), layer).digest != layer.digest:
-            raise DocumentError(f"{reference} has two different files with the title {title!r}: nothing was written")
-        titled[name] = layer
-    if not titled:
-        raise DocumentError(f"{reference} has no files: none of its layers has a title. Pull its blobs one by one")
-    return titled
-
-
-def _key(title: str) -> str:
-    # Titles that differ in case or normalisation only are one file on some file systems, and so on all of them here.
-    return title_key(PurePosixPath(title))
+def _check_twins(parts: tuple[Part, ...]) -> None:
+    twins: dict[str, Part] = {}
+    for part in parts:
+        if part.title is not None and twins.setdefault(twin_key(part.title), part) is not part:
+            raise DocumentError(f"two files of one artifact have the title {part.title!r}: give one of them another")

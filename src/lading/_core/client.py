@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from lading._core.budgets import Budgets
 from lading._core.exchange import Exchange
 from lading._core.gate import Gate
+from lading._core.network import origin_of, sockets
 from lading._core.recording import RecordedExchange
 from lading._core.registry import AsyncRegistry
 from lading._core.repository import AsyncRepository
@@ -29,8 +29,11 @@ from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference, Regist
 
 if TYPE_CHECKING:
     from lading._core.artifact import Artifact, Pulled
+    from lading._core.artifact_places import Artifacts
     from lading._core.copying.plan import Copied, CopyOptions, IndexForm
     from lading._core.copying.references import Copies
+    from lading._core.evidence import Evidence
+    from lading._core.predecessors import ReferrerTree
     from lading._core.targets_by_reference import Places
     from lading._core.verifying import Verified
     from lading.auth.credentials import Credential, CredentialSource
@@ -90,7 +93,7 @@ class AsyncClient:
         )
         self._io = _io or _async_io()
         self._exchanges: dict[Origin, Exchange] = {}
-        self._transport = transport or self._sockets(insecure, ca_file, client_certificates or {}, timeout)
+        self._transport = transport or sockets(insecure, ca_file, client_certificates or {}, timeout)
 
     def registry(self, name: str) -> AsyncRegistry:
         """Return a registry by its name: `[http://|https://]host[:port]`. Raises `InvalidReferenceError`."""
@@ -105,25 +108,41 @@ class AsyncClient:
         reference = Reference.parse_repository(name)
         return AsyncRepository(self._exchange_of(reference), reference.registry, reference.repository)
 
-    async def push(self, reference: str | Reference, artifact: Artifact) -> Descriptor:
+    async def push(self, reference: str | Reference | LocalReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
 
-        Blobs that the repository has are not sent again; the manifest goes last, when all that it names is there.
-        Raises `StorageError` for files that cannot be read and `RegistryError` for what the registry refuses.
+        The place is a repository, an image layout (`oci:DIR:TAG`), or an archive that is written anew
+        (`oci-archive:FILE:TAG`). Blobs that are there are not sent again; the manifest goes last, when all that it
+        names is there. Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not
+        that of the artifact, and `RegistryError` for what the registry refuses.
         """
-        from lading._core.artifact import push_artifact
+        return await self._artifacts().push(_whole(reference), artifact)
 
-        parsed = _parsed(reference)
-        return await push_artifact(self._exchange_of(parsed), parsed, artifact, concurrency=self._concurrency)
+    async def attach(
+        self,
+        reference: str | Reference | LocalReference,
+        artifact: Artifact,
+        *,
+        platform: Platform | str | None = None,
+    ) -> Descriptor:
+        """Push an artifact that is about a manifest, its subject, and return the descriptor of its own manifest.
+
+        It goes to the same repository or image layout, without a tag: `referrers.list` finds it. Of an index, with
+        `platform`, the subject is the best match for that platform; without, the index itself. Where the registry has
+        no referrers API, the list that clients keep under a tag is brought up to date.
+
+        Raises as `push` does, `NotFoundError` if there is no subject, and `DocumentError` if the artifact has another.
+        """
+        return await self._artifacts().attach(_whole(reference), artifact, platform)
 
     async def pull(
         self,
-        reference: str | Reference,
+        reference: str | Reference | LocalReference,
         directory: str | os.PathLike[str] = ".",
         *,
         platform: Platform | str | None = None,
     ) -> Pulled:
-        """Pull the files of an artifact into a directory, under the titles that its layers have.
+        """Pull the files of an artifact, from any place, into a directory, under the titles that its layers have.
 
         Every file gets its name only when its content is verified. Directories that `push` packed are unpacked. Layers
         without a title are no files and are left where they are.
@@ -131,12 +150,49 @@ class AsyncClient:
         Raises `DocumentError` if the manifest is not an image manifest or has no files, `VerificationError` and
         `StorageError`.
         """
-        from lading._core.artifact import pull_files
+        return await self._artifacts().pull(_whole(reference), Path(directory), platform)
 
-        parsed = _parsed(reference)
-        return await pull_files(
-            self._exchange_of(parsed), parsed, Path(directory), platform=platform, concurrency=self._concurrency
-        )
+    async def referrers_tree(
+        self,
+        reference: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+        artifact_type: str | None = None,
+        annotations: Mapping[str, str | None] | None = None,
+        depth: int = 32,
+    ) -> ReferrerTree:
+        """Find what refers to a manifest, what refers to that, and so on, `depth` levels deep (1 to 32).
+
+        Every referrer is pulled: one that is listed and names another subject, or is not there, is passed over with a
+        warning. With a type or annotations (None stands for any value), only branches that lead to such are given.
+
+        Raises `NotFoundError` if there is no such manifest, and `LimitExceededError` for more than 10,000 referrers.
+        """
+        from lading._core.artifact_places import resolve_subject
+        from lading._core.predecessors import Predecessors, Wanted
+
+        async with self._places().readable(whole := _whole(reference)) as place:
+            predecessors = Predecessors(self._io, place, self._settings.emit, concurrency=self._concurrency)
+            root = await resolve_subject(place, whole, platform)
+            return await predecessors.tree(root, Wanted(artifact_type, annotations), depth)
+
+    async def evidence(
+        self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None
+    ) -> tuple[Evidence, ...]:
+        """Find SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
+
+        That is among its referrers, under the tags that cosign makes of its digest, and, as BuildKit has it, in the
+        index that it is an entry of. Of an index, the evidence of all its entries is found as well, or with `platform`
+        that of the best match alone. It is found, not checked: nothing here verifies a signature.
+
+        Raises as `referrers_tree` does. What cannot be read is passed over with a warning.
+        """
+        from lading._core.copying.references import selector_of
+        from lading._core.evidence import Search
+
+        async with self._places().readable(whole := _whole(reference)) as place:
+            search = Search(self._io, place, self._settings.emit, concurrency=self._concurrency)
+            return await search.run(selector_of(whole), platform)
 
     async def copy(
         self,
@@ -238,6 +294,11 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
+    def _artifacts(self) -> Artifacts:
+        from lading._core.artifact_places import Artifacts
+
+        return Artifacts(self._places(), self._settings, concurrency=self._concurrency)
+
     def _copies(self) -> Copies:
         from lading._core.copying.references import Copies
 
@@ -252,42 +313,10 @@ class AsyncClient:
         return self._exchange(RegistryName(reference.registry, reference.scheme))
 
     def _exchange(self, registry: RegistryName) -> Exchange:
-        origin = self._origin(registry)
+        origin = origin_of(registry, self._plain_http)
         # Two threads may make one each; the one that stays is the one that both go on with.
         made = Exchange(self._io, self._transport, registry.name, origin, self._settings)
         return self._exchanges.setdefault(origin, made)
-
-    def _origin(self, registry: RegistryName) -> Origin:
-        plain = registry.name in self._plain_http or _is_loopback(registry.name)
-        return Origin.of(registry.scheme or ("http" if plain else "https"), registry.authority)
-
-    def _sockets(
-        self,
-        insecure: Iterable[str],
-        ca_file: str | os.PathLike[str] | None,
-        client_certificates: Mapping[str, str | tuple[str, str]],
-        timeout: float,
-    ) -> Transport:
-        from lading.transports.proxies import read_environment
-        from lading.transports.settings import ClientCertificate, NetworkSettings
-        from lading.transports.sockets import SocketTransport
-
-        pairs = {
-            self._tls_origin(name): (files, None) if isinstance(files, str) else files
-            for name, files in client_certificates.items()
-        }
-        return SocketTransport(
-            NetworkSettings(
-                idle_timeout=timeout,
-                proxies=read_environment(os.environ),
-                ca_file=None if ca_file is None else os.fspath(ca_file),
-                insecure=frozenset(self._tls_origin(name) for name in insecure),
-                client_certificates={origin: ClientCertificate(*files) for origin, files in pairs.items()},
-            )
-        )
-
-    def _tls_origin(self, name: str) -> Origin:
-        return Origin.of("https", RegistryName.parse(name).authority)
 
 
 def _async_io() -> IO:
@@ -306,13 +335,6 @@ def _source(
     from lading.auth.credentials import Explicit
 
     return Explicit(credentials) if isinstance(credentials, Mapping) else credentials
-
-
-def _parsed(reference: str | Reference) -> Reference:
-    parsed = reference if isinstance(reference, Reference) else parse(reference)
-    if isinstance(parsed, Reference):
-        return parsed
-    raise InvalidReferenceError(f"{parsed} is a place on disk, where a repository in a registry is meant", position=0)
 
 
 def _whole(reference: str | Reference | LocalReference) -> Reference | LocalReference:
@@ -349,16 +371,6 @@ def _copy_options(
         digest_tags=digest_tags,
         dry_run=dry_run,
     )
-
-
-def _is_loopback(registry: str) -> bool:
-    host = registry if registry.endswith("]") else registry.rpartition(":")[0] or registry
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _ignore(event: Event) -> None:

@@ -8,17 +8,15 @@ from typing import Any
 from lading._core.copying.faults import failing
 from lading._core.copying.plan import CopyOptions, Root
 from lading._core.copying.selection import Selection, rewrite
+from lading._core.digest_tags import digest_tags, resolve_if_there
 from lading._core.graph import MOST_MANIFESTS, Graph, Node
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.documents import Manifest
 from lading.documents.successors import subject_of
-from lading.errors import LimitExceededError, NotFoundError
+from lading.errors import LimitExceededError
 from lading.events import Event, Warned
 from lading.targets import Readable
-
-# What cosign kept under tags before there were referrers (https://github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md).
-_DIGEST_TAGS = ("sig", "att", "sbom")
 
 
 class Collection:
@@ -84,8 +82,7 @@ class Collection:
         return found
 
     async def _add_digest_tags(self) -> None:
-        digests = tuple(self.graph.nodes)
-        tags = [f"{digest.algorithm}-{digest.encoded}.{suffix}" for digest in digests for suffix in _DIGEST_TAGS]
+        tags = [tag for digest in self.graph.nodes for tag in digest_tags(digest)]
         tagged = await self._io.map(self._tagged, tags, limit=self._concurrency)
         found = [root for root in tagged if root is not None]
         self.roots += found
@@ -93,10 +90,8 @@ class Collection:
 
     async def _tagged(self, tag: str) -> Root | None:
         with failing(f"resolve {tag} in", self._source):
-            try:
-                return Root(await self._source.resolve(tag), (tag,))
-            except NotFoundError:
-                return None
+            descriptor = await resolve_if_there(self._source, tag)
+        return None if descriptor is None else Root(descriptor, (tag,))
 
     async def _add_all(self, descriptors: Iterable[Descriptor]) -> list[Node]:
         with failing("copy what refers to it from", self._source):

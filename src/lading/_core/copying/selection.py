@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from lading._core.graph import Graph, Node
-from lading.annotations import DOCKER_REFERENCE_TYPE
+from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
@@ -16,9 +16,6 @@ from lading.documents.successors import successors
 from lading.errors import DocumentError
 from lading.media_types import is_index
 from lading.platform import Platform
-
-# BuildKit says with it which image of the same index an attestation is about.
-_DOCKER_REFERENCE_DIGEST = "vnd.docker.reference.digest"
 
 
 class Selection:
@@ -94,5 +91,5 @@ def _is_wanted(entry: Descriptor, chosen: set[Digest]) -> bool:
     if entry.digest in chosen:
         return True
     if DOCKER_REFERENCE_TYPE in entry.annotations:
-        return entry.annotations.get(_DOCKER_REFERENCE_DIGEST) in chosen
+        return entry.annotations.get(DOCKER_REFERENCE_DIGEST) in chosen
     return is_index(entry.media_type) and entry.platform is None

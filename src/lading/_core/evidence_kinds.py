@@ -1,0 +1,66 @@
+"""What kind of evidence a manifest and its layers hold, told by media types and annotations alone.
+
+Nothing is opened and nothing is checked: whoever pushed it chose all of these words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from lading.annotations import BUNDLE_CONTENT, BUNDLE_PREDICATE_TYPE, COSIGN_PREDICATE_TYPE, PREDICATE_TYPE
+from lading.descriptor import Descriptor
+from lading.documents import ImageManifest
+
+EvidenceKind: TypeAlias = Literal["sbom", "provenance", "signature", "attestation", "other"]
+
+# Beginnings of predicate types (in-toto attestation framework, spec/predicates; cosign).
+_PREDICATES: tuple[tuple[str, EvidenceKind], ...] = (
+    ("https://slsa.dev/provenance", "provenance"),
+    ("https://spdx.dev/", "sbom"),
+    ("https://cyclonedx.org/", "sbom"),
+    ("https://sigstore.dev/cosign/sign/", "signature"),
+)
+# Words in the media type of an artifact, a layer or a config; the first that fits counts.
+_WORDS: tuple[tuple[frozenset[str], EvidenceKind], ...] = (
+    (frozenset({"signature", "signatures", "sig", "simplesigning"}), "signature"),
+    (frozenset({"sbom", "spdx", "cyclonedx", "syft"}), "sbom"),
+    (frozenset({"provenance", "slsa"}), "provenance"),
+    (frozenset({"attestation", "in-toto", "dsse", "sigstore"}), "attestation"),
+)
+_SEPARATORS = re.compile(r"[/.+;=]")
+_MESSAGE_SIGNATURE = "message-signature"
+
+
+def predicate_type_of(manifest: ImageManifest, layer: Descriptor) -> str | None:
+    """Return what a statement is about: the predicate type that annotations tell, of the layer first."""
+    for told, key in (
+        (layer.annotations, PREDICATE_TYPE),
+        (layer.annotations, COSIGN_PREDICATE_TYPE),
+        (manifest.annotations, BUNDLE_PREDICATE_TYPE),
+        (manifest.annotations, PREDICATE_TYPE),
+    ):
+        if found := told.get(key):
+            return found
+    return None
+
+
+def kind_of(manifest: ImageManifest, layer: Descriptor, predicate_type: str | None) -> EvidenceKind:
+    """Say what a layer of a manifest is evidence of; `other` if nothing tells."""
+    if predicate_type is not None:
+        return next((kind for start, kind in _PREDICATES if predicate_type.startswith(start)), "attestation")
+    if _is_signed_message(manifest.annotations):
+        return "signature"
+    types = (manifest.artifact_type, layer.media_type, manifest.config.media_type)
+    told = (_told(media_type) for media_type in types if media_type)
+    return next((kind for kind in told if kind is not None), "other")
+
+
+def _told(media_type: str) -> EvidenceKind | None:
+    words = frozenset(_SEPARATORS.split(media_type.lower()))
+    return next((kind for those, kind in _WORDS if those & words), None)
+
+
+def _is_signed_message(annotations: Mapping[str, str]) -> bool:
+    return annotations.get(BUNDLE_CONTENT) == _MESSAGE_SIGNATURE

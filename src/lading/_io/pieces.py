@@ -1,0 +1,29 @@
+"""Pieces of bytes, of whatever sizes, as one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Pieces:
+    """Reads pieces one after another; what gives them is asked for the next one only when it is needed."""
+
+    __slots__ = ("_piece", "_pieces")
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._piece = memoryview(b"")
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        while not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._piece = memoryview(piece).cast("B")
+        count = min(len(buffer), len(self._piece))
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+    def close(self) -> None:
+        """Nothing: the pieces belong to whoever gave them."""
