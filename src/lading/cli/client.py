@@ -97,6 +97,14 @@ def manifest_reference(text: str) -> Reference:
     return reference
 
 
+def with_digest(text: str, digest: Digest, *, tagged: bool) -> str:
+    """Return a whole reference with a digest in it, and its tag if it is `tagged`; an archive has no digest."""
+    reference = parse(text)
+    if isinstance(reference, LocalReference):
+        return text if reference.transport != "oci" else str(replace(reference, name=None, digest=digest))
+    return str(replace(reference, tag=reference.tag if tagged else None, digest=digest))
+
+
 def names_tag(text: str) -> bool:
     """Say whether a reference has a tag of its own, or gets the default one. It must be a good one."""
     try:

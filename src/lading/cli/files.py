@@ -34,8 +34,8 @@ def destination(options: argparse.Namespace) -> Path | None:
     raise UsageError(f"{options.output!r} is there and is no regular file: use > to write to it")
 
 
-def read(name: str, limit: int) -> bytes:
-    """Read a file, or stdin if its name is `-`, of `limit` bytes at most.
+def read(name: str, limit: int, what: str) -> bytes:
+    """Read a file, or stdin if its name is `-`, of `limit` bytes at most, the most that `what` it is may have.
 
     Raises `StorageError`, and `LimitExceededError` for more than that.
     """
@@ -46,7 +46,7 @@ def read(name: str, limit: int) -> bytes:
             with Path(name).open("rb") as file:
                 content = file.read(limit + 1)
     if len(content) > limit:
-        raise LimitExceededError(f"{name!r} has more than {limit} bytes, the most that a manifest may have")
+        raise LimitExceededError(f"{name!r} has more than {limit} bytes, the most that {what} may have")
     return content
 
 

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
     reference = manifest_reference(options.reference)
     first = () if reference.tag is None else (reference.tag,)
     tags = list(dict.fromkeys((*first, *map(check_tag, options.tags))))
-    raw = read(options.file, Budgets().pushed_manifest)
+    raw = read(options.file, Budgets().pushed_manifest, "a manifest")
     manifest = Manifest.parse(raw, options.media_type, digest=reference.digest)
     with connected_to(options, output, reference) as repository:
         pushed = repository.manifests.push(manifest, tags)

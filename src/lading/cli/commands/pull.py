@@ -1,6 +1,7 @@
 """Pull the files of an artifact into a directory, under their titles, and print the path of each.
 
-A file has its name only once its content is verified. A file of that name is replaced.
+A file has its name only once its content is verified. A file of that name is replaced. REF may also be a place on disk,
+such as oci:DIR:TAG.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected, manifest_reference
+    from lading.cli.client import connected, registries_of
 
-    reference = manifest_reference(options.reference)
-    with connected(options, output, reference.registry) as client:
-        pulled = client.pull(reference, options.output, platform=options.platform)
+    with connected(options, output, *registries_of(options.reference)) as client:
+        pulled = client.pull(options.reference, options.output, platform=options.platform)
     for path in pulled.paths:
         output.result({"path": str(path)}, str(path))
