@@ -65,7 +65,7 @@ class Search:
         graph = Graph(self._io, self._place.pull_manifest, keep=_indexes, concurrency=self._concurrency)
         [root, *_] = nodes = await graph.add([await self._place.resolve(selector)])
         indexes = [node.manifest.document for node in nodes if isinstance(node.manifest.document, ImageIndex)]
-        subjects = {root.descriptor.digest: root.descriptor}
+        subjects = {root.manifest.digest: root.manifest.descriptor}
         for entry in (entry for index in indexes for entry in index.images):
             subjects.setdefault(entry.digest, entry)
         if platform is not None and indexes:
