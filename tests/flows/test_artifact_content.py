@@ -92,6 +92,11 @@ async def test_a_stream_is_pushed_once_and_bytes_any_number_of_times(client: Asy
     assert [tag async for tag in client.repository(NAME).tags.list()] == ["1", "2", "3"]
 
 
+def test_bytes_may_be_opened_again() -> None:
+    blob, buffer = Blob(b"bytes"), memoryview(bytearray(9))
+    assert [blob.open().readinto(buffer) for _ in range(2)] == [5, 5]
+
+
 async def test_what_an_iterable_raises_reaches_the_caller_and_nothing_is_tagged(client: AsyncClient) -> None:
     def broken() -> Iterator[bytes]:
         yield b"some"

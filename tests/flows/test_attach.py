@@ -80,7 +80,7 @@ async def test_without_a_referrers_api_the_list_under_the_tag_is_kept(
     assert {tag async for tag in client.repository(NAME).tags.list()} == {"1", referrers_tag(subject.digest)}
 
 
-async def test_of_an_index_the_entry_for_a_platform_or_the_index_itself(client: AsyncClient) -> None:
+async def test_of_an_index_the_entry_for_a_platform_or_the_index_itself(client: AsyncClient, tmp_path: Path) -> None:
     entries = []
     for architecture in ("amd64", "arm64"):
         pushed = await client.push(NAME, app(architecture.encode()))
@@ -97,6 +97,10 @@ async def test_of_an_index_the_entry_for_a_platform_or_the_index_itself(client: 
     assert manifest.subject.platform is None
     with pytest.raises(DocumentError, match="no manifest for"):
         await client.attach(f"{NAME}:multi", sbom(), platform="windows/amd64")
+    await client.copy(f"{NAME}:multi", f"oci:{tmp_path}/layout:multi")
+    for place in (f"{NAME}:multi", f"oci:{tmp_path}/layout:multi"):
+        pulled = await client.pull(place, tmp_path / "out", platform="linux/arm64")
+        assert [path.read_bytes() for path in pulled.paths] == [b"arm64"]
 
 
 async def test_a_subject_has_to_be_there_and_to_be_one(client: AsyncClient, tmp_path: Path) -> None:

@@ -19,11 +19,13 @@ from lading import (
     Evidence,
     ImageIndex,
     ImageManifest,
+    LimitExceededError,
     Manifest,
     NotFoundError,
     Platform,
     Warned,
 )
+from lading._core import evidence, leniency
 from lading._core.evidence_kinds import kind_of, predicate_type_of
 from lading.media_types import OCI_CONFIG, OCI_EMPTY
 from tests.support.transports import Recording
@@ -202,6 +204,19 @@ async def test_what_cannot_be_read_is_passed_over_with_a_warning(
     (layout / "index.json").write_text(index.replace('"manifests":[', f'"manifests":[{more}', 1))
     assert [each.kind for each in await client.evidence(f"{NAME}:1")] == ["signature"]
     assert next(event.text for event in events if isinstance(event, Warned)).startswith("passed over sha256:")
+
+
+async def test_more_than_can_be_looked_at_is_refused(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = await image(client, "app", "1")
+    await push_index(client, subject, await image(client, "other"))
+    await keep_under_tag(client, subject, "sig", Blob(b"signed", SIMPLE))
+    monkeypatch.setattr(evidence, "MOST_MANIFESTS", 2)
+    with pytest.raises(LimitExceededError, match="more than 2 entries: choose a platform"):
+        await client.evidence(f"{NAME}:multi")
+    assert await client.evidence(f"{NAME}:multi", platform="linux/amd64")
+    monkeypatch.setattr(leniency, "MOST_BYTES", 100)
+    with pytest.raises(LimitExceededError, match="more than 100 bytes of manifests"):
+        await client.evidence(f"{NAME}:1")
 
 
 async def test_evidence_is_found_in_a_layout(client: AsyncClient, tmp_path: Path) -> None:

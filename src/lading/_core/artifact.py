@@ -45,7 +45,7 @@ class Blob:
 
     `title` is the relative path under which it will be pulled; without one it is a layer that is no file. Bytes may be
     pushed any number of times. Anything else is read when it is pushed, from where it stands to its end, into an
-    unnamed temporary file, and is pushed once; it is not closed.
+    unnamed temporary file, and is pushed once; it is not closed. Under an event loop that happens in a worker thread.
     """
 
     content: bytes | Reader | Iterable[bytes] = field(repr=False)

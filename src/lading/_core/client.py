@@ -169,10 +169,12 @@ class AsyncClient:
         Raises `NotFoundError` if there is no such manifest, and `LimitExceededError` for more than 10,000 referrers.
         """
         from lading._core.artifact_places import resolve_subject
+        from lading._core.leniency import LenientReader
         from lading._core.predecessors import Predecessors, Wanted
 
         async with self._places().readable(whole := _whole(reference)) as place:
-            predecessors = Predecessors(self._io, place, self._settings.emit, concurrency=self._concurrency)
+            reader = LenientReader(place, self._settings.emit)
+            predecessors = Predecessors(self._io, place, reader, concurrency=self._concurrency)
             root = await resolve_subject(place, whole, platform)
             return await predecessors.tree(root, Wanted(artifact_type, annotations), depth)
 

@@ -13,22 +13,22 @@ from typing import Any, Literal, TypeAlias
 
 from lading._core.digest_tags import digest_tags, resolve_if_there
 from lading._core.evidence_kinds import EvidenceKind, kind_of, predicate_type_of
-from lading._core.graph import Graph
+from lading._core.graph import MOST_MANIFESTS, Graph
+from lading._core.leniency import LenientReader
 from lading._core.predecessors import Predecessors
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
-from lading.errors import DocumentError, LimitExceededError, NotFoundError, VerificationError
-from lading.events import Event, Warned
+from lading.errors import LimitExceededError
+from lading.events import Event
 from lading.media_types import OCI_EMPTY, is_index
 from lading.platform import Platform
 from lading.targets import Readable
 
 FoundIn: TypeAlias = Literal["referrers", "tag", "index"]
 
-_USELESS = (DocumentError, LimitExceededError, NotFoundError, VerificationError)
 _BY_TAG: dict[str, EvidenceKind] = {"sig": "signature", "att": "attestation", "sbom": "sbom"}
 
 
@@ -57,7 +57,7 @@ class Search:
     def __init__(self, io: IO, place: Readable, emit: Callable[[Event], None], *, concurrency: int) -> None:
         self._io = io
         self._place = place
-        self._emit = emit
+        self._reader = LenientReader(place, emit)
         self._concurrency = concurrency
 
     async def run(self, selector: str | None, platform: Platform | str | None) -> tuple[Evidence, ...]:
@@ -71,6 +71,8 @@ class Search:
         if platform is not None and indexes:
             chosen = indexes[0].choose(platform)
             subjects = {chosen.digest: chosen}
+        if len(subjects) > MOST_MANIFESTS:
+            raise LimitExceededError(f"the index has more than {MOST_MANIFESTS} entries: choose a platform")
         found = [
             *await self._referring(subjects),
             *await self._tagged(subjects),
@@ -80,7 +82,7 @@ class Search:
         return tuple(sorted(found, key=lambda each: position[each.subject.digest]))
 
     async def _referring(self, subjects: dict[Digest, Descriptor]) -> list[Evidence]:
-        predecessors = Predecessors(self._io, self._place, self._emit, concurrency=self._concurrency)
+        predecessors = Predecessors(self._io, self._place, self._reader, concurrency=self._concurrency)
         referrers = await predecessors.of(list(subjects))
         return [
             evidence
@@ -93,7 +95,7 @@ class Search:
         async def look(pair: tuple[Descriptor, str]) -> list[Evidence]:
             subject, tag = pair
             descriptor = await resolve_if_there(self._place, tag)
-            manifest = None if descriptor is None else await self._pulled(descriptor)
+            manifest = None if descriptor is None else await self._reader.pull(descriptor)
             return [] if manifest is None else list(_evidence(manifest, subject, "tag", tag))
 
         pairs = [(subject, tag) for digest, subject in subjects.items() for tag in digest_tags(digest)]
@@ -103,7 +105,7 @@ class Search:
     async def _beside(self, subjects: dict[Digest, Descriptor], indexes: Sequence[ImageIndex]) -> list[Evidence]:
         async def look(entry: Descriptor) -> list[Evidence]:
             subject = subjects[Digest(entry.annotations[DOCKER_REFERENCE_DIGEST])]
-            manifest = await self._pulled(entry)
+            manifest = await self._reader.pull(entry)
             return [] if manifest is None else list(_evidence(manifest, subject, "index"))
 
         entries = {
@@ -114,15 +116,6 @@ class Search:
         }
         found = await self._io.map(look, entries.values(), limit=self._concurrency)
         return [evidence for each in found for evidence in each]
-
-    async def _pulled(self, descriptor: Descriptor) -> Manifest[Any] | None:
-        try:
-            manifest = await self._place.pull_manifest(descriptor)
-            _ = manifest.document  # raises if it does not fit its media type
-        except _USELESS as error:
-            self._emit(Warned(self._place.name, f"passed over {descriptor.digest}: {error}"))
-            return None
-        return manifest
 
 
 def _indexes(_: Manifest[Any], entries: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:

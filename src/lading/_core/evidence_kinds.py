@@ -49,17 +49,22 @@ def predicate_type_of(manifest: ImageManifest, layer: Descriptor) -> str | None:
 def kind_of(manifest: ImageManifest, layer: Descriptor, predicate_type: str | None) -> EvidenceKind:
     """Say what a layer of a manifest is evidence of; `other` if nothing tells."""
     if predicate_type is not None:
-        return next((kind for start, kind in _PREDICATES if predicate_type.startswith(start)), "attestation")
+        return _predicated(predicate_type)
     if _is_signed_message(manifest.annotations):
         return "signature"
-    types = (manifest.artifact_type, layer.media_type, manifest.config.media_type)
-    told = (_told(media_type) for media_type in types if media_type)
-    return next((kind for kind in told if kind is not None), "other")
+    for media_type in (manifest.artifact_type, layer.media_type, manifest.config.media_type):
+        words = frozenset(_SEPARATORS.split((media_type or "").lower()))
+        for those, kind in _WORDS:
+            if those & words:
+                return kind
+    return "other"
 
 
-def _told(media_type: str) -> EvidenceKind | None:
-    words = frozenset(_SEPARATORS.split(media_type.lower()))
-    return next((kind for those, kind in _WORDS if those & words), None)
+def _predicated(predicate_type: str) -> EvidenceKind:
+    for start, kind in _PREDICATES:
+        if predicate_type.startswith(start):
+            return kind
+    return "attestation"
 
 
 def _is_signed_message(annotations: Mapping[str, str]) -> bool:

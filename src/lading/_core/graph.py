@@ -17,7 +17,8 @@ from lading.errors import LimitExceededError
 DEEPEST = 32
 """Levels of manifests below the first one."""
 MOST_MANIFESTS = 10_000
-_MOST_BYTES = 256 * 2**20
+MOST_BYTES = 256 * 2**20
+"""Of all manifests together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class Graph:
     async def _read(self, descriptor: Descriptor) -> Node:
         manifest = await self._pull(descriptor)
         self._bytes += len(manifest.raw)
-        if self._bytes > _MOST_BYTES:
-            raise LimitExceededError(f"there are more than {_MOST_BYTES} bytes of manifests")
+        if self._bytes > MOST_BYTES:
+            raise LimitExceededError(f"there are more than {MOST_BYTES} bytes of manifests")
         named = successors(manifest)
         return Node(descriptor, manifest, self._keep(manifest, named.manifests), named.blobs)
 

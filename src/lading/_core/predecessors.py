@@ -7,21 +7,19 @@ branches, whatever the lists say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lading._core.graph import DEEPEST, MOST_MANIFESTS
+from lading._core.leniency import LenientReader
 from lading._core.referrers_tag import referrer
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
-from lading.errors import DocumentError, LimitExceededError, NotFoundError, VerificationError
-from lading.events import Event, Warned
+from lading.errors import LimitExceededError
 from lading.targets import Readable
-
-_USELESS = (DocumentError, LimitExceededError, NotFoundError, VerificationError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +58,10 @@ class Wanted:
 class Predecessors:
     """Finds referrers in one place; those that are listed wrongly are passed over with a warning."""
 
-    def __init__(self, io: IO, place: Readable, emit: Callable[[Event], None], *, concurrency: int) -> None:
+    def __init__(self, io: IO, place: Readable, reader: LenientReader, *, concurrency: int) -> None:
         self._io = io
         self._place = place
-        self._emit = emit
+        self._reader = reader
         self._concurrency = concurrency
         self._count = 0
 
@@ -108,20 +106,16 @@ class Predecessors:
     async def _confirmed(self, listed: tuple[Descriptor, Digest]) -> Referrer | None:
         """Pull what is listed as a referrer, and return it if it is one."""
         entry, subject = listed
-        try:
-            manifest = await self._place.pull_manifest(entry)
-        except _USELESS as error:
-            self._warn(entry, subject, str(error))
+        role = f", listed as a referrer of {subject}"
+        manifest = await self._reader.pull(entry, role)
+        if manifest is None:
             return None
         named = referrer(manifest)
         if named is None or named[0] != subject:
-            self._warn(entry, subject, "it names another subject" if named else "it names no subject")
+            why = "it names another subject" if named else "it names no subject"
+            self._reader.pass_over(entry, role, why)
             return None
         return Referrer(named[1], manifest)
-
-    def _warn(self, entry: Descriptor, subject: Digest, why: str) -> None:
-        text = f"passed over {entry.digest}, listed as a referrer of {subject}: {why}"
-        self._emit(Warned(self._place.name, text))
 
 
 def _grown(descriptor: Descriptor, children: Mapping[Digest, Sequence[Referrer]], wanted: Wanted) -> ReferrerTree:
