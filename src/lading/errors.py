@@ -35,8 +35,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Self
+
+import msgspec
 
 
 class LadingError(Exception):
@@ -112,8 +113,7 @@ class SizeMismatchError(VerificationError):
         self.actual = actual
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorEntry:
+class ErrorEntry(msgspec.Struct, frozen=True):
     """One entry of an error document (distribution-spec, Error Codes); `detail` is whatever JSON the registry put."""
 
     code: str

@@ -7,14 +7,14 @@ at a time; what it raises ends the operation. No event holds a secret: requests 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from lading.digest import Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True):
     """Content moves: `offset` of `size` bytes are there. The first event of a blob has offset 0, the last one `size`.
 
     `size` is None while it is not known. `title` is the file name that the content goes by, or "".
@@ -27,8 +27,7 @@ class Progress:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(msgspec.Struct, frozen=True):
     """Content did not need to move: it is at its destination already. `size` is in bytes."""
 
     action: Literal["pull", "push"]
@@ -37,8 +36,7 @@ class Skipped:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Warned:
+class Warned(msgspec.Struct, frozen=True):
     """The registry sent a warning (distribution-spec, Warnings), or sent something that was passed over.
 
     Each text is told once for a client and registry.
@@ -48,8 +46,7 @@ class Warned:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(msgspec.Struct, frozen=True):
     """A request was answered, by the registry or by a host that it named. `seconds` is until the head of the answer."""
 
     request: str
@@ -57,16 +54,14 @@ class Exchanged:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Redirected:
+class Redirected(msgspec.Struct, frozen=True):
     """The registry sent a request on to another place; `origin` is that place's scheme, host and port."""
 
     request: str
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Retried:
+class Retried(msgspec.Struct, frozen=True):
     """A request failed for a reason that may pass, and is sent again after `seconds`. `tries` counts those made."""
 
     request: str
@@ -75,8 +70,7 @@ class Retried:
     tries: int
 
 
-@dataclass(frozen=True, slots=True)
-class Authorized:
+class Authorized(msgspec.Struct, frozen=True):
     """A token server gave a token for some scopes; `account` says on whose behalf, "" for anybody."""
 
     registry: str

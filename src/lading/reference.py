@@ -8,7 +8,9 @@ linear in the text, and every error says at which character the text goes wrong.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import force_setattr, replace
 
 from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.errors import InvalidDigestError
@@ -50,8 +52,7 @@ _LOCAL_DIGEST = re.compile(rf"@(?=(?:{'|'.join(REGISTERED_ALGORITHMS)}):)", re.A
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryName:
+class RegistryName(msgspec.Struct, frozen=True):
     """A registry: `name` is HOST or HOST:PORT, `scheme` is `http` or `https` if the text had it.
 
     The host is in lower case, and Docker Hub is `docker.io` by whichever of its names. Raises `InvalidReferenceError`.
@@ -66,7 +67,7 @@ class RegistryName:
         _refuse_userinfo(self.name, 0, "registry", host_first=True)
         check(registry_fault(self.name), self.name, "registry")
         name = self.name.lower()
-        object.__setattr__(self, "name", DOCKER_HUB if name in _DOCKER_HUB_ALIASES else name)
+        force_setattr(self, "name", DOCKER_HUB if name in _DOCKER_HUB_ALIASES else name)
 
     @classmethod
     def parse(cls, text: str) -> RegistryName:
@@ -90,8 +91,7 @@ class RegistryName:
         return self.name if self.scheme is None else f"{self.scheme}://{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A repository in a registry, or one of its manifests: `registry/repository[:tag][@digest]`.
 
     Valid and canonical however it was made: the host of `registry` is in lower case, Docker Hub is `docker.io`, and its
@@ -119,9 +119,9 @@ class Reference:
         if self.tag is not None:
             check_tag(self.tag)
         if self.digest is not None:
-            object.__setattr__(self, "digest", Digest(self.digest))
-        object.__setattr__(self, "registry", registry)
-        object.__setattr__(self, "repository", repository)
+            force_setattr(self, "digest", Digest(self.digest))
+        force_setattr(self, "registry", registry)
+        force_setattr(self, "repository", repository)
 
     @classmethod
     def parse(cls, text: str) -> Reference:
@@ -189,8 +189,7 @@ class Reference:
         return f"{registry}/{self.repository}{_suffix(self.tag, self.digest)}"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalReference:
+class LocalReference(msgspec.Struct, frozen=True):
     r"""An image on disk: `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag]` or `docker-archive:FILE[:name]`.
 
     `name` is a tag, or any `org.opencontainers.image.ref.name`; in a `docker-archive` it is the whole text of a
@@ -212,9 +211,9 @@ class LocalReference:
                 raise invalid_reference(0, "only oci: takes a digest", self.digest, "digest")
             if self.name is not None:
                 raise invalid_reference(0, "give a name or a digest, not both", self.name, "name")
-            object.__setattr__(self, "digest", Digest(self.digest))
+            force_setattr(self, "digest", Digest(self.digest))
         if self.name is not None:
-            object.__setattr__(self, "name", _check_local_name(self.transport, self.name))
+            force_setattr(self, "name", _check_local_name(self.transport, self.name))
 
     @classmethod
     def parse(cls, text: str) -> LocalReference:

@@ -8,8 +8,9 @@ is fetched once more, past any cache; then it is an error. Nothing is kept that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from lading._core.codings import Decoded, coding_of
 from lading._core.exchange import Exchange

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from lading._core.gate import Passage
 from lading._io.base import IO
@@ -36,8 +38,7 @@ _REFUSED = frozenset({401, 403})
 _SHARED = 1.0
 
 
-@dataclass(slots=True)
-class Asking:
+class Asking(msgspec.Struct):
     """One request on its way to be authorized: where it goes, what it needs, and how many tokens it has had made."""
 
     repository: str
@@ -50,8 +51,7 @@ class Asking:
         return bool(self.scopes) and all(scope.actions <= PULL for scope in self.scopes)
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
+class Ways(msgspec.Struct, frozen=True):
     """What authorization needs of the exchange that it belongs to.
 
     `ask` sends a request to a token server and gives so many bytes of its answer at most, `probe` gives the header

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 MIB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budgets:
+class Budgets(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on what one answer, or one listing, may take. All sizes are in bytes; `seconds` is for a whole answer.
 
     The defaults leave room beyond what the specification asks registries to take: manifests of 4 MiB must be possible

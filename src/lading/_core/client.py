@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -21,10 +20,8 @@ from lading._core.settings import Settings
 from lading._io.base import IO, Transport
 from lading._io.bulk import one_at_a_time
 from lading._wire.messages import Headers, Origin
-from lading.descriptor import Descriptor
 from lading.errors import InvalidReferenceError
 from lading.events import Event, EventHandler
-from lading.platform import Platform
 from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference, RegistryName, parse
 
 if TYPE_CHECKING:
@@ -37,6 +34,8 @@ if TYPE_CHECKING:
     from lading._core.targets_by_reference import Places
     from lading._core.verifying import Verified
     from lading.auth.credentials import Credential, CredentialSource
+    from lading.descriptor import Descriptor
+    from lading.platform import Platform
 
 # Packing, credentials and event loops are imported where they are first needed: a short command does without them, and
 # would take twice as long with them.
@@ -150,6 +149,8 @@ class AsyncClient:
         Raises `DocumentError` if the manifest is not an image manifest or has no files, `VerificationError` and
         `StorageError`.
         """
+        from pathlib import Path
+
         return await self._artifacts().pull(_whole(reference), Path(directory), platform)
 
     async def referrers_tree(
@@ -364,6 +365,7 @@ def _copy_options(
     dry_run: bool,
 ) -> CopyOptions:
     from lading._core.copying.plan import CopyOptions
+    from lading.platform import Platform
 
     return CopyOptions(
         platforms=tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms),

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from lading._core.codings import decoded
 from lading._core.gate import Passage, Purpose, admit
@@ -43,8 +45,7 @@ _MOST_AUTHORIZATIONS = 2
 _WARNINGS_TOLD = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A response that has been read to its end. `request` is the one that was sent last, after redirects."""
 
     request: Request

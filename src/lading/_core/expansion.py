@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
+
+import msgspec
 
 from lading.digest import Digest
 from lading.errors import LimitExceededError, ProtocolError
@@ -18,8 +19,7 @@ from lading.verification import Verifier
 _MAGIC = b"\x1f\x8b"  # RFC 1952, 2.3.1
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What unpacking one archive may cost.
 
     `entries` is the number of its members. `size` caps the expanded archive in bytes; without it, the archive may

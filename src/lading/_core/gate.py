@@ -11,7 +11,8 @@ the address that is really dialled (`Request.public_only`).
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+import msgspec
 
 from lading._wire import urls
 from lading._wire.addresses import address_of, is_private
@@ -53,8 +54,7 @@ class Purpose(enum.Enum):
     FOREIGN = "foreign layer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
     """What of the gate a user may set.
 
     With `strict`, nothing may leave the registry's origin. `trusted_realms` are hosts, or `host:port`, of token servers
@@ -66,8 +66,7 @@ class Gate:
     foreign_layers: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(msgspec.Struct, frozen=True):
     """A URL that may be asked.
 
     `secrets` says whether what belongs to the registry may be sent along, `public_only` that the address that is

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 from lading._wire import problems
 from lading._wire.messages import Headers, Request
@@ -18,8 +19,7 @@ _SHOWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedExchange:
+class RecordedExchange(msgspec.Struct, frozen=True):
     """One request and the head of its answer.
 
     `request` is its method, place and target, redacted as in errors; `sent` its fields, those that may hold secrets

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from lading._core.exchange import Answer, Exchange
 from lading._core.pages import Listing, Pages
@@ -23,8 +24,7 @@ from lading.errors import (
 from lading.media_types import OCI_INDEX
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(msgspec.Struct, frozen=True):
     items: tuple[Descriptor, ...]
     next: str | None
 

@@ -11,11 +11,11 @@ several may do so at once. The update below loses nothing as long as nobody take
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from lading._core.exchange import Exchange
 from lading._core.manifest_transfer import push_manifest, read_manifest, request_manifest, resolve_manifest
@@ -47,8 +47,7 @@ _SHORTEST_WAIT = 0.25
 _LONGEST_WAIT = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True):
     """The list as it was read: its index, None if there is none, and what a push can be made conditional on."""
 
     index: Manifest[ImageIndex] | None
@@ -119,6 +118,8 @@ async def drop_referrer(exchange: Exchange, name: str, subject: Digest, digest: 
 
 async def _update(exchange: Exchange, name: str, subject: Digest, change: Callable[[Entries], Entries]) -> None:
     """Change the list until the change is in it, and has been for a while."""
+    from random import uniform  # few registries need it
+
     io = exchange.io
     for _ in range(_ROUNDS):
         began = io.now()
@@ -136,7 +137,7 @@ async def _update(exchange: Exchange, name: str, subject: Digest, change: Callab
             pushed = await _push(exchange, name, subject, kept, present)
         if pushed:
             wait = min(max(_PATIENCE * (io.now() - began), _SHORTEST_WAIT), _LONGEST_WAIT)
-            await io.sleep(random.uniform(wait, 2 * wait))  # noqa: S311  # so that rivals do not keep step
+            await io.sleep(uniform(wait, 2 * wait))  # noqa: S311  # so that rivals do not keep step
     where = f"{exchange.origin.authority}/{name}:{referrers_tag(subject)}"
     raise RegistryError(
         f"{where}: others change this list of referrers all the time: push or delete the manifest again"

@@ -7,8 +7,7 @@ the requests to it are spaced out, further apart with each such answer and close
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+import msgspec
 
 from lading._io.base import IO
 from lading.errors import ConnectionFailedError, LadingError, RegistryError, TimedOutError
@@ -20,8 +19,7 @@ _FIRST_SPACING = 0.05
 _WIDEST_SPACING = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
+class Retries(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how long a request is tried. Times are in seconds.
 
     `tries` counts the first one. `longest_wait` bounds one wait and `total` all waits of one request; a registry that
@@ -81,8 +79,10 @@ class Attempts:
                 error.add_note(f"gave up after {self.made} tries")
             return None
         asked = asked_wait(error)
+        from random import uniform  # not needed by a request that succeeds
+
         bound = min(self._retries.first_wait * 2.0 ** (self.made - 1), self._retries.longest_wait)
-        wait = random.uniform(0, bound) if asked is None else asked  # noqa: S311  # to spread load, not to hide
+        wait = uniform(0, bound) if asked is None else asked  # noqa: S311  # to spread load, not to hide
         if wait > self._retries.longest_wait or self._waited + wait > self._retries.total:
             return None
         self._waited += wait

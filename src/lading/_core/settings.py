@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lading._core.budgets import Budgets
 from lading._core.gate import Gate
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from lading.auth.credentials import CredentialSource
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds, rules and listeners of a client; `headers` are the user's own and may be secrets.
 
     `credentials` gives the source of credentials when one is first needed.
@@ -26,8 +26,8 @@ class Settings:
 
     emit: EventHandler
     credentials: Callable[[], CredentialSource]
-    headers: Headers = field(default_factory=Headers)
-    budgets: Budgets = field(default_factory=Budgets)
-    gate: Gate = field(default_factory=Gate)
-    retries: Retries = field(default_factory=Retries)
-    recorder: Recorder = field(default_factory=Recorder)
+    headers: Headers = msgspec.field(default_factory=Headers)
+    budgets: Budgets = msgspec.field(default_factory=Budgets)
+    gate: Gate = msgspec.field(default_factory=Gate)
+    retries: Retries = msgspec.field(default_factory=Retries)
+    recorder: Recorder = msgspec.field(default_factory=Recorder)

@@ -6,10 +6,10 @@ the digest at the end decides; the `Range` of an answer counts where it can be n
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from lading import strict_json
 from lading._core.exchange import Answer, Exchange
@@ -175,11 +175,11 @@ class AsyncUpload:
         accepted = answers.upload_accepted(answer.headers)
         if accepted.location is not None:
             self._passage = place(self._exchange, answer.request, accepted.location)
-            self._state = msgspec.structs.replace(self._state, location=_location(self._passage))
+            self._state = replace(self._state, location=_location(self._passage))
         return accepted.end_of_range
 
     def _move(self, offset: int) -> None:
-        self._state = msgspec.structs.replace(self._state, offset=offset)
+        self._state = replace(self._state, offset=offset)
 
     def _check_length(self, size: int, *, last: bool) -> None:
         if size < self.chunk_min_length and not last:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from lading._io.bulk import PIECE
 from lading._wire.messages import Reader
@@ -15,8 +16,7 @@ from lading.digest import Digest, hasher
 from lading.errors import StorageError, storage_errors
 
 
-@dataclass(frozen=True, slots=True)
-class FileSource:
+class FileSource(msgspec.Struct, frozen=True):
     """A file whose digest is known, to be sent any number of times.
 
     Opening it again after the file has changed is refused: what would be sent no longer has that digest.

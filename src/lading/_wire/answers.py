@@ -6,7 +6,6 @@ and a page to everything is no registry (`ProtocolError`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,8 +28,7 @@ _LARGEST_MINIMUM = 1024**3
 _SMALLEST_MAXIMUM = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """A page of tags or of repositories, as the registry spelled them: they may be no valid tags or names.
 
     `next` is the place of the next page as the `Link` field has it, still to be resolved and to pass the gate.
@@ -40,8 +38,7 @@ class Page:
     next: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestFacts:
+class ManifestFacts(msgspec.Struct, frozen=True):
     """What the header says of a manifest or blob; None where it says nothing, or nothing valid. `size` is in bytes."""
 
     media_type: str | None
@@ -49,8 +46,7 @@ class ManifestFacts:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class UploadAccepted:
+class UploadAccepted(msgspec.Struct, frozen=True):
     """Where an upload goes on, how far it has come, and the sizes of chunks in bytes that the registry wants.
 
     `location` is still to be resolved and to pass the gate; without one, an upload that has begun goes on where it is.
@@ -65,8 +61,7 @@ class UploadAccepted:
     chunk_max_length: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestPushed:
+class ManifestPushed(msgspec.Struct, frozen=True):
     """What a registry did with a manifest: the tags that it set beside the place of the push, the subject it noted."""
 
     digest: Digest | None

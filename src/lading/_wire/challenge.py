@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from lading._wire.fields import QUOTED_STRING, TCHARS, unescaped
 
@@ -24,8 +25,7 @@ _NEEDS_ESCAPE = re.compile(r'["\\]')
 _ESCAPED = r"\\\g<0>"
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(msgspec.Struct, frozen=True):
     """One challenge: a scheme in lower case, and either parameters, their names in lower case, or a token68."""
 
     scheme: str

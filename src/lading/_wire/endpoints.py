@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lading._wire.display import quoted
 from lading._wire.urls import Query, with_query
@@ -22,8 +23,7 @@ from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagE
 from lading.reference import check_name, check_tag
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True, eq=False):
     """One row of the table.
 
     `success` are the statuses that the specification gives to success, `tolerated` further ones that real registries
@@ -94,8 +94,7 @@ ENDPOINTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """A request that belongs to a row. Parts that the row's path has not are empty; every other is valid.
 
     `tag_or_digest` is a `Digest` if it is a digest, else a tag.
@@ -106,11 +105,10 @@ class Match:
     tag_or_digest: str = ""
     digest: Digest | None = None
     session: str = ""
-    query: Query = field(default_factory=Query)
+    query: Query = msgspec.field(default_factory=Query)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """A request that belongs to no row: the status and the error code to answer it with.
 
     `allow` are the methods of the path, for the `Allow` field of a 405.

@@ -6,10 +6,11 @@ linear in the length of its text. Fields that only the embedded registry reads a
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
 
 from lading._wire.messages import Headers
 
@@ -42,8 +43,7 @@ _WARNING_BYTES = 4096
 _UNIX_TIMES = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ContentRange:
+class ContentRange(msgspec.Struct, frozen=True):
     """The part of a representation that a 206 brings: both ends inclusive; `size` is None where it is not known."""
 
     first: int
@@ -51,8 +51,7 @@ class ContentRange:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class WantedRange:
+class WantedRange(msgspec.Struct, frozen=True):
     """The part that a request asks for: `first` to `last` inclusive, to the end, or the `last` bytes if no `first`."""
 
     first: int | None
@@ -68,8 +67,7 @@ class WantedRange:
         return self.first, size - 1 if self.last is None else min(self.last, size - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(msgspec.Struct, frozen=True):
     """A number of requests, per `window` seconds if the registry said so (`100;w=21600`)."""
 
     count: int
@@ -169,8 +167,12 @@ def http_date(text: str | None) -> int | None:
     if found is None:
         return None
     day, month, year, hour, minute, second = found.groups()
-    moment = (int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second))
-    return calendar.timegm(moment) if _plausible(moment) else None
+    try:
+        moment = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
+    except ValueError:
+        return None
+    # A leap second is the 60th.
+    return int(moment.timestamp()) + int(second) if moment.year >= 1970 and int(second) <= 60 else None
 
 
 def warnings(values: Iterable[str]) -> tuple[str, ...]:
@@ -223,13 +225,6 @@ def _wait(text: str, answered: int | None) -> float | None:
     if answered is None or until <= answered:
         return None
     return float(until - answered)
-
-
-def _plausible(moment: tuple[int, ...]) -> bool:
-    year, month, day, hour, minute, second = moment
-    if not (year >= 1970 and hour < 24 and minute < 60 and second <= 60):
-        return False
-    return 0 < day <= calendar.monthrange(year, month)[1]
 
 
 def _text(text: str) -> str:

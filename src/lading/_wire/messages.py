@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Protocol, Self
+
+import msgspec
 
 # RFC 9110, sections 5.1 and 5.5: a name is a token, a value has no control characters. Both are checked where the
 # message is made, so that no text of a caller or of a server can add a line to a request.
@@ -45,8 +46,7 @@ class Source(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Scheme, host and port: the unit to which secrets belong (RFC 6454). IPv6 hosts keep their brackets."""
 
     scheme: str
@@ -125,8 +125,7 @@ class Headers:
         return f"<Headers {', '.join(name for name, _ in self._fields)}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One HTTP request. `target` is path and query, byte for byte as they are sent.
 
     With `public_only`, a transport connects to no address of a private network for it.
@@ -135,8 +134,8 @@ class Request:
     method: str
     origin: Origin
     target: str
-    headers: Headers = field(default_factory=Headers)
-    body: bytes | Source = field(default=b"", repr=False)
+    headers: Headers = msgspec.field(default_factory=Headers)
+    body: bytes | Source = b""
     public_only: bool = False
 
     def __post_init__(self) -> None:
@@ -145,14 +144,17 @@ class Request:
         if not _TARGET.fullmatch(self.target):
             raise ValueError("a request target must start with a slash and hold visible ASCII characters only")
 
+    def __repr__(self) -> str:
+        # Without the body, which is long or a secret.
+        return f"<Request {self.method} {self.origin}{self.target} {self.headers!r} public_only={self.public_only}>"
+
     @property
     def size(self) -> int:
         """The number of bytes of the body."""
         return len(self.body) if isinstance(self.body, bytes) else self.body.size
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """One HTTP response, its body still to be read. Whoever holds it closes the body.
 
     `peer` is the IP address that it came from, or None where that is not known, as behind a proxy.
@@ -160,5 +162,8 @@ class Response:
 
     status: int
     headers: Headers
-    body: Reader = field(repr=False)
+    body: Reader
     peer: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.headers!r} peer={self.peer}>"

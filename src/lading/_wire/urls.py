@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus
+
+import msgspec
 
 from lading._wire.display import shown
 from lading._wire.messages import Origin
@@ -40,8 +41,7 @@ _SHOWN_VALUES = frozenset({
 _SHOWN_LENGTH = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """The parameters of a query, decoded, in order; one name may stand several times."""
 
     pairs: tuple[tuple[str, str], ...] = ()

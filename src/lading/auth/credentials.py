@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import Final, NoReturn, Protocol, runtime_checkable
+
+import msgspec
 
 from lading._wire.display import quoted
 from lading.auth.keys import Key, matching
@@ -55,7 +56,6 @@ class Secret:
         raise TypeError("a secret is neither pickled nor copied")
 
 
-@dataclass(frozen=True, slots=True, init=False)
 class Credential:
     """What to log in with: a user name and password, a token for the token server, or one for the registry itself.
 
@@ -63,10 +63,7 @@ class Credential:
     the registry as it is. Raises `ValueError`, which shows no secret, for a token that no header field can carry.
     """
 
-    username: str
-    password: Secret
-    identity_token: Secret
-    registry_token: Secret
+    __slots__ = ("identity_token", "password", "registry_token", "username")
 
     def __init__(
         self,
@@ -76,13 +73,25 @@ class Credential:
         identity_token: str | Secret = "",
         registry_token: str | Secret = "",
     ) -> None:
-        object.__setattr__(self, "username", username)
-        object.__setattr__(self, "password", Secret(password))
-        object.__setattr__(self, "identity_token", Secret(identity_token))
-        object.__setattr__(self, "registry_token", Secret(registry_token))
+        self.username: Final = username
+        self.password: Final = Secret(password)
+        self.identity_token: Final = Secret(identity_token)
+        self.registry_token: Final = Secret(registry_token)
         for name in ("identity_token", "registry_token"):
             if not _TOKEN.fullmatch(getattr(self, name).reveal()):
                 raise ValueError(f"the {name} has blanks, line ends or other characters that no token has")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credential) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        return f"<Credential {self.description}>"
+
+    def _parts(self) -> tuple[str, Secret, Secret, Secret]:
+        return self.username, self.password, self.identity_token, self.registry_token
 
     @property
     def is_empty(self) -> bool:
@@ -118,8 +127,7 @@ class Credential:
         return f"user {quoted(self.username)} with {what}" if self.username else what
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A credential, the place that it comes from, and what the user should be warned of about that place."""
 
     credential: Credential
@@ -127,8 +135,7 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One place that was looked at: which, what it had to say, and the credential if it had one."""
 
     place: str

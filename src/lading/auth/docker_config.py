@@ -11,11 +11,11 @@ import os
 import stat
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from lading import strict_json
 from lading._wire.display import quoted
@@ -58,8 +58,7 @@ class _Document(msgspec.Struct, frozen=True, rename="camel"):
     proxies: dict[str, _Proxy] = msgspec.field(default_factory=dict[str, _Proxy])
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One value of `auths`. `auth` is BASE64(USER:PASSWORD), and wins over the two parts."""
 
     auth: Secret
@@ -83,20 +82,22 @@ class Entry:
             raise AuthError(f"{place}: {error}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class DockerConfig:
+class DockerConfig(msgspec.Struct, frozen=True):
     """What a file of credentials says. `place` is how messages call the file.
 
     `http_headers` are for every registry; `proxies` are by the name that docker gives to a daemon, or `default`.
     """
 
     place: str
-    auths: Mapping[str, Entry] = field(repr=False)
+    auths: Mapping[str, Entry]
     helpers: Mapping[str, str]
     store: str
     http_headers: tuple[tuple[str, Secret], ...]
-    proxies: Mapping[str, Proxies] = field(repr=False)
+    proxies: Mapping[str, Proxies]
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<DockerConfig {self.place}>"
 
     @classmethod
     def parse(cls, content: bytes, place: str) -> DockerConfig:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -45,8 +44,7 @@ class _Answer(msgspec.Struct, frozen=True):
         return "<answer of a credential helper>"
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
+class Helper(msgspec.Struct, frozen=True):
     """The program `docker-credential-NAME`, looked for in PATH each time that it is run.
 
     Every method raises `CredentialHelperError` for a name that no program may have, a program that is not there, fails,

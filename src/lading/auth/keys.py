@@ -8,8 +8,9 @@ key that is spelled in any other way (upper case, a dot at its end, `:443`) is t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+import msgspec
 
 from lading.names import name_fault, registry_fault
 from lading.reference import DOCKER_HUB, RegistryName
@@ -23,8 +24,7 @@ _URL_BASE_PATHS = _BASE_PATHS | {"v1", "v2"}
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """A registry, by its canonical name, or the part of it below a namespace."""
 
     registry: str

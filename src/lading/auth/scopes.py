@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint
@@ -27,8 +28,7 @@ PUSH: Final = frozenset({"pull", "push"})
 DELETE: Final = frozenset({"delete"})
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """A resource, such as `repository:acme/app`, and actions on it.
 
     Some registries use a word of their own in place of a scope; that is a resource without actions.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from lading._wire.messages import Origin
 from lading.auth.credentials import Credential
@@ -14,8 +15,7 @@ from lading.auth.tokens import Token
 _MOST = 256
 
 
-@dataclass(frozen=True, slots=True)
-class TokenKey:
+class TokenKey(msgspec.Struct, frozen=True):
     """To whom a token belongs: nothing with another key may be answered with it."""
 
     registry: Origin

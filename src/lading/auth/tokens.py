@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
+
+import msgspec
 
 from lading import strict_json
 from lading._wire.challenge import Challenge
@@ -34,8 +35,7 @@ _LONGEST_LIFE = 86_400.0
 _FRESH = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token for one registry, and the scopes that it was asked for; times are those of `IO.now`.
 
     From `refresh_at` on, a tenth of its life before `expires_at`, a new one should be had.
@@ -56,8 +56,7 @@ class Token:
         return f"Bearer {self.value.reveal()}"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
+class TokenRequest(msgspec.Struct, frozen=True):
     """A question to a token server, in whichever form it is sent. `wanted` is what the token is to be good for."""
 
     service: str

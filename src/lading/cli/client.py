@@ -8,20 +8,24 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from lading._blocking import Client, Repository
+from msgspec.structs import replace
+
+from lading._blocking import Client
 from lading._core.retry import Retries
-from lading.auth.credentials import CredentialSource
 from lading.cli.events import Events
 from lading.cli.options import once
 from lading.cli.output import Output, UsageError
-from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError
 from lading.reference import LocalReference, Reference, parse
+
+if TYPE_CHECKING:
+    from lading._blocking import Repository
+    from lading.auth.credentials import CredentialSource
+    from lading.descriptor import Descriptor
 
 # Seconds that a command has after Ctrl-C. Sockets are shut at once; a thread that hashes a large file does not notice.
 _PATIENCE = 0.8

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
+
+import msgspec
 
 from lading import strict_json
 from lading.descriptor import Descriptor
@@ -26,15 +27,26 @@ U = TypeVar("U")
 T_co = TypeVar("T_co", covariant=True)
 
 
-# Without slots: `cached_property` keeps its value in the dictionary of the instance.
-@dataclass(frozen=True)
-class Manifest(Generic[T_co]):
+# With a dictionary, for `cached_property` to keep its value in.
+class Manifest(msgspec.Struct, Generic[T_co], frozen=True, eq=False, dict=True):
     """A manifest: its bytes, their media type and digest. Made by `parse` and `of`, immutable."""
 
-    raw: bytes = field(repr=False)
+    raw: bytes
     media_type: str
     digest: Digest
-    _tree: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    _tree: Mapping[str, Any] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Manifest) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        return f"<Manifest {self.media_type} {self.digest}>"
+
+    def _parts(self) -> tuple[bytes, str, Digest]:
+        return self.raw, self.media_type, self.digest
 
     @classmethod
     def parse(cls, raw: bytes, media_type: str | None = None, *, digest: str | None = None) -> Manifest[Any]:

@@ -8,8 +8,9 @@ understands, and what neither understands is refused here already.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from lading._io.base import Content, Handler
 from lading._wire import endpoints

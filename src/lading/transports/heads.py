@@ -7,7 +7,8 @@ end of a line (section 2.2), which Docker Hub sends.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from lading._wire.messages import Headers
 from lading.errors import LimitExceededError, ProtocolError
@@ -21,8 +22,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TLS_RECORDS = ("\x15\x03", "\x16\x03")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """Status and fields of a response, and whether the connection outlives it (RFC 9112, section 9.3)."""
 
     status: int
@@ -30,8 +30,7 @@ class Head:
     keep_alive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(msgspec.Struct, frozen=True):
     """Where a body ends: after `length` bytes, with its last chunk, or, if neither is said, with the connection."""
 
     length: int | None = None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lading._wire.messages import Origin
 from lading.errors import ConnectionFailedError
@@ -18,12 +19,14 @@ _PROXY = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(msgspec.Struct, frozen=True):
     """An HTTP proxy, and the value of Proxy-Authorization that it gets."""
 
     origin: Origin
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Proxy {self.origin}>"
 
     def check(self, status: int, origin: Origin) -> None:
         """Raise `ConnectionFailedError` if the proxy answered for itself, wanting credentials, not for the origin."""
@@ -33,8 +36,7 @@ class Proxy:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(msgspec.Struct, frozen=True):
     """The proxy for plain HTTP, the one for HTTPS, and the hosts that are reached without.
 
     A proxy is written `[http://][user:password@]host[:port]`. `bypass` is a list, separated by commas or spaces, of
@@ -42,10 +44,14 @@ class Proxies:
     host. Loopback is never proxied, unless `loopback` asks for it.
     """
 
-    http: str = field(default="", repr=False)
-    https: str = field(default="", repr=False)
+    http: str = ""
+    https: str = ""
     bypass: str = ""
     loopback: bool = False
+
+    def __repr__(self) -> str:
+        # Without the proxies, which may have passwords in them.
+        return f"<Proxies bypass={self.bypass!r} loopback={self.loopback}>"
 
     def choose(self, origin: Origin) -> Proxy | None:
         """Return the proxy through which an origin is reached, or None.

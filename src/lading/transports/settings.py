@@ -6,24 +6,23 @@ Everything is immutable and belongs to one transport, so that what is allowed fo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+import msgspec
 
 from lading._version import __version__
 from lading._wire.messages import Origin
 from lading.transports.proxies import Proxies
 
 
-@dataclass(frozen=True, slots=True)
-class ClientCertificate:
+class ClientCertificate(msgspec.Struct, frozen=True):
     """Files in PEM: a certificate chain, and its private key if that is not in the same file."""
 
     certificate: str
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkSettings:
+class NetworkSettings(msgspec.Struct, frozen=True):
     """How connections are made and kept.
 
     `connect_timeout` bounds, each on its own, the way to the server, the proxy's answer and the TLS handshake, in
@@ -43,5 +42,7 @@ class NetworkSettings:
     user_agent: str = f"lading/{__version__}"
     ca_file: str | None = None
     insecure: frozenset[Origin] = frozenset()
-    client_certificates: Mapping[Origin, ClientCertificate] = field(default_factory=lambda: MappingProxyType({}))
-    proxies: Proxies = field(default_factory=Proxies)
+    client_certificates: Mapping[Origin, ClientCertificate] = msgspec.field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    proxies: Proxies = msgspec.field(default_factory=Proxies)
