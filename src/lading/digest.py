@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Self
 
 from lading.errors import InvalidDigestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from hashlib import _Hash
 
 # algorithm ":" encoded, both bounded in length by nothing but the text itself; `fullmatch` leaves no trailing newline.
@@ -20,7 +18,7 @@ _FRONT = re.compile(r"(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*(?::[a-zA-Z0-9=_-]*)?)?", 
 # Registered algorithms, and how many hexadecimal digits each encodes to.
 _ENCODED_LENGTH = {"sha256": 64, "sha512": 128, "blake3": 64}
 REGISTERED_ALGORITHMS = tuple(_ENCODED_LENGTH)
-_COMPUTED: dict[str, Callable[..., _Hash]] = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
+_COMPUTED = frozenset({"sha256", "sha512"})
 _SHOWN = 100
 
 
@@ -87,12 +85,13 @@ def hasher(algorithm: str, content: bytes = b"") -> _Hash:
 
     Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
     """
-    try:
-        return _COMPUTED[algorithm](content)
-    except KeyError:
+    if algorithm not in _COMPUTED:
         raise InvalidDigestError(
             f"digest algorithm {algorithm[:_SHOWN]!r} cannot be computed: use sha256 or sha512", text=algorithm
-        ) from None
+        )
+    import hashlib  # loads OpenSSL: a command that hashes nothing should not wait for it
+
+    return hashlib.new(algorithm, content)
 
 
 def _front(text: str) -> int:

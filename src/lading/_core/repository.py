@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from lading._core.blobs import AsyncBlobs
-from lading._core.exchange import Exchange
-from lading._core.manifests import AsyncManifests
-from lading._core.referrers import AsyncReferrers
-from lading._core.tags import AsyncTags
-from lading._core.uploads import AsyncUploads
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lading._core.blobs import AsyncBlobs
+    from lading._core.exchange import Exchange
+    from lading._core.manifests import AsyncManifests
+    from lading._core.referrers import AsyncReferrers
+    from lading._core.tags import AsyncTags
+    from lading._core.uploads import AsyncUploads
+
+# Each part is imported when it is first asked for: a list of tags does without what moves content.
 
 
 class AsyncRepository:
@@ -30,22 +35,32 @@ class AsyncRepository:
 
     @property
     def tags(self) -> AsyncTags:
+        from lading._core.tags import AsyncTags
+
         return AsyncTags(self._exchange, self._name)
 
     @property
     def manifests(self) -> AsyncManifests:
+        from lading._core.manifests import AsyncManifests
+
         return AsyncManifests(self._exchange, self._name)
 
     @property
     def blobs(self) -> AsyncBlobs:
+        from lading._core.blobs import AsyncBlobs
+
         return AsyncBlobs(self._exchange, self._name)
 
     @property
     def uploads(self) -> AsyncUploads:
+        from lading._core.uploads import AsyncUploads
+
         return AsyncUploads(self._exchange, self._name)
 
     @property
     def referrers(self) -> AsyncReferrers:
+        from lading._core.referrers import AsyncReferrers
+
         return AsyncReferrers(self._exchange, self._name)
 
     def __repr__(self) -> str:

@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 
 from lading._core.places import Draft, open_below
-from lading._core.unpacking import unpack
 from lading._io.files import temporary_file
 from lading.digest import Digest
 from lading.errors import StorageError
@@ -72,6 +71,8 @@ class UnpackingSink:
         self._file.truncate()
 
     def commit(self) -> None:
+        from lading._core.unpacking import unpack  # few blobs are directories
+
         self._file.seek(0)
         unpack(self._file, self._directory, self._title, content_digest=self._content_digest)
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
-from lading._core.blob_pushes import push_blob
 from lading._core.exchange import Exchange
-from lading._core.manifest_transfer import delete_manifest, pull_manifest, push_manifest
 from lading._core.pages import Listing, Names
 from lading._core.refusals import unsupported_by
 from lading._wire import answers, endpoints, requests
 from lading._wire.messages import Request
-from lading.descriptor import Descriptor
-from lading.documents import ImageManifest, Manifest
-from lading.errors import DigestInvalidError, LadingError, RejectedError
-from lading.media_types import ACCEPT, OCI_EMPTY
+from lading.errors import DigestInvalidError, RejectedError
 from lading.names import check_tag
-
-_EMPTY = b"{}"
-_STAND_IN = "application/vnd.lading.stand-in.v1"
-_UNIQUE = "dev.lading.stand-in"
 
 
 class AsyncTags:
@@ -51,6 +41,8 @@ class AsyncTags:
         Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` if the registry deletes manifests
         only: `displace` is the way then. A digest is an `InvalidTagError`: `manifests.delete` takes those.
         """
+        from lading._core.manifest_transfer import delete_manifest
+
         advice = f"this registry deletes no tags: `displace` (lading untag --displace) can do it for {check_tag(tag)}"
         # Tag deletion that is disabled is a 400 or a 405 (Deleting tags); some who want a digest say just that.
         with unsupported_by(400, RejectedError, DigestInvalidError, advice=advice):
@@ -64,21 +56,6 @@ class AsyncTags:
 
         Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` if the registry deletes nothing.
         """
-        exchange, name = self._exchange, self._name
-        manifest = await pull_manifest(exchange, name, check_tag(tag), accept=ACCEPT)
-        stand_in = await self._stand_in()
-        try:
-            await push_manifest(exchange, name, tag, stand_in)
-            with unsupported_by(400, RejectedError, advice=f"this registry deletes nothing: {tag} stays"):
-                await delete_manifest(exchange, name, stand_in.digest)
-        except LadingError as error:
-            error.add_note(f"{tag} stands for {manifest.digest}; if it does not, push that manifest under it again")
-            await push_manifest(exchange, name, tag, manifest)
-            raise
+        from lading._core.displacing import displace
 
-    async def _stand_in(self) -> Manifest[ImageManifest]:
-        """Make a manifest that nobody else has, so that no other tag goes with it."""
-        empty = Descriptor.of(_EMPTY, OCI_EMPTY)
-        await push_blob(self._exchange, self._name, empty, _EMPTY)
-        unique = {_UNIQUE: os.urandom(16).hex()}
-        return Manifest.of(ImageManifest(artifact_type=_STAND_IN, config=empty, layers=(empty,), annotations=unique))
+        await displace(self._exchange, self._name, check_tag(tag))

@@ -7,21 +7,31 @@ other arguments.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lading._version import __version__
 from lading.cli.commands import VERBS
 
 USAGE = 2
 
+_COLUMNS = 80
 _DESCRIPTION = "Push to, pull from and look into registries of the OCI Distribution API."
 _EPILOG = """\
 Results go to stdout, everything else to stderr. A registry on loopback is spoken to over plain HTTP.
 Exit codes: 0 done, 1 refused or failed, 2 usage, 3 not found, 4 not allowed, 5 verification failed, 6 no answer.
 `lading VERB --help` says more about a verb."""
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal. Left to itself, argparse asks `shutil`, which loads every compressor there is."""
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        super().__init__(prog, width=_columns() - 2, **settings)
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +52,7 @@ def split(arguments: Sequence[str]) -> tuple[str, list[str]]:
         usage="lading VERB [ARGUMENT…] [OPTION…]",
         description=f"{_DESCRIPTION}\n\nverbs:\n{_listed(VERBS)}",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="version", version=f"lading {__version__}")
     parser.add_argument("verb", nargs="?", help=argparse.SUPPRESS)
@@ -60,7 +70,7 @@ def split(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 def parse(verb: str, module: ModuleType, arguments: Sequence[str]) -> argparse.Namespace:
     """Read what follows a verb, as its module says. Exits when that is wrong, or when help was asked for."""
-    parser = Parser(f"lading {verb}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(f"lading {verb}", description=module.__doc__, formatter_class=_Help)
     module.add_arguments(parser)
     _add_output_options(parser)
     return parser.parse_intermixed_args(arguments)
@@ -71,7 +81,7 @@ def _split_group(group: str, verbs: dict[str, str], arguments: Sequence[str]) ->
         f"lading {group}",
         usage=f"lading {group} VERB [ARGUMENT…] [OPTION…]",
         description=f"verbs:\n{_listed(verbs)}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("verb", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -86,6 +96,16 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--json", action="store_true", help="print one JSON object a line")
     options.add_argument("-q", "--quiet", action="store_true", help="no progress and no warnings")
     options.add_argument("-v", "--verbose", action="store_true", help="tell what happens, a line each")
+
+
+def _columns() -> int:
+    """Return the width of the terminal, or what the environment says that it is."""
+    with suppress(KeyError, ValueError):
+        if (columns := int(os.environ["COLUMNS"])) > 0:
+            return columns
+    with suppress(OSError):  # stdout is no terminal
+        return os.get_terminal_size().columns or _COLUMNS
+    return _COLUMNS
 
 
 def _listed(verbs: dict[str, str]) -> str:
