@@ -35,9 +35,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
+
+if TYPE_CHECKING:
+    from lading.descriptor import Descriptor
 
 
 class LadingError(Exception):
@@ -288,4 +291,18 @@ class LayoutError(StorageError):
 
 
 class CopyError(LadingError):
-    """A copy failed; the message says on which side, at which descriptor."""
+    """A copy failed, on one `side` of it; its cause is what went wrong there.
+
+    `descriptor` is that of the content it failed at, or None when it was not about one: a tag that is not there, say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        side: Literal["source", "destination"] = "source",
+        descriptor: Descriptor | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.side = side
+        self.descriptor = descriptor

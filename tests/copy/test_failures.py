@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,7 @@ async def test_t_20_a_damaged_blob_reaches_no_destination(
         with pytest.raises(CopyError, match=f"copy blob {layer} from oci:.* is damaged") as caught:
             await client.copy(f"oci:{layout}:image", destination)
         assert isinstance(caught.value.__cause__, DigestMismatchError)
+        assert _failed(caught.value) == ("source", layer)
     assert not (tmp_path / "a.tar").exists()
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".archive")]
     assert not (tmp_path / "copy" / "blobs" / layer.replace(":", "/")).exists()
@@ -149,6 +151,7 @@ async def test_a_source_that_always_breaks_off_is_named(  # noqa: PLR0917  # pyt
         with pytest.raises(CopyError, match=f"cannot read blob {layer} from {APP}: the source broke off") as caught:
             await client.copy(f"{APP}:image", destination)
         assert isinstance(caught.value.__cause__, ConnectionFailedError)
+        assert _failed(caught.value) == ("source", layer)
 
 
 async def test_a_destination_that_fails_for_a_while_gets_the_blob_again(
@@ -254,7 +257,26 @@ async def test_r_64_a_destination_that_goes_on_refusing_is_not_repaired_for_ever
     with pytest.raises(CopyError, match="cannot write manifest") as caught:
         await client.copy(f"oci:{layout}:image", f"{APP}:image")
     assert isinstance(caught.value.__cause__, ManifestBlobUnknownError)
+    assert caught.value.side == "destination"
     assert len(refused) == 1
+
+
+async def test_where_a_copy_failed_is_pickled(client: AsyncClient, layout: Path, layer: str) -> None:
+    (layout / "blobs" / layer.replace(":", "/")).unlink()
+    with pytest.raises(CopyError) as caught:
+        await client.copy(f"oci:{layout}:image", f"{APP}:image")
+    again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  # our own bytes
+    assert (str(again), _failed(again)) == (str(caught.value), ("source", layer))
+
+
+async def test_a_tag_that_is_not_there_is_of_the_source_and_of_no_content(client: AsyncClient, layout: Path) -> None:
+    with pytest.raises(CopyError) as caught:
+        await client.copy(f"oci:{layout}:absent", f"{APP}:image")
+    assert _failed(caught.value) == ("source", None)
+
+
+def _failed(error: CopyError) -> tuple[str, str | None]:
+    return error.side, error.descriptor.digest if error.descriptor else None
 
 
 async def test_a_missing_foreign_layer_is_left_out_and_one_that_is_there_goes_along(

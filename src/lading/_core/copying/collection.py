@@ -39,7 +39,7 @@ class Collection:
 
         Raises `CopyError`.
         """
-        with failing(f"copy {root.descriptor.digest} from", self._source):
+        with failing(f"copy {root.descriptor.digest} from", self._source, "source", root.descriptor):
             new = await self.graph.add([root.descriptor])
             self._selection.check()
         if self._options.platforms and self._options.index == "rewritten":
@@ -53,7 +53,7 @@ class Collection:
             await self._add_digest_tags()
 
     async def _pull(self, descriptor: Descriptor) -> Manifest[Any]:
-        with failing(f"read manifest {descriptor.digest} from", self._source):
+        with failing(f"read manifest {descriptor.digest} from", self._source, "source", descriptor):
             return await self._source.pull_manifest(descriptor)
 
     async def _add_referrers(self, nodes: Iterable[Node]) -> None:
@@ -67,7 +67,7 @@ class Collection:
         """Ask for the referrers of a manifest, and believe those whose manifests say that they are."""
         digest = node.descriptor.digest
         found: list[Descriptor] = []
-        with failing(f"list the referrers of {digest} in", self._source):
+        with failing(f"list the referrers of {digest} in", self._source, "source", node.descriptor):
             async for descriptor in self._source.referrers(digest):
                 if len(found) >= MOST_MANIFESTS:
                     raise LimitExceededError(f"there are more than {MOST_MANIFESTS}")
@@ -89,10 +89,10 @@ class Collection:
         await self._add_all(root.descriptor for root in found)
 
     async def _tagged(self, tag: str) -> Root | None:
-        with failing(f"resolve {tag} in", self._source):
+        with failing(f"resolve {tag} in", self._source, "source"):
             descriptor = await resolve_if_there(self._source, tag)
         return None if descriptor is None else Root(descriptor, (tag,))
 
     async def _add_all(self, descriptors: Iterable[Descriptor]) -> list[Node]:
-        with failing("copy what refers to it from", self._source):
+        with failing("copy what refers to it from", self._source, "source"):
             return await self.graph.add(descriptors)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
+from lading.descriptor import Descriptor
 from lading.errors import CopyError, LadingError
+
+Side: TypeAlias = Literal["source", "destination"]
 
 
 class Place(Protocol):
@@ -19,7 +22,7 @@ class Place(Protocol):
 
 
 @contextmanager
-def failing(doing: str, place: Place) -> Generator[None]:
+def failing(doing: str, place: Place, side: Side, descriptor: Descriptor | None = None) -> Generator[None]:
     """Raise every error of the block as a `CopyError` that says what could not be done, and where.
 
     The error is its cause, and the advice that it carries goes along.
@@ -29,12 +32,14 @@ def failing(doing: str, place: Place) -> Generator[None]:
     except CopyError:
         raise
     except LadingError as error:
-        raise copy_error(doing, place, error) from error
+        raise copy_error(doing, place, error, side, descriptor) from error
 
 
-def copy_error(doing: str, place: Place, cause: LadingError) -> CopyError:
+def copy_error(
+    doing: str, place: Place, cause: LadingError, side: Side, descriptor: Descriptor | None = None
+) -> CopyError:
     """Make the error of a copy."""
-    error = CopyError(f"cannot {doing} {place.name}: {cause}")
+    error = CopyError(f"cannot {doing} {place.name}: {cause}", side=side, descriptor=descriptor)
     for note in getattr(cause, "__notes__", ()):
         error.add_note(note)
     return error

@@ -64,7 +64,7 @@ class Copying:
         Raises `CopyError`, whose cause is the error of one side, or a `DigestMismatchError` if the manifest is not the
         `expected` one.
         """
-        with failing(f"resolve {name or 'the manifest'} in", self._source):
+        with failing(f"resolve {name or 'the manifest'} in", self._source, "source"):
             root = await self._source.resolve(name)
             if self._image_only and is_index(root.media_type):
                 root = await self._one_image(root)
@@ -76,7 +76,7 @@ class Copying:
         if expected is not None and copied.digest != expected:
             message = f"the manifest is {copied.digest}, not {expected}: nothing was copied"
             mismatch = DigestMismatchError(message, expected=expected, actual=copied.digest)
-            raise copy_error("copy to", self._destination, mismatch) from mismatch
+            raise copy_error("copy to", self._destination, mismatch, "destination", copied) from mismatch
         plan = await self._plan(Plan.of(collection.graph, collection.roots))
         if not self._options.dry_run:
             transfer = Transfer(
@@ -112,7 +112,7 @@ class Copying:
 
     async def _decide_blob(self, plan: Plan, blob: Descriptor) -> None:
         plan.actions[blob.digest] = "skip"
-        with failing(f"look for blob {blob.digest} in", self._destination):
+        with failing(f"look for blob {blob.digest} in", self._destination, "destination", blob):
             if await self._destination.keeps_blob(blob):
                 self._settings.emit(Skipped("push", blob.digest, blob.size))
                 return
@@ -124,11 +124,11 @@ class Copying:
 
     async def _is_distributed(self, blob: Descriptor) -> bool:
         """Say whether the source has a blob of which registries seldom keep copies (image-spec, layer.md)."""
-        with failing(f"look for blob {blob.digest} in", self._source):
+        with failing(f"look for blob {blob.digest} in", self._source, "source", blob):
             return await self._source.blob_exists(blob)
 
     async def _has_manifest(self, manifest: Descriptor, tags: Sequence[str] | None) -> bool:
-        with failing(f"look for manifest {manifest.digest} in", self._destination):
+        with failing(f"look for manifest {manifest.digest} in", self._destination, "destination", manifest):
             for tag in tags or ():
                 if await self._destination.stands_for(tag) != manifest.digest:
                     return False

@@ -114,17 +114,19 @@ class Transfer:
         return progress
 
     def _blob_error(self, reading: _Reading, error: LadingError) -> LadingError:
+        blob = reading.blob
         if reading.failure is error:
-            return copy_error(f"read blob {reading.blob.digest} from", self._source, error)
+            return copy_error(f"read blob {blob.digest} from", self._source, error, "source", blob)
         if isinstance(error, VerificationError):
-            where = f"copy blob {reading.blob.digest} from {self._source.name} to"
-            return copy_error(where, self._destination, error)
-        return copy_error(f"write blob {reading.blob.digest} to", self._destination, error)
+            # The destination, which hashes, has found it; the source sent it.
+            where = f"copy blob {blob.digest} from {self._source.name} to"
+            return copy_error(where, self._destination, error, "source", blob)
+        return copy_error(f"write blob {blob.digest} to", self._destination, error, "destination", blob)
 
     async def _push_manifest(self, plan: Plan, node: Node) -> None:
         digest = node.descriptor.digest
         tags = plan.tags.get(digest)
-        with failing(f"write manifest {digest} to", self._destination):
+        with failing(f"write manifest {digest} to", self._destination, "destination", node.descriptor):
             try:
                 await self._destination.push_manifest(node.manifest, tags or (), listed=tags is not None)
             except (ManifestBlobUnknownError, ManifestInvalidError, NotFoundError) as error:
