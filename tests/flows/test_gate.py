@@ -7,7 +7,8 @@ import ipaddress
 import pytest
 
 from lading import ForbiddenRedirectError, Gate, Origin, ProtocolError
-from lading._core.gate import Purpose, admit, is_trusted_realm, same_domain
+from lading._core.gate import Purpose, admit, is_trusted_realm
+from lading._core.neighbours import same_domain
 from lading._wire.addresses import is_private, is_public_address
 
 REGISTRY = Origin("https", "registry.example.com", 443)
@@ -122,7 +123,11 @@ def test_public_hosts_are_not_private(host: str) -> None:
         ("acme.co.uk", "evil.co.uk", False),
         ("acme.azurecr.io", "evil.azurecr.io", False),
         ("1.dkr.ecr.eu-west-1.amazonaws.com", "evil.amazonaws.com", False),
+        ("acme.s3.us-east-1.amazonaws.com", "evil.s3.us-east-1.amazonaws.com", False),
+        ("acme-uc.a.run.app", "evil-uc.a.run.app", False),
+        ("acme-uc.a.run.app", "acme-uc.a.run.app", True),
         ("acme.github.io", "evil.github.io", False),
+        ("registry.acme.github.io", "auth.acme.github.io", True),
         ("ghcr.io", "evil.example", False),
         ("docker.io.evil.example", "auth.docker.io", False),
         ("auth.docker.io", "docker.io.evil.example", False),

@@ -14,33 +14,12 @@ import enum
 
 import msgspec
 
+from lading._core.neighbours import same_domain
 from lading._wire import urls
 from lading._wire.addresses import address_of, is_private
 from lading._wire.display import quoted
 from lading._wire.messages import Origin
 from lading.errors import ForbiddenRedirectError
-
-# Suffixes under which strangers are neighbours. The general rule needs no list: two labels, three under a country's
-# second level such as co.uk; these are the clouds that hand out names to anybody.
-_SHARED_SUFFIXES = frozenset(
-    {
-        "amazonaws.com",
-        "appspot.com",
-        "azurecr.io",
-        "azurewebsites.net",
-        "cloudfront.net",
-        "fly.dev",
-        "github.io",
-        "gitlab.io",
-        "herokuapp.com",
-        "netlify.app",
-        "pages.dev",
-        "pkg.dev",
-        "run.app",
-        "vercel.app",
-        "workers.dev",
-    }
-)
 
 
 class Purpose(enum.Enum):
@@ -110,19 +89,6 @@ def is_trusted_realm(gate: Gate, registry: Origin, realm: Origin) -> bool:
     if realm == registry or {realm.host, realm.authority} & gate.trusted_realms:
         return True
     return _is_named(registry.host) and _is_named(realm.host) and same_domain(registry.host, realm.host)
-
-
-def same_domain(one: str, other: str) -> bool:
-    """Say whether two host names belong to one owner, as far as names can tell."""
-    a, b = one.split(".")[::-1], other.split(".")[::-1]
-    shared = 0
-    while shared < min(len(a), len(b)) and a[shared] == b[shared]:
-        shared += 1
-    if shared < 2 or not all((*a, *b)):
-        return False
-    suffix = ".".join(a[:shared][::-1])
-    country_level = len(a[0]) == 2 and len(a[1]) <= 3
-    return suffix not in _SHARED_SUFFIXES and shared >= (3 if country_level and min(len(a), len(b)) > 2 else 2)
 
 
 def _is_named(host: str) -> bool:
