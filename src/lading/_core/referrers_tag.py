@@ -21,7 +21,8 @@ from lading._core.exchange import Exchange
 from lading._core.manifest_transfer import push_manifest, read_manifest, request_manifest, resolve_manifest
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.documents import ImageIndex, Manifest
+from lading.documents.successors import Referrer, as_referrer
 from lading.errors import (
     DocumentError,
     ManifestBlobUnknownError,
@@ -64,25 +65,12 @@ def referrers_tag(digest: Digest) -> str:
     return _NOT_OF_TAGS.sub("-", text)
 
 
-def referrer(manifest: Manifest[Any]) -> tuple[Digest, Descriptor] | None:
+def referrer(manifest: Manifest[Any]) -> Referrer | None:
     """Return the subject of a manifest, and the entry for it in the list of referrers; None if it has no subject."""
     try:
-        document = manifest.document
+        return as_referrer(manifest)
     except DocumentError:
         return None  # the registry says what is wrong with it
-    if not isinstance(document, ImageManifest | ImageIndex) or document.subject is None:
-        return None
-    artifact_type = document.artifact_type
-    if not artifact_type and isinstance(document, ImageManifest):
-        artifact_type = document.config.media_type
-    entry = Descriptor(
-        manifest.media_type,
-        manifest.digest,
-        len(manifest.raw),
-        annotations=document.annotations,
-        artifact_type=artifact_type or None,
-    )
-    return document.subject.digest, entry
 
 
 async def kept_referrers(exchange: Exchange, name: str, subject: Digest) -> Entries:

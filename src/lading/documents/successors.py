@@ -11,6 +11,7 @@ import msgspec
 
 from lading import strict_json
 from lading.descriptor import Descriptor
+from lading.digest import Digest
 from lading.documents.images import ImageIndex, ImageManifest
 from lading.documents.manifest import Manifest
 from lading.errors import DocumentError, UnexpectedMediaTypeError
@@ -33,6 +34,13 @@ class Successors(NamedTuple):
 
     manifests: tuple[Descriptor, ...] = ()
     blobs: tuple[Descriptor, ...] = ()
+
+
+class Referrer(NamedTuple):
+    """A manifest that has a subject: the subject's digest, and the entry in the list of its referrers."""
+
+    subject: Digest
+    entry: Descriptor
 
 
 class _ArtifactManifest(msgspec.Struct, frozen=True):
@@ -72,3 +80,24 @@ def subject_of(manifest: Manifest[Any]) -> Descriptor | None:
 
 def _is_blob(entry: Descriptor) -> bool:
     return is_layer(entry.media_type) or entry.media_type in _CONFIGS or entry.media_type.startswith(_BUILDKIT)
+
+
+def as_referrer(manifest: Manifest[Any]) -> Referrer | None:
+    """Return how the list of its subject's referrers shows a manifest; None if it has no subject.
+
+    As distribution-spec, Listing Referrers, has it. Raises `DocumentError`.
+    """
+    document = manifest.document
+    if not isinstance(document, ImageManifest | ImageIndex) or document.subject is None:
+        return None
+    artifact_type = document.artifact_type
+    if not artifact_type and isinstance(document, ImageManifest):
+        artifact_type = document.config.media_type
+    entry = Descriptor(
+        manifest.media_type,
+        manifest.digest,
+        len(manifest.raw),
+        annotations=document.annotations,
+        artifact_type=artifact_type or None,
+    )
+    return Referrer(document.subject.digest, entry)

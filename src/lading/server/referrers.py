@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.documents import Manifest
+from lading.documents.successors import Referrer, as_referrer
 from lading.errors import DocumentError, InvalidDigestError, VerificationError
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
@@ -21,18 +22,11 @@ _REPOSITORIES = 256
 _MAX_MANIFEST = 4 * 1024 * 1024
 
 
-class _Reference(NamedTuple):
-    """One manifest, as its subject's list shows it."""
-
-    subject: Digest
-    descriptor: Descriptor
-
-
 class _Known(NamedTuple):
     """The lists of one repository, and the index from which they were made."""
 
     source: LayoutIndex
-    references: Mapping[Digest, _Reference | None]
+    references: Mapping[Digest, Referrer | None]
     lists: Mapping[Digest, tuple[Descriptor, ...]]
 
 
@@ -56,43 +50,26 @@ class Referrers:
         return known.lists.get(subject, ())
 
 
-def _read(layout: Layout, index: LayoutIndex, known: Mapping[Digest, _Reference | None]) -> _Known:
-    references: dict[Digest, _Reference | None] = {}
+def _read(layout: Layout, index: LayoutIndex, known: Mapping[Digest, Referrer | None]) -> _Known:
+    references: dict[Digest, Referrer | None] = {}
     lists: dict[Digest, list[Descriptor]] = {}
     for descriptor in layout.manifests():
         digest = descriptor.digest
         reference = known[digest] if digest in known else _reference(layout, descriptor)
         references[digest] = reference
         if reference is not None:
-            lists.setdefault(reference.subject, []).append(reference.descriptor)
+            lists.setdefault(reference.subject, []).append(reference.entry)
     return _Known(index, references, {subject: tuple(found) for subject, found in lists.items()})
 
 
-def _reference(layout: Layout, descriptor: Descriptor) -> _Reference | None:
+def _reference(layout: Layout, descriptor: Descriptor) -> Referrer | None:
     if descriptor.size > _MAX_MANIFEST:
         return None
     try:
         raw = layout.read_blob(descriptor)
         if raw is None:
             return None
-        document = Manifest[Any].parse(raw, descriptor.media_type).document
+        return as_referrer(Manifest[Any].parse(raw, descriptor.media_type, digest=descriptor.digest))
     except (DocumentError, InvalidDigestError, VerificationError):
         # Something that another tool has put there, or that is damaged: asking for it directly will say so.
         return None
-    if not isinstance(document, ImageManifest | ImageIndex) or document.subject is None:
-        return None
-    return _Reference(document.subject.digest, _listed(document, descriptor))
-
-
-def _listed(document: ImageManifest | ImageIndex, descriptor: Descriptor) -> Descriptor:
-    """Return what the list of referrers says: the descriptor with artifact type and annotations of the manifest."""
-    artifact_type = document.artifact_type
-    if not artifact_type and isinstance(document, ImageManifest):
-        artifact_type = document.config.media_type
-    return Descriptor(
-        descriptor.media_type,
-        descriptor.digest,
-        descriptor.size,
-        annotations=document.annotations,
-        artifact_type=artifact_type or None,
-    )
