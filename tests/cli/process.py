@@ -55,3 +55,16 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def command(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "lading", *arguments]
+
+
+def rest_of(terminal: int) -> bytes:
+    """Return what is still written to a pseudo-terminal, and close this side of it."""
+    seen = bytearray()
+    try:
+        while piece := os.read(terminal, 65536):
+            seen += piece
+    except OSError:  # Linux says EIO when the other side is closed
+        pass
+    finally:
+        os.close(terminal)
+    return bytes(seen)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lading.testing import Access, Rights, Setup, User, serving
-from tests.cli.process import SECONDS, Run, command, environment
+from tests.cli.process import SECONDS, Run, command, environment, rest_of
 
 PASSWORD = "planted sesame"
 USERS = Access(users=(User("alice", PASSWORD),), anonymous=Rights(pull=("public/*",)))
@@ -174,13 +174,7 @@ def at_a_terminal(directory: Path, typed: bytes, *arguments: str) -> tuple[int, 
             while prompt not in seen:
                 seen += os.read(ours, 65536)
             os.write(ours, line)
-        try:
-            while piece := os.read(ours, 65536):
-                seen += piece
-        except OSError:  # Linux says EIO when the other side is closed
-            pass
-        finally:
-            os.close(ours)
+        seen += rest_of(ours)
         return process.wait(SECONDS), bytes(seen)
 
 

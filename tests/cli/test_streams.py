@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lading.cli.output import Output
-from tests.cli.process import SECONDS, Run, command, environment
+from tests.cli.process import SECONDS, Run, command, environment, rest_of
 from tests.support.images import Image, sha256
 from tests.support.scripted import ScriptedServer, answers
 
@@ -30,14 +30,7 @@ def _run_on_terminal(directory: Path, *arguments: str, **extra: str) -> tuple[in
         stderr=theirs,
     ) as process:
         os.close(theirs)
-        seen = bytearray()
-        try:
-            while piece := os.read(ours, 65536):
-                seen += piece
-        except OSError:  # Linux says EIO when the other side is closed
-            pass
-        finally:
-            os.close(ours)
+        seen = rest_of(ours)
         assert process.stdout is not None
         return process.wait(SECONDS), seen.decode(), process.stdout.read()
 

@@ -183,17 +183,22 @@ class Hanging:
     def close(self) -> None: ...
 
 
+async def begun_and_cancelled(wire: Hanging) -> None:
+    """Begin an exchange in a task of its own, cancel that, and wait for it."""
+    async with AsyncClient(transport=wire) as client:
+        task = asyncio.create_task(client.registry(REGISTRY).ping())
+        await asyncio.to_thread(wire.began.wait, PATIENCE)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 def test_cancelling_an_asyncio_task_ends_its_exchange_before_the_task() -> None:
     wire = Hanging()
 
     async def main() -> None:
-        async with AsyncClient(transport=wire) as client:
-            task = asyncio.create_task(client.registry(REGISTRY).ping())
-            await asyncio.to_thread(wire.began.wait, PATIENCE)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert wire.ended.is_set()
+        await begun_and_cancelled(wire)
+        assert wire.ended.is_set()
 
     asyncio.run(main())
 
@@ -234,15 +239,7 @@ def test_a_response_that_arrives_as_its_task_is_cancelled_is_closed() -> None:
 
     body, wire = streams.BytesIO(b"x"), Late()
 
-    async def main() -> None:
-        async with AsyncClient(transport=wire) as client:
-            task = asyncio.create_task(client.registry(REGISTRY).ping())
-            await asyncio.to_thread(wire.began.wait, PATIENCE)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-
-    asyncio.run(main())
+    asyncio.run(begun_and_cancelled(wire))
     assert body.closed
 
 
