@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lading import Client, Retries
-from lading._io.base import Handler, step
+from lading._io.base import IO, Handler, step
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Headers, Origin, Request
 from lading.auth.credentials import Credential
@@ -47,17 +47,18 @@ class Profile:
 
 @dataclass
 class World:
-    """A profile at work."""
+    """A profile at work. `handler` answers for all of its hosts."""
 
     profile: Profile
     root: Path
+    io: IO = field(default_factory=BlockingIO)
     registry: TestRegistry = field(init=False)
     auth: Watch = field(init=False)
     store: Watch = field(init=False)
-    transport: DirectTransport = field(init=False)
+    handler: Handler = field(init=False)
 
     def __post_init__(self) -> None:
-        io = BlockingIO()
+        io = self.io
         self.registry = TestRegistry(self.root, io, Origin("https", HOST, 443), self.profile.setup)
         for fault, requests in self.profile.quirks:
             self.registry.order(fault, requests)
@@ -66,7 +67,7 @@ class World:
         signed.order(RefuseField("Authorization", _ONE_WAY_ONLY))
         self.store = Watch(signed)
         sites: dict[str, Handler] = {f"https://{HOST}": self.registry, AUTH: self.auth, STORE: self.store}
-        self.transport = DirectTransport(Sites(sites))
+        self.handler = Sites(sites)
 
     def client(self, **options: Any) -> Client:
         settings: dict[str, Any] = {
@@ -74,7 +75,7 @@ class World:
             "retries": Retries(first_wait=0.0),
             **options,
         }
-        return Client(transport=self.transport, **settings)
+        return Client(transport=DirectTransport(self.handler), **settings)
 
 
 def stock(root: Path, name: str, image: Image, tags: list[str]) -> None:

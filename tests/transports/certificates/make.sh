@@ -41,6 +41,7 @@ issue authority 'lading test authority' \
 cp "$work/authority.crt" authority.pem
 sign server localhost 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1' 2120
 sign other_name registry.example 'subjectAltName=DNS:registry.example' 2120
+sign sites registry.example.com 'subjectAltName=DNS:registry.example.com,DNS:auth.example.com,DNS:store.example.net' 2120
 sign expired localhost 'subjectAltName=DNS:localhost,IP:127.0.0.1' 2021
 sign client client 'extendedKeyUsage=clientAuth' 2120
 # As so many small registries have it: its own authority, without key identifiers.
