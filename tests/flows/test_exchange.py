@@ -9,13 +9,11 @@ from collections.abc import Callable
 import pytest
 
 from lading import (
-    AsyncClient,
     Budgets,
     DeniedError,
     Event,
     Headers,
     ImageIndex,
-    InvalidReferenceError,
     Manifest,
     ManifestInvalidError,
     NotFoundError,
@@ -143,11 +141,6 @@ async def test_a_scheme_does_not_stick_to_its_registry(make_client: MakeClient) 
     await client.registry("http://registry.lan:5000").ping()
     await client.registry("registry.lan:5000").ping()
     assert [request.origin.scheme for request in wire.requests] == ["http", "https"]
-
-
-async def test_places_on_disk_are_refused_where_a_registry_is_meant(client: AsyncClient) -> None:
-    with pytest.raises(InvalidReferenceError, match="place on disk"):
-        await client.pull("oci:directory:v1", "out")
 
 
 def encoded(content: bytes, coding: str = "gzip") -> Canned:
