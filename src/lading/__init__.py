@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from lading._core.copying.plan import Copied as Copied, Step as Step
     from lading._core.evidence import Evidence as Evidence
     from lading._core.gate import Gate as Gate
+    from lading._core.images.difference import (
+        HistoryChange as HistoryChange,
+        ImageDiff as ImageDiff,
+        LayerChange as LayerChange,
+        ValueChange as ValueChange,
+    )
+    from lading._core.images.image import Layer as Layer
+    from lading._core.images.inspection import BuildStep as BuildStep, Entry as Entry, Inspection as Inspection
     from lading._core.manifests import AsyncManifests as AsyncManifests
     from lading._core.predecessors import ReferrerTree as ReferrerTree
     from lading._core.recording import RecordedExchange as RecordedExchange
@@ -157,6 +165,9 @@ _HOMES = {
     "lading._core.copying.plan": ("Copied", "Step"),
     "lading._core.evidence": ("Evidence",),
     "lading._core.gate": ("Gate",),
+    "lading._core.images.difference": ("HistoryChange", "ImageDiff", "LayerChange", "ValueChange"),
+    "lading._core.images.image": ("Layer",),
+    "lading._core.images.inspection": ("BuildStep", "Entry", "Inspection"),
     "lading._core.manifests": ("AsyncManifests",),
     "lading._core.predecessors": ("ReferrerTree",),
     "lading._core.recording": ("RecordedExchange",),

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from lading._core.copying.plan import Copied, IndexForm
     from lading._core.evidence import Evidence
     from lading._core.gate import Gate
+    from lading._core.images.difference import ImageDiff
+    from lading._core.images.inspection import Inspection
     from lading._core.manifests import AsyncManifests
     from lading._core.predecessors import ReferrerTree
     from lading._core.recording import RecordedExchange
@@ -270,6 +272,41 @@ class Client:
         manifest, and `TransportError` and `RegistryError` if the registry does not answer or refuses.
         """
         return step(self._face.verify(reference))
+
+    def inspect(
+        self,
+        reference: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+        referrers: bool = True,
+        details: int = 32,
+    ) -> Inspection:
+        """Say what a manifest is and what it names, in any place. No layer is read.
+
+        Of an index, `platform` goes on to the manifest for it. Else its manifests are pulled as well, for their sizes
+        and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists what
+        refers to the manifest, 1,000 at most.
+
+        What else cannot be read is in the result, and raises nothing. Raises `NotFoundError` if there is no such
+        manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
+        """
+        return step(self._face.inspect(reference, platform=platform, referrers=referrers, details=details))
+
+    def diff(
+        self,
+        old: str | Reference | LocalReference,
+        new: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+    ) -> ImageDiff:
+        """Compare two container images, in any two places. No layer is read.
+
+        Of an index, the image for `platform` is compared; without one its only image, or that for this machine.
+
+        Raises `NotFoundError`, `VerificationError`, and `DocumentError` for what is no container image or an index
+        without one that fits.
+        """
+        return step(self._face.diff(old, new, platform=platform))
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.

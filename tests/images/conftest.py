@@ -1,5 +1,14 @@
 """Tests of images run as flow tests do: under asyncio, under trio, and stepped with no loop at all."""
 
-from tests.flows.conftest import io, pytest_generate_tests, pytest_pyfunc_call
+from tests.flows.conftest import (
+    client,
+    events,
+    io,
+    make_client,
+    pytest_generate_tests,
+    pytest_pyfunc_call,
+    root,
+    wire,
+)
 
-__all__ = ["io", "pytest_generate_tests", "pytest_pyfunc_call"]
+__all__ = ["client", "events", "io", "make_client", "pytest_generate_tests", "pytest_pyfunc_call", "root", "wire"]

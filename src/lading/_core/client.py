@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from lading._core.copying.plan import Copied, CopyOptions, IndexForm
     from lading._core.copying.references import Copies
     from lading._core.evidence import Evidence
+    from lading._core.images.difference import ImageDiff
+    from lading._core.images.inspection import Inspection
     from lading._core.predecessors import ReferrerTree
     from lading._core.targets_by_reference import Places
     from lading._core.verifying import Verified
@@ -277,6 +279,55 @@ class AsyncClient:
             verification = Verification(self._io, self._settings, place, concurrency=self._concurrency)
             return await verification.verify(selector_of(whole))
 
+    async def inspect(
+        self,
+        reference: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+        referrers: bool = True,
+        details: int = 32,
+    ) -> Inspection:
+        """Say what a manifest is and what it names, in any place. No layer is read.
+
+        Of an index, `platform` goes on to the manifest for it. Else its manifests are pulled as well, for their sizes
+        and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists what
+        refers to the manifest, 1,000 at most.
+
+        What else cannot be read is in the result, and raises nothing. Raises `NotFoundError` if there is no such
+        manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
+        """
+        from lading._core.copying.references import selector_of
+        from lading._core.images.inspecting import Inspecting
+
+        whole = _whole(reference)
+        async with self._places().readable(whole) as place:
+            inspecting = Inspecting(self._io, place, details=details, concurrency=self._concurrency)
+            return await inspecting.inspect(selector_of(whole), platform=_platform(platform), referrers=referrers)
+
+    async def diff(
+        self,
+        old: str | Reference | LocalReference,
+        new: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+    ) -> ImageDiff:
+        """Compare two container images, in any two places. No layer is read.
+
+        Of an index, the image for `platform` is compared; without one its only image, or that for this machine.
+
+        Raises `NotFoundError`, `VerificationError`, and `DocumentError` for what is no container image or an index
+        without one that fits.
+        """
+        from lading._core.copying.references import selector_of
+        from lading._core.images.difference import difference
+        from lading._core.images.image import load_image
+
+        async with self._places().readable(_whole(old)) as one, self._places().readable(_whole(new)) as other:
+            return difference(
+                await load_image(self._io, one, selector_of(_whole(old)), platform=_platform(platform)),
+                await load_image(self._io, other, selector_of(_whole(new)), platform=_platform(platform)),
+            )
+
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
 
@@ -342,6 +393,12 @@ def _source(
 
 def _whole(reference: str | Reference | LocalReference) -> Reference | LocalReference:
     return parse(reference) if isinstance(reference, str) else reference
+
+
+def _platform(platform: Platform | str | None) -> Platform | None:
+    from lading.platform import Platform
+
+    return Platform.parse(platform) if isinstance(platform, str) else platform
 
 
 def _place(reference: str | Reference | LocalReference) -> Reference | LocalReference:
