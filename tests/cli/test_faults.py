@@ -93,7 +93,7 @@ def test_an_error_of_ours_is_a_line_too(capsys: pytest.CaptureFixture[str], monk
         (["resolve", "localhost:1/Upper"], "at character 13: a repository name is in lower case"),
         (["resolve", "localhost:1/app:-"], "a tag starts with"),
         (["manifest", "pull", "localhost:1/app@sha256:abc"], "invalid reference"),
-        (["inspect", "oci:directory:tag"], "is a place on disk"),
+        (["resolve", "oci:directory:tag"], "is a place on disk"),
         (["tags", "localhost:1/app:tag"], "a repository is meant"),
         (["ping", "localhost:1/app"], "invalid registry"),
         (["blob", "pull", "localhost:1/app:tag"], "names no blob"),
@@ -121,7 +121,7 @@ def test_what_makes_no_sense_is_exit_code_2(
     ("arguments", "code", "message"),
     [
         (["resolve", "{}:missing"], 3, "404"),
-        (["inspect", "{}:missing"], 3, "MANIFEST_UNKNOWN"),
+        (["inspect", "{}:missing"], 3, "404"),
         (["pull", "{}:missing"], 3, "MANIFEST_UNKNOWN"),
         (["tags", "{}/missing"], 3, "NAME_UNKNOWN"),
         (["blob", "pull", f"{{}}@{DIGEST}"], 3, "BLOB_UNKNOWN"),

@@ -12,6 +12,7 @@ VERBS = {
     "tags": "list the tags of a repository",
     "resolve": "print the digest that a tag stands for",
     "inspect": "describe a manifest and what it names",
+    "diff": "compare two images",
     "referrers": "list what refers to a manifest, such as its signatures",
     "evidence": "find SBOMs, provenance and signatures, wherever they are kept",
     "push": "push files and directories as an artifact",

@@ -1,0 +1,35 @@
+"""Compare two container images, in any two places: their configs, layers, history and annotations.
+
+In front of each line stands what happened to it: + added, - removed, ~ changed, = the same layer, % the same layer in
+another compression. The exit code is 0 whether or not there is a difference, unless --exit-code asks for another.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.options import add_connection_options, platform
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("old", metavar="OLD", help="such as ghcr.io/acme/app:v1, oci:DIR:v1 or docker-archive:FILE")
+    parser.add_argument("new", metavar="NEW", help="the same")
+    parser.add_argument(
+        "--platform", metavar="OS/ARCH", type=platform, help="of indexes, compare the images for this platform"
+    )
+    parser.add_argument("--exit-code", action="store_true", help="exit with 1 if the images differ")
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Run the verb."""
+    from lading.cli.client import connected, registries_of
+    from lading.cli.comparison import comparison, lines
+
+    with connected(options, output, *registries_of(options.old, options.new)) as client:
+        diff = client.diff(options.old, options.new, platform=options.platform)
+    record = comparison(options.old, options.new, diff)
+    output.result(record, *([] if output.json else lines(record)))
+    return int(diff.differs and options.exit_code)
