@@ -38,7 +38,11 @@ if TYPE_CHECKING:
         ValueChange as ValueChange,
     )
     from lading._core.images.image import Layer as Layer
-    from lading._core.images.inspection import BuildStep as BuildStep, Entry as Entry, Inspection as Inspection
+    from lading._core.images.inspection import (
+        BuildStep as BuildStep,
+        IndexEntry as IndexEntry,
+        Inspection as Inspection,
+    )
     from lading._core.manifests import AsyncManifests as AsyncManifests
     from lading._core.predecessors import ReferrerTree as ReferrerTree
     from lading._core.recording import RecordedExchange as RecordedExchange
@@ -167,7 +171,7 @@ _HOMES = {
     "lading._core.gate": ("Gate",),
     "lading._core.images.difference": ("HistoryChange", "ImageDiff", "LayerChange", "ValueChange"),
     "lading._core.images.image": ("Layer",),
-    "lading._core.images.inspection": ("BuildStep", "Entry", "Inspection"),
+    "lading._core.images.inspection": ("BuildStep", "IndexEntry", "Inspection"),
     "lading._core.manifests": ("AsyncManifests",),
     "lading._core.predecessors": ("ReferrerTree",),
     "lading._core.recording": ("RecordedExchange",),

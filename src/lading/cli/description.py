@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from lading import strict_json
-from lading._core.images.inspection import BuildStep, Entry, Inspection
+from lading._core.images.inspection import BuildStep, IndexEntry, Inspection
 from lading._core.verifying import Problem
 from lading.documents import ImageIndex, ImageManifest
 from lading.reference import LocalReference, Reference
@@ -53,7 +53,7 @@ def _named(inspection: Inspection) -> dict[str, Any]:
     return named
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: IndexEntry) -> dict[str, Any]:
     record = _plain(entry.descriptor)
     if entry.missing:
         record["missing"] = True

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from lading._core.images.image import pull_config
-from lading._core.images.inspection import Entry, Inspection, Kind, build_steps
+from lading._core.images.inspection import IndexEntry, Inspection, Kind, build_steps
 from lading._core.referrers_tag import referrer
 from lading._core.verifying import Problem
 from lading._io.base import IO
@@ -95,7 +95,7 @@ class Inspecting:
             return inspection
         return replace(inspection, config=config, steps=steps)
 
-    async def _entries(self, index: ImageIndex, depth: int) -> tuple[Entry, ...]:
+    async def _entries(self, index: ImageIndex, depth: int) -> tuple[IndexEntry, ...]:
         pulled = await self._io.map(self._pull, self._chosen(index), limit=self._concurrency)
         # What is shared between entries is written here, after the threads of the map.
         found: dict[Digest, Inspection] = {}
@@ -108,7 +108,7 @@ class Inspecting:
             else:
                 self._problems.append(each)
         entries = [
-            Entry(
+            IndexEntry(
                 descriptor,
                 found.get(descriptor.digest),
                 missing=descriptor.digest in missing,
@@ -190,7 +190,7 @@ def _attested(entry: Descriptor) -> Digest | None:
         return None
 
 
-def _with_shared_layers(entries: list[Entry]) -> Iterator[Entry]:
+def _with_shared_layers(entries: list[IndexEntry]) -> Iterator[IndexEntry]:
     layers = dict(_layers_of_images(entries))
     owners: defaultdict[Digest, list[Digest]] = defaultdict(list)
     for digest, sizes in layers.items():
@@ -203,7 +203,7 @@ def _with_shared_layers(entries: list[Entry]) -> Iterator[Entry]:
         yield replace(entry, shared_size=sum(shared.values()), shared_with=tuple(islice(others, _MOST_SHARING)))
 
 
-def _layers_of_images(entries: Iterable[Entry]) -> Iterator[tuple[Digest, Mapping[Digest, int]]]:
+def _layers_of_images(entries: Iterable[IndexEntry]) -> Iterator[tuple[Digest, Mapping[Digest, int]]]:
     for entry in entries:
         document = entry.inspection.manifest.document if entry.inspection else None
         if isinstance(document, ImageManifest) and entry.attests is None:

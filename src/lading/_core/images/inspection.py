@@ -28,7 +28,7 @@ class BuildStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class IndexEntry:
     """An entry of an index.
 
     `inspection` is what the entry stands for. It is None if that was not looked into, or is `missing`: an index need
@@ -59,7 +59,7 @@ class Inspection:
     kind: Kind
     config: Manifest[Any] | None = None
     steps: tuple[BuildStep, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[IndexEntry, ...] = ()
     referrers: tuple[Descriptor, ...] | None = None
     problems: tuple[Problem, ...] = ()
 
