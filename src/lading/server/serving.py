@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from lading._io.base import IO, Handler
 from lading._io.loops import AsyncIO
 from lading._wire.messages import Origin
 from lading.server.asgi import BREAK, Application
+from lading.server.cross_origin import CrossOrigin
 from lading.server.handler import EmbeddedRegistry
 from lading.server.policy import Policy
 
@@ -46,25 +47,33 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 5000,
     policy: Policy | None = None,
+    pages: Iterable[str] = (),
     ready: Callable[[Origin], object] = lambda _: None,
 ) -> None:
     """Serve the repositories under a directory until SIGINT or SIGTERM.
 
-    With port 0 the system chooses one. `ready` is called with the place of the registry once it takes connections.
-    Requests under way get two seconds to end; then the signal takes its usual course. Raises `OSError` if the
-    address cannot be used.
+    With port 0 the system chooses one. `pages` are the origins of web pages that may use the registry. `ready` is
+    called with the place of the registry once it takes connections. Requests under way get two seconds to end; then the
+    signal takes its usual course. Raises `OSError` if the address cannot be used.
     """
     with _listening(host, port) as listener:
         origin = _origin("http", host, listener)
-        with _server(lambda io, _: EmbeddedRegistry(root, io, policy), origin) as server:
+        with _server(_registry(root, policy, pages), origin) as server:
             ready(origin)
             server.run(sockets=[listener])
 
 
 @contextmanager
-def running(root: Path, *, host: str = "127.0.0.1", port: int = 0, policy: Policy | None = None) -> Generator[Origin]:
+def running(
+    root: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    policy: Policy | None = None,
+    pages: Iterable[str] = (),
+) -> Generator[Origin]:
     """Serve the repositories under a directory from a background thread, for the time of a `with` block."""
-    with hosting(lambda io, _: EmbeddedRegistry(root, io, policy), host=host, port=port) as origin:
+    with hosting(_registry(root, policy, pages), host=host, port=port) as origin:
         yield origin
 
 
@@ -83,6 +92,10 @@ def hosting(
             finally:
                 server.should_exit = True
                 thread.join()
+
+
+def _registry(root: Path, policy: Policy | None, pages: Iterable[str]) -> Build:
+    return lambda io, _: CrossOrigin(EmbeddedRegistry(root, io, policy), pages)
 
 
 class _Protocol(HttpToolsProtocol):

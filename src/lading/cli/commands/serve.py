@@ -30,6 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", default=_HOST, help=f"the address to listen at (default: {_HOST})")
     parser.add_argument("--port", type=port, default=_PORT, help=f"default: {_PORT}; 0 takes a free one")
+    parser.add_argument(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        dest="pages",
+        help="let web pages of this origin use the registry, such as https://example.org; '*' for all; may be repeated",
+    )
 
 
 def run(options: argparse.Namespace, output: Output) -> int:
@@ -57,7 +65,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
         try:
             with storage_errors(f"cannot serve at {options.host}:{options.port}"):
-                serve(Path(directory), host=options.host, port=options.port, ready=ready)
+                serve(Path(directory), host=options.host, port=options.port, pages=options.pages, ready=ready)
         except KeyboardInterrupt:
             return 128 + signal.SIGINT
     return 0
