@@ -67,7 +67,8 @@ class Client:
     `headers` are sent to every registry, but never to another host that a registry names. `timeout` is how many seconds
     may pass without a byte. `concurrency` is how many blobs move at once. `on_event` is told what happens
     (`lading.events`). `budgets`, `gate` and `retries` bound what a server can make the client take, do and repeat.
-    `transport` replaces sockets, in tests for instance; it is closed with the client.
+    `transport` replaces sockets, in tests for instance; it is closed with the client. On Pyodide `fetch` replaces them,
+    which has certificates of its own.
 
     One client serves any number of threads (blocking face) or tasks of one event loop (async face).
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -57,7 +58,8 @@ class AsyncClient:
     `headers` are sent to every registry, but never to another host that a registry names. `timeout` is how many seconds
     may pass without a byte. `concurrency` is how many blobs move at once. `on_event` is told what happens
     (`lading.events`). `budgets`, `gate` and `retries` bound what a server can make the client take, do and repeat.
-    `transport` replaces sockets, in tests for instance; it is closed with the client.
+    `transport` replaces sockets, in tests for instance; it is closed with the client. On Pyodide `fetch` replaces them,
+    which has certificates of its own.
 
     One client serves any number of threads (blocking face) or tasks of one event loop (async face).
     """
@@ -374,6 +376,10 @@ class AsyncClient:
 
 
 def _async_io() -> IO:
+    if sys.platform == "emscripten":
+        from lading._io.browser import BrowserIO
+
+        return BrowserIO()
     from lading._io.loops import AsyncIO
 
     return AsyncIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import sys
 from collections.abc import Iterable, Mapping, Set as AbstractSet
 
 from lading._io.base import Transport
@@ -23,7 +24,14 @@ def sockets(
     client_certificates: Mapping[str, str | tuple[str, str]],
     timeout: float,
 ) -> Transport:
-    """Make the transport over sockets, with the trust that `AsyncClient` describes. Proxies are the environment's."""
+    """Make the transport over sockets, with the trust that `AsyncClient` describes. Proxies are the environment's.
+
+    On Pyodide, where there are no sockets, trust and proxies are the browser's.
+    """
+    if sys.platform == "emscripten":
+        from lading.transports.fetch import FetchTransport
+
+        return FetchTransport(timeout)
     from lading.transports.proxies import read_environment
     from lading.transports.settings import ClientCertificate, NetworkSettings
     from lading.transports.sockets import SocketTransport

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from lading.verification import Verifier
 PIECE = 1 << 20
 """Bytes in one read: large enough that Python costs microseconds a MiB, small enough to stay in the cache."""
 
+_HAS_THREADS = sys.platform != "emscripten"
+
 
 def pump(
     body: Reader, write: Callable[[memoryview], object], verifier: Verifier, progress: Callable[[int], None]
@@ -26,13 +29,15 @@ def pump(
     """
     buffer = memoryview(bytearray(PIECE))
     count, failure = fill(body, buffer)
-    if count == len(buffer):
+    if count == len(buffer) and _HAS_THREADS:
         failure = _pump_rest(body, write, verifier, progress, buffer)
-    elif count:
-        # A blob that fits into one piece is not worth a thread.
+        count = 0
+    # A blob that fits into one piece is not worth a thread.
+    while count:
         verifier.update(buffer[:count])
         write(buffer[:count])
         progress(verifier.seen)
+        count, failure = (0, failure) if failure or count < len(buffer) else fill(body, buffer)
     if failure is not None:
         raise failure
 

@@ -1,0 +1,38 @@
+"""IO for an event loop that has no threads beside it: in a browser or under Node.js, where Python runs as Pyodide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from lading._io.base import Arguments, Body, Cancellation, T, Transport
+from lading._io.loops import AsyncIO
+from lading._wire.messages import Request, Response
+
+
+@runtime_checkable
+class AwaitedTransport(Protocol):
+    """A transport whose exchanges are awaited: nothing there may block."""
+
+    async def exchange(self, request: Request, cancellation: Cancellation) -> Response:
+        """Do as `Transport.send` does, and read the body into memory: reading it later must not wait."""
+        ...
+
+
+class BrowserIO(AsyncIO):
+    """Waits of a flow as waits of asyncio's loop; work on files and hashes is done in place."""
+
+    async def send(self, transport: Transport, request: Request) -> Body:
+        cancellation = Cancellation()
+        if isinstance(transport, AwaitedTransport):
+            return Body(await transport.exchange(request, cancellation), cancellation)
+        return Body(transport.send(request, cancellation), cancellation)
+
+    async def call(
+        self,
+        function: Callable[[*Arguments], T],
+        *arguments: *Arguments,
+        cancellation: Cancellation | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> T:
+        return function(*arguments)
