@@ -25,8 +25,9 @@ from lading import (
 )
 from lading.auth.credentials import Credential
 from lading.testing import EditField, Instead, Refuse, Say
-from tests.quirks import profiles
+from tests.quirks import servers, services
 from tests.quirks.test_quirks import APP, LARGE, on_disk
+from tests.quirks.traits import GUID
 from tests.quirks.worlds import HOST, Profile, World
 from tests.support.images import Image, sha256
 
@@ -50,14 +51,14 @@ def chunked(client: Client, content: bytes, size: int) -> None:
 @pytest.mark.parametrize(
     ("profile", "size"),
     [
-        (profiles.amazon, 5 * MIB),
-        (profiles.github, 4 * MIB),
-        (profiles.distribution_2, 3 * MIB),
-        (profiles.distribution_3, 3 * MIB),
-        (profiles.cloudflare, 5_000_000),
-        (profiles.gitea, 12 * MIB),
-        (profiles.azure, 6 * MIB),
-        (profiles.escaping_server, 6 * MIB),
+        (services.amazon, 5 * MIB),
+        (services.github, 4 * MIB),
+        (servers.distribution_2, 3 * MIB),
+        (servers.distribution_3, 3 * MIB),
+        (servers.cloudflare, 5_000_000),
+        (servers.gitea, 12 * MIB),
+        (services.azure, 6 * MIB),
+        (servers.escaping_server, 6 * MIB),
     ],
 )
 def test_chunks_of_the_right_size_are_taken(world_of: MakeWorld, profile: Callable[[], Profile], size: int) -> None:
@@ -70,10 +71,10 @@ def test_chunks_of_the_right_size_are_taken(world_of: MakeWorld, profile: Callab
 @pytest.mark.parametrize(
     ("profile", "size", "said"),
     [
-        (profiles.amazon, 4 * MIB, "LayerPartTooSmallException"),
-        (profiles.github, 5 * MIB, "request body is too large"),
-        (profiles.gitea, 4 * MIB, "Stream uploads after first write are not allowed"),
-        (profiles.google, 4 * MIB, "chunked uploads are not supported"),
+        (services.amazon, 4 * MIB, "LayerPartTooSmallException"),
+        (services.github, 5 * MIB, "request body is too large"),
+        (servers.gitea, 4 * MIB, "Stream uploads after first write are not allowed"),
+        (services.google, 4 * MIB, "chunked uploads are not supported"),
     ],
 )
 def test_chunks_of_another_size_are_refused_in_the_words_of_the_registry(
@@ -86,7 +87,7 @@ def test_chunks_of_another_size_are_refused_in_the_words_of_the_registry(
 
 
 def test_a_chunk_of_a_size_that_was_not_wanted_is_not_sent(world_of: MakeWorld) -> None:
-    world = world_of(profiles.cloudflare)
+    world = world_of(servers.cloudflare)
     with world.client() as client:
         upload = client.repository(f"{HOST}/acme/new").uploads.start()
         with pytest.raises(ValueError, match="5000000"):
@@ -97,7 +98,7 @@ def test_a_chunk_of_a_size_that_was_not_wanted_is_not_sent(world_of: MakeWorld) 
 
 
 def test_a_stale_location_is_told(world_of: MakeWorld) -> None:
-    world = world_of(profiles.distribution_2)
+    world = world_of(servers.distribution_2)
     with world.client() as client:
         uploads = client.repository(f"{HOST}/acme/new").uploads
         upload = uploads.start()
@@ -109,7 +110,7 @@ def test_a_stale_location_is_told(world_of: MakeWorld) -> None:
 
 
 def test_limits_that_are_reached_say_so_and_for_how_long(world_of: MakeWorld) -> None:
-    world = world_of(profiles.public_hub)
+    world = world_of(services.public_hub)
     world.registry.order(Say.text(429, "Too Many Requests (HAP429)\n", {"Retry-After": "61"}), "GET /v2/*/manifests/*")
     with world.client() as client, pytest.raises(TooManyRequestsError, match="HAP429") as caught:
         client.repository(APP).manifests.pull("t000")
@@ -119,7 +120,7 @@ def test_limits_that_are_reached_say_so_and_for_how_long(world_of: MakeWorld) ->
 @pytest.mark.parametrize("wait", ["1746136938", "-1", "soon", "", "1e9", "9" * 400])
 def test_a_wait_that_makes_no_sense_is_none(world_of: MakeWorld, wait: str) -> None:
     # hub-feedback#2459: a time stamp.
-    world = world_of(profiles.public_hub)
+    world = world_of(services.public_hub)
     world.registry.order(Say.text(429, "slow down", {"Retry-After": wait}), "GET /v2/*/manifests/*", times=1)
     with world.client(retries=Retries(tries=2, first_wait=0.0)) as client:
         try:
@@ -129,21 +130,21 @@ def test_a_wait_that_makes_no_sense_is_none(world_of: MakeWorld, wait: str) -> N
 
 
 def test_a_repository_that_nobody_may_see_is_not_told_from_one_that_is_not_there(world_of: MakeWorld) -> None:
-    world = world_of(profiles.public_hub)
+    world = world_of(services.public_hub)
     with world.client() as client, pytest.raises(UnauthorizedError):
         list(client.repository(f"{HOST}/acme/missing").tags.list())
     assert len(world.auth.requests) <= 2
 
 
 def test_a_push_to_a_repository_that_nobody_made_is_no_answer(world_of: MakeWorld) -> None:
-    world = world_of(profiles.amazon)
+    world = world_of(services.amazon)
     with world.client(retries=Retries(tries=2, first_wait=0.0)) as client, pytest.raises(ConnectionFailedError):
         client.repository(f"{HOST}/acme/missing").blobs.push(b"content")
     assert len([seen for seen in world.registry.requests if seen.method == "POST"]) <= 3
 
 
 def test_a_final_tag_is_told(world_of: MakeWorld, cargo: Image) -> None:
-    world = world_of(profiles.amazon)
+    world = world_of(services.amazon)
     with world.client() as client:
         repository = client.repository(f"{HOST}/acme/final")
         for blob in (cargo.config, cargo.layer):
@@ -157,7 +158,7 @@ def test_a_final_tag_is_told(world_of: MakeWorld, cargo: Image) -> None:
 def test_a_manifest_without_a_media_type_of_its_own_is_refused_in_the_words_of_the_registry(
     world_of: MakeWorld, cargo: Image
 ) -> None:
-    world = world_of(profiles.amazon)
+    world = world_of(services.amazon)
     document = json.loads(cargo.manifest)
     media_type = document.pop("mediaType")
     with world.client() as client, pytest.raises(RegistryError, match="Invalid JSON syntax"):
@@ -166,19 +167,19 @@ def test_a_manifest_without_a_media_type_of_its_own_is_refused_in_the_words_of_t
 
 def test_tags_that_cannot_be_listed_are_told(world_of: MakeWorld) -> None:
     # containers/image errors_test.go.
-    world = world_of(profiles.amazon_public)
+    world = world_of(services.amazon_public)
     world.registry.order(Refuse("NOT_FOUND", "404 page not found", status=404), "GET /v2/*/tags/list")
     with world.client() as client, pytest.raises(NotFoundError, match="404 page not found"):
         list(client.repository(APP).tags.list())
 
 
 def test_an_identity_token_is_exchanged(world_of: MakeWorld) -> None:
-    world = world_of(profiles.azure)
+    world = world_of(services.azure)
     tokens = world.registry.tokens
     assert tokens is not None
-    user = world.profile.setup.access.user(profiles.GUID) if world.profile.setup.access else None
+    user = world.profile.setup.access.user(GUID) if world.profile.setup.access else None
     assert user is not None
-    credential = Credential(profiles.GUID, identity_token=tokens.identity(user))
+    credential = Credential(GUID, identity_token=tokens.identity(user))
     with world.client(credentials={HOST: credential}) as client:
         assert client.repository(APP).manifests.exists("t000")
     [asked] = [seen for seen in world.registry.requests if seen.target == "/oauth2/token"]
@@ -187,7 +188,7 @@ def test_an_identity_token_is_exchanged(world_of: MakeWorld) -> None:
 
 def test_a_registry_that_is_read_only_for_a_while_is_pulled_from(world_of: MakeWorld, cargo: Image) -> None:
     # doctl#1464: while it collects garbage.
-    world = world_of(profiles.digitalocean)
+    world = world_of(services.digitalocean)
     world.registry.order(Say.text(405, "garbage collection is under way"), "POST /v2/*")
     with world.client() as client:
         repository = client.repository(APP)
@@ -198,7 +199,7 @@ def test_a_registry_that_is_read_only_for_a_while_is_pulled_from(world_of: MakeW
 
 def test_a_manifest_that_collides_with_another_push_is_sent_again(world_of: MakeWorld, cargo: Image) -> None:
     # gitea#27640: a duplicate key.
-    world = world_of(profiles.gitea)
+    world = world_of(servers.gitea)
     world.registry.order(Say.text(500, "duplicate key"), "PUT /v2/*/manifests/*", times=1)
     with world.client() as client:
         assert client.repository(APP).manifests.push(cargo.manifest, "again").digest == sha256(cargo.manifest)
@@ -206,7 +207,7 @@ def test_a_manifest_that_collides_with_another_push_is_sent_again(world_of: Make
 
 def test_children_that_are_not_there_are_told(world_of: MakeWorld) -> None:
     # gitea#26839: not found, rather than unknown to the manifest.
-    world = world_of(profiles.gitea)
+    world = world_of(servers.gitea)
     world.registry.order(Instead(400, Refuse("NOT_FOUND", "package not found", status=404)), "PUT /v2/*/manifests/*")
     child = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": sha256(b"x"), "size": 1}
     media_type = "application/vnd.oci.image.index.v1+json"
@@ -216,7 +217,7 @@ def test_children_that_are_not_there_are_told(world_of: MakeWorld) -> None:
 
 
 def test_what_is_listed_and_is_no_tag_is_told(world_of: MakeWorld) -> None:
-    world = world_of(profiles.artifactory)
+    world = world_of(servers.artifactory)
     told: list[Event] = []
     with world.client(on_event=told.append) as client:
         list(client.repository(APP).tags.list())
@@ -224,7 +225,7 @@ def test_what_is_listed_and_is_no_tag_is_told(world_of: MakeWorld) -> None:
 
 
 def test_a_location_on_the_host_behind_a_proxy_is_not_followed_in_the_clear(world_of: MakeWorld) -> None:
-    world = world_of(profiles.stripping_proxy)
+    world = world_of(servers.stripping_proxy)
     world.registry.order(EditField("Location", lambda path: f"http://registry.internal:5000{path}"), "POST /v2/*")
     with world.client() as client, pytest.raises(ForbiddenRedirectError, match=r"registry\.internal"):
         client.repository(APP).blobs.push(b"new content")

@@ -13,9 +13,11 @@ import pytest
 from lading._io.base import IO
 from lading._wire.messages import Origin
 from lading.server.serving import Certificate, hosting
+from lading.testing import Setup
 from tests.quirks.worlds import stock
-from tests.support.images import Image, image
+from tests.support.images import Image, image, sha256
 from tests.transports.test_tls import AUTHORITY, CERTIFICATES
+from tests.trust.access import CARGO, PRIVATE, Caller
 from tests.trust.stage import Face, Place, write_config
 
 FACES = ("blocking", "asyncio", "command")
@@ -120,3 +122,28 @@ def _stocked(tmp_path_factory: pytest.TempPathFactory, cargo: Image) -> Path:
 def storage(_stocked: Path, tmp_path: Path) -> Path:
     """The directory of a registry that has an image in acme/app, tagged 1 to 3."""
     return shutil.copytree(_stocked, tmp_path / "registry")
+
+
+@pytest.fixture(params=["basic", "bearer"])
+def setup(request: pytest.FixtureRequest) -> Setup:
+    """A registry for its users alone, who show a password, or a token that they bought with it."""
+    return Setup(access=PRIVATE, scheme=request.param)
+
+
+@pytest.fixture(scope="session")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with an image in acme/app and a secret in acme/private."""
+    directory = tmp_path_factory.mktemp("stocked")
+    caller = Caller(directory, Setup())
+    for name, contents in (("acme/app", (CARGO.config, CARGO.layer)), ("acme/private", (b"secret",))):
+        for content in contents:
+            started = caller.ask("POST", f"/v2/{name}/blobs/uploads/?digest={sha256(content)}", content)
+            assert started.status == 201
+    assert caller.ask("PUT", "/v2/acme/app/manifests/1", CARGO.manifest).status == 201
+    return directory
+
+
+@pytest.fixture
+def root(stocked: Path, tmp_path: Path) -> Path:
+    """A copy of that, to be changed."""
+    return shutil.copytree(stocked, tmp_path / "registry")
