@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 UNKNOWN = "application/vnd.acme.thing.v7+json"
+_NAMING = frozenset({MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_LIST})
 
 Json = dict[str, Any]
 
@@ -82,13 +83,25 @@ class Corpus:
         (path / "index.json").write_bytes(encoded(index))
         (path / "oci-layout").write_bytes(encoded({"imageLayoutVersion": "1.0.0"}))
 
-    def missing_from(self, path: Path) -> Mapping[str, bytes]:
-        """Return what a layout lacks, or has with other bytes."""
-        places = {digest: path / "blobs" / digest.replace(":", "/") for digest in self.blobs}
+    def graph(self, root: Json) -> set[str]:
+        """Return the digests of a manifest and of everything that it names, directly or through others."""
+        found, waiting = set[str](), [root]
+        while waiting:
+            descriptor = waiting.pop()
+            found.add(descriptor["digest"])
+            if descriptor["mediaType"] in _NAMING:
+                document = json.loads(self.blobs[descriptor["digest"]])
+                waiting += [*document.get("manifests", ()), *document.get("layers", ())]
+                waiting += [document["config"]] if "config" in document else []
+        return found
+
+    def missing_from(self, path: Path, digests: Iterable[str] | None = None) -> Mapping[str, bytes]:
+        """Return what a layout lacks, or has with other bytes, of all content or of some."""
+        places = {digest: path / "blobs" / digest.replace(":", "/") for digest in digests or self.blobs}
         return {
-            digest: content
-            for digest, content in self.blobs.items()
-            if not places[digest].exists() or places[digest].read_bytes() != content
+            digest: self.blobs[digest]
+            for digest, place in places.items()
+            if not place.exists() or place.read_bytes() != self.blobs[digest]
         }
 
 

@@ -25,7 +25,13 @@ REGISTRIES = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-tables", action="store_true", help="write docs/registries.md from what is found (-n0)")
+    parser.addoption("--write-tables", action="store_true", help="write the tables in docs from what is found (-n0)")
+
+
+@pytest.fixture
+def write_tables(request: pytest.FixtureRequest) -> bool:
+    """Say whether the pages are to be written."""
+    return bool(request.config.getoption("--write-tables", default=False))
 
 
 @pytest.fixture(scope="session")

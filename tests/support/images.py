@@ -31,7 +31,7 @@ def sha256(content: bytes) -> str:
 
 def image(text: str = "cargo\n") -> Image:
     """Make an image whose one file holds the text: other text, other digests throughout."""
-    tar = _tar("hold/cargo.txt", text.encode())
+    tar = tar_of("hold/cargo.txt", text.encode())
     layer = gzip.compress(tar, mtime=0)
     config = _json(
         {
@@ -63,7 +63,8 @@ def write_layout(directory: Path, content: Image, tag: str) -> None:
     (directory / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
 
 
-def _tar(name: str, content: bytes) -> bytes:
+def tar_of(name: str, content: bytes) -> bytes:
+    """Return an archive of one file."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
         member = tarfile.TarInfo(name)
