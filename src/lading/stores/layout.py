@@ -109,8 +109,8 @@ class Layout:
     def open(cls, path: Path) -> Self:
         """Open an image layout.
 
-        Raises `LayoutError` if the directory is none, is of another version or is damaged, and `StorageError` when the
-        disk refuses.
+        Raises `LayoutError` if the directory is none, is of another version, is damaged or has its blobs behind a
+        link, and `StorageError` when the disk refuses.
         """
         header = _read(path / "oci-layout", _MAX_HEADER)
         if header is None:
@@ -123,6 +123,7 @@ class Layout:
             ) from error
         if version != _VERSION:
             raise LayoutError(f"{str(path)!r} is an OCI image layout of version {version[:40]!r}, not {_VERSION}")
+        _refuse_links(path / "blobs")
         layout = cls(path)
         layout.index()
         return layout
@@ -334,6 +335,17 @@ class Layout:
 
 def _is_layout(path: Path) -> bool:
     return durable.regular_size(path / "oci-layout") is not None
+
+
+def _refuse_links(blobs: Path) -> None:
+    """Raise `LayoutError` if a directory of blobs is a link: blobs elsewhere would be read, written and deleted."""
+    with durable.refusals("list", blobs):
+        directories = [blobs, *blobs.iterdir()] if blobs.is_dir() and not blobs.is_symlink() else [blobs]
+    linked = next((path for path in directories if path.is_symlink()), None)
+    if linked is not None:
+        raise LayoutError(
+            f"{str(linked)!r} is a symbolic link, which may lead anywhere: put the directory in its place"
+        )
 
 
 def _signature(found: os.stat_result) -> tuple[int, ...]:
