@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from shutil import which
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pytest
 
@@ -19,8 +19,10 @@ from lading.server.serving import running
 from tests.copy.corpus import Corpus, Json, digest_of
 from tests.registries.forms import FORMS, Form, cargo
 from tests.registries.interoperation import DIRECTIONS, Direction, read_page, write_cell
-from tests.support.peers import PEERS, Kept, Lading, MissingError, Peer, RefusedError, Umoci
+from tests.support.peers import PEERS, Crane, Kept, Lading, MissingError, Peer, RefusedError, Umoci
 from tests.support.programs import require
+
+P = TypeVar("P", bound=Peer)
 
 # What programs say when they refuse, and what is meant.
 REFUSALS = (
@@ -59,34 +61,30 @@ class Exchange(NamedTuple):
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     directory = tmp_path_factory.mktemp("ground")
-    made = cargo()
-    made.write_layout(directory / "cargo")
+    content = cargo()
+    content.write_layout(directory / "cargo")
     with running(directory / "registry") as registry, Client() as client:
-        for tag in made.tags:
+        for tag in content.tags:
             client.copy(f"oci:{directory / 'cargo'}:{tag}", f"{registry.authority}/cargo/{tag}:v1", referrers=True)
-        yield Ground(made, directory / "cargo", registry.authority, directory / "registry")
+        yield Ground(content, directory / "cargo", registry.authority, directory / "registry")
+
+
+def made(kind: type[P], directory: Path) -> P:
+    """Make a peer of a program that is there, or skip the test."""
+    program = sys.executable
+    if kind is not Lading:
+        program = require(kind.name, kind.source, installed_by_ci=kind.packaged or which("go") is not None)
+    (directory / kind.name).mkdir()
+    peer = kind(program, directory / kind.name)
+    if peer.is_old():
+        pytest.skip(f"{program} is too old")
+    return peer
 
 
 @pytest.fixture(params=PEERS, ids=lambda kind: kind.name)
 def peer(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
     kind: type[Peer] = request.param
-    program = (
-        sys.executable
-        if kind is Lading
-        else require(kind.name, kind.source, installed_by_ci=kind.packaged or which("go") is not None)
-    )
-    directory = tmp_path / kind.name
-    directory.mkdir()
-    made = kind(program, directory)
-    if made.is_old():
-        pytest.skip(f"{program} is too old")
-    return made
-
-
-@pytest.fixture
-def umoci(tmp_path: Path) -> Umoci:
-    (tmp_path / "umoci").mkdir()
-    return Umoci(require("umoci"), tmp_path / "umoci")
+    return made(kind, tmp_path)
 
 
 @pytest.fixture(params=product(FORMS, DIRECTIONS), ids=lambda pair: f"{pair[0].tag}-{pair[0].transport}-{pair[1]}")
@@ -136,31 +134,28 @@ def _they_write(ground: Ground, peer: Peer, exchange: Exchange) -> str:
 
 def _compared(ground: Ground, form: Form, found: Path) -> str:
     """Say how much of a form is in a layout, which is read without any code of ours."""
-    made = ground.cargo
-    own = made.graph(made.tags[form.tag])
-    wanted = own.union(*(made.graph(each) for each in made.untagged)) if form.referrers else own
-    missing = set(made.missing_from(found, wanted))
+    content = ground.cargo
+    own = content.graph(content.tags[form.tag])
+    wanted = own.union(*map(content.graph, content.untagged)) if form.referrers else own
+    missing = set(content.missing_from(found, wanted))
     if not missing:
         return "identical"
     if not missing & own:
         return "identical, without what refers to it"
     if form.transport == "docker-archive":
-        return (
-            "identical but for the manifest"
-            if missing == {made.tags[form.tag]["digest"]}
-            else _uncompressed(made, form, found)
-        )
+        only_manifest = missing == {content.tags[form.tag]["digest"]}
+        return "identical but for the manifest" if only_manifest else _uncompressed(content, form, found)
     return f"{len(missing)} of {len(wanted)} contents are gone"
 
 
-def _uncompressed(made: Corpus, form: Form, found: Path) -> str:
+def _uncompressed(content: Corpus, form: Form, found: Path) -> str:
     """Compare the config, and the layers without their compression."""
-    wanted = json.loads(made.blobs[made.tags[form.tag]["digest"]])["config"]["digest"]
+    wanted = json.loads(content.blobs[content.tags[form.tag]["digest"]])["config"]["digest"]
     manifest = _manifest(found)
     assert manifest["config"]["digest"] == wanted
     layers = [_blob(found, layer["digest"]) for layer in manifest["layers"]]
     plain = [gzip.decompress(layer) if layer.startswith(b"\x1f\x8b") else layer for layer in layers]
-    assert [digest_of(layer) for layer in plain] == json.loads(made.blobs[wanted])["rootfs"]["diff_ids"]
+    assert [digest_of(layer) for layer in plain] == json.loads(content.blobs[wanted])["rootfs"]["diff_ids"]
     return "identical but for the manifest and the compression"
 
 
@@ -197,9 +192,17 @@ def _words(error: Exception, peer: Peer) -> str:
     raise error
 
 
-def test_umoci_unpacks_an_image(ground: Ground, umoci: Umoci, tmp_path: Path) -> None:
+def test_umoci_unpacks_an_image(ground: Ground, tmp_path: Path) -> None:
     with Client() as client:
         client.copy(f"oci:{ground.layout}:image", f"oci:{tmp_path / 'layout'}:v1")
-    files = umoci.unpack(tmp_path / "layout", tmp_path / "bundle")
+    files = made(Umoci, tmp_path).unpack(tmp_path / "layout", tmp_path / "bundle")
     assert (files / "etc/motd").read_bytes() == b"hello\n"
     assert (files / "srv/image").read_bytes() == b"image"
+
+
+def test_the_old_form_of_docker_save_is_read(ground: Ground, tmp_path: Path) -> None:
+    made(Crane, tmp_path).save(f"{ground.registry}/cargo/image:v1", tmp_path / "old.tar")
+    with Client() as client:
+        client.copy(f"docker-archive:{tmp_path / 'old.tar'}", f"oci:{tmp_path / 'copy'}:v1")
+    form = next(form for form in FORMS if form.transport == "docker-archive")
+    assert _compared(ground, form, tmp_path / "copy").startswith("identical but for the manifest")

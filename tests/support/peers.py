@@ -149,6 +149,10 @@ class Crane(Peer):
         self._refuse(referrers=referrers)
         self.run("pull", f"--format={form}", reference, place.path)
 
+    def save(self, reference: str, path: Path) -> None:
+        """Write an archive of the form that `docker save` had before version 25: a directory for each layer."""
+        self.run("pull", "--format=legacy", reference, path)
+
     @staticmethod
     def _refuse(*, referrers: bool) -> None:
         if referrers:
