@@ -1,0 +1,92 @@
+"""What the header blocks of a tar archive say (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block").
+
+Every function raises `ProtocolError` for what is damaged, or could be read in two ways.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lading.errors import ProtocolError
+
+BLOCK = 512
+_POSIX, _GNU, _OLD = b"ustar\x0000", b"ustar  \x00", bytes(8)
+_OCTAL = re.compile(rb"[0-7]+", re.ASCII)
+_RECORD_LENGTH = re.compile(rb"([1-9][0-9]{0,6}) ", re.ASCII)
+
+
+class Header:
+    """The fields of a header block. `old` lets in the format before POSIX, which has no magic number."""
+
+    __slots__ = ("_block", "kind", "link", "mode", "name", "size")
+
+    def __init__(self, block: bytes, *, old: bool = False) -> None:
+        self._block = block
+        self.kind = block[156:157]
+        magic = block[257:265]
+        if magic not in {_POSIX, _GNU} and not (old and magic == _OLD):
+            raise ProtocolError("this is no tar archive: a header of it is neither POSIX's nor GNU's")
+        # Checksum: the sum of all bytes, its own eight taken for spaces.
+        if number(block[148:156]) != sum(block) - sum(block[148:156]) + 8 * ord(" "):
+            raise ProtocolError("the archive is damaged: a header has the wrong checksum")
+        self.name = _text(block[:100])
+        if magic == _POSIX and (prefix := _text(block[345:500])):
+            self.name = prefix + b"/" + self.name
+        self.mode = number(block[100:108])
+        self.size = number(block[124:136])
+        self.link = _text(block[157:257])
+
+    @property
+    def owner(self) -> int:
+        """The number of the user."""
+        return number(self._block[108:116])
+
+    @property
+    def group(self) -> int:
+        """The number of the group."""
+        return number(self._block[116:124])
+
+    @property
+    def time(self) -> int:
+        """When the content was changed, in seconds since 1970; before that, less than 0."""
+        return number(self._block[136:148], signed=True)
+
+    @property
+    def device(self) -> tuple[int, int]:
+        """The major and minor number of a device."""
+        return number(self._block[329:337]), number(self._block[337:345])
+
+
+def number(field: bytes, *, signed: bool = False) -> int:
+    """Read a number: octal digits, or what does not fit into these in GNU's base 256."""
+    if field[0] == 0x80 or (signed and field[0] == 0xFF):
+        return int.from_bytes(field[1:], "big", signed=signed)
+    digits = field.strip(b" \0")
+    if not digits:
+        return 0
+    if not _OCTAL.fullmatch(digits):
+        raise ProtocolError("the archive is damaged: a header has a field that is no number")
+    return int(digits, 8)
+
+
+def records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Read an extended header: length of the record in bytes, space, key, `=`, value, newline, and so on."""
+    position = 0
+    while position < len(content):
+        match = _RECORD_LENGTH.match(content, position)
+        end = position + int(match[1]) if match else 0
+        if match is None or not match.end() < end <= len(content) or content[end - 1 : end] != b"\n":
+            raise ProtocolError("the archive is damaged: a record of an extended header has the wrong length")
+        key, equals, value = content[match.end() : end - 1].partition(b"=")
+        if not key or not equals:
+            raise ProtocolError("the archive is damaged: a record of an extended header has no key")
+        yield key, value
+        position = end
+
+
+def _text(field: bytes) -> bytes:
+    text = field.rstrip(b"\0")
+    if b"\0" in text:
+        raise ProtocolError("the archive is ambiguous: a name in it goes on after a NUL")
+    return text
