@@ -1,7 +1,7 @@
 """What a compressed archive expands to, within which limits.
 
-Layers are tar archives, as they are or compressed with gzip (image-spec, layer.md; RFC 1952). The expanded stream is
-counted, so that a small blob cannot fill a disk (CWE-409), and hashed if its digest is known.
+Layers are tar archives, as they are or compressed with gzip or Zstandard (image-spec, layer.md; RFC 1952, RFC 8878).
+The expanded stream is counted, so that a small blob cannot fill a disk (CWE-409), and hashed if its digest is known.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import BinaryIO, Protocol, cast
 
 import msgspec
 
+from lading._core import zstd
 from lading.digest import Digest
 from lading.errors import LimitExceededError, ProtocolError
 from lading.verification import Verifier
 
-_MAGIC = b"\x1f\x8b"  # RFC 1952, 2.3.1
+_GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
+_GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -41,17 +43,25 @@ class Stream(Protocol):
 
 
 class Expansion:
-    """The expanded bytes of an archive, gzip or not by its first two bytes."""
+    """The expanded bytes of an archive, compressed or not by its first bytes.
 
-    __slots__ = ("_compressed", "_limits", "_stream", "_verifier", "seen")
+    Raises `LadingError` for Zstandard where Python cannot read it.
+    """
+
+    __slots__ = ("_compressed", "_errors", "_limits", "_stream", "_verifier", "seen")
 
     def __init__(self, archive: Stream, limits: Limits, content_digest: Digest | None) -> None:
         self._compressed = _Counted(archive)
         self._limits = limits
         self._verifier = None if content_digest is None else Verifier(content_digest)
         self._stream: Stream = self._compressed
-        if self._compressed.peek(len(_MAGIC)) == _MAGIC:
-            self._stream = gzip.GzipFile(fileobj=cast("BinaryIO", self._compressed), mode="rb")
+        self._errors: tuple[type[Exception], ...] = ()
+        beginning, file = self._compressed.peek(4), cast("BinaryIO", self._compressed)
+        if beginning.startswith(_GZIP):
+            self._stream, self._errors = gzip.GzipFile(fileobj=file, mode="rb"), _GZIP_ERRORS
+        elif zstd.begins(beginning):
+            reader = zstd.ZstdReader(file)
+            self._stream, self._errors = reader, reader.errors
         self.seen = 0
 
     def read(self, size: int) -> bytes:
@@ -73,7 +83,7 @@ class Expansion:
     def _read_some(self, size: int) -> bytes:
         try:
             piece = self._stream.read(size) or b""
-        except (EOFError, zlib.error, gzip.BadGzipFile) as broken:
+        except self._errors as broken:
             raise ProtocolError(f"the archive is damaged: {broken}") from broken
         self.seen += len(piece)
         self._check_limits()

@@ -219,9 +219,7 @@ def _member(header: Header, extensions: dict[bytes, bytes], dialect: Dialect) ->
         _whole_number(extensions, _GROUP) if _GROUP in extensions else header.group,
         _time(extensions[_TIME]) if _TIME in extensions else _bounded(header.time) * 10**9,
         header.device if kind in {Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE} else (0, 0),
-        tuple(
-            (key.removeprefix(_XATTR), value) for key, value in sorted(extensions.items()) if key.startswith(_XATTR)
-        ),
+        tuple((key.removeprefix(_XATTR), value) for key, value in sorted(extensions.items()) if key.startswith(_XATTR)),
     )
 
 

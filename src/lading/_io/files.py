@@ -117,12 +117,15 @@ class _PositionedReader:
         """Nothing: the file belongs to its source."""
 
 
-def temporary_file() -> BinaryIO:
-    """Create a file without a name, on the disk that the system keeps for such. Raises `StorageError`."""
+def temporary_file(directory: Path | None = None) -> BinaryIO:
+    """Create a file without a name, on the disk of a directory or that which the system keeps for such.
+
+    Raises `StorageError`.
+    """
     import tempfile
 
     with storage_errors("cannot create a temporary file"):
-        return tempfile.TemporaryFile()  # the caller closes it
+        return tempfile.TemporaryFile(dir=directory)  # the caller closes it
 
 
 def _identity(file: io.FileIO) -> tuple[int, int, int]:

@@ -7,7 +7,8 @@ import posixpath
 from pathlib import Path
 from typing import NamedTuple
 
-from lading._core.tar import BLOCK, Kind, TarReader
+from lading._core.tar import Kind, TarReader
+from lading._core.tar_headers import BLOCK
 from lading.errors import LimitExceededError, NotFoundError, ProtocolError, StorageError
 from lading.stores import durable
 
