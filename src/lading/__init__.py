@@ -30,13 +30,17 @@ if TYPE_CHECKING:
     from lading._core.client import AsyncClient as AsyncClient
     from lading._core.copying.plan import Copied as Copied, Step as Step
     from lading._core.evidence import Evidence as Evidence
+    from lading._core.expansion import Limits as Limits
     from lading._core.gate import Gate as Gate
+    from lading._core.images.changes import FileChange as FileChange
     from lading._core.images.difference import (
         HistoryChange as HistoryChange,
         ImageDiff as ImageDiff,
         LayerChange as LayerChange,
         ValueChange as ValueChange,
     )
+    from lading._core.images.export import Exported as Exported
+    from lading._core.images.files import FileEntry as FileEntry
     from lading._core.images.image import Layer as Layer
     from lading._core.images.inspection import (
         BuildStep as BuildStep,
@@ -168,7 +172,11 @@ _HOMES = {
     "lading._core.client": ("AsyncClient",),
     "lading._core.copying.plan": ("Copied", "Step"),
     "lading._core.evidence": ("Evidence",),
+    "lading._core.expansion": ("Limits",),
     "lading._core.gate": ("Gate",),
+    "lading._core.images.changes": ("FileChange",),
+    "lading._core.images.export": ("Exported",),
+    "lading._core.images.files": ("FileEntry",),
     "lading._core.images.difference": ("HistoryChange", "ImageDiff", "LayerChange", "ValueChange"),
     "lading._core.images.image": ("Layer",),
     "lading._core.images.inspection": ("BuildStep", "IndexEntry", "Inspection"),

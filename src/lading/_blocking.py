@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, BinaryIO, Self
 
     from lading._core.artifact import Artifact, Pulled
     from lading._core.blobs import AsyncBlobs
     from lading._core.budgets import Budgets
     from lading._core.copying.plan import Copied, IndexForm
     from lading._core.evidence import Evidence
+    from lading._core.expansion import Limits
     from lading._core.gate import Gate
     from lading._core.images.difference import ImageDiff
+    from lading._core.images.export import Exported
+    from lading._core.images.files import FileEntry
     from lading._core.images.inspection import Inspection
     from lading._core.manifests import AsyncManifests
     from lading._core.predecessors import ReferrerTree
@@ -308,6 +311,96 @@ class Client:
         without one that fits.
         """
         return step(self._face.diff(old, new, platform=platform))
+
+    def files(
+        self,
+        reference: str | Reference | LocalReference,
+        path: str = "/",
+        *,
+        platform: Platform | str | None = None,
+        limits: Limits | None = None,
+    ) -> tuple[FileEntry, ...]:
+        """List what a container image has at a path and below it, as a container sees it, in the order of the paths.
+
+        All layers are read and verified. Of an index, `platform` chooses the image; without one it is the only image,
+        or that for this machine. `limits` bound what the image may cost: 500,000 members in all of its layers, if not
+        given.
+
+        Raises `NotFoundError`, also for a path that the image does not have, `VerificationError`, `DocumentError` for
+        what is no container image, `ProtocolError` for a damaged or hostile layer, and `LimitExceededError`.
+        """
+        return step(self._face.files(reference, path, platform=platform, limits=limits))
+
+    def export_tar(
+        self,
+        reference: str | Reference | LocalReference,
+        out: str | os.PathLike[str] | BinaryIO,
+        *,
+        platform: Platform | str | None = None,
+        limits: Limits | None = None,
+    ) -> Exported:
+        """Write the files of a container image as one tar archive: to a path, or to a file that is open for writing.
+
+        The same image gives the same archive. Nothing is written before all layers are read and verified; a path is
+        replaced when the archive is complete. Until then the disk holds, unnamed, what the layers expand to.
+
+        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        """
+        return step(self._face.export_tar(reference, out, platform=platform, limits=limits))
+
+    def export_directory(
+        self,
+        reference: str | Reference | LocalReference,
+        directory: str | os.PathLike[str],
+        *,
+        platform: Platform | str | None = None,
+        privileged: bool = False,
+        limits: Limits | None = None,
+    ) -> Exported:
+        """Write the files of a container image to a directory that is empty or not there yet.
+
+        The directory has its name when it is complete. Symbolic links are made as they are, and never followed. Files
+        have the permissions that the image says less the umask. With `privileged`, which only root may ask for, owners,
+        set-user-ID bits, capabilities and devices are restored too; without it, devices are left out, of which an event
+        tells.
+
+        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        """
+        return step(
+            self._face.export_directory(reference, directory, platform=platform, privileged=privileged, limits=limits)
+        )
+
+    def export_file(
+        self,
+        reference: str | Reference | LocalReference,
+        path: str,
+        out: str | os.PathLike[str] | BinaryIO,
+        *,
+        platform: Platform | str | None = None,
+        limits: Limits | None = None,
+    ) -> Exported:
+        """Write one file of a container image: to a path, or to a file that is open for writing.
+
+        Symbolic links are followed inside of the image. Layers are read from the last one down to where the file is,
+        and no further if that is certain; nothing is written before they are verified.
+
+        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        """
+        return step(self._face.export_file(reference, path, out, platform=platform, limits=limits))
+
+    def read_file(
+        self,
+        reference: str | Reference | LocalReference,
+        path: str,
+        *,
+        platform: Platform | str | None = None,
+        limits: Limits | None = None,
+    ) -> bytes:
+        """Return one file of a container image, found as by `export_file`.
+
+        Raises `LimitExceededError` for one of more than `budgets.blob` bytes.
+        """
+        return step(self._face.read_file(reference, path, platform=platform, limits=limits))
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.

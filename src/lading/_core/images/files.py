@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lading._core.images.image import Image
-from lading._core.images.rootfs_tree import Entry, Inode, Tree
+from lading._core.images.rootfs_entries import Entry, Inode
+from lading._core.images.rootfs_tree import Tree
+from lading._core.names import shown
 from lading._core.tar import Kind
 from lading.digest import Digest
+from lading.errors import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,22 @@ class FileEntry:
     layer: Digest | None
 
 
-def list_files(image: Image, tree: Tree) -> Iterator[FileEntry]:
-    """Go through the files of an image in the order of their paths, the root directory left out."""
+def list_files(image: Image, tree: Tree, path: str) -> tuple[FileEntry, ...]:
+    """List the files at a path and below it, in the order of their paths; the root directory itself is left out.
+
+    Raises `NotFoundError` if there is nothing of that path.
+    """
     layers = [layer.descriptor.digest for layer in image.layers]
-    for path, entry, first in named(tree):
-        if path:
-            yield _file_entry(path, entry, first, layers)
+    wanted = posixpath.normpath("/" + path).encode("utf-8", "surrogateescape").lstrip(b"/")
+    below = wanted + b"/" if wanted else b""
+    found = tuple(
+        _file_entry(name, entry, first, layers)
+        for name, entry, first in named(tree)
+        if name and (name == wanted or name.startswith(below))
+    )
+    if wanted and not found:
+        raise NotFoundError(f"{image.place.name} has nothing at {shown(path)} in {image.manifest.digest}")
+    return found
 
 
 def named(tree: Tree) -> Iterator[tuple[bytes, Entry, bytes | None]]:
