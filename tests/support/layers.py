@@ -56,7 +56,13 @@ def gzipped(archive: bytes) -> bytes:
 class Blobs:
     """The contents of an image by their digests, and its manifest."""
 
-    def __init__(self, *layers: Sequence[bytes], compress: Compress = gzipped, end: bytes = _END) -> None:
+    def __init__(
+        self,
+        *layers: Sequence[bytes],
+        compress: Compress = gzipped,
+        end: bytes = _END,
+        diff_ids: Sequence[str] | None = None,
+    ) -> None:
         archives = [b"".join(members) + end for members in layers]
         self.layers = [compress(archive) for archive in archives]
         self.config = json.dumps(
@@ -64,7 +70,7 @@ class Blobs:
                 "architecture": "amd64",
                 "os": "linux",
                 "config": {"Cmd": ["/bin/true"]},
-                "rootfs": {"type": "layers", "diff_ids": [sha256(archive) for archive in archives]},
+                "rootfs": {"type": "layers", "diff_ids": diff_ids or [sha256(archive) for archive in archives]},
             }
         ).encode()
         self.manifest = json.dumps(

@@ -7,9 +7,9 @@ import stat
 import sys
 from io import BufferedIOBase
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
-from lading.cli.output import UsageError
+from lading.cli.output import Output, UsageError
 from lading.errors import LimitExceededError, StorageError, storage_errors
 
 
@@ -32,6 +32,22 @@ def destination(options: argparse.Namespace) -> Path | None:
     if stat.S_ISREG(mode):
         return path
     raise UsageError(f"{options.output!r} is there and is no regular file: use > to write to it")
+
+
+class Stdout:
+    """Stdout as a file that the library can write to."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, piece: bytes) -> int:
+        self._output.raw(piece)
+        return len(piece)
+
+
+def stdout(output: Output) -> BinaryIO:
+    """Return stdout for bytes, to which a terminal only takes what is text."""
+    return cast("BinaryIO", Stdout(output))
 
 
 def read(name: str, limit: int, what: str) -> bytes:

@@ -17,8 +17,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lading._core.images.rootfs_tree import Entry, Inode, Tree
-from lading._core.names import shown
+from lading._core.images.rootfs_tree import Entry, Inode, Tree, too_long
+from lading._core.names import LONGEST_NAME, shown
 from lading._core.places import FRESH, closing, disk_errors, fresh_name, shown_path
 from lading._core.tar import Kind, Member
 from lading.errors import ProtocolError, StorageError
@@ -82,6 +82,8 @@ class Written:
 
     def _entry(self, entry: Entry, name: bytes, parent: int, path: bytes) -> None:
         self.entries += 1
+        if len(path) > len(_TREE) + 1 + LONGEST_NAME:
+            raise too_long(path)
         try:
             if entry.children is not None:
                 self._directory(entry, name, parent, path)
@@ -106,6 +108,7 @@ class Written:
         elif self._privileged:
             os.mknod(name, _DEVICES[member.kind] | member.mode & 0o777, os.makedev(*member.device), dir_fd=parent)
             self._restore_link(name, parent, member)
+            os.chmod(name, member.mode, dir_fd=parent)
         else:
             self.entries -= 1
             self.left_out += 1

@@ -9,7 +9,7 @@ from lading._core.expansion import Limits
 from lading._core.images.image import Image
 from lading._core.images.rootfs import apply_all
 from lading._core.images.rootfs_layers import LayerReader
-from lading._core.images.rootfs_tree import Entry, Inode, Tree, split_path
+from lading._core.images.rootfs_tree import Entry, Inode, Tree
 from lading._core.names import shown
 from lading._core.settings import Settings
 from lading._core.tar import Kind
@@ -17,6 +17,7 @@ from lading._io.base import IO
 from lading.errors import NotFoundError, ProtocolError
 
 _LINKS = 40  # as in rootfs_tree
+_OPAQUE = b".wh..opq"  # the last part of a name, without the first `.wh.`
 
 
 class UnknownError(Exception):
@@ -59,13 +60,14 @@ class Finder:
     """Finds one path in trees of an image, of which each has one layer more than the one before."""
 
     def __init__(self, path: bytes) -> None:
-        self._path = path
-        self.names: set[bytes] = set(split_path(path))
+        self._parts = path.split(b"/")
+        self.names: set[bytes] = set(self._parts)
         """What the names on the way to the file end with, as far as is known."""
 
     def look(self, layers: list[list[Inode]], number: int, limits: Limits) -> Inode | None:
         """Look into the layers from a number on, of which the first one is new. Raises `UnknownError`."""
-        if number and not any(_last_part(inode.member.name) in self.names for inode in layers[0]):
+        names = self.names | {_OPAQUE}
+        if number and not any(_last_part(inode.member.name) in names for inode in layers[0]):
             raise UnknownError
         return self.find(apply_all(layers, limits, partial_from=number), whole=number == 0)
 
@@ -76,7 +78,7 @@ class Finder:
         `ProtocolError` for links that lead round in circles.
         """
         trail: list[tuple[Entry, bool]] = [(tree.root, tree.root.opaque or whole)]
-        todo, links, visited = split_path(self._path)[::-1], 0, set[bytes]()
+        todo, links, visited = self._parts[::-1], 0, set[bytes]()
         while todo:
             part = todo.pop()
             if part in {b"", b"."}:

@@ -245,11 +245,16 @@ def split_path(name: bytes) -> list[bytes]:
     return parts
 
 
+def too_long(path: bytes) -> ProtocolError:
+    """Return the error for a path that a tree may have, and systems do not take."""
+    return _refused(path, f"its path is longer than {LONGEST_NAME} bytes")
+
+
 def _walk(path: bytes, directory: Entry) -> Iterator[tuple[bytes, Entry]]:
     for name, entry in sorted(_children(directory).items()):
         below = path + b"/" + name if path else name
         if len(below) > LONGEST_NAME:
-            raise _refused(below, f"its path is longer than {LONGEST_NAME} bytes")
+            raise too_long(below)
         yield below, entry
         if entry.children:
             yield from _walk(below, entry)
