@@ -91,6 +91,17 @@ async def test_an_archive_ends_as_container_engines_take_it(exported: Export, la
     assert await exported(Blobs(LAYER, end=end).write(layout)) == FILES
 
 
+async def test_the_padding_of_the_last_file_may_be_missing(exported: Export, layout: Path) -> None:
+    last = member("x", b"x" * 600)[: 512 + 600]
+    assert await exported(Blobs([*LAYER, last], end=b"").write(layout)) == FILES | {"x": b"x" * 600}
+
+
+@pytest.mark.parametrize("length", [100, 512 + 599, 512 + 601])
+async def test_an_archive_that_is_cut_elsewhere_is_refused(client: AsyncClient, layout: Path, length: int) -> None:
+    with pytest.raises(ProtocolError, match="cut short"):
+        await client.files(Blobs([member("x", b"x" * 600)[:length]], end=b"").write(layout))
+
+
 async def test_an_empty_layer_may_have_no_byte(exported: Export, layout: Path) -> None:
     assert await exported(Blobs([], end=b"", compress=bytes).write(layout)) == {}
 

@@ -121,7 +121,7 @@ class TarReader:
             yield member
             for _ in self.pieces():
                 pass
-            self._exactly(self._padding)
+            self._unless_over(self._padding)
         self._drain()
 
     def pieces(self) -> Iterator[bytes]:
@@ -138,7 +138,7 @@ class TarReader:
     def _next(self) -> Member | None:
         extensions: dict[bytes, bytes] = {}
         kinds: set[bytes] = set()
-        while (block := self._block()) != _ZEROS:
+        while (block := self._unless_over(BLOCK) or _ZEROS) != _ZEROS:
             header = Header(block, old=not self._dialect.plain)
             if header.kind not in _EXTENSIONS:
                 self._take_one()
@@ -152,12 +152,6 @@ class TarReader:
         if extensions:
             raise ProtocolError("the archive is damaged: an extended header stands before its end")
         return None
-
-    def _block(self) -> bytes:
-        block = self._read(BLOCK)
-        if not block and not self._dialect.plain:
-            return _ZEROS
-        return self._whole(block, BLOCK)
 
     def _take_one(self) -> None:
         self.count += 1
@@ -179,12 +173,13 @@ class TarReader:
                 raise ProtocolError(f"the archive is ambiguous: {shown(key)} is set twice, or for all members")
             extensions[key] = value
 
-    def _exactly(self, size: int) -> bytes:
-        return self._whole(self._read(size), size)
+    def _unless_over(self, size: int) -> bytes:
+        """Read so many bytes, or none where an archive without an end mark ends: umoci even leaves out the padding."""
+        return self._exactly(size, or_none=not self._dialect.plain)
 
-    @staticmethod
-    def _whole(piece: bytes, size: int) -> bytes:
-        if len(piece) != size:
+    def _exactly(self, size: int, *, or_none: bool = False) -> bytes:
+        piece = self._read(size)
+        if len(piece) != size and (piece or not or_none):
             raise ProtocolError("the archive is cut short: its end mark is missing")
         return piece
 

@@ -24,6 +24,7 @@ from lading._core.names import shown
 from lading._core.settings import Settings
 from lading._core.sinks import FileSink
 from lading._io.base import IO
+from lading._io.bulk import PIECE
 from lading.descriptor import Descriptor
 from lading.errors import LimitExceededError
 from lading.events import Warned
@@ -107,14 +108,41 @@ def _write_content(inode: Inode, write: Callable[[bytes], object]) -> int:
 def _write_out(out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> int:
     """Fill a file, which gets its name only then, or one that is open already."""
     if not isinstance(out, str | os.PathLike):
-        return fill(out.write)
+        gathered = _Gathered(out.write)
+        count = fill(gathered.write)
+        gathered.flush()
+        return count
     sink = FileSink(Path(out))
     try:
-        count = fill(lambda piece: sink.write(memoryview(piece)))
+        gathered = _Gathered(lambda piece: sink.write(memoryview(piece)))
+        count = fill(gathered.write)
+        gathered.flush()
         sink.commit()
     finally:
         sink.discard()
     return count
+
+
+class _Gathered:
+    """Makes few large writes of many small ones: an image has more small files than large ones."""
+
+    __slots__ = ("_pieces", "_size", "_write")
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= PIECE:
+            self.flush()
+
+    def flush(self) -> None:
+        self._write(b"".join(self._pieces))
+        self._pieces.clear()
+        self._size = 0
 
 
 def _disk_of(out: Out) -> Path | None:
