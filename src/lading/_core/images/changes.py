@@ -14,8 +14,9 @@ from lading._core.expansion import Limits
 from lading._core.images.files import text
 from lading._core.images.image import Image
 from lading._core.images.rootfs import STANDARD, apply_all
+from lading._core.images.rootfs_entries import Entry
 from lading._core.images.rootfs_layers import LayerReader
-from lading._core.images.rootfs_tree import Entry, Tree
+from lading._core.images.rootfs_tree import Tree
 from lading._core.settings import Settings
 from lading._core.tar import Kind, Member
 from lading._io.base import IO

@@ -19,7 +19,7 @@ from lading._core.images.export_tar import write_tar
 from lading._core.images.files_finding import open_file
 from lading._core.images.image import Image
 from lading._core.images.rootfs import STANDARD, open_rootfs
-from lading._core.images.rootfs_tree import Inode
+from lading._core.images.rootfs_entries import Inode
 from lading._core.names import shown
 from lading._core.settings import Settings
 from lading._core.sinks import FileSink

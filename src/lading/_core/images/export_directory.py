@@ -17,7 +17,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lading._core.images.rootfs_tree import Entry, Inode, Tree, too_long
+from lading._core.images.rootfs_entries import Entry, Inode, too_long
+from lading._core.images.rootfs_tree import Tree
 from lading._core.names import LONGEST_NAME, shown
 from lading._core.places import FRESH, closing, disk_errors, fresh_name, shown_path
 from lading._core.tar import Kind, Member

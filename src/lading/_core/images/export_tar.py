@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lading._core.images.files import named
-from lading._core.images.rootfs_tree import Inode, Tree
+from lading._core.images.rootfs_entries import Inode
+from lading._core.images.rootfs_tree import Tree
 from lading._core.tar import Kind, Member
 from lading._core.tar_headers import BLOCK
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from lading._core.expansion import Limits
 from lading._core.images.image import Image
 from lading._core.images.rootfs import apply_all
+from lading._core.images.rootfs_entries import Entry, Inode
 from lading._core.images.rootfs_layers import LayerReader
-from lading._core.images.rootfs_tree import Entry, Inode, Tree
+from lading._core.images.rootfs_tree import Tree
 from lading._core.names import shown
 from lading._core.settings import Settings
 from lading._core.tar import Kind
 from lading._io.base import IO
-from lading.errors import NotFoundError, ProtocolError
+from lading.errors import LimitExceededError, NotFoundError, ProtocolError
 
 _LINKS = 40  # as in rootfs_tree
 _OPAQUE = b".wh..opq"  # the last part of a name, without the first `.wh.`
@@ -69,7 +70,15 @@ class Finder:
         names = self.names | {_OPAQUE}
         if number and not any(_last_part(inode.member.name) in names for inode in layers[0]):
             raise UnknownError
-        return self.find(apply_all(layers, limits, partial_from=number), whole=number == 0)
+        try:
+            tree = apply_all(layers, limits, partial_from=number)
+        except LimitExceededError:
+            raise
+        except ProtocolError:
+            if number:
+                raise UnknownError from None  # what is in the way may be something else further down
+            raise
+        return self.find(tree, whole=number == 0)
 
     def find(self, tree: Tree, *, whole: bool) -> Inode | None:
         """Return what the path leads to, links followed; None if there is nothing.
@@ -78,24 +87,23 @@ class Finder:
         `ProtocolError` for links that lead round in circles.
         """
         trail: list[tuple[Entry, bool]] = [(tree.root, tree.root.opaque or whole)]
-        todo, links, visited = self._parts[::-1], 0, set[bytes]()
+        todo, links = self._parts[::-1], 0
         while todo:
             part = todo.pop()
             if part in {b"", b"."}:
                 continue
-            if part == b"..":
-                trail = trail[:-1] or trail
-                continue
             directory, covered = trail[-1]
             if directory.children is None:
-                return _certain(tree, visited, None, whole=whole)
-            visited.add(part)
+                return None
+            if part == b"..":
+                trail = _left(trail, whole=whole)
+                continue
             self.names.add(part)
             entry = directory.children.get(part)
-            if entry is None and not covered:
+            if (entry is None and not covered) or tree.doubts(part, entry):
                 raise UnknownError
             if entry is None or entry.is_whiteout:
-                return _certain(tree, visited, None, whole=whole)
+                return None
             if entry.inode is not None and entry.inode.member.kind is Kind.LINK:
                 links += 1
                 if links > _LINKS:
@@ -105,40 +113,20 @@ class Finder:
                 todo.extend(target.split(b"/")[::-1])
                 continue
             trail.append((entry, covered or entry.opaque))
-        return _certain(tree, visited, trail[-1][0], whole=whole)
+        inode = trail[-1][0].inode
+        if inode is not None and inode.member.kind is Kind.HARD_LINK:
+            raise UnknownError
+        return inode
+
+
+def _left(trail: list[tuple[Entry, bool]], *, whole: bool) -> list[tuple[Entry, bool]]:
+    """Go up from a directory."""
+    if len(trail) == 1:
+        return trail
+    if trail[-1][0].inode is None and not whole:
+        raise UnknownError  # it may be a link to a directory that is in another one
+    return trail[:-1]
 
 
 def _last_part(name: bytes) -> bytes:
     return name.rstrip(b"/").rpartition(b"/")[2].removeprefix(b".wh.")
-
-
-def _certain(tree: Tree, visited: Collection[bytes], found: Entry | None, *, whole: bool) -> Inode | None:
-    """Return what was found, if no layer further down can show that it is something else.
-
-    A directory that is in the tree only because something is in it may turn out to be a symbolic link to another one.
-    Then two names in the tree may be one in truth, and which one stands is not known yet.
-    """
-    if not whole:
-        seen: dict[bytes, bool] = {}
-        for name, shaky in _names(tree.root, shaky=False):
-            if name in visited or not name:
-                if shaky and not name:
-                    raise UnknownError
-                if name in seen and (shaky or seen[name]):
-                    raise UnknownError
-                seen[name] = seen.get(name, False) or shaky
-    inode = None if found is None else found.inode
-    if not whole and inode is not None and inode.member.kind is Kind.HARD_LINK:
-        raise UnknownError
-    return inode
-
-
-def _names(directory: Entry, *, shaky: bool) -> Iterator[tuple[bytes, bool]]:
-    """Give every name, and whether a directory on its way was declared by no layer; `b""` for a shaky opaque one."""
-    for name, entry in (directory.children or {}).items():
-        yield name, shaky
-        if entry.children is not None:
-            below = shaky or entry.inode is None
-            if below and entry.opaque:
-                yield b"", True
-            yield from _names(entry, shaky=below)

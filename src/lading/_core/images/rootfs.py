@@ -8,8 +8,9 @@ from pathlib import Path
 
 from lading._core.expansion import Limits
 from lading._core.images.image import Image
+from lading._core.images.rootfs_entries import Inode
 from lading._core.images.rootfs_layers import LayerReader
-from lading._core.images.rootfs_tree import Inode, Tree
+from lading._core.images.rootfs_tree import Tree
 from lading._core.settings import Settings
 from lading._io.base import IO
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from lading._core.expansion import Expansion, Limits
 from lading._core.images.image import Image, Layer
 from lading._core.images.rootfs_contents import Contents
-from lading._core.images.rootfs_tree import Inode
+from lading._core.images.rootfs_entries import Inode
 from lading._core.retry import Attempts
 from lading._core.settings import Settings
 from lading._core.tar import LAYER, Kind, Member, TarReader

@@ -11,61 +11,37 @@ Because all of this happens to a tree in memory, nothing on a disk is ever writt
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
-from lading._core.images.rootfs_contents import Contents
-from lading._core.names import DEEPEST, LONGEST_NAME, LONGEST_PART, shown
+from lading._core.images.rootfs_entries import (
+    HERE,
+    Entry,
+    Inode,
+    children_of,
+    hide,
+    hide_below,
+    is_link,
+    refused,
+    split_path,
+    too_long,
+)
+from lading._core.names import DEEPEST, LONGEST_NAME, shown
 from lading._core.tar import Kind, Member
-from lading.errors import LimitExceededError, ProtocolError
+from lading.errors import LimitExceededError
 
 _WHITEOUT, _OPAQUE, _META = b".wh.", b".wh..wh..opq", b".wh..wh."
-_HERE = frozenset({b"", b"."})
 # Symbolic links on the way to one name: what Linux follows (path_resolution(7)).
 _LINKS = 40
 # Steps from a directory to the next, for each name that there may be.
 _STEPS = 40
 
 
-@dataclass(eq=False, slots=True)
-class Inode:
-    """What stands behind a name, or several: a member of a layer.
-
-    `layer` counts from 0, the first layer of the image. The content of a file, where it was kept, is in `contents` from
-    `offset` on; `digest` is its SHA-256, if that was wanted.
-    """
-
-    member: Member
-    layer: int
-    contents: Contents | None = None
-    offset: int = 0
-    digest: bytes = b""
-
-
-class Entry:
-    """A name in a directory. `children` are those of a directory, None for anything else.
-
-    Without an inode, a directory was not declared by any member, and is there because something is in it; anything else
-    is a whiteout that is remembered for layers further down. `layer` is the last one that had the name. In an `opaque`
-    directory there is nothing from layers further down. `cleared` is the last layer that hid what was in the directory.
-    """
-
-    __slots__ = ("children", "cleared", "inode", "layer", "opaque")
-
-    def __init__(self, inode: Inode | None, layer: int, children: dict[bytes, Entry] | None = None) -> None:
-        self.inode = inode
-        self.layer = layer
-        self.children = children
-        self.cleared = -1
-        self.opaque = False
-
-    @property
-    def is_whiteout(self) -> bool:
-        return self.inode is None and self.children is None
-
-
 class Tree:
     """The files of an image. `partial` is one whose lowest layers are not applied: whiteouts are remembered in it.
+
+    In a partial tree, a directory that no member has declared may be a symbolic link to another one in truth. What is
+    put into it is doubtful, and so is whatever has the same name anywhere else: it may be hidden by it.
 
     `entries` bounds how many names are made. Raises `ProtocolError` for a layer that no container engine could apply,
     or that reaches outside of the tree.
@@ -77,11 +53,14 @@ class Tree:
         self._partial = partial
         self._made = 0
         self._steps = 0
-        self._last: tuple[bytes, Entry] = b"", self.root
+        self._last: tuple[bytes, Entry, bool] = b"", self.root, False
+        self._named = Counter[bytes]()
+        self._doubtful: set[bytes] = set()
+        self._shaky = False
 
     def apply(self, layer: int, inodes: Iterable[Inode]) -> None:
         """Apply a layer, which lies on those applied before."""
-        self._last = b"", self.root
+        self._last = b"", self.root, False
         for inode in inodes:
             self._apply(layer, inode)
 
@@ -93,31 +72,42 @@ class Tree:
         yield b"", self.root
         yield from _walk(b"", self.root)
 
+    def doubts(self, name: bytes, entry: Entry | None) -> bool:
+        """Say whether layers further down can tell that something else than this entry, or none, has a name."""
+        if name not in self._doubtful and _OPAQUE not in self._doubtful:
+            return False
+        declared = entry is not None and (entry.inode is not None or entry.is_whiteout)
+        return not (declared and self._named[name] == 1) or _OPAQUE in self._doubtful
+
     def _apply(self, layer: int, inode: Inode) -> None:
         name = inode.member.name
         parts = split_path(name)
         if not parts:
             if inode.member.kind is not Kind.DIRECTORY:
-                raise _refused(name, "it takes the place of the root directory")
+                raise refused(name, "it takes the place of the root directory")
             self.root.inode, self.root.layer = inode, layer
             return
         if any(part.startswith(_META) for part in parts[:-1]):
             return  # aufs keeps its own notes there
         if any(part.startswith(_WHITEOUT) for part in parts[:-1]):
-            raise _refused(name, "it is below a whiteout")
+            raise refused(name, "it is below a whiteout")
         *parents, base = parts
         if base.startswith(_WHITEOUT):
             self._white_out(layer, name, parents, base)
         else:
-            self._put(layer, inode, self._parent(layer, name, parents), base)
+            parent = self._parent(layer, name, parents)
+            self._note(base)
+            self._put(layer, inode, parent, base)
 
     def _put(self, layer: int, inode: Inode, parent: Entry, base: bytes) -> None:
-        children = _children(parent)
+        children = children_of(parent)
         existing = children.get(base)
         if inode.member.kind is Kind.DIRECTORY:
             if existing is None or existing.children is None:
                 children[base] = existing = self._make(None, layer, {}, opaque=existing is not None)
-                self._last = b"", self.root
+                self._last = b"", self.root, False
+            elif self._partial and existing.inode is None:
+                self._note_below(existing)  # or it has just replaced a link, and these are somewhere else
             existing.inode, existing.layer = inode, layer
             return
         if inode.member.kind is Kind.HARD_LINK:
@@ -125,21 +115,21 @@ class Tree:
             if linked is None or linked is existing:
                 return
             inode = linked.inode or inode
-        if existing is not None and (existing.children is not None or _is_link(existing)):
-            self._last = b"", self.root
+        if existing is not None and (existing.children is not None or is_link(existing)):
+            self._last = b"", self.root, False
         children[base] = self._make(inode, layer)
 
     def _linked(self, member: Member) -> Entry | None:
         """Find what a hard link names. In a partial tree it may be further down."""
         parts = split_path(member.target)
         directory = self._find(member.name, parts[:-1])
-        found = None if directory is None or not parts else _children(directory).get(parts[-1])
+        found = None if directory is None or not parts else children_of(directory).get(parts[-1])
         if found is not None and found.children is not None:
-            raise _refused(member.name, f"it is a hard link to a directory, {shown(member.target)}")
+            raise refused(member.name, f"it is a hard link to a directory, {shown(member.target)}")
         if found is None or found.is_whiteout:
             if self._partial and found is None:
                 return Entry(None, 0)
-            raise _refused(member.name, f"it is a hard link to {shown(member.target)}, which is not there")
+            raise refused(member.name, f"it is a hard link to {shown(member.target)}, which is not there")
         return found
 
     def _white_out(self, layer: int, name: bytes, parents: list[bytes], base: bytes) -> None:
@@ -147,17 +137,18 @@ class Tree:
         if base.startswith(_META) and base != _OPAQUE:
             return
         if hidden in {b"", b".", b".."}:
-            raise _refused(name, "it is a whiteout of no file")
+            raise refused(name, "it is a whiteout of no file")
         parent = self._parent(layer, name, parents) if self._partial else self._find(name, parents)
         if parent is None:
             return
-        children = _children(parent)
-        self._last = b"", self.root
+        self._note(base if base == _OPAQUE else hidden)
+        children = children_of(parent)
+        self._last = b"", self.root, False
         if base == _OPAQUE:
-            _hide_below(parent, layer)
+            hide_below(parent, layer)
             parent.opaque = True
             return
-        _hide(children, hidden, layer)
+        hide(children, hidden, layer)
         remaining = children.get(hidden)
         if remaining is not None:
             remaining.opaque = True  # what this layer has under the name is all there is
@@ -169,8 +160,23 @@ class Tree:
         if self._last[0] != key or not key:
             found = self._find(name, parents, make=layer)
             assert found is not None
-            self._last = key, found
+            self._last = key, found, self._shaky
+        self._shaky = self._last[2]
         return self._last[1]
+
+    def _note(self, name: bytes) -> None:
+        """Remember that a name was given to something in the directory that was found last."""
+        if self._partial:
+            self._named[name] += 1
+            if self._shaky:
+                self._doubtful.add(name)
+
+    def _note_below(self, directory: Entry) -> None:
+        for name, entry in children_of(directory).items():
+            self._named[name] += 1
+            self._doubtful.add(name)
+            if entry.children is not None:
+                self._note_below(entry)
 
     def _find(self, name: bytes, parts: Iterable[bytes], *, make: int | None = None) -> Entry | None:
         """Go to a directory, following links; None if it is not there and not to be made."""
@@ -181,7 +187,7 @@ class Tree:
             self._take_step()
             if part == b"..":
                 trail = trail[:-1] or trail
-            if part in _HERE or part == b"..":
+            if part in HERE or part == b"..":
                 continue
             entry = self._enter(trail[-1], part, make)
             if entry is None:
@@ -194,11 +200,12 @@ class Tree:
                 continue
             trail.append(entry)
             if len(trail) > DEEPEST:
-                raise _refused(name, f"it is deeper than {DEEPEST} directories")
+                raise refused(name, f"it is deeper than {DEEPEST} directories")
+        self._shaky = any(entry.inode is None for entry in trail[1:])
         return trail[-1]
 
     def _enter(self, directory: Entry, part: bytes, make: int | None) -> Entry | None:
-        children = _children(directory)
+        children = children_of(directory)
         entry = children.get(part)
         if entry is not None and not entry.is_whiteout:
             return entry
@@ -228,30 +235,8 @@ class Tree:
         return entry
 
 
-def split_path(name: bytes) -> list[bytes]:
-    """Split a name in a layer, or in a question about one, into its parts, from the root on.
-
-    Raises `ProtocolError` for what is no path below the root.
-    """
-    parts = [part for part in name.split(b"/") if part not in _HERE]
-    if b".." in parts:
-        raise _refused(name, "its name contains '..'")
-    if b"\0" in name:
-        raise _refused(name, "its name contains a NUL")
-    if len(name) > LONGEST_NAME or len(parts) > DEEPEST:
-        raise _refused(name, f"its name is longer than {LONGEST_NAME} bytes or deeper than {DEEPEST} directories")
-    if any(len(part) > LONGEST_PART for part in parts):
-        raise _refused(name, f"a part of its name is longer than {LONGEST_PART} bytes")
-    return parts
-
-
-def too_long(path: bytes) -> ProtocolError:
-    """Return the error for a path that a tree may have, and systems do not take."""
-    return _refused(path, f"its path is longer than {LONGEST_NAME} bytes")
-
-
 def _walk(path: bytes, directory: Entry) -> Iterator[tuple[bytes, Entry]]:
-    for name, entry in sorted(_children(directory).items()):
+    for name, entry in sorted(children_of(directory).items()):
         below = path + b"/" + name if path else name
         if len(below) > LONGEST_NAME:
             raise too_long(below)
@@ -260,44 +245,10 @@ def _walk(path: bytes, directory: Entry) -> Iterator[tuple[bytes, Entry]]:
             yield from _walk(below, entry)
 
 
-def _hide(children: dict[bytes, Entry], name: bytes, layer: int) -> None:
-    """Remove what lower layers have under a name; what this layer has there stays."""
-    entry = children.get(name)
-    if entry is None:
-        return
-    if entry.children is not None:
-        _hide_below(entry, layer)
-    if entry.layer != layer:
-        entry.inode = None
-        if not entry.children:
-            del children[name]
-
-
-def _hide_below(directory: Entry, layer: int) -> None:
-    # Once is enough: after that, there is nothing but what this layer brought.
-    if directory.cleared != layer:
-        directory.cleared = layer
-        for child in tuple(_children(directory)):
-            _hide(_children(directory), child, layer)
-
-
-def _children(entry: Entry) -> dict[bytes, Entry]:
-    assert entry.children is not None
-    return entry.children
-
-
 def _target(name: bytes, part: bytes, entry: Entry, links: int) -> bytes:
     """Return where a symbolic link on the way to a name leads."""
-    if entry.inode is None or not _is_link(entry):
-        raise _refused(name, f"{shown(part)}, which should be a directory on its way, is none")
+    if entry.inode is None or not is_link(entry):
+        raise refused(name, f"{shown(part)}, which should be a directory on its way, is none")
     if links > _LINKS:
-        raise _refused(name, "too many symbolic links are on its way")
+        raise refused(name, "too many symbolic links are on its way")
     return entry.inode.member.target
-
-
-def _is_link(entry: Entry) -> bool:
-    return entry.inode is not None and entry.inode.member.kind is Kind.LINK
-
-
-def _refused(name: bytes, why: str) -> ProtocolError:
-    return ProtocolError(f"layer member {shown(name)} is refused: {why}")
