@@ -13,6 +13,7 @@ from lading.server.serving import running
 from tests.artifacts.tars import Tree, snapshot
 from tests.support.layers import Blobs, folder, hard_link, link, member, read_tar
 from tests.support.programs import require
+from tests.support.zstandard import require_zstandard
 
 SECONDS = 60.0
 CRANE = "go install github.com/google/go-containerregistry/cmd/crane@latest"
@@ -113,6 +114,7 @@ def test_crane_exports_the_same_files(tmp_path: Path, home: Path) -> None:
 
 def test_skopeo_s_zstandard_is_read(umoci: str, sources: Path, home: Path) -> None:
     skopeo = require("skopeo")
+    require_zstandard()
     to_zstd = ["copy", "--dest-compress-format", "zstd", "--dest-compress"]
     with Client() as client:
         client.export_tar(umoci, sources / "one.tar")

@@ -7,9 +7,7 @@ import io as streams
 import sys
 import tarfile
 from collections.abc import Awaitable, Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,20 +23,12 @@ from lading._core import zstd
 from tests.artifacts.tars import END, patched
 from tests.support.images import sha256
 from tests.support.layers import Blobs, Compress, folder, gzipped, hard_link, member
+from tests.support.zstandard import require_zstandard
 
 Export = Callable[[str], Awaitable[dict[str, str | bytes]]]
 LAYER = (folder("a"), member("a/x", b"content" * 1000), hard_link("a/y", "a/x"))
 FILES = {"a": "directory", "a/x": b"content" * 1000, "a/y": "= a/x"}
 SKIPPED = b"\x5a\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"table"
-
-
-def zstandard() -> Any:
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    pytest.skip("lading[zstd] is not installed")
 
 
 def several_members(archive: bytes) -> bytes:
@@ -61,7 +51,7 @@ def with_comment(archive: bytes) -> bytes:
 
 
 def one_frame(archive: bytes) -> bytes:
-    compressed: bytes = zstandard().compress(archive)
+    compressed: bytes = require_zstandard().compress(archive)
     return compressed
 
 
@@ -190,7 +180,7 @@ async def test_damaged_zstandard_is_refused(
 
 async def test_a_frame_may_not_ask_for_more_memory_than_there_is_for_it(client: AsyncClient, layout: Path) -> None:
     # Magic number; no checksum, no size; a window of 2 to the 41st bytes (RFC 8878, 3.1.1.1.2).
-    zstandard()
+    require_zstandard()
     blobs = Blobs(LAYER, compress=lambda _: b"\x28\xb5\x2f\xfd\x00\xf8" + bytes(64))
     with pytest.raises(ProtocolError, match="memory"):
         await client.files(blobs.write(layout))

@@ -142,7 +142,7 @@ def _create(parent: int, name: bytes, member: Member) -> BinaryIO | None:
             os.mkdir(name, mode | 0o700, dir_fd=parent)  # or it could be neither filled nor moved
         case Kind.LINK:
             os.symlink(member.target, name, dir_fd=parent)
-        case Kind.FILE:
+        case _:  # a file: the archives of artifacts have no other kinds
             return os.fdopen(os.open(name, FRESH, mode, dir_fd=parent), "wb")
     return None
 
