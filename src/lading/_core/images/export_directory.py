@@ -36,7 +36,7 @@ def check_destination(directory: Path, *, privileged: bool) -> Path:
     if privileged and os.geteuid() != 0:
         raise StorageError("cannot restore owners and devices: only root can")
     with disk_errors(f"cannot write {shown_path(directory)}"):
-        final = directory.resolve()
+        final = Path(os.path.realpath(directory))  # `resolve` is at a loss in links that lead in circles
         if final.is_dir() and not any(final.iterdir()):
             return final
         if final.exists() or final.is_symlink():
