@@ -121,6 +121,17 @@ def test_export_leaves_a_directory_that_has_something(lading: Run, reference: st
     assert snapshot(tmp_path / "out") == {"mine": b"mine"}
 
 
+def test_export_says_which_directory_is_not_there(lading: Run, reference: str) -> None:
+    assert lading("export", reference, "-o", "nowhere/out.tar").refused(1, "nowhere': No such file or directory")
+
+
+@pytest.mark.parametrize("archive", ["oci-archive:image.tar:v1", "docker-archive:image.tar:acme/app:v1"])
+def test_archives_of_images_are_looked_into(lading: Run, reference: str, archive: str) -> None:
+    assert lading("copy", reference, archive).code == 0
+    assert lading("cat", archive, "motd").stdout == b"hello\n"
+    assert lading("export", archive).stdout == lading("export", reference).stdout
+
+
 def test_devices_that_are_left_out_are_told(lading: Run, tmp_path: Path) -> None:
     Blobs([member("null", kind=tarfile.CHRTYPE, device=(1, 3)), member("x")]).write(tmp_path / "layout")
     done = lading("export", "oci:layout:v1", "-o", "out")

@@ -124,7 +124,8 @@ def temporary_file(directory: Path | None = None) -> BinaryIO:
     """
     import tempfile
 
-    with storage_errors("cannot create a temporary file"):
+    where = "" if directory is None else f" in {str(directory)!r}"
+    with storage_errors(f"cannot create a temporary file{where}"):
         return tempfile.TemporaryFile(dir=directory)  # the caller closes it
 
 
