@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lading._core.evidence import Evidence
     from lading._core.expansion import Limits
     from lading._core.gate import Gate
+    from lading._core.images.changes import FileChange
     from lading._core.images.difference import ImageDiff
     from lading._core.images.export import Exported
     from lading._core.images.files import FileEntry
@@ -311,6 +312,21 @@ class Client:
         without one that fits.
         """
         return step(self._face.diff(old, new, platform=platform))
+
+    def diff_files(
+        self,
+        old: str | Reference | LocalReference,
+        new: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+        limits: Limits | None = None,
+    ) -> tuple[FileChange, ...]:
+        """Compare the files of two container images, as containers see them, and return what differs, sorted by path.
+
+        Layers that both have are read once; of images that have the same layers none is. Platform, limits (for both
+        together) and errors are as for `files`.
+        """
+        return step(self._face.diff_files(old, new, platform=platform, limits=limits))
 
     def files(
         self,

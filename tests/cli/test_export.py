@@ -194,3 +194,28 @@ def test_the_image_of_a_registry_is_exported(lading: Run, repository: str) -> No
     with tarfile.open(fileobj=io.BytesIO(lading("export", f"{repository}:1").stdout)) as tar:
         assert tar.getnames() == ["hold", "hold/cargo.txt"]
     assert lading("files", f"{repository}:1").lines[-1].endswith("/hold/cargo.txt")
+
+
+def test_a_diff_has_the_files_if_they_are_asked_for(lading: Run, reference: str, tmp_path: Path) -> None:
+    upper = [
+        member("etc/motd", b"hello, world\n"),
+        member(".wh.binary"),
+        folder("new"),
+        member("esc\x1b[2J", mode=0o600),
+    ]
+    Blobs(FILES, upper).write(tmp_path / "layout", "v2")
+    arguments = ("diff", reference, "oci:layout:v2")
+    lines = lading(*arguments, "--files").lines
+    assert lines[lines.index("files") + 1 :] == [
+        "  -  /binary      6 bytes",
+        "  ~  /esc\\x1b[2J  0 bytes              mode",
+        "  ~  /etc/motd    6 bytes -> 13 bytes  content, mode, owner",
+        "  +  /new         0 bytes",
+    ]
+    assert "files" not in lading(*arguments).lines
+    changes = lading(*arguments, "--files", "--json").record["files"]
+    assert changes[0] == {"change": "removed", "path": "/binary", "oldSize": 6}
+    assert changes[1] == {"change": "changed", "path": "/esc\x1b[2J", "oldSize": 0, "newSize": 0, "what": ["mode"]}
+    assert "files" not in lading(*arguments, "--json").record
+    same = lading("diff", reference, reference, "--files", "--json").record
+    assert same["files"] == []

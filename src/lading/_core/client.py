@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lading._core.copying.references import Copies
     from lading._core.evidence import Evidence
     from lading._core.expansion import Limits
+    from lading._core.images.changes import FileChange
     from lading._core.images.difference import ImageDiff
     from lading._core.images.export import Exported
     from lading._core.images.exports import Exports
@@ -333,6 +334,21 @@ class AsyncClient:
                 await load_image(self._io, one, selector_of(_whole(old)), platform=_platform(platform)),
                 await load_image(self._io, other, selector_of(_whole(new)), platform=_platform(platform)),
             )
+
+    async def diff_files(
+        self,
+        old: str | Reference | LocalReference,
+        new: str | Reference | LocalReference,
+        *,
+        platform: Platform | str | None = None,
+        limits: Limits | None = None,
+    ) -> tuple[FileChange, ...]:
+        """Compare the files of two container images, as containers see them, and return what differs, sorted by path.
+
+        Layers that both have are read once; of images that have the same layers none is. Platform, limits (for both
+        together) and errors are as for `files`.
+        """
+        return await self._exports(old, platform, limits).changes_to(self._exports(new, platform, limits))
 
     async def files(
         self,

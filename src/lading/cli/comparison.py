@@ -1,15 +1,17 @@
 """What `lading diff` prints: a record, and lines for a reader that are made from it.
 
 The record has `old` and `new` (`reference`, `mediaType`, `digest`, `size`), `config` and `annotations` (`change`,
-`name`, `key`, `old`, `new`), `layers` (`change`, the descriptor, `diffID`) and `history` (`change`, the step).
+`name`, `key`, `old`, `new`), `layers` (`change`, the descriptor, `diffID`) and `history` (`change`, the step). If files
+are compared it has `files`, too (`change`, `path`, `oldSize`, `newSize`, and of what changed `what` differs).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lading import strict_json
+from lading._core.images.changes import FileChange
 from lading._core.images.difference import HistoryChange, ImageDiff, LayerChange, ValueChange
 from lading.cli.client import described
 from lading.cli.paragraphs import facts, readable_size, section
@@ -17,9 +19,9 @@ from lading.cli.paragraphs import facts, readable_size, section
 _MARKS = {"added": "+", "removed": "-", "changed": "~", "shared": "=", "recompressed": "%"}
 
 
-def comparison(old: str, new: str, diff: ImageDiff) -> dict[str, Any]:
+def comparison(old: str, new: str, diff: ImageDiff, files: Iterable[FileChange] | None) -> dict[str, Any]:
     """Return the record."""
-    return {
+    record = {
         "old": {"reference": old, **described(diff.old.descriptor)},
         "new": {"reference": new, **described(diff.new.descriptor)},
         "config": [_value(change) for change in diff.config],
@@ -27,6 +29,7 @@ def comparison(old: str, new: str, diff: ImageDiff) -> dict[str, Any]:
         "history": [_step(change) for change in diff.history],
         "annotations": [_value(change) for change in diff.annotations],
     }
+    return record if files is None else {**record, "files": [_file(change) for change in files]}
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[str]:
@@ -36,6 +39,7 @@ def lines(record: Mapping[str, Any]) -> Iterator[str]:
     yield from section("layers", [_layer_row(change) for change in record["layers"]])
     yield from section("history", [_step_row(change) for change in record["history"]])
     yield from section("annotations", [_value_row(change) for change in record["annotations"]])
+    yield from section("files", [_file_row(change) for change in record.get("files", ())])
 
 
 def _value(change: ValueChange) -> dict[str, Any]:
@@ -54,6 +58,12 @@ def _layer(change: LayerChange) -> dict[str, Any]:
 def _step(change: HistoryChange) -> dict[str, Any]:
     history: dict[str, Any] = strict_json.builtins(change.history)
     return {"change": change.change, **history}
+
+
+def _file(change: FileChange) -> dict[str, Any]:
+    record: dict[str, Any] = {"change": change.change, "path": change.path}
+    values = {"oldSize": change.old_size, "newSize": change.new_size, "what": list(change.what) or None}
+    return record | {name: value for name, value in values.items() if value is not None}
 
 
 def _value_row(change: Mapping[str, Any]) -> tuple[str, ...]:
@@ -81,3 +91,8 @@ def _layer_row(change: Mapping[str, Any]) -> tuple[str, ...]:
 def _step_row(change: Mapping[str, Any]) -> tuple[str, ...]:
     said = change.get("created_by") or change.get("comment") or "-"
     return _MARKS[change["change"]], said
+
+
+def _file_row(change: Mapping[str, Any]) -> tuple[str, ...]:
+    sizes = dict.fromkeys(readable_size(change[side]) for side in ("oldSize", "newSize") if side in change)
+    return _MARKS[change["change"]], change["path"], " -> ".join(sizes), ", ".join(change.get("what", ()))

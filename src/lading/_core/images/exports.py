@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lading._core.copying.references import selector_of
 from lading._core.expansion import Limits
+from lading._core.images.changes import FileChange, file_changes
 from lading._core.images.export import Exported, Out, export_directory, export_file, export_tar, read_file
 from lading._core.images.files import FileEntry, list_files
 from lading._core.images.image import Image, load_image
@@ -72,6 +73,12 @@ class Exports:
             open_rootfs(self._io, self._settings, image, limits=self._limits, concurrency=self._concurrency) as tree,
         ):
             return await self._io.call(list_files, image, tree, path)
+
+    async def changes_to(self, new: Exports) -> tuple[FileChange, ...]:
+        async with self._image() as before, new._image() as after:
+            return await file_changes(
+                self._io, self._settings, before, after, limits=self._limits, concurrency=self._concurrency
+            )
 
     @asynccontextmanager
     async def _image(self) -> AsyncGenerator[Image]:
