@@ -23,15 +23,21 @@ from lading.errors import LimitExceededError
 class Stream:
     """A blob that is open: its bytes as they come, of the size that was asked for or not, and not verified.
 
-    Reading waits: use `IO.call`, with the cancellation.
+    They begin at the byte `start`. Reading waits: use `IO.call`, with the cancellation.
     """
 
     reader: Reader
     cancellation: Cancellation = field(default_factory=Cancellation)
+    start: int = 0
 
 
-Content: TypeAlias = Callable[[], AbstractAsyncContextManager[Stream]]
-"""Opens a blob, any number of times one after another."""
+class Content(Protocol):
+    """Opens a blob, any number of times one after another."""
+
+    def __call__(self, offset: int = 0, /) -> AbstractAsyncContextManager[Stream]:
+        """Open the blob, at this byte if the place where it is can do that, else at its first."""
+        ...
+
 
 _PIECE = 1 << 20
 
@@ -67,8 +73,8 @@ class Readable(Protocol):
         """Say whether a blob can be opened."""
         ...
 
-    def open_blob(self, blob: Descriptor) -> AbstractAsyncContextManager[Stream]:
-        """Open a blob, as a context manager."""
+    def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[Stream]:
+        """Open a blob, as a context manager: at this byte if the place can do that, else at its first."""
         ...
 
 

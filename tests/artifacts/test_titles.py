@@ -1,20 +1,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given, strategies as st
 
-from lading._core.places import open_below
+from lading._core.places import Place, open_below
 from lading._core.titles import safe_title, title_key
+from lading.digest import Digest
 from lading.errors import DocumentError, StorageError
+from lading.stores.partials import Partial
 
 DEEP = "/".join("d" * 65)
 
 
 def names(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()]
+
+
+@contextmanager
+def drafted(place: Place) -> Generator[Partial]:
+    partial = Partial(place.directory, place.path.parent, Digest.of(b""))
+    try:
+        yield partial
+    finally:
+        partial.discard()
 
 
 @pytest.mark.parametrize(
@@ -122,18 +135,18 @@ def test_titles_that_some_disk_takes_for_one_have_one_key(one: str, other: str) 
 
 
 def test_draft_gets_its_name_when_it_is_published(tmp_path: Path) -> None:
-    with open_below(tmp_path, "a/b/c.txt") as place, place.create() as draft:
-        draft.file.write(b"content")
+    with open_below(tmp_path, "a/b/c.txt") as place, drafted(place) as draft:
+        draft.write(b"content")
         assert not place.path.exists()
-        draft.publish()
+        draft.publish(place.path, within=True)
     assert (tmp_path / "a/b/c.txt").read_bytes() == b"content"
     assert names(tmp_path / "a/b") == ["c.txt"]
 
 
 def test_draft_that_is_not_published_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_bytes(b"before")
-    with open_below(tmp_path, "c.txt") as place, place.create() as draft:
-        draft.file.write(b"half")
+    with open_below(tmp_path, "c.txt") as place, drafted(place) as draft:
+        draft.write(b"half")
     assert names(tmp_path) == ["c.txt"]
     assert (tmp_path / "c.txt").read_bytes() == b"before"
 
@@ -144,9 +157,9 @@ def test_draft_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
     inside = tmp_path / "inside"
     inside.mkdir()
     (inside / "file").symlink_to(outside)
-    with open_below(inside, "file") as place, place.create() as draft:
-        draft.file.write(b"new")
-        draft.publish()
+    with open_below(inside, "file") as place, drafted(place) as draft:
+        draft.write(b"new")
+        draft.publish(place.path, within=True)
     assert outside.read_bytes() == b"precious"
     assert not (inside / "file").is_symlink()
     assert (inside / "file").read_bytes() == b"new"
@@ -154,8 +167,8 @@ def test_draft_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
 
 def test_draft_does_not_replace_a_directory(tmp_path: Path) -> None:
     (tmp_path / "file").mkdir()
-    with open_below(tmp_path, "file") as place, place.create() as draft, pytest.raises(StorageError, match="file"):
-        draft.publish()
+    with open_below(tmp_path, "file") as place, drafted(place) as draft, pytest.raises(StorageError, match="file"):
+        draft.publish(place.path, within=True)
     assert names(tmp_path) == ["file"]
 
 
@@ -195,9 +208,9 @@ def test_place_survives_a_link_that_is_put_in_its_way_later(tmp_path: Path) -> N
     with open_below(tmp_path, "a/file") as place:
         (tmp_path / "a").rename(tmp_path / "moved")
         (tmp_path / "a").symlink_to("outside")
-        with place.create() as draft:
-            draft.file.write(b"x")
-            draft.publish()
+        with drafted(place) as draft:
+            draft.write(b"x")
+            draft.publish(place.path, within=True)
     assert names(tmp_path / "outside") == []
     assert (tmp_path / "moved" / "file").read_bytes() == b"x"
 
@@ -205,7 +218,7 @@ def test_place_survives_a_link_that_is_put_in_its_way_later(tmp_path: Path) -> N
 def test_descriptors_are_closed(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"")
     before = len(names(Path("/dev/fd")))
-    with open_below(tmp_path, "a/b") as place, place.create():
+    with open_below(tmp_path, "a/b") as place, drafted(place):
         pass
     with pytest.raises(StorageError):
         open_below(tmp_path, "f/x")

@@ -336,7 +336,9 @@ def test_r_95_a_cancelled_copy_stops_waiting_for_its_source(tmp_path: Path, root
         source = RepositoryTarget(Exchange(io, transport, "source", source_origin, settings), "source", "a/b")
         destination = RepositoryTarget(Exchange(io, transport, "there", destination_origin, settings), "there", "a/b")
         pushing = asyncio.create_task(
-            destination.push_blob(blob, lambda: source.open_blob(blob), lambda _: None, mount_from=None)
+            destination.push_blob(
+                blob, lambda offset=0: source.open_blob(blob, offset), lambda _: None, mount_from=None
+            )
         )
         await asyncio.to_thread(started.wait, 10)
         await asyncio.sleep(0.1)

@@ -33,7 +33,7 @@ BLOB = Descriptor.of(CONTENT, OCI_LAYER)
 
 def opening(content: bytes) -> Content:
     @asynccontextmanager
-    async def opened() -> AsyncGenerator[Stream]:
+    async def opened(_offset: int = 0, /) -> AsyncGenerator[Stream]:
         yield Stream(streams.BytesIO(content))
 
     return opened

@@ -56,7 +56,7 @@ async def _store(place: Memory, config: bytes, *manifests: Manifest[Any]) -> Non
 
 def _content(content: bytes) -> Content:
     @asynccontextmanager
-    async def opened() -> AsyncGenerator[Stream]:
+    async def opened(_offset: int = 0, /) -> AsyncGenerator[Stream]:
         yield Stream(streams.BytesIO(content))
 
     return opened

@@ -19,7 +19,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.media_types import OCI_INDEX, OCI_MANIFEST
-from lading.stores import durable
+from lading.stores import durable, partials
 from lading.stores.layout import Layout
 
 CONTENT = b"cargo"
@@ -385,13 +385,18 @@ def test_writers_at_the_same_time_lose_nothing(layout: Layout) -> None:
 
 def test_nothing_unfinished_is_ever_among_the_blobs(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     places: list[Path] = []
-    create = durable.NewFile.__init__
+    create, begin = durable.NewFile.__init__, partials.Partial.__init__
 
     def record(new: durable.NewFile, directory: Path) -> None:
         places.append(directory)
         create(new, directory)
 
+    def record_partial(new: partials.Partial, directory: int, path: Path, digest: Digest) -> None:
+        places.append(path)
+        begin(new, directory, path, digest)
+
     monkeypatch.setattr(durable.NewFile, "__init__", record)
+    monkeypatch.setattr(partials.Partial, "__init__", record_partial)
     raw, descriptor = manifest()
     layout.push_manifest(raw, descriptor, ["v1"])
     push(layout, CONTENT)

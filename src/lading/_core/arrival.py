@@ -1,13 +1,15 @@
 """A blob on its way to where it is kept, through whatever happens on that way.
 
-A body that breaks off is asked for again from the byte where it broke (RFC 9110, section 14.2), its hash carried on. A
-server that ignores the range, or answers with another, is read from the start again. Content that turns out to be wrong
-is fetched once more, past any cache; then it is an error. Nothing is kept that is not verified.
+A body that breaks off is asked for again from the byte where it broke (RFC 9110, section 14.2), its hash carried on.
+What an earlier process left is hashed again and gone on with; where it turns out to be wrong, it is forgotten. A server
+that ignores the range, or answers with another, is read from the start again. Content that turns out to be wrong is
+fetched once more, past any cache; then it is an error. Nothing is kept that is not verified.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -31,6 +33,7 @@ from lading.errors import (
 )
 from lading.events import Progress, Retried
 from lading.media_types import OCTET_STREAM
+from lading.stores.partials import USELESS
 from lading.verification import Verifier
 
 # Bytes that make a broken answer one that got somewhere. They bound how many requests a server can make a blob cost.
@@ -39,6 +42,10 @@ _PROGRESS = 64 << 10
 
 class Sink(Protocol):
     """Where content goes. Blocking: every call happens in one thread or another, never in two at once."""
+
+    def replay(self, take: Callable[[memoryview], object], /) -> bool:
+        """Give the next of what an earlier process left, and say whether there may be more of it."""
+        ...
 
     def write(self, piece: memoryview, /) -> object:
         """Take the next piece whole."""
@@ -52,8 +59,12 @@ class Sink(Protocol):
         """Keep the content: it is verified."""
         ...
 
+    def leave(self) -> None:
+        """Leave what was not kept for a later process."""
+        ...
+
     def discard(self) -> None:
-        """Drop what was not kept. Called in the end in any case."""
+        """Drop what was neither kept nor left. Called in the end in any case."""
         ...
 
 
@@ -61,23 +72,35 @@ async def receive(
     exchange: Exchange,
     name: str,
     blob: str | Descriptor,
-    make_sink: Callable[[], Sink],
+    make_sink: Callable[[Digest], Sink],
     *,
     title: str = "",
 ) -> Descriptor:
     """Pull a blob into a sink, which keeps it only if it is the right one; return what it is.
 
-    Raises `BlobUnknownError`, `VerificationError`, and whatever the sink raises.
+    What came before the connection broke, or the wait was cancelled, is left for the next time. Raises
+    `BlobUnknownError`, `VerificationError`, and whatever the sink raises.
     """
     digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
     arrival = _Arrival(exchange, name, digest, size, title)
-    sink = await exchange.io.call(make_sink, discard=lambda late: late.discard())
+    sink = await exchange.io.call(make_sink, digest, discard=lambda late: late.leave())
     try:
-        await arrival.run(sink)
+        await _arrive(arrival, sink)
         await exchange.io.call(sink.commit)
     finally:
         sink.discard()
     return Descriptor(OCTET_STREAM, digest, arrival.verifier.seen)
+
+
+async def _arrive(arrival: _Arrival, sink: Sink) -> None:
+    try:
+        await arrival.take_up(sink)
+        await arrival.run(sink)
+    except USELESS:
+        raise
+    except BaseException:
+        sink.leave()
+        raise
 
 
 class _Arrival:
@@ -89,8 +112,17 @@ class _Arrival:
         self._title = title
         self._size = expected
         self._tag: str | None = None
-        self._again = self._decode = self._restarted = False
+        self._again = self._decode = self._restarted = self._inherited = False
         self.verifier = Verifier(digest, expected)
+
+    async def take_up(self, sink: Sink) -> None:
+        """Go on from what an earlier process left, as far as it can be part of the blob."""
+        try:
+            while await self._exchange.io.call(sink.replay, self.verifier.update):
+                pass
+        except VerificationError:
+            self._restart(sink)
+        self._inherited = self.verifier.seen > 0
 
     async def run(self, sink: Sink) -> None:
         """Bring the blob into the sink, verified."""
@@ -110,16 +142,16 @@ class _Arrival:
             except RangeNotSatisfiableError:
                 self._begin_again(sink, f"{self._what()}: the rest of the blob cannot be had")
             except VerificationError:
-                if self._again or self.verifier.seen == 0:
+                if not self._inherited and (self._again or self.verifier.seen == 0):
                     raise
-                self._again = True
+                self._again = not self._inherited
                 self._restart(sink)
             else:
                 return
 
     async def _once(self, sink: Sink) -> None:
         """Read one answer to its end, or to where it breaks."""
-        if self._size is None or self.verifier.seen < self._size or self._size == 0:
+        if not self._is_complete():
             async with self._exchange.open(endpoints.PULL_BLOB, self._request()) as body:
                 reader = self._accepted(body, sink)
                 least = self._exchange.budgets.blob_rate
@@ -129,6 +161,16 @@ class _Arrival:
                     pump, reader, sink.write, self.verifier, self._progress, cancellation=body.cancellation
                 )
         self.verifier.finish()
+
+    def _is_complete(self) -> bool:
+        """Say whether nothing more is to come; of a size that is not known, what was left may be all of it."""
+        if self._size is not None:
+            return self.verifier.seen == self._size > 0
+        if self._inherited:
+            with suppress(VerificationError):
+                self.verifier.finish()
+                return True
+        return False
 
     def _request(self) -> Request:
         offset = self.verifier.seen
@@ -164,12 +206,13 @@ class _Arrival:
     def _begin_again(self, sink: Sink, why: str) -> None:
         if self._restarted:
             raise ProtocolError(why)
-        self._restarted = True
+        self._restarted = not self._inherited
         self._restart(sink)
 
     def _restart(self, sink: Sink) -> None:
         sink.restart()
         self._tag = None
+        self._inherited = False
         self.verifier = Verifier(self._digest, self._expected)
 
     def _progress(self, offset: int) -> None:

@@ -83,7 +83,7 @@ class Artifacts:
 
             async def receive_file(entry: tuple[str, Descriptor]) -> Path:
                 title, layer = entry
-                sink: Callable[[], Sink] = partial(PlacedFileSink, directory, title)
+                sink: Callable[[Digest], Sink] = partial(PlacedFileSink, directory, title)
                 if layer.annotations.get(UNPACK) == "true":
                     sink = partial(UnpackingSink, directory, title, layer.annotations.get(UNPACKED_DIGEST))
                 await self._receive(place, layer, sink, title)
@@ -130,7 +130,7 @@ class Artifacts:
             emit(Progress("push", blob.digest, offset, blob.size, title))
 
         @asynccontextmanager
-        async def content() -> AsyncGenerator[Stream]:
+        async def content(_offset: int = 0, /) -> AsyncGenerator[Stream]:
             reader = await self._io.call(layer.open, discard=lambda late: late.close())
             try:
                 yield Stream(reader)
@@ -140,7 +140,7 @@ class Artifacts:
         progress(0)
         await place.push_blob(blob, content, progress, mount_from=None)
 
-    async def _receive(self, place: Readable, layer: Descriptor, make_sink: Callable[[], Sink], title: str) -> None:
+    async def _receive(self, place: Readable, layer: Descriptor, make_sink: Callable[[Digest], Sink], title: str) -> None:
         if isinstance(place, RepositoryTarget):
             await receive(place.exchange, place.repository, layer, make_sink, title=title)
             return
@@ -149,8 +149,10 @@ class Artifacts:
         def progress(offset: int) -> None:
             self._settings.emit(Progress("pull", layer.digest, offset, layer.size, title))
 
-        sink = await self._io.call(make_sink, discard=lambda late: late.discard())
+        sink = await self._io.call(make_sink, layer.digest, discard=lambda late: late.discard())
         try:
+            # What was left of a pull from a registry gains nothing here: the content is on this machine.
+            await self._io.call(sink.restart)
             async with place.open_blob(layer) as stream:
                 progress(0)
                 await self._io.call(

@@ -88,7 +88,8 @@ class AsyncBlobs:
         """Pull a blob into a file, which has its name only once the content is verified and safe on disk (end-2, GET).
 
         A file of that name is replaced. `title` is what progress events call the content. Raises `BlobUnknownError`,
-        `VerificationError` and `StorageError`; nothing is left behind then.
+        `VerificationError` and `StorageError`; nothing is left behind then. What came before the connection broke, or
+        the process was killed, is left beside the file, and the next call goes on from there, in any process.
         """
         return await receive(self._exchange, self._name, blob, partial(FileSink, Path(path)), title=title)
 

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 from lading._core.titles import safe_title
 from lading.errors import LadingError, StorageError, storage_errors
@@ -39,13 +39,6 @@ class Place:
         self.name = path.name
         self.path = path
 
-    def create(self) -> Draft:
-        """Begin a new file beside this place, to be published under its name.
-
-        Raises `StorageError`.
-        """
-        return Draft(self)
-
     def close(self) -> None:
         """Close the directory."""
         os.close(self.directory)
@@ -57,49 +50,6 @@ class Place:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class Draft:
-    """A file under a name that nobody looks for, until it is published. What is not published is deleted on exit."""
-
-    __slots__ = ("_name", "_place", "file")
-
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._name: str | None = fresh_name()
-        with disk_errors(f"cannot write {shown_path(place.path)}"):
-            self.file: BinaryIO = open(os.open(self._name, FRESH, 0o666, dir_fd=place.directory), "wb")  # noqa: SIM115, PTH123  # closed on exit; pathlib knows no dir_fd
-
-    def publish(self) -> None:
-        """Give the file its name, replacing a file or a link of that name, once its bytes are on the disk.
-
-        Raises `StorageError`.
-        """
-        assert self._name is not None
-        directory = self._place.directory
-        with disk_errors(f"cannot write {shown_path(self._place.path)}"):
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
-            os.rename(self._name, self._place.name, src_dir_fd=directory, dst_dir_fd=directory)
-            self._name = None
-            os.fsync(directory)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.discard()
-
-    def discard(self) -> None:
-        """Delete the file if it was not published."""
-        if self._name is not None:
-            with suppress(OSError):  # a full disk may refuse what is still in the buffer
-                self.file.close()
-            with suppress(FileNotFoundError):
-                os.unlink(self._name, dir_fd=self._place.directory)
 
 
 def open_below(directory: Path, title: str) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from lading._core.blob_pushes import blob_exists, try_mount
@@ -15,8 +15,9 @@ from lading._core.referrers import AsyncReferrers
 from lading._core.stream import checked_size
 from lading._core.tags import AsyncTags
 from lading._core.uploads import AsyncUpload, AsyncUploads
+from lading._io.base import Body
 from lading._io.relay import Relay
-from lading._wire import answers, endpoints, problems, requests
+from lading._wire import answers, endpoints, fields, problems, requests
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
@@ -24,6 +25,7 @@ from lading.errors import (
     BlobUploadUnknownError,
     DocumentError,
     NotFoundError,
+    ProtocolError,
     RangeNotSatisfiableError,
     RejectedError,
     ServerError,
@@ -74,11 +76,29 @@ class RepositoryTarget:
         return await blob_exists(self.exchange, self.repository, blob.digest, blob.size)
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
-        request = requests.pull_blob(self.exchange.origin, self.repository, blob.digest)
-        async with self.exchange.open(endpoints.PULL_BLOB, request) as body:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+        async with AsyncExitStack() as opened:
+            body, start = await self._open(blob, offset, opened)
+            yield Stream(body, body.cancellation, start)
+
+    async def _open(self, blob: Descriptor, offset: int, opened: AsyncExitStack) -> tuple[Body, int]:
+        """Ask for a blob from a byte on, and for all of it where that cannot be had; return where the answer begins."""
+        request = requests.pull_blob(self.exchange.origin, self.repository, blob.digest, offset=offset)
+        try:
+            body = await opened.enter_async_context(self.exchange.open(endpoints.PULL_BLOB, request))
+        except RangeNotSatisfiableError:
+            if not offset:
+                raise
+            return await self._open(blob, 0, opened)
+        if body.status != 206:
             checked_size(request, body, blob.size)
-            yield Stream(body, body.cancellation)
+            return body, 0
+        part = fields.content_range(body.headers.get("Content-Range"))
+        if part is not None and part.first == offset and part.size in {None, blob.size}:
+            return body, offset
+        if not offset:
+            raise ProtocolError(f"{problems.describe(request)}: answered with a part of the blob that is not its start")
+        return await self._open(blob, 0, opened)
 
     async def stands_for(self, tag: str) -> Digest | None:
         try:

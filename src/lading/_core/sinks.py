@@ -2,79 +2,78 @@
 
 from __future__ import annotations
 
+import io
+import os
 import stat
+from contextlib import closing
 from pathlib import Path
 
-from lading._core.places import Draft, open_below
-from lading._io.files import temporary_file
+from lading._core.places import open_below
 from lading.digest import Digest
 from lading.errors import StorageError
-from lading.stores.durable import NewFile, refusals
+from lading.stores.durable import refusals
+from lading.stores.partials import Partial
 
 
-class FileSink:
+class _PartialSink:
+    """Content that is gathered in the directory where it will be kept, so that a later process can go on with it."""
+
+    def __init__(self, partial: Partial) -> None:
+        self._partial = partial
+        self.replay = partial.replay
+        self.write = partial.write
+        self.restart = partial.restart
+        self.leave = partial.leave
+        self.discard = partial.discard
+
+
+class FileSink(_PartialSink):
     """A file, which has its name only once it is complete and safe on disk. A file of that name is replaced.
 
     Raises `StorageError` for a name that something other than a file has: a device is not to be replaced.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, digest: Digest) -> None:
         with refusals("look at", path):
             if path.exists() and not stat.S_ISREG(path.stat().st_mode):
                 raise StorageError(f"cannot write {path}: it is there, and no regular file")
         self._path = path
-        self._file = NewFile(path.parent)
-        self.write = self._file.write
-        self.restart = self._file.restart
-        self.discard = self._file.discard
+        with refusals("create a file in", path.parent):
+            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            super().__init__(Partial(directory, path.parent, digest))
+        finally:
+            os.close(directory)
 
     def commit(self) -> None:
-        self._file.publish(self._path)
+        self._partial.publish(self._path, within=True)
 
 
-class PlacedFileSink:
+class PlacedFileSink(_PartialSink):
     """A file at the place of a title below a directory, to which no symbolic link may lead."""
 
-    def __init__(self, directory: Path, title: str) -> None:
-        self._place = open_below(directory, title)
-        try:
-            self._draft = Draft(self._place)
-        except BaseException:
-            self._place.close()
-            raise
-        self.write = self._draft.file.write
-
-    def restart(self) -> None:
-        self._draft.file.seek(0)
-        self._draft.file.truncate()
+    def __init__(self, directory: Path, title: str, digest: Digest) -> None:
+        with open_below(directory, title) as place:
+            self._path = place.path
+            super().__init__(Partial(place.directory, place.path.parent, digest, mode=0o666))
 
     def commit(self) -> None:
-        self._draft.publish()
-
-    def discard(self) -> None:
-        self._draft.discard()
-        self._place.close()
+        self._partial.publish(self._path, within=True)
 
 
-class UnpackingSink:
+class UnpackingSink(_PartialSink):
     """A directory at the place of a title below another, unpacked from an archive that is complete and verified."""
 
-    def __init__(self, directory: Path, title: str, content_digest: str | None) -> None:
+    def __init__(self, directory: Path, title: str, content_digest: str | None, digest: Digest) -> None:
         self._directory = directory
         self._title = title
         self._content_digest = None if content_digest is None else Digest(content_digest)
-        self._file = temporary_file()
-        self.write = self._file.write
-
-    def restart(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
+        with open_below(directory, title) as place:
+            super().__init__(Partial(place.directory, place.path.parent, digest, mode=0o600))
 
     def commit(self) -> None:
         from lading._core.unpacking import unpack  # few blobs are directories
 
-        self._file.seek(0)
-        unpack(self._file, self._directory, self._title, content_digest=self._content_digest)
-
-    def discard(self) -> None:
-        self._file.close()
+        with closing(io.FileIO(self._partial.reader())) as archive:
+            unpack(io.BufferedReader(archive), self._directory, self._title, content_digest=self._content_digest)
+        self.discard()

@@ -20,10 +20,11 @@ from lading.errors import (
     LadingError,
     ManifestUnknownError,
     SizeMismatchError,
+    VerificationError,
 )
 from lading.stores import durable
 from lading.stores.index import LayoutIndex
-from lading.stores.layout import Layout
+from lading.stores.layout import BlobWriter, Layout
 from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
 
 _PIECE = 1 << 20
@@ -89,7 +90,7 @@ class ContentsTarget:
         return await self._io.call(self._contents.blob_size, blob.digest) is not None
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
         reader = await self._io.call(self._open, blob, discard=lambda late: late.close())
         try:
             yield Stream(reader)
@@ -166,9 +167,29 @@ class LayoutTarget(ContentsTarget):
     async def push_blob(
         self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
     ) -> bool:
-        async with content() as stream:
-            await self._io.call(self._write, blob, stream.reader, progress, cancellation=stream.cancellation)
+        writer = await self._io.call(self._resumed, blob, discard=lambda late: late.leave())
+        with writer:
+            while await self._io.call(writer.replay):
+                pass
+            found = writer.offset
+            try:
+                await self._complete(writer, blob, content, progress)
+            except VerificationError:
+                if not found:
+                    raise
+                # It may be what was left that is wrong.
+                await self._io.call(writer.restart)
+                await self._complete(writer, blob, content, progress)
         return False
+
+    async def _complete(self, writer: BlobWriter, blob: Descriptor, content: Content, progress: Progress) -> None:
+        if blob.size == writer.offset > 0:
+            await self._io.call(writer.commit)
+            return
+        async with content(writer.offset) as stream:
+            if stream.start != writer.offset:
+                await self._io.call(writer.restart)
+            await self._io.call(self._write, writer, stream.reader, progress, cancellation=stream.cancellation)
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags, listed)
@@ -181,14 +202,15 @@ class LayoutTarget(ContentsTarget):
         named = not listed or self._lazy.index().named(manifest.digest) is not None
         return named and self._keeps_blob(manifest)
 
-    def _write(self, blob: Descriptor, reader: Reader, progress: Progress) -> None:
-        with self._lazy.made().push_blob(blob.digest, blob.size) as writer:
-            buffer, written = memoryview(bytearray(_PIECE)), 0
-            while count := reader.readinto(buffer):
-                writer.write(buffer[:count])
-                written += count
-                progress(written)
-            writer.commit()
+    def _resumed(self, blob: Descriptor) -> BlobWriter:
+        return self._lazy.made().resume_blob(blob.digest, blob.size)
+
+    def _write(self, writer: BlobWriter, reader: Reader, progress: Progress) -> None:
+        buffer = memoryview(bytearray(_PIECE))
+        while count := reader.readinto(buffer):
+            writer.write(buffer[:count])
+            progress(writer.offset)
+        writer.commit()
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
         layout = self._lazy.made()

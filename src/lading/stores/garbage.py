@@ -19,7 +19,7 @@ from lading.digest import Digest
 from lading.documents import MANIFEST_LIMIT
 from lading.errors import InvalidDigestError, LayoutError, VerificationError
 from lading.media_types import OCTET_STREAM
-from lading.stores import durable
+from lading.stores import durable, partials
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
 
@@ -38,7 +38,8 @@ class Removed:
 def collect(layout: Layout, *, grace: float = DAY, dry_run: bool = False) -> Iterator[Removed]:
     """Remove the blobs that nothing needs and nobody has touched for `grace` seconds; tell each when it is gone.
 
-    With `dry_run` nothing is removed. What processes that are no longer alive left unfinished goes as well.
+    With `dry_run` nothing is removed. What processes that are no longer alive left unfinished goes as well; of blobs
+    that a later one could go on with, what is older than `grace`.
 
     Raises `LayoutError` when something that is needed is damaged: what it names is then not known, and stays.
     """
@@ -46,6 +47,7 @@ def collect(layout: Layout, *, grace: float = DAY, dry_run: bool = False) -> Ite
     needs = _Needs(layout)
     if not dry_run:
         durable.sweep(layout.path)
+        partials.sweep(layout.path, seconds=grace)
     for digest in tuple(_blobs(layout)):
         size = layout.delete_unneeded(digest, before=before, needs=needs, dry_run=dry_run)
         if size is not None:

@@ -18,11 +18,12 @@ import msgspec
 
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.errors import LayoutError, StorageError
-from lading.stores import durable
+from lading.errors import LayoutError, SizeMismatchError, StorageError
+from lading.stores import durable, partials
 from lading.stores.index import LayoutIndex
 from lading.stores.lock import exclusive
 from lading.stores.nested import Nested
+from lading.stores.partials import Partial
 from lading.verification import Verifier
 
 # The side file of the lock; like the unfinished files, it hides from tools that list a layout.
@@ -50,31 +51,55 @@ class _Snapshot(NamedTuple):
 class BlobWriter:
     """A blob that is being written. Unless it is committed, leaving the `with` block removes it.
 
+    What an error breaks off that says nothing against the content is left for a later writer, which can `replay` it.
     Raises `StorageError` when the disk refuses.
     """
 
-    __slots__ = ("_file", "_final", "_verifier")
+    __slots__ = ("_expected", "_final", "_partial", "_verifier")
 
-    def __init__(self, file: durable.NewFile, final: Path, verifier: Verifier) -> None:
-        self._file = file
+    def __init__(self, partial: Partial, final: Path, digest: Digest, size: int | None) -> None:
+        self._partial = partial
         self._final = final
-        self._verifier = verifier
+        self._expected = (digest, size)
+        self._verifier = Verifier(digest, size)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.discard()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._partial.end(error)
+
+    @property
+    def offset(self) -> int:
+        """How many bytes there are, after which the next piece is written."""
+        return self._verifier.seen
+
+    def replay(self) -> bool:
+        """Take over the next of what an earlier writer left, and say whether there may be more of it."""
+        try:
+            return self._partial.replay(self._verifier.update)
+        except SizeMismatchError:
+            self.restart()
+            return False
+
+    def restart(self) -> None:
+        """Forget all that was written or taken over."""
+        self._partial.restart()
+        self._verifier = Verifier(*self._expected)
 
     def write(self, piece: bytes | memoryview) -> None:
         """Append a piece. Raises `SizeMismatchError` as soon as there is more than the descriptor says."""
         self._verifier.update(piece)
-        self._file.write(piece)
+        self._partial.write(piece)
 
     def commit(self) -> None:
         """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`."""
         self._verifier.finish()
-        self._file.publish(self._final)
+        self._partial.publish(self._final)
+
+    def leave(self) -> None:
+        """Leave what was written for a later writer, unless it was committed."""
+        self._partial.leave()
 
 
 class Layout:
@@ -220,10 +245,24 @@ class Layout:
 
         Raises `InvalidDigestError` for an algorithm that cannot be computed.
         """
-        verifier = Verifier(digest, size)
+        writer = self.resume_blob(digest, size)
+        writer.restart()
+        return writer
+
+    def resume_blob(self, digest: Digest, size: int | None = None) -> BlobWriter:
+        """Go on with a blob that an earlier writer has left in parts: `BlobWriter.replay` takes that over.
+
+        Raises `InvalidDigestError` for an algorithm that cannot be computed.
+        """
+        digest.hasher()
         final = self._place(digest)
         self._sweep()
-        return BlobWriter(durable.NewFile(self.path), final, verifier)
+        with durable.refusals("create a file in", self.path):
+            directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return BlobWriter(Partial(directory, self.path, digest), final, digest, size)
+        finally:
+            os.close(directory)
 
     def adopt(self, path: Path, digest: Digest) -> None:
         """Take a file of the same file system over as a blob. Whoever calls has verified it."""
@@ -330,6 +369,7 @@ class Layout:
     def _sweep(self) -> None:
         if not self._swept:
             durable.sweep(self.path)
+            partials.sweep(self.path)
             self._swept = True
 
 

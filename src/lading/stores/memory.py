@@ -62,7 +62,7 @@ class Memory:
         return blob.digest in self._blobs
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
         content = self._blobs.get(blob.digest)
         if content is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")

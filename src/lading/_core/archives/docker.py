@@ -97,7 +97,7 @@ class DockerArchive:
         return self._span(blob.digest) is not None
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
         span = self._span(blob.digest)
         if span is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")

@@ -27,6 +27,8 @@ from lading.targets import Progress as Watcher, Readable, Stream, Writable
 
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
+# Bytes by which a later try must go further to count as one that got somewhere.
+_PROGRESS = 64 << 10
 _SPARSE = (
     "an index may be refused whose entries are not all there: index='rewritten' (--index rewritten) makes one that has "
     "the chosen entries only"
@@ -70,12 +72,15 @@ class Transfer:
 
     async def _push_blob(self, blob: Descriptor, *, mount: bool) -> bool:
         """Push a blob and say if it was mounted. What fails in a way that may pass is asked for, and sent, again."""
-        attempts, lost = Attempts(self._settings.retries), 0
+        attempts, lost, offset = Attempts(self._settings.retries), 0, 0
         while True:
             reading = _Reading(self._source, blob)
             try:
                 return await self._push_once(reading, mount=mount)
             except LadingError as error:
+                if reading.start - offset >= _PROGRESS:
+                    # What goes on from further and further on is not failing; only standing still counts.
+                    attempts, offset = Attempts(self._settings.retries), reading.start
                 lost += isinstance(error, BlobUploadUnknownError)
                 again = isinstance(error, BlobUploadUnknownError) and lost < _UPLOADS
                 wait = 0.0 if again else attempts.wait_after(error)
@@ -90,9 +95,9 @@ class Transfer:
         watcher = self._watcher(blob)
 
         @asynccontextmanager
-        async def content() -> AsyncGenerator[Stream]:
-            watcher(0)
-            async with reading.content() as stream:
+        async def content(offset: int = 0, /) -> AsyncGenerator[Stream]:
+            async with reading.content(offset) as stream:
+                watcher(stream.start)
                 yield stream
 
         mounted = await self._destination.push_blob(blob, content, watcher, mount_from=mount_from)
@@ -167,11 +172,12 @@ class _Reading:
     def __init__(self, source: Readable, blob: Descriptor) -> None:
         self.blob = blob
         self.failure: LadingError | None = None
+        self.start = 0
         self._source = source
 
     @asynccontextmanager
-    async def content(self) -> AsyncGenerator[Stream]:
-        """Open the blob, or what its descriptor carries of it."""
+    async def content(self, offset: int) -> AsyncGenerator[Stream]:
+        """Open the blob, at a byte if that is possible, or what its descriptor carries of it."""
         with self.noting():
             embedded = self.blob.embedded
         if embedded is not None:
@@ -179,8 +185,9 @@ class _Reading:
             return
         async with AsyncExitStack() as opened:
             with self.noting():
-                stream = await opened.enter_async_context(self._source.open_blob(self.blob))
-            yield Stream(_NotingReader(stream.reader, self), stream.cancellation)
+                stream = await opened.enter_async_context(self._source.open_blob(self.blob, offset))
+            self.start = stream.start
+            yield Stream(_NotingReader(stream.reader, self), stream.cancellation, stream.start)
 
     @contextmanager
     def noting(self) -> Generator[None]:
