@@ -74,6 +74,9 @@ class Client:
     `transport` replaces sockets, in tests for instance; it is closed with the client. On Pyodide `fetch` replaces them,
     which has certificates of its own.
 
+    `state` is a directory for what a later process needs to go on with an upload that was broken off. By default that
+    is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with False, nothing is noted, and nothing found.
+
     One client serves any number of threads (blocking face) or tasks of one event loop (async face).
     """
 
@@ -92,6 +95,7 @@ class Client:
         gate: Gate | None = None,
         retries: Retries | None = None,
         on_event: EventHandler | None = None,
+        state: str | os.PathLike[str] | bool = True,
         transport: Transport | None = None,
     ) -> None:
         self._face = AsyncClient(
@@ -107,6 +111,7 @@ class Client:
             gate=gate,
             retries=retries,
             on_event=on_event,
+            state=state,
             transport=transport,
             _io=BlockingIO(),
         )
@@ -672,7 +677,8 @@ class Blobs:
         """Pull a blob into a file, which has its name only once the content is verified and safe on disk (end-2, GET).
 
         A file of that name is replaced. `title` is what progress events call the content. Raises `BlobUnknownError`,
-        `VerificationError` and `StorageError`; nothing is left behind then.
+        `VerificationError` and `StorageError`; nothing is left behind then. What came before the connection broke, or
+        the process was killed, is left beside the file, and the next call goes on from there, in any process.
         """
         return step(self._face.pull_file(blob, path, title=title))
 

@@ -53,7 +53,7 @@ async def test_r_58_what_is_not_taken_whole_is_sent_in_chunks(make_client: MakeC
 @pytest.mark.parametrize("status", [413, 416])
 async def test_q_ghcr_chunks_that_are_too_large_become_smaller(make_client: MakeClient, status: int) -> None:
     whole = [answer(202, **STARTED), answer(413), answer(204)]
-    ten = [answer(202, **STARTED), answer(status, b"request body is too large, limit is 4.00MiB")]
+    ten = [answer(202, **STARTED), answer(status, b"request body is too large, limit is 4.00MiB"), answer(204)]
     four = [answer(202, **STARTED), answer(202), answer(202), answer(202), done()]
     wire = Canned(answer(404), *whole, *ten, *four)
     await make_client(wire).repository(NAME).blobs.push(CONTENT)
@@ -104,8 +104,7 @@ async def test_what_another_size_would_not_help_is_not_sent_again(
 
 
 async def test_a_registry_that_takes_no_size_is_given_up(make_client: MakeClient) -> None:
-    rounds = [[answer(202, **STARTED), answer(413)] for _ in range(4)]
-    rounds[0].append(answer(204))  # the whole blob was refused in a session that is then cancelled
+    rounds = [[answer(202, **STARTED), answer(413), answer(204)] for _ in range(4)]  # each upload is cancelled
     wire = Canned(answer(404), *(one for turn in rounds for one in turn))
     with pytest.raises((RejectedError, RangeNotSatisfiableError)):
         await make_client(wire).repository(NAME).blobs.push(CONTENT)

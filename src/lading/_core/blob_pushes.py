@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lading._core.chunks import chunk_length, learn, send_chunks
+from lading._core.deliveries import Delivery, rest_of
 from lading._core.exchange import Exchange
-from lading._core.uploads import AsyncUpload, AsyncUploads, check_stored, opened
+from lading._core.retry import Attempts
+from lading._core.uploads import AsyncUpload, check_stored, opened
 from lading._wire import answers, endpoints, requests
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
@@ -19,18 +20,21 @@ from lading.errors import (
     BlobUploadUnknownError,
     DeniedError,
     NotFoundError,
-    RangeNotSatisfiableError,
+    RegistryError,
     RejectedError,
     ServerError,
     StorageError,
+    TooManyRequestsError,
     TransportError,
     UnauthorizedError,
     UnsupportedError,
 )
-from lading.events import Progress, Skipped
+from lading.events import Progress, Retried, Skipped
 
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
+# Bytes by which an upload must have come further for the next try to be a first one.
+_PROGRESS = 64 << 10
 # What registries answer that do not mount, or do not let this user mount from there. The content can still be sent.
 _NOT_MOUNTED = (RejectedError, UnauthorizedError, DeniedError, NotFoundError, UnsupportedError, ServerError)
 
@@ -80,7 +84,8 @@ async def push_blob(
 
     progress(0)
     counted = content if isinstance(content, bytes) else _Counted(content, progress)
-    await _send(exchange, name, digest, counted, upload)
+    async with Delivery(exchange, name, descriptor, upload) as delivery:
+        await _send(delivery, exchange, name, digest, counted)
     progress(size)
 
 
@@ -114,31 +119,43 @@ async def try_mount(exchange: Exchange, name: str, digest: Digest, from_name: st
     return upload is None and await blob_exists(exchange, name, digest), upload
 
 
-async def _send(
-    exchange: Exchange, name: str, digest: Digest, content: bytes | Source, upload: AsyncUpload | None
-) -> None:
-    """Upload a blob whole, to a session that is open or to a new one; again when the registry forgets the session."""
-    size, lost = len(content) if isinstance(content, bytes) else content.size, 0
+async def _send(delivery: Delivery, exchange: Exchange, name: str, digest: Digest, content: bytes | Source) -> None:
+    """Upload a blob, and again, from where it broke off or from its start, when that fails in a way that may pass."""
+    attempts, lost, offset = Attempts(exchange.settings.retries), 0, 0
     while True:
-        session = upload or await AsyncUploads(exchange, name).start(algorithm=digest.algorithm)
-        upload, length = None, chunk_length(exchange, session, size)
+        upload = await delivery.begin()
+        if upload.offset - offset >= _PROGRESS:
+            # What moves on is not failing; only standing still counts.
+            attempts = Attempts(exchange.settings.retries)
+        offset = upload.offset
         try:
-            if length is None:
-                await _finish(session, digest, content)
-            else:
-                await send_chunks(exchange, session, digest, content, length)
+            await delivery.send(upload, rest_of(content, offset))
         except (BlobUploadUnknownError, ServerError, TransportError) as error:
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if await blob_exists(exchange, name, digest):
-                return
-            lost += 1
-            if lost == _UPLOADS or not isinstance(error, BlobUploadUnknownError):
+                break
+            if isinstance(error, BlobUploadUnknownError):
+                lost += 1
+                delivery.forget()
+                wait = None if lost == _UPLOADS else 0.0
+            else:
+                wait = attempts.wait_after(error)
+            if wait is None:
+                if isinstance(error, ServerError):
+                    delivery.forget()
                 raise
-        except (RejectedError, RangeNotSatisfiableError) as error:
-            if not learn(exchange, length, error):
+            exchange.emit(Retried(f"push of {digest}", str(error), wait, attempts.made - 1 + lost))
+            await exchange.io.sleep(wait)
+        except (TooManyRequestsError, UnauthorizedError):
+            raise
+        except (RegistryError, StorageError) as error:
+            delivery.forget()
+            await upload.cancel()
+            if not delivery.learn(error):
                 raise
         else:
-            return
+            break
+    delivery.forget()
 
 
 async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) -> None:

@@ -6,13 +6,13 @@ take: 10 MiB does for most, GitHub's takes 4 MiB, and Amazon's wants 5 MiB of al
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from lading._core.exchange import Exchange
 from lading._core.uploads import AsyncUpload
-from lading._io.base import Cancellation
 from lading._io.bulk import fill
 from lading._io.relay import Relay
-from lading._wire.messages import Reader, Source
-from lading.digest import Digest
+from lading._wire.messages import Source
 from lading.errors import LadingError, RegistryError
 
 MIB = 1 << 20
@@ -46,37 +46,37 @@ def learn(exchange: Exchange, length: int | None, error: LadingError) -> bool:
 
 
 async def send_chunks(
-    exchange: Exchange, upload: AsyncUpload, digest: Digest, content: bytes | Source, length: int
-) -> None:
-    """Send a blob in pieces, the last one too, and then close the upload (end-5, end-6)."""
-    if isinstance(content, bytes):
-        for start in range(0, len(content), length):
-            await upload.patch(content[start : start + length], last=start + length >= len(content))
-    else:
-        # What is relayed from another place is waited for there: its own cancellation breaks that wait.
-        cancellation = content.cancellation if isinstance(content, Relay) else None
-        reader = await exchange.io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
-        try:
-            await _send_read(exchange, upload, reader, content.size, length=length, cancellation=cancellation)
-        finally:
-            reader.close()
-    await upload.finish(digest)
-
-
-async def _send_read(
     exchange: Exchange,
     upload: AsyncUpload,
-    reader: Reader,
-    size: int,
-    *,
+    content: bytes | Source,
     length: int,
-    cancellation: Cancellation | None,
+    sent: Callable[[AsyncUpload], Awaitable[None]],
 ) -> None:
-    buffer = memoryview(bytearray(min(length, size)))
-    sent = 0
-    while sent < size:
-        count, failure = await exchange.io.call(fill, reader, buffer[: size - sent], cancellation=cancellation)
-        if failure is not None:
-            raise failure
-        sent += count
-        await upload.patch(bytes(buffer[:count]), last=sent == size)
+    """Send what is left of a blob in pieces, the last one too (end-5). `sent` is called after each of them."""
+    if isinstance(content, bytes):
+        for start in range(0, len(content), length):
+            await _send_chunk(upload, content[start : start + length], sent, last=start + length >= len(content))
+        return
+    # What is relayed from another place is waited for there: its own cancellation breaks that wait.
+    cancellation = content.cancellation if isinstance(content, Relay) else None
+    reader = await exchange.io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
+    try:
+        left, buffer = content.size, memoryview(bytearray(min(length, content.size)))
+        while left:
+            count, failure = await exchange.io.call(fill, reader, buffer[:left], cancellation=cancellation)
+            if failure is not None:
+                raise failure
+            left -= count
+            await _send_chunk(upload, bytes(buffer[:count]), sent, last=not left)
+    finally:
+        reader.close()
+
+
+async def _send_chunk(
+    upload: AsyncUpload, chunk: bytes, sent: Callable[[AsyncUpload], Awaitable[None]], *, last: bool
+) -> None:
+    """Send a chunk, and again what the registry did not take of it."""
+    while chunk:
+        start = upload.offset
+        chunk = chunk[await upload.patch(chunk, last=last) - start :]
+        await sent(upload)

@@ -66,6 +66,9 @@ class AsyncClient:
     `transport` replaces sockets, in tests for instance; it is closed with the client. On Pyodide `fetch` replaces them,
     which has certificates of its own.
 
+    `state` is a directory for what a later process needs to go on with an upload that was broken off. By default that
+    is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with False, nothing is noted, and nothing found.
+
     One client serves any number of threads (blocking face) or tasks of one event loop (async face).
     """
 
@@ -84,6 +87,7 @@ class AsyncClient:
         gate: Gate | None = None,
         retries: Retries | None = None,
         on_event: EventHandler | None = None,
+        state: str | os.PathLike[str] | bool = True,
         transport: Transport | None = None,
         _io: IO | None = None,
     ) -> None:
@@ -98,6 +102,7 @@ class AsyncClient:
             budgets=budgets or Budgets(),
             gate=gate or Gate(),
             retries=retries or Retries(),
+            state=lambda: _state(state),
         )
         self._io = _io or _async_io()
         self._exchanges: dict[Origin, Exchange] = {}
@@ -517,6 +522,17 @@ def _source(
     from lading.auth.credentials import Explicit
 
     return Explicit(credentials) if isinstance(credentials, Mapping) else credentials
+
+
+def _state(state: str | os.PathLike[str] | bool) -> Path | None:
+    """Return the directory of a client's state (XDG Base Directory Specification); None without one."""
+    if not isinstance(state, bool):
+        return Path(state)
+    if not state:
+        return None
+    stated = Path(os.environ.get("XDG_STATE_HOME", ""))
+    above = stated if stated.is_absolute() else Path(os.environ.get("HOME", ""), ".local", "state")
+    return above / "lading" if above.is_absolute() else None
 
 
 def _whole(reference: str | Reference | LocalReference) -> Reference | LocalReference:

@@ -7,14 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from lading._core.blob_pushes import blob_exists, try_mount
-from lading._core.chunks import chunk_length, learn, send_chunks
+from lading._core.deliveries import Delivery
 from lading._core.exchange import Exchange
 from lading._core.manifest_transfer import request_manifest, resolve_manifest
 from lading._core.manifests import AsyncManifests
 from lading._core.referrers import AsyncReferrers
 from lading._core.stream import checked_size
 from lading._core.tags import AsyncTags
-from lading._core.uploads import AsyncUpload, AsyncUploads
 from lading._io.base import Body
 from lading._io.relay import Relay
 from lading._wire import answers, endpoints, fields, problems, requests
@@ -27,10 +26,12 @@ from lading.errors import (
     NotFoundError,
     ProtocolError,
     RangeNotSatisfiableError,
-    RejectedError,
+    RegistryError,
     ServerError,
     StorageError,
+    TooManyRequestsError,
     TransportError,
+    UnauthorizedError,
     VerificationError,
 )
 from lading.media_types import ACCEPT, OCTET_STREAM
@@ -129,33 +130,39 @@ class RepositoryTarget:
             mounted, upload = await try_mount(self.exchange, self.repository, blob.digest, mount_from.repository)
             if mounted:
                 return True
-        while await self._must_send_again(blob, content, progress, upload):
-            upload = None
+        async with Delivery(self.exchange, self.repository, blob, upload) as delivery:
+            while await self._must_send_again(delivery, blob, content, progress):
+                pass
         return False
 
     async def _must_send_again(
-        self, blob: Descriptor, content: Content, progress: Progress, upload: AsyncUpload | None
+        self, delivery: Delivery, blob: Descriptor, content: Content, progress: Progress
     ) -> bool:
-        """Send a blob, and say whether it must be sent in other pieces than it was."""
-        exchange, name, digest = self.exchange, self.repository, blob.digest
-        upload = upload or await AsyncUploads(exchange, name).start(algorithm=digest.algorithm)
-        length = chunk_length(exchange, upload, blob.size)
+        """Send a blob, and say whether it must be sent in another way than it was.
+
+        All of the content is read and verified, also what the registry has from before and is not sent.
+        """
+        upload = await delivery.begin()
         try:
             async with content() as stream:
                 relay = Relay(blob, stream.reader, stream.cancellation, progress)
-                if length is None:
-                    await upload.finish(digest, relay)
-                else:
-                    await send_chunks(exchange, upload, digest, relay, length)
-        except (BlobUploadUnknownError, ServerError, TransportError):
+                await self.exchange.io.call(relay.skip, upload.offset, cancellation=stream.cancellation)
+                await delivery.send(upload, relay)
+        except (BlobUploadUnknownError, ServerError, TransportError) as error:
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if not await self.blob_exists(blob):
+                if not isinstance(error, TransportError):
+                    delivery.forget()
                 raise
-        except (RejectedError, RangeNotSatisfiableError, StorageError, VerificationError) as error:
+        except (TooManyRequestsError, UnauthorizedError):
+            raise
+        except (RegistryError, StorageError, VerificationError) as error:
+            delivery.forget()
             await upload.cancel()
-            if not learn(exchange, length, error):
+            if not delivery.learn(error):
                 raise
             return True
+        delivery.forget()
         return False
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:

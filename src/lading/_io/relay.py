@@ -10,6 +10,8 @@ from lading.descriptor import Descriptor
 from lading.errors import ConnectionFailedError
 from lading.verification import Verifier
 
+_PIECE = 1 << 20
+
 
 class Relay:
     """A source that is fed by something still on the wire, and so can be read once only.
@@ -21,7 +23,7 @@ class Relay:
     together with the request: its thread may be waiting there. `progress` is told the total of bytes after each read.
     """
 
-    __slots__ = ("_blob", "_content", "_progress", "_verifier", "cancellation")
+    __slots__ = ("_blob", "_content", "_progress", "_skipped", "_verifier", "cancellation")
 
     def __init__(
         self, blob: Descriptor, content: Reader, cancellation: Cancellation, progress: Callable[[int], None]
@@ -30,15 +32,22 @@ class Relay:
         self._content = content
         self._progress = progress
         self._verifier = Verifier(blob.digest, blob.size)
+        self._skipped = 0
         self.cancellation = cancellation
 
     @property
     def size(self) -> int:
-        return self._blob.size
+        return self._blob.size - self._skipped
+
+    def skip(self, count: int) -> None:
+        """Read so many bytes that are not to be sent, before the content is opened. Waits."""
+        buffer = memoryview(bytearray(min(count, _PIECE)))
+        while self._skipped < count and (read := self.readinto(buffer[: count - self._skipped])):
+            self._skipped += read
 
     def open(self) -> Reader:
         """Begin to read. Raises `ConnectionFailedError` once that was begun before: ask for the content anew."""
-        if self._verifier.seen:
+        if self._verifier.seen > self._skipped:
             raise ConnectionFailedError(f"{self._blob.digest} was sent in part, and has to be asked for again")
         return self
 

@@ -1,0 +1,127 @@
+"""What a process notes for a later one, in a directory of the user's own: small, secret, and soon worth nothing.
+
+A note is a file that only its user may read. Who writes it holds a lock on it, so that two processes never go on with
+the same thing. Notes are a convenience: where none can be kept, everything works as if there were none, so nothing here
+raises.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import stat
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self
+
+DAY: Final = 24 * 3600.0
+"""Seconds after which a note is no longer read."""
+_LONGEST = 16 << 10
+_MOST = 128
+_NAME = re.compile(r"[0-9a-f]{32}\.upload", re.ASCII)
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Note:
+    """A note that this process alone may read and write. Close it; without content, it is removed then."""
+
+    __slots__ = ("_descriptor", "_directory", "_name", "content")
+
+    def __init__(self, directory: int, name: str, descriptor: int) -> None:
+        self._directory = directory
+        self._name = name
+        self._descriptor = descriptor
+        self.content = self._read()
+
+    @classmethod
+    def open(cls, directory: Path, key: str) -> Self | None:
+        """Open the note that belongs to a key, or begin one; None if another process has it, or none can be kept."""
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            where = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        # The key is not to be read from a name that others may see.
+        name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.upload"
+        try:
+            _sweep(where)
+            descriptor = _locked(where, name, create=True)
+        except OSError:
+            descriptor = None
+        if descriptor is None:
+            os.close(where)
+            return None
+        return cls(where, name, descriptor)
+
+    def write(self, content: bytes) -> None:
+        """Replace what the note says."""
+        self.content = content
+        # Torn by a crash it is no document any more, and is then not read.
+        with suppress(OSError):
+            os.pwrite(self._descriptor, content, 0)
+            os.ftruncate(self._descriptor, len(content))
+
+    def clear(self) -> None:
+        """Forget what the note says."""
+        self.write(b"")
+
+    def close(self) -> None:
+        """Let others at the note. A second call does nothing."""
+        if self._descriptor < 0:
+            return
+        if not self.content:
+            with suppress(OSError):
+                os.unlink(self._name, dir_fd=self._directory)
+        os.close(self._descriptor)
+        os.close(self._directory)
+        self._descriptor = -1
+
+    def _read(self) -> bytes:
+        with suppress(OSError):
+            found = os.fstat(self._descriptor)
+            if time.time() - found.st_mtime < DAY and found.st_size <= _LONGEST:
+                return os.pread(self._descriptor, _LONGEST, 0)
+        return b""
+
+
+def _locked(directory: int, name: str, *, create: bool) -> int | None:
+    """Open a file and take its lock; None if it is not this user's alone. Raises `OSError`."""
+    if not _is_private(os.fstat(directory), stat.S_IWGRP | stat.S_IWOTH):
+        return None
+    descriptor = os.open(name, _FLAGS if create else _FLAGS & ~os.O_CREAT, 0o600, dir_fd=directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        found = os.fstat(descriptor)
+        # Whoever had the lock may have removed the file.
+        named = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError:
+        os.close(descriptor)
+        return None
+    is_file = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and os.path.samestat(found, named)
+    if is_file and _is_private(found, stat.S_IRWXG | stat.S_IRWXO):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _is_private(found: os.stat_result, others: int) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & others
+
+
+def _sweep(directory: int) -> None:
+    """Remove notes that are too old to be read, and the oldest of what is more than 128. Raises `OSError`."""
+    with os.scandir(directory) as entries:
+        notes = [entry for entry in entries if _NAME.fullmatch(entry.name)]
+        found = [(entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in notes]
+    before = time.time() - DAY
+    for place, (changed, name) in enumerate(sorted(found, reverse=True)):
+        if place < _MOST and changed >= before:
+            continue
+        with suppress(OSError):
+            descriptor = _locked(directory, name, create=False)
+            if descriptor is not None:
+                os.unlink(name, dir_fd=directory)
+                os.close(descriptor)
