@@ -19,12 +19,12 @@ from lading.digest import Digest
 from lading.errors import (
     BlobUploadUnknownError,
     DeniedError,
+    LadingError,
     NotFoundError,
     RegistryError,
     RejectedError,
     ServerError,
     StorageError,
-    TooManyRequestsError,
     TransportError,
     UnauthorizedError,
     UnsupportedError,
@@ -134,28 +134,29 @@ async def _send(delivery: Delivery, exchange: Exchange, name: str, digest: Diges
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if await blob_exists(exchange, name, digest):
                 break
-            if isinstance(error, BlobUploadUnknownError):
-                lost += 1
-                delivery.forget()
-                wait = None if lost == _UPLOADS else 0.0
-            else:
-                wait = attempts.wait_after(error)
+            lost += isinstance(error, BlobUploadUnknownError)
+            wait = _wait(delivery, attempts, lost, error)
             if wait is None:
-                if isinstance(error, ServerError):
-                    delivery.forget()
                 raise
             exchange.emit(Retried(f"push of {digest}", str(error), wait, attempts.made - 1 + lost))
             await exchange.io.sleep(wait)
-        except (TooManyRequestsError, UnauthorizedError):
-            raise
         except (RegistryError, StorageError) as error:
-            delivery.forget()
-            await upload.cancel()
-            if not delivery.learn(error):
+            if not await delivery.begins_again(upload, error):
                 raise
         else:
             break
     delivery.forget()
+
+
+def _wait(delivery: Delivery, attempts: Attempts, lost: int, error: LadingError) -> float | None:
+    """Return the seconds to wait before an upload is gone on with, or begun anew; None to give it up."""
+    if isinstance(error, BlobUploadUnknownError):
+        delivery.forget()
+        return 0.0 if lost < _UPLOADS else None
+    wait = attempts.wait_after(error)
+    if wait is None and isinstance(error, ServerError):
+        delivery.forget()  # it may be this very upload that the registry fails on
+    return wait
 
 
 async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) -> None:

@@ -16,12 +16,24 @@ from lading._core.exchange import Exchange
 from lading._core.uploads import AsyncUpload, AsyncUploads, UploadState
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
-from lading.errors import DocumentError, LadingError
+from lading.errors import (
+    BlobUploadInvalidError,
+    DeniedError,
+    DocumentError,
+    LadingError,
+    RangeNotSatisfiableError,
+    RegistryError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
 
 if TYPE_CHECKING:
     from lading.stores.notes import Note
 
 _LEAST_NOTED = 4 << 20
+# How often, and after how many seconds, a registry is asked again whether what it has is still becoming more.
+_LOOKS = 20
+_BETWEEN_LOOKS = 0.25
 _PIECE = 1 << 20
 
 
@@ -40,6 +52,8 @@ class Delivery:
         self._state: UploadState | None = None
         self._note: Note | None = None
         self._length: int | None = None
+        self._reached = 0
+        self._is_doubted = False
 
     async def __aenter__(self) -> Self:
         if self._blob.size >= _LEAST_NOTED:
@@ -62,6 +76,8 @@ class Delivery:
         found = await self._found() if upload is None else None
         self.resumed = found is not None
         upload = upload or found or await self._started()
+        if upload.offset > self._reached:
+            self._reached, self._is_doubted = upload.offset, False
         await self.keep(upload)
         return upload
 
@@ -75,11 +91,29 @@ class Delivery:
         await send_chunks(self._exchange, upload, content, self._length, self.keep)
         await upload.finish(self._blob.digest)
 
-    def learn(self, error: LadingError) -> bool:
-        """After a refusal, say whether to begin again: with smaller pieces, or with an upload that is really there."""
-        if learn(self._exchange, self._length, error):
+    async def begins_again(self, upload: AsyncUpload, error: LadingError) -> bool:
+        """After a refusal, give an upload up, and say whether another one may fare better.
+
+        That is so in smaller pieces, and where the upload is one that had broken off, whose refusal says nothing of
+        pieces.
+        """
+        if isinstance(error, TooManyRequestsError):
+            return False
+        if (
+            self.resumed
+            and not self._is_doubted
+            and isinstance(error, RangeNotSatisfiableError | BlobUploadInvalidError)
+        ):
+            # The registry may still have been busy with the request that broke off when it was asked how far it is.
+            self._is_doubted = True
+            await self._exchange.io.sleep(self._exchange.settings.retries.first_wait)
             return True
-        return self.resumed
+        if not isinstance(error, UnauthorizedError | DeniedError):
+            self.forget()
+            await upload.cancel()
+        elif self.resumed:
+            self.forget()  # the location may have been good for a while only
+        return isinstance(error, RegistryError) if self.resumed else learn(self._exchange, self._length, error)
 
     async def keep(self, upload: AsyncUpload) -> None:
         """Note where an upload stands."""
@@ -99,9 +133,18 @@ class Delivery:
             return None
         try:
             upload = await AsyncUploads(self._exchange, self._name).resume(self._state)
+            await self._settle(upload)
         except (LadingError, ValueError):
             return None
         return upload if upload.offset <= self._blob.size else None
+
+    async def _settle(self, upload: AsyncUpload) -> None:
+        """Wait until the registry has written what had come when the connection broke."""
+        for _ in range(_LOOKS):
+            offset = upload.offset
+            await self._exchange.io.sleep(_BETWEEN_LOOKS)
+            if await upload.status() == offset:
+                return
 
     async def _started(self) -> AsyncUpload:
         return await AsyncUploads(self._exchange, self._name).start(algorithm=self._blob.digest.algorithm)

@@ -29,9 +29,7 @@ from lading.errors import (
     RegistryError,
     ServerError,
     StorageError,
-    TooManyRequestsError,
     TransportError,
-    UnauthorizedError,
     VerificationError,
 )
 from lading.media_types import ACCEPT, OCTET_STREAM
@@ -154,12 +152,8 @@ class RepositoryTarget:
                 if not isinstance(error, TransportError):
                     delivery.forget()
                 raise
-        except (TooManyRequestsError, UnauthorizedError):
-            raise
         except (RegistryError, StorageError, VerificationError) as error:
-            delivery.forget()
-            await upload.cancel()
-            if not delivery.learn(error):
+            if not await delivery.begins_again(upload, error):
                 raise
             return True
         delivery.forget()

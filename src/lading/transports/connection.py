@@ -10,7 +10,7 @@ from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolErr
 from lading.transports.abort import Abort
 from lading.transports.bodies import Decoder, decoder
 from lading.transports.heads import Head, frame, parse_head
-from lading.transports.outgoing import cut, strip_zone, write_head
+from lading.transports.outgoing import SMALL, cut, strip_zone, write_head
 from lading.transports.proxies import Proxy
 from lading.transports.stream import Stream
 
@@ -52,9 +52,13 @@ class Connection:
         return head, decoder(framing, self._stream, answer.where)
 
     def may_repeat(self, request: Request) -> bool:
-        """Tell whether a request that failed here may be sent again (RFC 9110, section 9.2.2)."""
+        """Tell whether a request that failed here may be sent again (RFC 9110, section 9.2.2).
+
+        Not if some of its content may have been taken: a second PUT to an upload would come after what is there.
+        """
         silent = self._stream.broken and not self._heard
-        return silent and (not self._stream.sent or request.method in _IDEMPOTENT)
+        whole = request.method in _IDEMPOTENT and request.size <= SMALL
+        return silent and (not self._stream.sent or whole)
 
     def is_usable(self) -> bool:
         """Tell, without waiting, whether another exchange may follow the one whose body was read to its end.

@@ -10,8 +10,8 @@ from collections.abc import Generator
 from lading._wire.messages import Headers, Origin, Reader, Request, Source
 from lading.errors import LadingError, StorageError
 
-# A body up to this size goes out in one write with the head.
-_SMALL = 65536
+SMALL = 65536
+"""Bytes up to which a body goes out in one write with the head."""
 _PIECE = 1 << 20
 # These say where a message ends or what becomes of the connection: a caller who sets one could smuggle a request.
 _OWN_FIELDS = (
@@ -60,7 +60,7 @@ def cut(head: bytes, body: bytes | Source, origin: Origin) -> Generator[memoryvi
     incomplete on the wire, and its connection is lost.
     """
     if isinstance(body, bytes):
-        if len(body) <= _SMALL:
+        if len(body) <= SMALL:
             yield memoryview(head + body)
         else:
             yield memoryview(head)
