@@ -22,15 +22,18 @@ from lading import (
     Event,
     Headers,
     LadingError,
+    Origin,
     ProtocolError,
     Request,
     Response,
     Retried,
     Retries,
+    SizeMismatchError,
     TimedOutError,
 )
 from lading._io.base import IO
 from lading._io.bulk import Watched
+from lading.stores.partials import name_of
 from tests.flows.conftest import MakeClient
 from tests.support.transports import Clockwork
 
@@ -205,6 +208,157 @@ async def test_r_10_a_range_that_cannot_be_had_is_a_new_start(client_of: ClientO
     client, _ = client_of(cut_after(1_200_000), lambda _: answer(416, streams.BytesIO()), whole())
     await pull(client, target)
     assert target.read_bytes() == CONTENT
+
+
+def ends_after(count: int, **fields: str) -> Turn:  # a turn
+    """Serve what was asked for, and end after so many bytes of it as if that were all."""
+
+    def turn(request: Request) -> Response:
+        response = cut_after(count, **fields)(request)
+        return Response(response.status, response.headers, streams.BytesIO(response.body.getvalue()))  # type: ignore[attr-defined]  # of BytesIO
+
+    return turn
+
+
+async def test_r_03_a_body_without_length_that_ends_early_is_gone_on_with(client_of: ClientOf, target: Path) -> None:
+    client, server = client_of(ends_after(1_000_000), ends_after(1_000_000), rest())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000000-", "bytes=2000000-"]
+
+
+async def test_r_03_a_blob_that_is_too_short_is_an_error(client_of: ClientOf, target: Path) -> None:
+    short = whole(CONTENT[:1_000_000])
+    client, _ = client_of(short, short, short)
+    with pytest.raises(SizeMismatchError):
+        await pull(client, target)
+    assert not left(target)
+
+
+async def test_r_12_a_blob_that_was_changed_between_two_parts_is_read_from_its_start(
+    client_of: ClientOf, target: Path
+) -> None:
+    client, server = client_of(cut_after(1_000_000, ETag='"v1"'), whole(ETag='"v2"'))
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.requests[1].headers.get("If-Range") == '"v1"'
+
+
+async def test_r_18_a_cut_at_a_store_is_gone_on_with_through_the_registry(client_of: ClientOf, target: Path) -> None:
+    """The URL of a store is good for a while only: the old one is not asked again."""
+
+    def to(where: str) -> Turn:
+        return lambda _: answer(307, streams.BytesIO(), Location=where)
+
+    first, second = "http://127.0.0.1:9000/b?signature=1", "http://127.0.0.1:9000/b?signature=2"
+    client, server = client_of(to(first), cut_after(1_000_000), to(second), rest())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert [request.target.partition("?")[2] for request in server.requests] == ["", "signature=1", "", "signature=2"]
+    assert server.ranges == [None, None, "bytes=1000000-", "bytes=1000000-"]
+
+
+async def test_r_37_a_token_that_expires_before_the_rest_is_renewed(client_of: ClientOf, target: Path) -> None:
+    challenge = 'Bearer realm="http://localhost:5000/token",service="s",scope="repository:acme/app:pull"'
+
+    def expired(_: Request) -> Response:
+        return answer(401, streams.BytesIO(), WWW_Authenticate=challenge)
+
+    def token(text: str) -> Turn:
+        return lambda _: answer(200, streams.BytesIO(b'{"token":"%s"}' % text.encode()))
+
+    client, server = client_of(expired, token("one"), cut_after(1_000_000), expired, token("two"), rest())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.requests[-1].headers.get("Authorization") == "Bearer two"
+    assert server.ranges == [None, None, None, "bytes=1000000-", None, "bytes=1000000-"]
+
+
+# What a process that was killed has left.
+
+
+def leave(target: Path, content: bytes) -> None:
+    (target.parent / name_of(BLOB.digest)).write_bytes(content)
+
+
+async def test_r_90_a_later_pull_goes_on_from_what_was_left(client_of: ClientOf, target: Path) -> None:
+    leave(target, CONTENT[:1_200_000])
+    client, server = client_of(rest())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert left(target) == ["blob"]
+    assert server.ranges == ["bytes=1200000-"]
+    assert "If-Range" not in server.requests[0].headers
+
+
+async def test_r_90_what_was_given_up_is_left_for_a_later_pull(client_of: ClientOf, target: Path) -> None:
+    client, _ = client_of(cut_after(1_200_000), *[cut_after(0)] * 4)
+    with pytest.raises(ConnectionFailedError):
+        await pull(client, target)
+    assert left(target) == [name_of(BLOB.digest)]
+    client, server = client_of(rest())
+    await pull(client, target)
+    assert left(target) == ["blob"]
+    assert server.ranges == ["bytes=1200000-"]
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        whole(),
+        lambda _: answer(416, streams.BytesIO()),
+        rest(shift=1),
+        rest(total="9999999"),
+        lambda _: answer(206, streams.BytesIO(CONTENT)),
+        lambda _: answer(206, streams.BytesIO(CONTENT), Content_Type="multipart/byteranges; boundary=x"),
+    ],
+    ids=["200", "416", "another part", "another size", "no Content-Range", "r-11"],
+)
+async def test_r_08_r_09_r_10_where_the_rest_cannot_be_had_all_is_fetched(
+    client_of: ClientOf, target: Path, turn: Turn
+) -> None:
+    leave(target, CONTENT[:1_200_000])
+    is_whole = turn(Request("GET", Origin("http", "localhost", 5000), "/")).status == 200
+    client, server = client_of(turn, *([] if is_whole else [whole()]))
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1200000-", *([] if is_whole else [None])]
+
+
+async def test_r_07_what_was_left_wrong_is_forgotten_and_counts_for_nothing(client_of: ClientOf, target: Path) -> None:
+    leave(target, b"\0" * 1_200_000)
+    client, server = client_of(rest(), whole(b"\0" * len(CONTENT)), whole())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1200000-", None, None]
+    assert [request.headers.get("Cache-Control") for request in server.requests] == [None, None, "no-cache"]
+
+
+async def test_what_was_left_is_longer_than_the_blob(client_of: ClientOf, target: Path) -> None:
+    leave(target, CONTENT + b"x")
+    client, server = client_of(whole())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [None]
+
+
+@pytest.mark.parametrize("blob", [BLOB, BLOB.digest], ids=["size known", "digest alone"])
+async def test_what_was_left_whole_is_asked_for_no_more(
+    client_of: ClientOf, target: Path, blob: Descriptor | Digest
+) -> None:
+    leave(target, CONTENT)
+    client, server = client_of()
+    await client.repository(NAME).blobs.pull_file(blob, target)
+    assert target.read_bytes() == CONTENT
+    assert server.requests == []
+
+
+async def test_r_10_of_a_size_that_nobody_knows_the_rest_is_asked_for(client_of: ClientOf, target: Path) -> None:
+    leave(target, CONTENT[:2_000_000])
+    client, server = client_of(rest())
+    await client.repository(NAME).blobs.pull_file(BLOB.digest, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=2000000-"]
 
 
 async def test_r_13_encoded_content_whose_wire_bytes_are_the_blob_is_kept(client_of: ClientOf, target: Path) -> None:

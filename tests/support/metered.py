@@ -10,6 +10,7 @@ from typing import Self
 
 SECONDS = 60.0
 _PIECE = 64 << 10
+_WAITING = 256 << 10
 
 
 class Metered:
@@ -82,6 +83,8 @@ class Metered:
                 client, _ = self._server.accept()
             except OSError:
                 return
+            # What waits here has not been given to anybody.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _WAITING)
             registry = socket.create_connection(self._target)
             for source, sink in ((client, registry), (registry, client)):
                 thread = threading.Thread(target=self._relay, args=(source, sink), kwargs={"up": source is client})

@@ -209,6 +209,26 @@ def test_r_25_other_request_is_not_repeated_once_it_was_sent(
         transport.send(get(server.origin, method=method), Cancellation())
 
 
+@dataclass(frozen=True)
+class Large:
+    size: int = 1 << 20
+
+    def open(self) -> io.BytesIO:
+        return io.BytesIO(bytes(self.size))
+
+
+@pytest.mark.parametrize("body", [Large(), bytes(1 << 20)], ids=["source", "bytes"])
+def test_r_55_large_content_is_not_sent_again_when_the_kept_connection_breaks(
+    serve: Serve, transport: SocketTransport, body: Large | bytes
+) -> None:
+    """Some of it may be in the upload already, and what comes again would come after that."""
+    server = serve(closes_at_the_second_request)
+    exchange(transport, get(server.origin))
+    with pytest.raises(ConnectionFailedError):
+        transport.send(Request("PUT", server.origin, "/u", Headers(), body), Cancellation())
+    assert server.accepted == 1
+
+
 def test_request_is_not_repeated_when_it_is_its_source_that_failed(serve: Serve, transport: SocketTransport) -> None:
     opened: list[str] = []
 

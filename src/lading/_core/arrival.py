@@ -111,6 +111,7 @@ class _Arrival:
         self._expected = expected
         self._title = title
         self._size = expected
+        self._end = 0
         self._tag: str | None = None
         self._again = self._decode = self._restarted = self._inherited = False
         self.verifier = Verifier(digest, expected)
@@ -160,7 +161,18 @@ class _Arrival:
                 await self._exchange.io.call(
                     pump, reader, sink.write, self.verifier, self._progress, cancellation=body.cancellation
                 )
+                self._check_end(body)
         self.verifier.finish()
+
+    def _check_end(self, body: Body) -> None:
+        """Take an end that comes too early for a cut: of a body without a length, they look the same.
+
+        A second one at the same byte is the server's own.
+        """
+        seen, encoded = self.verifier.seen, coding_of(body.headers) is not None
+        if self._size is not None and self._end < seen < self._size and not encoded:
+            self._end = seen
+            raise ConnectionFailedError(f"{self._what()}: the body ended after {seen} of {self._size} bytes")
 
     def _is_complete(self) -> bool:
         """Say whether nothing more is to come; of a size that is not known, what was left may be all of it."""
