@@ -140,7 +140,9 @@ class Artifacts:
         progress(0)
         await place.push_blob(blob, content, progress, mount_from=None)
 
-    async def _receive(self, place: Readable, layer: Descriptor, make_sink: Callable[[Digest], Sink], title: str) -> None:
+    async def _receive(
+        self, place: Readable, layer: Descriptor, make_sink: Callable[[Digest], Sink], title: str
+    ) -> None:
         if isinstance(place, RepositoryTarget):
             await receive(place.exchange, place.repository, layer, make_sink, title=title)
             return
