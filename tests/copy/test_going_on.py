@@ -26,7 +26,7 @@ from lading import (
 from lading._core.repository_target import RepositoryTarget
 from lading._io.base import IO
 from lading.media_types import OCI_LAYER
-from lading.stores import garbage
+from lading.stores import garbage, partials
 from lading.stores.contents import LayoutTarget
 from lading.stores.layout import Layout
 from lading.stores.partials import name_of
@@ -93,6 +93,16 @@ async def test_a_layout_goes_on_from_what_was_left(destination: LayoutTarget, tm
     assert seen[0] > HALF
     assert (tmp_path / "layout/blobs/sha256" / BLOB.digest.encoded).read_bytes() == CONTENT
     assert left(tmp_path) == []
+
+
+async def test_much_that_was_left_is_hashed_in_slices(
+    destination: LayoutTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partials, "_SLICE", 300_000)
+    leave(tmp_path, CONTENT[:HALF])
+    source = Source()
+    await push(destination, source)
+    assert source.asked == [HALF]
 
 
 async def test_what_breaks_off_is_left(destination: LayoutTarget, tmp_path: Path) -> None:

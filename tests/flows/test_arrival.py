@@ -33,6 +33,7 @@ from lading import (
 )
 from lading._io.base import IO
 from lading._io.bulk import Watched
+from lading.stores import partials
 from lading.stores.partials import name_of
 from tests.flows.conftest import MakeClient
 from tests.support.transports import Clockwork
@@ -289,6 +290,17 @@ async def test_r_90_a_later_pull_goes_on_from_what_was_left(client_of: ClientOf,
     assert left(target) == ["blob"]
     assert server.ranges == ["bytes=1200000-"]
     assert "If-Range" not in server.requests[0].headers
+
+
+async def test_much_that_was_left_is_hashed_in_slices(
+    client_of: ClientOf, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partials, "_SLICE", 300_000)
+    leave(target, CONTENT[:1_200_000])
+    client, server = client_of(rest())
+    await pull(client, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1200000-"]
 
 
 async def test_r_90_what_was_given_up_is_left_for_a_later_pull(client_of: ClientOf, target: Path) -> None:

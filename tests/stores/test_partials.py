@@ -200,6 +200,16 @@ def test_i5_what_nobody_goes_on_with_is_removed_after_a_week(tmp_path: Path) -> 
     assert names(tmp_path) == sorted([".lading-notes.part", other.name])
 
 
+def test_i5_private_files_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
+    with begun(tmp_path), begun(tmp_path):
+        [private] = [path for path in tmp_path.iterdir() if path.name != name_of(DIGEST)]
+        sweep(tmp_path)
+        assert private.exists()
+    private.write_bytes(LARGE)  # as if its writer had been killed
+    sweep(tmp_path)
+    assert names(tmp_path) == []
+
+
 def test_i5_what_is_being_written_is_not_removed(tmp_path: Path) -> None:
     with begun(tmp_path) as partial:
         partial.write(LARGE)

@@ -83,7 +83,7 @@ async def receive(
     """
     digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
     arrival = _Arrival(exchange, name, digest, size, title)
-    sink = await exchange.io.call(make_sink, digest, discard=lambda late: late.leave())
+    sink = await exchange.io.call(arrival.begin, make_sink, discard=lambda late: late.leave())
     try:
         await _arrive(arrival, sink)
         await exchange.io.call(sink.commit)
@@ -113,17 +113,31 @@ class _Arrival:
         self._size = expected
         self._end = 0
         self._tag: str | None = None
-        self._again = self._decode = self._restarted = self._inherited = False
+        self._again = self._decode = self._restarted = self._inherited = self._leftover = False
         self.verifier = Verifier(digest, expected)
+
+    def begin(self, make_sink: Callable[[Digest], Sink]) -> Sink:
+        """Make the sink, and begin to take up what an earlier process left. Blocks."""
+        sink = make_sink(self._digest)
+        try:
+            self._replay(sink)
+        except BaseException:
+            sink.discard()
+            raise
+        return sink
 
     async def take_up(self, sink: Sink) -> None:
         """Go on from what an earlier process left, as far as it can be part of the blob."""
-        try:
-            while await self._exchange.io.call(sink.replay, self.verifier.update):
-                pass
-        except VerificationError:
-            self._restart(sink)
+        while self._leftover:
+            await self._exchange.io.call(self._replay, sink)
         self._inherited = self.verifier.seen > 0
+
+    def _replay(self, sink: Sink) -> None:
+        try:
+            self._leftover = sink.replay(self.verifier.update)
+        except VerificationError:
+            self._leftover = False
+            self._restart(sink)
 
     async def run(self, sink: Sink) -> None:
         """Bring the blob into the sink, verified."""

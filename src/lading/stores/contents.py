@@ -23,8 +23,9 @@ from lading.errors import (
     VerificationError,
 )
 from lading.stores import durable
+from lading.stores.blob_writer import BlobWriter
 from lading.stores.index import LayoutIndex
-from lading.stores.layout import BlobWriter, Layout
+from lading.stores.layout import Layout
 from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
 
 _PIECE = 1 << 20
@@ -169,8 +170,8 @@ class LayoutTarget(ContentsTarget):
     ) -> bool:
         writer = await self._io.call(self._resumed, blob, discard=lambda late: late.leave())
         with writer:
-            while await self._io.call(writer.replay):
-                pass
+            while writer.has_leftover:
+                await self._io.call(writer.replay)
             found = writer.offset
             try:
                 await self._complete(writer, blob, content, progress)
@@ -203,7 +204,13 @@ class LayoutTarget(ContentsTarget):
         return named and self._keeps_blob(manifest)
 
     def _resumed(self, blob: Descriptor) -> BlobWriter:
-        return self._lazy.made().resume_blob(blob.digest, blob.size)
+        writer = self._lazy.made().resume_blob(blob.digest, blob.size)
+        try:
+            writer.replay()
+        except BaseException:
+            writer.discard()
+            raise
+        return writer
 
     def _write(self, writer: BlobWriter, reader: Reader, progress: Progress) -> None:
         buffer = memoryview(bytearray(_PIECE))

@@ -18,13 +18,13 @@ import msgspec
 
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.errors import LayoutError, SizeMismatchError, StorageError
+from lading.errors import LayoutError, StorageError
 from lading.stores import durable, partials
+from lading.stores.blob_writer import BlobWriter
 from lading.stores.index import LayoutIndex
 from lading.stores.lock import exclusive
 from lading.stores.nested import Nested
 from lading.stores.partials import Partial
-from lading.verification import Verifier
 
 # The side file of the lock; like the unfinished files, it hides from tools that list a layout.
 _LOCK = ".index.lock"
@@ -46,60 +46,6 @@ class _Snapshot(NamedTuple):
     signature: tuple[int, ...]
     settled: bool
     content: LayoutIndex
-
-
-class BlobWriter:
-    """A blob that is being written. Unless it is committed, leaving the `with` block removes it.
-
-    What an error breaks off that says nothing against the content is left for a later writer, which can `replay` it.
-    Raises `StorageError` when the disk refuses.
-    """
-
-    __slots__ = ("_expected", "_final", "_partial", "_verifier")
-
-    def __init__(self, partial: Partial, final: Path, digest: Digest, size: int | None) -> None:
-        self._partial = partial
-        self._final = final
-        self._expected = (digest, size)
-        self._verifier = Verifier(digest, size)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._partial.end(error)
-
-    @property
-    def offset(self) -> int:
-        """How many bytes there are, after which the next piece is written."""
-        return self._verifier.seen
-
-    def replay(self) -> bool:
-        """Take over the next of what an earlier writer left, and say whether there may be more of it."""
-        try:
-            return self._partial.replay(self._verifier.update)
-        except SizeMismatchError:
-            self.restart()
-            return False
-
-    def restart(self) -> None:
-        """Forget all that was written or taken over."""
-        self._partial.restart()
-        self._verifier = Verifier(*self._expected)
-
-    def write(self, piece: bytes | memoryview) -> None:
-        """Append a piece. Raises `SizeMismatchError` as soon as there is more than the descriptor says."""
-        self._verifier.update(piece)
-        self._partial.write(piece)
-
-    def commit(self) -> None:
-        """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`."""
-        self._verifier.finish()
-        self._partial.publish(self._final)
-
-    def leave(self) -> None:
-        """Leave what was written for a later writer, unless it was committed."""
-        self._partial.leave()
 
 
 class Layout:

@@ -33,6 +33,7 @@ USELESS: Final = (VerificationError, NotFoundError, ProtocolError, StorageError)
 _SWEEPING = 16 << 20
 _MOST_KEPT = 32
 _NAME = re.compile(r"\.lading-[a-z0-9]+-[0-9a-f]+\.part", re.ASCII)
+_PRIVATE = ".lading-private-"
 _FOUND = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 20
@@ -59,7 +60,7 @@ class Partial:
                 found = _claimed(directory, self._name, mode)
                 self._is_private = found is None
                 while found is None:
-                    self._name = f".{secrets.token_hex(16)}.part"
+                    self._name = f"{_PRIVATE}{secrets.token_hex(16)}.part"
                     created = os.open(self._name, _FRESH, mode, dir_fd=directory)
                     found = _kept_if_ours(created, directory, self._name)
             except BaseException:
@@ -162,14 +163,14 @@ def name_of(digest: Digest) -> str:
 def sweep(directory: Path, *, seconds: float = WEEK) -> None:
     """Remove what nobody has added to for so many seconds, and the oldest of what is more than 32 files.
 
-    What a process is writing stays. Raises `StorageError`.
+    Private files go in any case; what a process is writing stays. Raises `StorageError`.
     """
     with refusals("list", directory), os.scandir(directory) as entries:
         found = [(_changed(entry), entry.name) for entry in entries if _NAME.fullmatch(entry.name)]
     newest_first = sorted(found, reverse=True)
     before = time.time() - seconds
     for place, (changed, name) in enumerate(newest_first):
-        if place >= _MOST_KEPT or changed < before:
+        if place >= _MOST_KEPT or changed < before or name.startswith(_PRIVATE):
             with suppress(OSError):
                 _remove(directory, name)
 

@@ -1,0 +1,70 @@
+"""How one blob gets into an image layout: from its start, or from what an earlier writer left of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from lading.digest import Digest
+from lading.errors import SizeMismatchError
+from lading.stores.partials import Partial
+from lading.verification import Verifier
+
+
+class BlobWriter:
+    """A blob that is being written. Unless it is committed, leaving the `with` block removes it.
+
+    What an error breaks off that says nothing against the content is left for a later writer, which can `replay` it.
+    Raises `StorageError` when the disk refuses.
+    """
+
+    __slots__ = ("_expected", "_final", "_partial", "_verifier", "has_leftover")
+
+    def __init__(self, partial: Partial, final: Path, digest: Digest, size: int | None) -> None:
+        self._partial = partial
+        self._final = final
+        self._expected = (digest, size)
+        self._verifier = Verifier(digest, size)
+        self.has_leftover = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._partial.end(error)
+
+    @property
+    def offset(self) -> int:
+        """How many bytes there are, after which the next piece is written."""
+        return self._verifier.seen
+
+    def replay(self) -> None:
+        """Take over the next of what an earlier writer left; `has_leftover` says whether there may be more of it."""
+        try:
+            self.has_leftover = self._partial.replay(self._verifier.update)
+        except SizeMismatchError:
+            self.restart()
+
+    def restart(self) -> None:
+        """Forget all that was written or taken over."""
+        self._partial.restart()
+        self.has_leftover = False
+        self._verifier = Verifier(*self._expected)
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Append a piece. Raises `SizeMismatchError` as soon as there is more than the descriptor says."""
+        self._verifier.update(piece)
+        self._partial.write(piece)
+
+    def commit(self) -> None:
+        """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`."""
+        self._verifier.finish()
+        self._partial.publish(self._final)
+
+    def discard(self) -> None:
+        """Remove what was written, unless it was committed."""
+        self._partial.discard()
+
+    def leave(self) -> None:
+        """Leave what was written for a later writer, unless it was committed."""
+        self._partial.leave()
