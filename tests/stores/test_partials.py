@@ -200,6 +200,12 @@ def test_i5_what_nobody_goes_on_with_is_removed_after_a_week(tmp_path: Path) -> 
     assert names(tmp_path) == sorted([".lading-notes.part", other.name])
 
 
+def test_i5_what_is_too_small_to_be_of_use_is_removed(tmp_path: Path) -> None:
+    left(tmp_path, LARGE[1:])
+    sweep(tmp_path)
+    assert names(tmp_path) == []
+
+
 def test_i5_private_files_of_processes_that_are_gone_are_removed(tmp_path: Path) -> None:
     with begun(tmp_path), begun(tmp_path):
         [private] = [path for path in tmp_path.iterdir() if path.name != name_of(DIGEST)]
@@ -222,7 +228,8 @@ def test_i5_what_is_being_written_is_not_removed(tmp_path: Path) -> None:
 def test_i5_of_many_the_oldest_go(tmp_path: Path) -> None:
     paths = [tmp_path / name_of(Digest.of(bytes([number]))) for number in range(40)]
     for age, path in enumerate(paths):
-        path.write_bytes(b"")
+        path.touch()
+        os.truncate(path, LEAST_KEPT)
         aged(path, age)
     sweep(tmp_path)
     assert names(tmp_path) == sorted(path.name for path in paths[:32])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import stat
-from contextlib import closing
 from pathlib import Path
 
 from lading._core.places import open_below
@@ -74,6 +72,6 @@ class UnpackingSink(_PartialSink):
     def commit(self) -> None:
         from lading._core.unpacking import unpack  # few blobs are directories
 
-        with closing(io.FileIO(self._partial.reader())) as archive:
-            unpack(io.BufferedReader(archive), self._directory, self._title, content_digest=self._content_digest)
+        with os.fdopen(self._partial.reader(), "rb") as archive:
+            unpack(archive, self._directory, self._title, content_digest=self._content_digest)
         self.discard()

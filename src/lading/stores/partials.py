@@ -163,23 +163,24 @@ def name_of(digest: Digest) -> str:
 def sweep(directory: Path, *, seconds: float = WEEK) -> None:
     """Remove what nobody has added to for so many seconds, and the oldest of what is more than 32 files.
 
-    Private files go in any case; what a process is writing stays. Raises `StorageError`.
+    Private files and those of less than 1 MiB go in any case; what a process is writing stays. Raises `StorageError`.
     """
     with refusals("list", directory), os.scandir(directory) as entries:
-        found = [(_changed(entry), entry.name) for entry in entries if _NAME.fullmatch(entry.name)]
-    newest_first = sorted(found, reverse=True)
+        found = [(*_look(entry), entry.name) for entry in entries if _NAME.fullmatch(entry.name)]
     before = time.time() - seconds
-    for place, (changed, name) in enumerate(newest_first):
-        if place >= _MOST_KEPT or changed < before or name.startswith(_PRIVATE):
+    for place, (changed, size, name) in enumerate(sorted(found, reverse=True)):
+        if place >= _MOST_KEPT or changed < before or size < LEAST_KEPT or name.startswith(_PRIVATE):
             with suppress(OSError):
                 _remove(directory, name)
 
 
-def _changed(entry: os.DirEntry[str]) -> float:
+def _look(entry: os.DirEntry[str]) -> tuple[float, int]:
+    """Return when a file was changed, and its size."""
     try:
-        return entry.stat(follow_symlinks=False).st_mtime
+        found = entry.stat(follow_symlinks=False)
     except OSError:
-        return 0.0  # gone in the meantime
+        return 0.0, 0  # gone in the meantime
+    return found.st_mtime, found.st_size
 
 
 def _remove(path: Path, name: str) -> None:
