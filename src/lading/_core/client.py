@@ -102,7 +102,7 @@ class AsyncClient:
             budgets=budgets or Budgets(),
             gate=gate or Gate(),
             retries=retries or Retries(),
-            state=lambda: _state(state),
+            state=state,
         )
         self._io = _io or _async_io()
         self._exchanges: dict[Origin, Exchange] = {}
@@ -522,17 +522,6 @@ def _source(
     from lading.auth.credentials import Explicit
 
     return Explicit(credentials) if isinstance(credentials, Mapping) else credentials
-
-
-def _state(state: str | os.PathLike[str] | bool) -> Path | None:
-    """Return the directory of a client's state (XDG Base Directory Specification); None without one."""
-    if not isinstance(state, bool):
-        return Path(state)
-    if not state:
-        return None
-    stated = Path(os.environ.get("XDG_STATE_HOME", ""))
-    above = stated if stated.is_absolute() else Path(os.environ.get("HOME", ""), ".local", "state")
-    return above / "lading" if above.is_absolute() else None
 
 
 def _whole(reference: str | Reference | LocalReference) -> Reference | LocalReference:

@@ -7,7 +7,9 @@ only where to ask, and is forgotten as soon as it does not fit.
 from __future__ import annotations
 
 import io
+import os
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -152,10 +154,21 @@ class Delivery:
     def _open_note(self) -> Note | None:
         from lading.stores.notes import Note
 
-        directory = self._exchange.settings.state()
+        directory = _directory(self._exchange.settings.state)
         if directory is None:
             return None
         return Note.open(directory, f"{self._exchange.origin} {self._name} {self._blob.digest}")
+
+
+def _directory(state: str | os.PathLike[str] | bool) -> Path | None:
+    """Return the directory of a client's state (XDG Base Directory Specification); None without one."""
+    if not isinstance(state, bool):
+        return Path(state)
+    if not state:
+        return None
+    stated = Path(os.environ.get("XDG_STATE_HOME", ""))
+    above = stated if stated.is_absolute() else Path(os.environ.get("HOME", ""), ".local", "state")
+    return above / "lading" if above.is_absolute() else None
 
 
 def _close(note: Note | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds, rules and listeners of a client; `headers` are the user's own and may be secrets.
 
-    `credentials` gives the source of credentials when one is first needed, and `state` the directory, which need not
-    exist yet, where uploads are noted for later processes; None if they are not.
+    `credentials` gives the source of credentials when one is first needed. `state` is the directory, which need not
+    exist yet, where uploads are noted for later processes: True for the user's usual one, False for none.
     """
 
     emit: EventHandler
@@ -33,4 +33,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gate: Gate = msgspec.field(default_factory=Gate)
     retries: Retries = msgspec.field(default_factory=Retries)
     recorder: Recorder = msgspec.field(default_factory=Recorder)
-    state: Callable[[], Path | None] = lambda: None
+    state: str | os.PathLike[str] | bool = False
