@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -182,6 +183,21 @@ def test_a_file_that_got_its_final_name_meanwhile_is_not_written_to(
         partial.restart()
         partial.write(b"other")
     assert (tmp_path / "final").read_bytes() == LARGE
+
+
+def test_without_locks_nothing_is_shared_and_nothing_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    left(tmp_path)
+    before = len(names(Path("/dev/fd")))
+    with begun(tmp_path) as partial:
+        assert replayed(partial) == b""
+        sweep(tmp_path)
+        partial.publish(tmp_path / "final")
+    assert names(tmp_path) == [name_of(DIGEST), "final"]
+    assert len(names(Path("/dev/fd"))) == before
 
 
 def aged(path: Path, seconds: float) -> None:

@@ -59,10 +59,8 @@ class Partial:
             try:
                 found = _claimed(directory, self._name, mode)
                 self._is_private = found is None
-                while found is None:
-                    self._name = f"{_PRIVATE}{secrets.token_hex(16)}.part"
-                    created = os.open(self._name, _FRESH, mode, dir_fd=directory)
-                    found = _kept_if_ours(created, directory, self._name)
+                if found is None:
+                    self._name, found = _private(directory, mode)
             except BaseException:
                 os.close(self._directory)
                 raise
@@ -205,24 +203,39 @@ def _claimed(directory: int, name: str, mode: int) -> int | None:
             descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
     except OSError:
         return None
-    return _kept_if_ours(descriptor, directory, name)
-
-
-def _kept_if_ours(descriptor: int, directory: int, name: str) -> int | None:
-    if _is_ours(descriptor, directory, name):
-        return descriptor
+    with suppress(OSError):
+        if _is_ours(descriptor, directory, name):
+            return descriptor
     os.close(descriptor)
     return None
 
 
+def _private(directory: int, mode: int) -> tuple[str, int]:
+    """Create a file under a name that no other process looks for. Raises `OSError`."""
+    while True:
+        name = f"{_PRIVATE}{secrets.token_hex(16)}.part"
+        descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
+        try:
+            ours = _is_ours(descriptor, directory, name)
+        except OSError:
+            ours = True  # where there are no locks, nobody sweeps either
+        if ours:
+            return name, descriptor
+        # A sweep came between creation and lock.
+        os.close(descriptor)
+
+
 def _is_ours(descriptor: int, directory: int, name: str) -> bool:
-    """Take the lock of an open file, and say whether the file is this user's and has this name and no other."""
+    """Take the lock of an open file, and say whether the file is this user's and has this name and no other.
+
+    Raises `OSError` where there are no locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Only now: whoever had the lock may have given the file its final name, and must not find it changed.
         found = os.fstat(descriptor)
         named = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except OSError:
+    except (BlockingIOError, FileNotFoundError):
         return False
     is_own_file = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1
     return is_own_file and os.path.samestat(found, named)
