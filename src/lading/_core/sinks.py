@@ -32,9 +32,7 @@ class FileSink(_PartialSink):
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
-        with refusals("look at", path):
-            if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-                raise StorageError(f"cannot write {path}: it is there, and no regular file")
+        check_replaceable(path)
         self._path = path
         with refusals("create a file in", path.parent):
             directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -75,3 +73,10 @@ class UnpackingSink(_PartialSink):
         with os.fdopen(self._partial.reader(), "rb") as archive:
             unpack(archive, self._directory, self._title, content_digest=self._content_digest)
         self.discard()
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise `StorageError` for a name that something other than a file has: a device is not to be replaced."""
+    with refusals("look at", path):
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise StorageError(f"cannot write {path}: it is there, and no regular file")

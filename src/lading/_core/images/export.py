@@ -22,12 +22,13 @@ from lading._core.images.rootfs import STANDARD, open_rootfs
 from lading._core.images.rootfs_entries import Inode
 from lading._core.names import shown
 from lading._core.settings import Settings
-from lading._core.sinks import FileSink
+from lading._core.sinks import check_replaceable
 from lading._io.base import IO
 from lading._io.bulk import PIECE
 from lading.descriptor import Descriptor
 from lading.errors import LimitExceededError
 from lading.events import Warned
+from lading.stores.durable import NewFile
 
 Out = str | os.PathLike[str] | BinaryIO
 """A file by its path, or one that is open for writing."""
@@ -112,14 +113,13 @@ def _write_out(out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> in
         count = fill(gathered.write)
         gathered.flush()
         return count
-    sink = FileSink(Path(out))
-    try:
-        gathered = _Gathered(lambda piece: sink.write(memoryview(piece)))
+    path = Path(out)
+    check_replaceable(path)
+    with NewFile(path.parent) as new:
+        gathered = _Gathered(new.write)
         count = fill(gathered.write)
         gathered.flush()
-        sink.commit()
-    finally:
-        sink.discard()
+        new.publish(path)
     return count
 
 
