@@ -28,6 +28,8 @@ CLASSES = {
     "AsyncUploads": "lading._core.uploads",
     "AsyncUpload": "lading._core.uploads",
     "AsyncReferrers": "lading._core.referrers",
+    "AsyncImages": "lading._core.images.images",
+    "AsyncIndexes": "lading._core.images.indexes",
 }
 HEAD = '''"""The blocking face: every flow, run to its end in the calling thread.
 

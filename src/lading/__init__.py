@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         Blobs as Blobs,
         BlobStream as BlobStream,
         Client as Client,
+        Images as Images,
+        Indexes as Indexes,
         Manifests as Manifests,
         Referrers as Referrers,
         Registry as Registry,
@@ -39,14 +41,18 @@ if TYPE_CHECKING:
         LayerChange as LayerChange,
         ValueChange as ValueChange,
     )
+    from lading._core.images.entries import NewEntry as NewEntry
     from lading._core.images.export import Exported as Exported
     from lading._core.images.files import FileEntry as FileEntry
-    from lading._core.images.image import Layer as Layer
+    from lading._core.images.image import Image as Image, Layer as Layer
+    from lading._core.images.images import AsyncImages as AsyncImages
+    from lading._core.images.indexes import AsyncIndexes as AsyncIndexes
     from lading._core.images.inspection import (
         BuildStep as BuildStep,
         IndexEntry as IndexEntry,
         Inspection as Inspection,
     )
+    from lading._core.images.packed import PackedLayer as PackedLayer
     from lading._core.manifests import AsyncManifests as AsyncManifests
     from lading._core.predecessors import ReferrerTree as ReferrerTree
     from lading._core.recording import RecordedExchange as RecordedExchange
@@ -158,6 +164,8 @@ _HOMES = {
         "BlobStream",
         "Blobs",
         "Client",
+        "Images",
+        "Indexes",
         "Manifests",
         "Referrers",
         "Registry",
@@ -178,8 +186,12 @@ _HOMES = {
     "lading._core.images.export": ("Exported",),
     "lading._core.images.files": ("FileEntry",),
     "lading._core.images.difference": ("HistoryChange", "ImageDiff", "LayerChange", "ValueChange"),
-    "lading._core.images.image": ("Layer",),
     "lading._core.images.inspection": ("BuildStep", "IndexEntry", "Inspection"),
+    "lading._core.images.entries": ("NewEntry",),
+    "lading._core.images.image": ("Image", "Layer"),
+    "lading._core.images.images": ("AsyncImages",),
+    "lading._core.images.indexes": ("AsyncIndexes",),
+    "lading._core.images.packed": ("PackedLayer",),
     "lading._core.manifests": ("AsyncManifests",),
     "lading._core.predecessors": ("ReferrerTree",),
     "lading._core.recording": ("RecordedExchange",),

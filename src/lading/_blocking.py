@@ -15,7 +15,7 @@ from lading.media_types import ACCEPT, OCTET_STREAM
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Any, BinaryIO, Self
@@ -29,9 +29,15 @@ if TYPE_CHECKING:
     from lading._core.gate import Gate
     from lading._core.images.changes import FileChange
     from lading._core.images.difference import ImageDiff
+    from lading._core.images.entries import NewEntry
     from lading._core.images.export import Exported
     from lading._core.images.files import FileEntry
+    from lading._core.images.forms import Form
+    from lading._core.images.image import Image
+    from lading._core.images.images import AsyncImages
+    from lading._core.images.indexes import AsyncIndexes
     from lading._core.images.inspection import Inspection
+    from lading._core.images.packed import PackedLayer
     from lading._core.manifests import AsyncManifests
     from lading._core.predecessors import ReferrerTree
     from lading._core.recording import RecordedExchange
@@ -422,6 +428,16 @@ class Client:
         Raises `LimitExceededError` for one of more than `budgets.blob` bytes.
         """
         return step(self._face.read_file(reference, path, platform=platform, limits=limits))
+
+    @property
+    def images(self) -> Images:
+        """Container images, to be loaded, changed and pushed."""
+        return Images(self._face.images)
+
+    @property
+    def indexes(self) -> Indexes:
+        """Indexes, to be made of images and other manifests, and to be changed."""
+        return Indexes(self._face.indexes)
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
@@ -895,3 +911,168 @@ class Referrers:
         Raises `NameUnknownError` when there is no such repository.
         """
         return steps(self._face.list(digest, artifact_type=artifact_type))
+
+
+class Images:
+    """Container images: loaded without their layers, changed, and pushed.
+
+    Whatever is pushed, layers that the destination has are skipped, those in another repository of its registry are
+    mounted, and only the others move. A source is a repository, an image layout (`oci:`) or an archive, and so is a
+    destination; where that is what a tag stood for, the tag moves to the new image.
+    """
+
+    def __init__(self, _face: AsyncImages) -> None:
+        self._face = _face
+
+    def load(self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None) -> Image:
+        """Load an image; of an index, the one for a platform, or for this machine if there are several.
+
+        Its layers can be read, and it can be pushed, as long as the client is open.
+
+        Raises `NotFoundError`, `VerificationError`, `DocumentError` for what is no container image or an index without
+        one that fits, and `LimitExceededError`.
+        """
+        return step(self._face.load(reference, platform=platform))
+
+    def pack_layer(self, path: str | os.PathLike[str]) -> PackedLayer:
+        """Make a layer of a directory or of a tar archive.
+
+        The content of a directory becomes that of the image's root, with owner 0 and the time SOURCE_DATE_EPOCH, or 0:
+        the same content gives the same digest, with one version of zlib. An archive is taken byte for byte, plain or
+        compressed with gzip or zstd; it must be as it is until it is pushed.
+
+        Raises `StorageError` for what cannot be read or is no tar archive.
+        """
+        return step(self._face.pack_layer(path))
+
+    def push(self, image: Image, reference: str | Reference | LocalReference) -> Copied:
+        """Push an image that this client loaded, or what was made of it.
+
+        Raises `CopyError`.
+        """
+        return step(self._face.push(image, reference))
+
+    def edit(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        change: Callable[[Image], Image],
+        *,
+        platforms: Iterable[Platform | str] = (),
+    ) -> Copied:
+        """Push what a function makes of an image; of an index, what it makes of every image, or of some `platforms`.
+
+        The index is made anew with the images as they are then, and everything else that it names and says. Only
+        attestations of BuildKit about an image that changed are left out, with a warning: they name its old digest.
+
+        Raises `DocumentError` for what is no image or an index without a platform, and `CopyError`.
+        """
+        return step(self._face.edit(source, destination, change, platforms=platforms))
+
+    def annotate(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        annotations: Mapping[str, str | None],
+        *,
+        platforms: Iterable[Platform | str] = (),
+    ) -> Copied:
+        """Push an image, an index or an artifact with other annotations; None takes one away.
+
+        With `platforms`, the annotations are those of the images for them, in an index that is made anew.
+
+        Raises `DocumentError` for Docker's forms, which have none, and for an index without a platform; `CopyError`.
+        """
+        return step(self._face.annotate(source, destination, annotations, platforms=platforms))
+
+    def rebase(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        *,
+        old_base: str | Reference | LocalReference | None = None,
+        new_base: str | Reference | LocalReference | None = None,
+        platforms: Iterable[Platform | str] = (),
+    ) -> Copied:
+        """Push an image over another base: with the layers of that in place of those of the base it was built on.
+
+        Without `old_base` and `new_base`, they are what the annotations of the image say: the digest of its base, and
+        what the name of its base stands for now. Those annotations are then set anew. The execution parameters stay,
+        those too that came from the old base. Of an index, every image or those for some `platforms` change, each over
+        the base for its own platform.
+
+        Raises `DocumentError` for an image that does not begin with the layers of its old base, or that says nothing of
+        it; `NotFoundError`; `CopyError`.
+        """
+        return step(self._face.rebase(source, destination, old_base=old_base, new_base=new_base, platforms=platforms))
+
+    def convert(
+        self, source: str | Reference | LocalReference, destination: str | Reference | LocalReference, form: Form
+    ) -> Copied:
+        """Push an image, or a whole index, in the form of OCI (`"oci"`) or Docker (`"docker"`).
+
+        Configs and layers keep their digests. What Docker's form does not have, such as annotations, is left out with a
+        warning.
+
+        Raises `DocumentError` for layers that Docker's form has no media type for, and for an entry without a platform;
+        `CopyError`.
+        """
+        return step(self._face.convert(source, destination, form))
+
+
+class Indexes:
+    """Indexes of images for several platforms, or of any other manifests."""
+
+    def __init__(self, _face: AsyncIndexes) -> None:
+        self._face = _face
+
+    def create(
+        self,
+        reference: str | Reference | LocalReference,
+        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        *,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Copied:
+        """Push an index (an OCI one) of manifests, which are copied along if they are elsewhere.
+
+        A manifest is named by its tag or digest beside the new index, or by a whole reference; a text without `/` and
+        `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of a manifest that
+        is an index itself, its entries are taken.
+
+        Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and `CopyError`.
+        """
+        return step(self._face.create(reference, manifests, annotations=annotations))
+
+    def add(
+        self,
+        reference: str | Reference | LocalReference,
+        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        *,
+        to: str | Reference | LocalReference | None = None,
+    ) -> Copied:
+        """Push an index with further entries in place of the one that a tag stands for, or `to` another place.
+
+        Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it go.
+        Everything else that the index says stays, and it stays a Docker list if it is one.
+
+        Raises `NotFoundError`, `DocumentError`, `CopyError`, and `InvalidReferenceError` for a digest without `to`.
+        """
+        return step(self._face.add(reference, manifests, to=to))
+
+    def remove(
+        self,
+        reference: str | Reference | LocalReference,
+        manifests: Iterable[str] = (),
+        *,
+        platforms: Iterable[Platform | str] = (),
+        to: str | Reference | LocalReference | None = None,
+    ) -> Copied:
+        """Push an index without some entries in place of the one that a tag stands for, or `to` another place.
+
+        Entries are named by their digests, by tags beside the index, or by their platforms; attestations about them go
+        too. The manifests themselves stay where they are.
+
+        Raises `NotFoundError` if there is no such entry, `CopyError`, and `InvalidReferenceError` for a digest without
+        `to`.
+        """
+        return step(self._face.remove(reference, manifests, platforms=platforms, to=to))

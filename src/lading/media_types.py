@@ -27,6 +27,8 @@ OCI_ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+# Not in that document: containerd and containers/image know it.
+DOCKER_LAYER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 # Image manifest version 2, schema 1: recognised and copied, not read.
@@ -49,6 +51,7 @@ _LAYERS = frozenset(
         OCI_FOREIGN_LAYER_GZIP,
         OCI_FOREIGN_LAYER_ZSTD,
         DOCKER_LAYER,
+        DOCKER_LAYER_TAR,
         DOCKER_FOREIGN_LAYER,
     }
 )

@@ -77,6 +77,10 @@ class Readable(Protocol):
         """Open a blob, as a context manager: at this byte if the place can do that, else at its first."""
         ...
 
+    def holder(self, blob: Descriptor) -> Readable:
+        """Return the place that a blob is in: another one, where this is made up of several."""
+        ...
+
 
 class Writable(Protocol):
     """A place to copy to."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from lading._core.images.export import Exported
     from lading._core.images.exports import Exports
     from lading._core.images.files import FileEntry
+    from lading._core.images.images import AsyncImages
+    from lading._core.images.indexes import AsyncIndexes
     from lading._core.images.inspection import Inspection
     from lading._core.predecessors import ReferrerTree
     from lading._core.targets_by_reference import Places
@@ -442,6 +444,20 @@ class AsyncClient:
         Raises `LimitExceededError` for one of more than `budgets.blob` bytes.
         """
         return await self._exports(reference, platform, limits).content(path, limit=self._settings.budgets.blob)
+
+    @property
+    def images(self) -> AsyncImages:
+        """Container images, to be loaded, changed and pushed."""
+        from lading._core.images.images import AsyncImages
+
+        return AsyncImages(self._places(), self._copies(), self._settings, concurrency=self._concurrency)
+
+    @property
+    def indexes(self) -> AsyncIndexes:
+        """Indexes, to be made of images and other manifests, and to be changed."""
+        from lading._core.images.indexes import AsyncIndexes
+
+        return AsyncIndexes(self._places(), self._copies(), concurrency=self._concurrency)
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.

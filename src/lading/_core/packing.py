@@ -1,26 +1,27 @@
 """How a directory becomes one blob: a tar archive, compressed with gzip, the same for the same content.
 
-Entries are sorted by the bytes of their names, a directory before what is in it; owners are nobody, times are
-`SOURCE_DATE_EPOCH` or the epoch itself, and of the permissions only "executable" is kept. Names begin with the title,
-as oras packs directories. The digest of the expanded archive depends on the content alone; that of the compressed one
-also on the version of zlib.
+Entries are sorted by the bytes of their names, a directory before what is in it; owners are 0, times are
+`SOURCE_DATE_EPOCH` or the epoch itself. The digest of the expanded archive depends on the content alone; that of the
+compressed one also on the version of zlib.
 
-Whatever is packed here, `unpacking` accepts: what it would refuse is refused now, before it is pushed.
+In an artifact, names begin with the title, as oras packs directories, and of the permissions only "executable" is kept.
+Whatever is packed so, `unpacking` accepts: what it would refuse is refused now, before it is pushed. In the layer of an
+image, names begin in the root of its file system, and links and permissions stay as they are.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from lading._core.epoch import source_date_epoch
 from lading._core.names import check_link, shown, split_name
 from lading._core.places import disk_errors, shown_path
 from lading._core.titles import safe_title
@@ -32,7 +33,6 @@ _LEVEL = 6
 # Deflate; no flags; no time; no hint of the level; unknown system (RFC 1952, 2.3.1).
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _ALGORITHM = "sha256"
-_EPOCH = re.compile(r"[0-9]{1,11}", re.ASCII)
 # A FIFO that took the place of a file meanwhile must not be waited for, nor a link followed.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -56,18 +56,27 @@ def pack_directory(root: Path, title: str, out: BinaryIO) -> Packed:
     nor link, or could not be unpacked elsewhere: a link that leads out of the directory, a name with a backslash.
     Raises `DocumentError` for an unsafe title.
     """
-    prefix = str(safe_title(title)).encode()
-    compressed = _Hashed(out.write)
-    with disk_errors(f"cannot pack {shown_path(root)}"):
-        expanded = _pack_all(_Entry(os.fsencode(root), prefix, stat.S_IFDIR), compressed)
-    return Packed(compressed.digest(), compressed.size, expanded.digest())
+    return _packed(root, str(safe_title(title)).encode(), out, portable=True)
+
+
+def pack_root(root: Path, out: BinaryIO) -> Packed:
+    """Write a directory to `out` as a layer that has its content in the root of an image, likewise reproducible.
+
+    Hard links are packed as files of their own, and extended attributes are left out. Names that begin with `.wh.` mean
+    in a layer that something is deleted (image-spec, layer.md, Whiteouts); they are packed as they are.
+
+    Raises `StorageError` for what cannot be read, is changed meanwhile, or is neither file, directory nor link.
+    """
+    return _packed(root, b"", out, portable=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
+    """Something to be packed; the name of the root of a layer is empty."""
+
     path: bytes
     name: bytes
-    kind: int
+    mode: int
 
 
 class _Hashed:
@@ -111,83 +120,91 @@ class _Gzip:
         self._out.write(self._compressor.flush() + struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF))
 
 
-def _pack_all(root: _Entry, compressed: _Hashed) -> _Hashed:
-    time = _time()
-    title_depth = root.name.count(b"/") + 1
-    packer = _Gzip(compressed)
-    expanded = _Hashed(packer.write)
-    for entry in _walk(root):
-        with disk_errors(f"cannot pack {shown_path(entry.path)}"):
-            _pack(entry, title_depth, time, expanded)
-    expanded.write(bytes(2 * tarfile.BLOCKSIZE))
-    packer.finish()
-    return expanded
+def _packed(root: Path, prefix: bytes, out: BinaryIO, *, portable: bool) -> Packed:
+    compressed = _Hashed(out.write)
+    with disk_errors(f"cannot pack {shown_path(root)}"):
+        packer = _Gzip(compressed)
+        expanded = _Hashed(packer.write)
+        packing = _Packing(expanded, source_date_epoch() or 0, portable, prefix.count(b"/") + 1)
+        packing.add(_Entry(os.fsencode(root), prefix, stat.S_IFDIR))
+        expanded.write(bytes(2 * tarfile.BLOCKSIZE))
+        packer.finish()
+    return Packed(compressed.digest(), compressed.size, expanded.digest())
 
 
-def _walk(directory: _Entry) -> Iterator[_Entry]:
-    yield directory
-    for child in _children(directory):
-        if stat.S_ISDIR(child.kind):
-            yield from _walk(child)
-        else:
-            yield child
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """One archive that is written. `portable` is what any system unpacks; `time` is that of every entry."""
 
+    out: _Hashed
+    time: int
+    portable: bool
+    title_depth: int
 
-def _children(directory: _Entry) -> list[_Entry]:
-    children: list[_Entry] = []
-    with disk_errors(f"cannot pack {shown_path(directory.path)}"):
+    def add(self, root: _Entry) -> None:
+        """Write a directory and all that is in it."""
+        waiting = [root]
+        while waiting:
+            entry = waiting.pop()
+            with disk_errors(f"cannot pack {shown_path(entry.path)}"):
+                if stat.S_ISDIR(entry.mode):
+                    if entry.name:
+                        self._write_header(entry, tarfile.DIRTYPE, 0o755)
+                    waiting += reversed(self._children(entry))
+                elif stat.S_ISLNK(entry.mode):
+                    self._write_header(entry, tarfile.SYMTYPE, 0o777, target=self._link_target(entry))
+                else:
+                    self._add_file(entry)
+
+    def _children(self, directory: _Entry) -> list[_Entry]:
+        children: list[_Entry] = []
         for name in sorted(os.listdir(directory.path)):  # noqa: PTH208  # names are bytes here
-            path, full = directory.path + b"/" + name, directory.name + b"/" + name
+            path = directory.path + b"/" + name
+            full = directory.name + b"/" + name if directory.name else name
+            if self.portable:
+                try:
+                    split_name(full)
+                except ValueError as wrong:
+                    raise StorageError(f"cannot pack {shown_path(path)}: its name {wrong}; rename it") from None
+            children.append(_Entry(path, full, os.lstat(path).st_mode))
+        return children
+
+    def _link_target(self, entry: _Entry) -> bytes:
+        target = os.readlink(entry.path)  # noqa: PTH115  # names are bytes here
+        if self.portable:
             try:
-                split_name(full)
+                check_link(target, entry.name.count(b"/") - self.title_depth)
             except ValueError as wrong:
-                raise StorageError(f"cannot pack {shown_path(path)}: its name {wrong}; rename it") from None
-            children.append(_Entry(path, full, stat.S_IFMT(os.lstat(path).st_mode)))
-    return children
+                raise StorageError(
+                    f"cannot pack {shown_path(entry.path)}: it is a symbolic link, and its target {shown(target)} "
+                    f"{wrong}"
+                ) from None
+        return target
 
-
-def _pack(entry: _Entry, title_depth: int, time: int, out: _Hashed) -> None:
-    header = tarfile.TarInfo(_text(entry.name))
-    header.mtime = time
-    if stat.S_ISDIR(entry.kind):
-        header.type, header.mode = tarfile.DIRTYPE, 0o755
-        _write_header(header, out)
-    elif stat.S_ISLNK(entry.kind):
-        header.type, header.mode = tarfile.SYMTYPE, 0o777
-        header.linkname = _text(_link_target(entry, entry.name.count(b"/") - title_depth))
-        _write_header(header, out)
-    else:
-        _pack_file(entry, header, out)
-
-
-def _link_target(entry: _Entry, depth: int) -> bytes:
-    target = os.readlink(entry.path)  # noqa: PTH115  # names are bytes here
-    try:
-        check_link(target, depth)
-    except ValueError as wrong:
-        raise StorageError(
-            f"cannot pack {shown_path(entry.path)}: it is a symbolic link, and its target {shown(target)} {wrong}"
-        ) from None
-    return target
-
-
-def _pack_file(entry: _Entry, header: tarfile.TarInfo, out: _Hashed) -> None:
-    if not stat.S_ISREG(entry.kind):
-        raise _no_file(entry)
-    with os.fdopen(os.open(entry.path, _READ), "rb", buffering=0) as file:
-        before = os.fstat(file.fileno())
-        if not stat.S_ISREG(before.st_mode):
+    def _add_file(self, entry: _Entry) -> None:
+        if not stat.S_ISREG(entry.mode):
             raise _no_file(entry)
-        header.size = before.st_size
-        header.mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
-        _write_header(header, out)
-        left = header.size
-        while left and (piece := file.read(min(left, _PIECE))):
-            out.write(piece)
-            left -= len(piece)
-        if left or file.read(1) or os.fstat(file.fileno()).st_mtime_ns != before.st_mtime_ns:
-            raise StorageError(f"cannot pack {shown_path(entry.path)}: it was changed while it was read; try again")
-        out.write(bytes(-header.size % tarfile.BLOCKSIZE))
+        with os.fdopen(os.open(entry.path, _READ), "rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise _no_file(entry)
+            portable_mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
+            self._write_header(entry, tarfile.REGTYPE, portable_mode, size=before.st_size)
+            left = before.st_size
+            while left and (piece := file.read(min(left, _PIECE))):
+                self.out.write(piece)
+                left -= len(piece)
+            if left or file.read(1) or os.fstat(file.fileno()).st_mtime_ns != before.st_mtime_ns:
+                raise StorageError(f"cannot pack {shown_path(entry.path)}: it was changed while it was read; try again")
+            self.out.write(bytes(-before.st_size % tarfile.BLOCKSIZE))
+
+    def _write_header(
+        self, entry: _Entry, kind: bytes, portable_mode: int, *, target: bytes = b"", size: int = 0
+    ) -> None:
+        header = tarfile.TarInfo(_text(entry.name))
+        header.type, header.size, header.mtime, header.linkname = kind, size, self.time, _text(target)
+        header.mode = portable_mode if self.portable or kind == tarfile.SYMTYPE else stat.S_IMODE(entry.mode)
+        self.out.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
 
 def _no_file(entry: _Entry) -> StorageError:
@@ -196,17 +213,5 @@ def _no_file(entry: _Entry) -> StorageError:
     )
 
 
-def _write_header(header: tarfile.TarInfo, out: _Hashed) -> None:
-    out.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
-
-
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
-
-
-def _time() -> int:
-    """Return the time of all entries, in seconds since 1970 (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
-    value = os.environ.get("SOURCE_DATE_EPOCH", "0")
-    if not _EPOCH.fullmatch(value):
-        raise StorageError(f"SOURCE_DATE_EPOCH is {shown(value)}: set it to seconds since 1970, or not at all")
-    return int(value)

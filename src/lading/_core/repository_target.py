@@ -99,6 +99,9 @@ class RepositoryTarget:
             raise ProtocolError(f"{problems.describe(request)}: answered with a part of the blob that is not its start")
         return await self._open(blob, 0, opened)
 
+    def holder(self, blob: Descriptor) -> Readable:
+        return self
+
     async def stands_for(self, tag: str) -> Digest | None:
         try:
             return (await self.resolve(tag)).digest

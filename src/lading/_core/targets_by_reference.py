@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -30,23 +31,35 @@ class Places:
     @asynccontextmanager
     async def readable(self, reference: Reference | LocalReference) -> AsyncGenerator[Readable]:
         """Open the place that a reference names, to be read within the context."""
+        place, close = await self._opened(reference)
+        try:
+            yield place
+        finally:
+            close()
+
+    async def lasting(self, reference: Reference | LocalReference) -> Readable:
+        """Open the place that a reference names, to be read for as long as somebody holds it."""
+        place, close = await self._opened(reference)
+        weakref.finalize(place, close)
+        return place
+
+    async def _opened(self, reference: Reference | LocalReference) -> tuple[Readable, Callable[[], object]]:
+        """Open a place to be read; return what closes it as well."""
         if isinstance(reference, Reference):
-            yield self._repository(reference)
-            return
+            return self._repository(reference), _nothing
         path = Path(reference.path)
         if reference.transport == "oci":
             await self.io.call(Layout.open, path)
-            yield LayoutTarget(self.io, path)
-            return
-        archive = await self.io.call(Archive, path)
+            return LayoutTarget(self.io, path), _nothing
+        archive = await self.io.call(Archive, path, discard=Archive.close)
+        name = f"{reference.transport}:{path}"
+        if reference.transport == "docker-archive":
+            return DockerArchive(self.io, name, archive), archive.close
         try:
-            name = f"{reference.transport}:{path}"
-            if reference.transport == "docker-archive":
-                yield DockerArchive(self.io, name, archive)
-            else:
-                yield ContentsTarget(self.io, name, await self.io.call(ArchivedLayout, archive))
-        finally:
+            return ContentsTarget(self.io, name, await self.io.call(ArchivedLayout, archive)), archive.close
+        except BaseException:
             archive.close()
+            raise
 
     @asynccontextmanager
     async def writable(self, reference: Reference | LocalReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
@@ -70,6 +83,10 @@ class Places:
 
     def _repository(self, reference: Reference) -> RepositoryTarget:
         return RepositoryTarget(self.exchange_of(reference), reference.registry, reference.repository)
+
+
+def _nothing() -> None:
+    """There is nothing to be closed."""
 
 
 def _write(transport: str, directory: Path, path: Path) -> None:

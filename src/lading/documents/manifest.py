@@ -120,8 +120,8 @@ class Manifest(msgspec.Struct, Generic[T_co], frozen=True, eq=False, dict=True):
     def edited(self, **changes: Any) -> Manifest[T_co]:
         """Return the manifest with other values of some fields of its document; None takes a field away.
 
-        The names are those of the document's type. What the type does not know, and the order, stay as they are; the
-        JSON becomes compact. The digest is of the same algorithm.
+        The names are those of the document's type; another `media_type` makes it a manifest of that. What the type does
+        not know, and the order, stay as they are; the JSON becomes compact. The digest is of the same algorithm.
 
         Raises `UnexpectedMediaTypeError` for an `UnknownDocument`, `DocumentError` when the result does not fit the
         type, and `TypeError` for a name that is no field.
@@ -132,7 +132,7 @@ class Manifest(msgspec.Struct, Generic[T_co], frozen=True, eq=False, dict=True):
                 f"{self.digest} is {self.media_type}, which cannot be edited: register a type"
             )
         raw = rewritten(self.raw, before, changed(before, changes))
-        return _readable(raw, self.media_type, self.digest.algorithm)
+        return _readable(raw, changes.get("media_type") or self.media_type, self.digest.algorithm)
 
 
 def open_document(raw: bytes, media_type: str) -> Any:

@@ -98,6 +98,9 @@ class ContentsTarget:
         finally:
             reader.close()
 
+    def holder(self, blob: Descriptor) -> Readable:
+        return self
+
     def _resolve(self, name: str | None) -> Descriptor:
         index = self._contents.index()
         if name is None:

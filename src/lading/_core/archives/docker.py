@@ -27,7 +27,7 @@ from lading.errors import BlobUnknownError, DocumentError, InvalidReferenceError
 from lading.media_types import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 from lading.reference import Reference
 from lading.stores.layout import Layout
-from lading.targets import Stream, read_manifest
+from lading.targets import Readable, Stream, read_manifest
 
 _LIST = "manifest.json"
 _MAX_LIST = 8 * 2**20
@@ -102,6 +102,9 @@ class DockerArchive:
         if span is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
         yield Stream(self._archive.open(span))
+
+    def holder(self, blob: Descriptor) -> Readable:
+        return self
 
     def _span(self, digest: Digest) -> Span | None:
         return next((image.spans[digest] for image in self._images.values() if digest in image.spans), None)

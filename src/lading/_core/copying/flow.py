@@ -119,7 +119,7 @@ class Copying:
         if (blob.urls or blob.media_type in _FOREIGN) and not await self._is_distributed(blob):
             plan.left_out.add(blob.digest)
             return
-        mounts = self._destination.mounts_from(self._source) and blob.data is None
+        mounts = self._destination.mounts_from(self._source.holder(blob)) and blob.data is None
         plan.actions[blob.digest] = "mount" if mounts else "push"
 
     async def _is_distributed(self, blob: Descriptor) -> bool:

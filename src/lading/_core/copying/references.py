@@ -11,9 +11,10 @@ from lading._core.copying.flow import Copying
 from lading._core.copying.plan import Copied, CopyOptions
 from lading._core.settings import Settings
 from lading._core.targets_by_reference import Places
+from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
-from lading.reference import LocalReference, Reference
-from lading.targets import Readable
+from lading.reference import LocalReference, Reference, parse
+from lading.targets import Readable, Writable
 
 Whole: TypeAlias = Reference | LocalReference
 
@@ -48,27 +49,40 @@ class Copies:
             # One after another: what tags share is moved once, and many tags take no more memory than one.
             return tuple([await copying.copy(tag, (tag,)) for tag in tags])
 
+    async def push(self, source: Readable, manifest: Digest, destination: Whole) -> Copied:
+        """Copy a manifest of a place that has no reference."""
+        options = CopyOptions()
+        async with self._places.writable(destination, dry_run=False) as writable:
+            tag = name_of(destination)
+            return await self._copying(source, writable, destination, options).copy(
+                manifest, () if tag is None else (tag,), expected=destination.digest
+            )
+
     @asynccontextmanager
     async def _open(
         self, source: Whole, destination: Whole, options: CopyOptions
     ) -> AsyncGenerator[tuple[Readable, Copying]]:
-        io = self._places.io
         async with (
             self._places.readable(source) as readable,
             self._places.writable(destination, dry_run=options.dry_run) as writable,
         ):
-            yield (
-                readable,
-                Copying(
-                    io,
-                    self._settings,
-                    readable,
-                    writable,
-                    options,
-                    concurrency=self._concurrency,
-                    image_only=_is_docker_archive(destination),
-                ),
-            )
+            yield readable, self._copying(readable, writable, destination, options)
+
+    def _copying(self, readable: Readable, writable: Writable, destination: Whole, options: CopyOptions) -> Copying:
+        return Copying(
+            self._places.io,
+            self._settings,
+            readable,
+            writable,
+            options,
+            concurrency=self._concurrency,
+            image_only=_is_docker_archive(destination),
+        )
+
+
+def whole_of(reference: str | Whole) -> Whole:
+    """Read a whole reference. Raises `InvalidReferenceError`."""
+    return parse(reference) if isinstance(reference, str) else reference
 
 
 def selector_of(reference: Whole) -> str | None:

@@ -91,7 +91,7 @@ class Transfer:
 
     async def _push_once(self, reading: _Reading, *, mount: bool) -> bool:
         blob = reading.blob
-        mount_from = self._source if mount and blob.data is None else None
+        mount_from = self._source.holder(blob) if mount and blob.data is None else None
         watcher = self._watcher(blob)
 
         @asynccontextmanager

@@ -6,21 +6,32 @@ a layer which nobody changed is never downloaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+import msgspec
+
+from lading._core.images import configuring, forms
+from lading._core.images.annotating import annotated
+from lading._core.images.forms import Form
+from lading._core.images.overlay import Overlay
+from lading._core.images.packed import PackedLayer
+from lading._core.images.rebasing import rebased_config
 from lading._io.base import IO
+from lading._wire.messages import Source
+from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest
+from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
 from lading.errors import DocumentError, LimitExceededError
 from lading.media_types import DOCKER_CONFIG, OCI_CONFIG
 from lading.platform import Platform
 from lading.targets import Readable, Stream, read_whole
 
 # Indexes in indexes; no builder makes more than two.
-_DEEPEST = 8
+DEEPEST = 8
 _CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 
@@ -35,7 +46,11 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A container image for one platform: its manifest, its config, and the place where its layers can be read."""
+    """A container image for one platform: its manifest, its config, and the place where its layers can be read.
+
+    It is immutable. The methods return another image, of which nothing is anywhere until it is pushed, and read no
+    layer: those that stay are named by their digests. What a document says beyond its type stays, too.
+    """
 
     place: Readable
     manifest: Manifest[ImageManifest]
@@ -47,6 +62,151 @@ class Image:
         layers = zip(self.manifest.document.layers, self.config.document.rootfs.diff_ids, strict=True)
         history = self._history()
         return tuple(Layer(descriptor, diff_id, next(history, None)) for descriptor, diff_id in layers)
+
+    @property
+    def platform(self) -> Platform:
+        """The platform that the image is for."""
+        return self.config.document.platform
+
+    @classmethod
+    def scratch(cls, platform: Platform | str) -> Image:
+        """Return an image without layers, to append to."""
+        wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+        values = {field: getattr(wanted, field) for field in wanted.__struct_fields__}
+        config = Manifest.of(ImageConfig(rootfs=RootFS(()), **values))
+        manifest = Manifest.of(ImageManifest(config=config.descriptor, layers=()))
+        place = Overlay()
+        place.add(manifest, blobs={config.digest: config.raw})
+        return cls(place, manifest, config)
+
+    def mutated(
+        self,
+        *,
+        env: Mapping[str, str | None] | None = None,
+        labels: Mapping[str, str | None] | None = None,
+        entrypoint: Sequence[str] | None = None,
+        cmd: Sequence[str] | None = None,
+        user: str | None = None,
+        working_dir: str | None = None,
+        stop_signal: str | None = None,
+        ports: Iterable[str] = (),
+        volumes: Iterable[str] = (),
+        created: datetime | None = None,
+    ) -> Image:
+        """Return the image with other execution parameters (image-spec, config.md).
+
+        What is not given stays; an empty text or list takes a value away, and so does None for a variable or a label. A
+        new entrypoint takes the command away unless there is a new one, as in a Dockerfile. Ports (`80`, `53/udp`) and
+        volumes are added. `created` defaults to SOURCE_DATE_EPOCH, and without that stays.
+
+        Raises `DocumentError` for what is no port or no name of a variable, and `ValueError` for a time without a zone.
+        """
+        config = configuring.configured(
+            self.config,
+            env=env or {},
+            labels=labels or {},
+            entrypoint=entrypoint,
+            cmd=cmd,
+            texts={"user": user, "working_dir": working_dir, "stop_signal": stop_signal},
+            ports=ports,
+            volumes=volumes,
+            created=created,
+        )
+        return self._with(config)
+
+    def annotated(self, annotations: Mapping[str, str | None]) -> Image:
+        """Return the image with other annotations of its manifest; None takes one away.
+
+        Raises `DocumentError` for an image of Docker's form, which has none.
+        """
+        return self._made(annotated(self.manifest, annotations), self.config)
+
+    def appended(
+        self, *layers: PackedLayer, created_by: str = "lading append", created: datetime | None = None
+    ) -> Image:
+        """Return the image with further layers on top, from the lowest to the highest.
+
+        `created_by` is what the history says of them. `created` defaults to SOURCE_DATE_EPOCH; without that, the
+        history has the beginning of 1970, and the time of the image stays.
+
+        Raises `DocumentError` for a layer that the image's form has no media type for: Docker's has none for zstd.
+        """
+        form = forms.form_of(self.manifest)
+        config = configuring.extended(self.config, [(layer.diff_id, created_by) for layer in layers], created)
+        added = tuple(forms.described_in(layer.descriptor, form) for layer in layers)
+        blobs = {layer.descriptor.digest: layer for layer in layers}
+        return self._with(config, (*self.manifest.document.layers, *added), blobs=blobs)
+
+    def rebased(self, old_base: Image, new_base: Image, *, name: str | None = None) -> Image:
+        """Return the image over another base: with the layers of that in place of those of the old one.
+
+        The execution parameters stay, those too that came from the old base; the platform is that of the new one. The
+        annotations that name the base become its digest and `name`.
+
+        Raises `DocumentError` if the image does not begin with the layers of the old base.
+        """
+        form = forms.form_of(self.manifest)
+        config = rebased_config(self.config, old_base.config, new_base.config)
+        base = new_base.manifest.document.layers
+        own = self.manifest.document.layers[len(old_base.manifest.document.layers) :]
+        image = self._with(
+            config,
+            (*(forms.described_in(layer, form) for layer in base), *own),
+            elsewhere=[(layer, new_base.place) for layer in base],
+        )
+        if form == "docker":
+            return image
+        return image.annotated({BASE_DIGEST: new_base.manifest.digest, BASE_NAME: name})
+
+    def converted(self, form: Form) -> Image:
+        """Return the image in OCI's or in Docker's form; its config and its layers have the same digests in both.
+
+        Docker's form has no annotations, no subject and no artifact type: they are left out.
+
+        Raises `DocumentError` for layers that Docker's form has no media type for, such as those compressed with zstd.
+        """
+        document = self.manifest.document
+        manifest = self.manifest
+        if form != forms.form_of(manifest):
+            manifest = manifest.edited(
+                media_type=forms.in_form(manifest.media_type, form),
+                config=forms.described_in(document.config, form),
+                layers=tuple(forms.described_in(layer, form) for layer in document.layers),
+                **forms.left_out(form),
+            )
+        config = replace(self.config, media_type=manifest.document.config.media_type)
+        return self._made(manifest, config)
+
+    def _with(
+        self,
+        config: Manifest[ImageConfig],
+        layers: tuple[Descriptor, ...] | None = None,
+        *,
+        blobs: Mapping[Digest, Source] | None = None,
+        elsewhere: Iterable[tuple[Descriptor, Readable]] = (),
+    ) -> Image:
+        """Return the image with another config, and perhaps other layers."""
+        document = self.manifest.document
+        if layers is None:
+            layers = document.layers
+        if config is self.config and layers == document.layers:
+            return self
+        described = msgspec.structs.replace(document.config, digest=config.digest, size=len(config.raw), data=None)
+        manifest = self.manifest.edited(config=described, layers=layers)
+        return self._made(manifest, config, blobs={config.digest: config.raw, **(blobs or {})}, elsewhere=elsewhere)
+
+    def _made(
+        self,
+        manifest: Manifest[ImageManifest],
+        config: Manifest[ImageConfig],
+        *,
+        blobs: Mapping[Digest, bytes | Source] | None = None,
+        elsewhere: Iterable[tuple[Descriptor, Readable]] = (),
+    ) -> Image:
+        """Return an image of other documents, whose place has what is new as well."""
+        place = Overlay.over(self.place)
+        place.add(manifest, blobs=blobs, elsewhere=elsewhere)
+        return Image(place, manifest, config)
 
     def _history(self) -> Iterator[History]:
         return (entry for entry in self.config.document.history if not entry.empty_layer)
@@ -61,11 +221,11 @@ async def load_image(io: IO, place: Readable, name: str | None, *, platform: Pla
     that fits, and `LimitExceededError`.
     """
     manifest = await place.pull_manifest(await place.resolve(name))
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         if not isinstance(manifest.document, ImageIndex):
             break
         manifest = await place.pull_manifest(_chosen(manifest.document, platform))
-    return await _opened(io, place, manifest.expect(ImageManifest))
+    return await open_image(io, place, manifest.expect(ImageManifest))
 
 
 async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
@@ -86,9 +246,15 @@ async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
     return content
 
 
-async def _opened(io: IO, place: Readable, manifest: Manifest[ImageManifest]) -> Image:
+def is_image(manifest: ImageManifest) -> bool:
+    """Say whether a manifest is one of a container image, and no artifact."""
+    return manifest.config.media_type in _CONFIGS
+
+
+async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest]) -> Image:
+    """Load the image of a manifest. Raises as `load_image` does."""
     document = manifest.document
-    if document.config.media_type not in _CONFIGS:
+    if not is_image(document):
         kind = document.artifact_type or document.config.media_type
         raise DocumentError(f"{manifest.digest} is no container image: it is {kind[:100]}")
     raw = await pull_config(io, place, document.config)

@@ -1,0 +1,108 @@
+"""The two forms of an image, OCI's and Docker's: which media type of one stands for which of the other.
+
+The documents have the same fields (image-spec, media-types.md, Compatibility Matrix), so bytes that are named by a
+media type of one form are named as well by that of the other, and their digests stay.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from lading.descriptor import Descriptor
+from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.errors import DocumentError
+from lading.media_types import (
+    DOCKER_CONFIG,
+    DOCKER_FOREIGN_LAYER,
+    DOCKER_LAYER,
+    DOCKER_LAYER_TAR,
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_CONFIG,
+    OCI_FOREIGN_LAYER_GZIP,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    OCI_MANIFEST,
+)
+
+Form: TypeAlias = Literal["oci", "docker"]
+
+_PAIRS = (
+    (OCI_MANIFEST, DOCKER_MANIFEST),
+    (OCI_INDEX, DOCKER_MANIFEST_LIST),
+    (OCI_CONFIG, DOCKER_CONFIG),
+    (OCI_LAYER, DOCKER_LAYER_TAR),
+    (OCI_LAYER_GZIP, DOCKER_LAYER),
+    (OCI_FOREIGN_LAYER_GZIP, DOCKER_FOREIGN_LAYER),
+)
+_TO: dict[Form, dict[str, str]] = {
+    "docker": dict(_PAIRS),
+    "oci": {docker: oci for oci, docker in _PAIRS},
+}
+_DOCKERS = frozenset(_TO["oci"])
+_ADVICE = "Docker's form has no layers compressed with zstd: make it of an image that is compressed with gzip"
+
+
+def form_of(manifest: Manifest[Any]) -> Form:
+    """Return the form that a manifest or an index has."""
+    return "docker" if manifest.media_type in _DOCKERS else "oci"
+
+
+def in_form(media_type: str, form: Form) -> str:
+    """Return the media type that stands in a form for the same content.
+
+    Raises `DocumentError` for one that Docker's form has nothing for; every media type may stand in OCI's.
+    """
+    if form == "docker" and media_type not in _TO[form] and media_type not in _DOCKERS:
+        error = DocumentError(f"Docker's form has nothing for {media_type[:100]}")
+        if media_type == OCI_LAYER_ZSTD:
+            error.add_note(_ADVICE)
+        raise error
+    return _TO[form].get(media_type, media_type)
+
+
+def described_in(descriptor: Descriptor, form: Form) -> Descriptor:
+    """Return a descriptor as it is in a form: Docker's have neither annotations nor content. Raises `DocumentError`."""
+    renamed = msgspec.structs.replace(descriptor, media_type=in_form(descriptor.media_type, form))
+    if form == "oci":
+        return renamed
+    return msgspec.structs.replace(renamed, annotations={}, data=None, artifact_type=None)
+
+
+def index_in(index: Manifest[ImageIndex], entries: tuple[Descriptor, ...], form: Form) -> Manifest[ImageIndex]:
+    """Return an index of a form, with these entries, whose manifests have that form already.
+
+    Raises `DocumentError` for Docker's if an entry is of another form, such as an artifact, or has no platform.
+    """
+    if form == "docker":
+        for entry in entries:
+            if entry.media_type not in _DOCKERS or entry.platform is None:
+                raise DocumentError(
+                    f"{index.digest}: the entry {entry.digest} is no image for a platform, and Docker's lists have "
+                    "nothing else"
+                )
+        entries = tuple(described_in(entry, form) for entry in entries)
+    return index.edited(media_type=in_form(index.media_type, form), manifests=entries, **left_out(form))
+
+
+def left_out(form: Form) -> dict[str, None]:
+    """Return the changes to a manifest that take away what a form does not have."""
+    return dict.fromkeys(("annotations", "subject", "artifact_type")) if form == "docker" else {}
+
+
+def losses(manifest: Manifest[Any], form: Form) -> tuple[str, ...]:
+    """Name what a manifest has and would not have in a form."""
+    document = manifest.document
+    if form == "oci" or not isinstance(document, ImageManifest | ImageIndex):
+        return ()
+    entries = document.manifests if isinstance(document, ImageIndex) else (document.config, *document.layers)
+    found = {
+        "annotations": bool(document.annotations) or any(entry.annotations for entry in entries),
+        "a subject": document.subject is not None,
+        "an artifact type": document.artifact_type is not None,
+    }
+    return tuple(name for name, lost in found.items() if lost)
