@@ -1036,8 +1036,8 @@ class Indexes:
         """Push an index (an OCI one) of manifests, which are copied along if they are elsewhere.
 
         A manifest is named by its tag or digest beside the new index, or by a whole reference; a text without `/` and
-        `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of a manifest that
-        is an index itself, its entries are taken.
+        `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of an index among
+        them, the entries are taken.
 
         Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and `CopyError`.
         """

@@ -20,6 +20,7 @@ from tests.flows.conftest import (
     root,
     wire,
 )
+from tests.images.shelf import Shelf
 from tests.support.layers import read_tar
 
 __all__ = ["client", "events", "io", "make_client", "pytest_generate_tests", "pytest_pyfunc_call", "root", "wire"]
@@ -40,3 +41,8 @@ def exported(client: AsyncClient) -> Callable[..., Awaitable[dict[str, str | byt
 @pytest.fixture
 def layout(tmp_path: Path) -> Path:
     return tmp_path / "layout"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")

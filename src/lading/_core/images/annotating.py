@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lading._core.images.forms import form_of
+from lading.annotations import BASE_DIGEST, BASE_NAME
+from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
 from lading.errors import DocumentError
+from lading.reference import LocalReference, Reference, parse
 
 
 def annotated(manifest: Manifest[Any], annotations: Mapping[str, str | None]) -> Manifest[Any]:
@@ -24,6 +28,16 @@ def annotated(manifest: Manifest[Any], annotations: Mapping[str, str | None]) ->
         raise error
     after = merged(document.annotations, annotations)
     return manifest if after == document.annotations else manifest.edited(annotations=after)
+
+
+def base_annotations(base: str | Reference | LocalReference | None, digest: Digest) -> Mapping[str, str | None]:
+    """Return the annotations that say what an image is built on; None takes a name away that is not known.
+
+    A place on a disk is no name: it means nothing elsewhere. Raises `InvalidReferenceError`.
+    """
+    whole = parse(base) if isinstance(base, str) else base
+    name = str(replace(whole, digest=None, scheme=None)) if isinstance(whole, Reference) else None
+    return {BASE_NAME: name, BASE_DIGEST: digest}
 
 
 def merged(before: Mapping[str, str], changes: Mapping[str, str | None]) -> Mapping[str, str]:

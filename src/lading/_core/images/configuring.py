@@ -56,7 +56,7 @@ def extended(
     """Return a config of further layers, each with its diff_id and how it came about."""
     document, when = config.document, timestamp(created)
     told = [History(created=when or _EPOCH, created_by=created_by) for _, created_by in layers]
-    history = (*padded(document.history, len(document.rootfs.diff_ids)), *told)
+    history = (*padded(document.history, len(document.rootfs.diff_ids)), *told) if told else document.history
     rootfs = RootFS((*document.rootfs.diff_ids, *(diff_id for diff_id, _ in layers)))
     return rewritten(config, rootfs=rootfs, history=history, created=when or document.created)
 

@@ -14,20 +14,20 @@ from typing import Any
 import msgspec
 
 from lading._core.images import configuring, forms
-from lading._core.images.annotating import annotated
+from lading._core.images.annotating import annotated, base_annotations
 from lading._core.images.forms import Form
 from lading._core.images.overlay import Overlay
 from lading._core.images.packed import PackedLayer
 from lading._core.images.rebasing import rebased_config
 from lading._io.base import IO
 from lading._wire.messages import Source
-from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
 from lading.errors import DocumentError, LimitExceededError
 from lading.media_types import DOCKER_CONFIG, OCI_CONFIG
 from lading.platform import Platform
+from lading.reference import LocalReference, Reference
 from lading.targets import Readable, Stream, read_whole
 
 # Indexes in indexes; no builder makes more than two.
@@ -122,12 +122,17 @@ class Image:
         return self._made(annotated(self.manifest, annotations), self.config)
 
     def appended(
-        self, *layers: PackedLayer, created_by: str = "lading append", created: datetime | None = None
+        self,
+        *layers: PackedLayer,
+        created_by: str = "lading append",
+        created: datetime | None = None,
+        base: str | Reference | LocalReference | None = None,
     ) -> Image:
         """Return the image with further layers on top, from the lowest to the highest.
 
         `created_by` is what the history says of them. `created` defaults to SOURCE_DATE_EPOCH; without that, the
-        history has the beginning of 1970, and the time of the image stays.
+        history has the beginning of 1970, and the time of the image stays. With `base`, what this image is called, the
+        annotations say that the new one is built on it, which `rebase` reads.
 
         Raises `DocumentError` for a layer that the image's form has no media type for: Docker's has none for zstd.
         """
@@ -135,28 +140,31 @@ class Image:
         config = configuring.extended(self.config, [(layer.diff_id, created_by) for layer in layers], created)
         added = tuple(forms.described_in(layer.descriptor, form) for layer in layers)
         blobs = {layer.descriptor.digest: layer for layer in layers}
-        return self._with(config, (*self.manifest.document.layers, *added), blobs=blobs)
+        image = self._with(config, (*self.manifest.document.layers, *added), blobs=blobs)
+        return image if base is None else image.annotated(base_annotations(base, self.manifest.digest))
 
-    def rebased(self, old_base: Image, new_base: Image, *, name: str | None = None) -> Image:
+    def rebased(
+        self, old_base: Image, new_base: Image, *, base: str | Reference | LocalReference | None = None
+    ) -> Image:
         """Return the image over another base: with the layers of that in place of those of the old one.
 
         The execution parameters stay, those too that came from the old base; the platform is that of the new one. The
-        annotations that name the base become its digest and `name`.
+        annotations say what the base is then: its digest, and `base` as its name.
 
         Raises `DocumentError` if the image does not begin with the layers of the old base.
         """
         form = forms.form_of(self.manifest)
         config = rebased_config(self.config, old_base.config, new_base.config)
-        base = new_base.manifest.document.layers
+        below = new_base.manifest.document.layers
         own = self.manifest.document.layers[len(old_base.manifest.document.layers) :]
         image = self._with(
             config,
-            (*(forms.described_in(layer, form) for layer in base), *own),
-            elsewhere=[(layer, new_base.place) for layer in base],
+            (*(forms.described_in(layer, form) for layer in below), *own),
+            elsewhere=[(layer, new_base.place) for layer in below],
         )
         if form == "docker":
             return image
-        return image.annotated({BASE_DIGEST: new_base.manifest.digest, BASE_NAME: name})
+        return image.annotated(base_annotations(base, new_base.manifest.digest))
 
     def converted(self, form: Form) -> Image:
         """Return the image in OCI's or in Docker's form; its config and its layers have the same digests in both.

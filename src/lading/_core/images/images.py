@@ -144,7 +144,7 @@ class AsyncImages:
             old, new = _bases(image, old_base, new_base)
             before = await self._load(old, image.platform)
             after = await self._load(new, image.platform)
-            return image.rebased(before, after, name=_name(new))
+            return image.rebased(before, after, base=new)
 
         return await self._edit(source, destination, rebased, platforms=platforms)
 
@@ -233,11 +233,6 @@ def _base_said(image: Image, *, digest: bool) -> Reference:
         raise DocumentError(f"{image.manifest.digest} does not say properly what its base is: {error}") from error
     # How a registry is spoken to is for the user to say.
     return replace(base, scheme=None)
-
-
-def _name(base: Whole) -> str | None:
-    """Return what the annotation says of a base; a place on a disk means nothing elsewhere."""
-    return str(replace(base, digest=None, scheme=None)) if isinstance(base, Reference) else None
 
 
 def _platform(platform: Platform | str | None) -> Platform | None:

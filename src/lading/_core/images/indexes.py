@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from lading._core.copying.plan import Copied
 from lading._core.copying.references import Copies, Whole, selector_of, whole_of
@@ -17,6 +18,7 @@ from lading.documents import ImageIndex, Manifest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
+from lading.stores.contents import LayoutTarget
 from lading.targets import Readable
 
 
@@ -38,8 +40,8 @@ class AsyncIndexes:
         """Push an index (an OCI one) of manifests, which are copied along if they are elsewhere.
 
         A manifest is named by its tag or digest beside the new index, or by a whole reference; a text without `/` and
-        `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of a manifest that
-        is an index itself, its entries are taken.
+        `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of an index among
+        them, the entries are taken.
 
         Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and `CopyError`.
         """
@@ -96,10 +98,14 @@ class AsyncIndexes:
 
     async def _beside(self, reference: Whole) -> tuple[Readable, Overlay]:
         """Return the place where an index is to go, which need not exist yet if it is on a disk."""
-        try:
-            place = await self._places.lasting(reference)
-        except NotFoundError:
-            place = Overlay(name=str(reference))
+        place: Readable
+        if isinstance(reference, LocalReference) and reference.transport == "oci":
+            place = LayoutTarget(self._places.io, Path(reference.path))
+        else:
+            try:
+                place = await self._places.lasting(reference)
+            except NotFoundError:
+                place = Overlay(name=str(reference))
         return place, Overlay(place)
 
     async def _open(self, reference: Whole) -> tuple[Readable, Overlay, Manifest[ImageIndex]]:

@@ -25,7 +25,7 @@ class Overlay:
 
     def __init__(self, under: Readable | None = None, name: str = "memory") -> None:
         self.under = under
-        self.nothing = name
+        self.own_name = name
         self.manifests: dict[Digest, Manifest[Any]] = {}
         self.blobs: dict[Digest, bytes | Source] = {}
         self.places: dict[Digest, Readable] = {}
@@ -35,7 +35,7 @@ class Overlay:
         """Begin with all that a place has; if that is an overlay itself, with what is new in it."""
         if not isinstance(place, Overlay):
             return cls(place)
-        made = cls(place.under, place.nothing)
+        made = cls(place.under, place.own_name)
         made.join(place)
         return made
 
@@ -64,7 +64,7 @@ class Overlay:
 
     @property
     def name(self) -> str:
-        return self.nothing if self.under is None else self.under.name
+        return self.own_name if self.under is None else self.under.name
 
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         for digest, manifest in self.manifests.items():

@@ -13,7 +13,7 @@ from lading.cli.options import add_connection_options, count, platform
 from lading.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
-    from lading._core.copying.plan import Copied, Step
+    from lading._core.copying.plan import Copied
 
 _ALL = "*"
 
@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
+    from lading.cli.copies import record
 
     if options.index == "rewritten" and not options.platforms:
         raise UsageError("--index rewritten needs --platform: without it, no entry is left out")
@@ -73,33 +74,13 @@ def run(options: argparse.Namespace, output: Output) -> None:
     for copied in copies:
         if options.dry_run and not output.json:
             _print_plan(copied, output)
-        output.result(_record(copied, steps=options.dry_run), *_lines(copied, dry_run=options.dry_run))
+        output.result(record(copied, steps=options.dry_run), *_lines(copied, dry_run=options.dry_run))
 
 
 def _print_plan(copied: Copied, output: Output) -> None:
     for step in copied.steps:
         row = (f"{step.action:5}", step.descriptor.digest, str(step.descriptor.size), *step.tags)
         output.result({}, "  ".join(row))
-
-
-def _record(copied: Copied, *, steps: bool) -> dict[str, Any]:
-    from lading.cli.client import described
-
-    record: dict[str, Any] = {
-        **described(copied.descriptor),
-        "tags": [tag for step in copied.steps for tag in step.tags],
-        "moved": copied.moved,
-        "mounted": copied.mounted,
-        "skipped": copied.skipped,
-        "bytes": copied.bytes,
-    }
-    return {**record, "steps": [_step(step) for step in copied.steps]} if steps else record
-
-
-def _step(step: Step) -> dict[str, Any]:
-    from lading.cli.client import described
-
-    return {"action": step.action, **described(step.descriptor), "tags": list(step.tags)}
 
 
 def _lines(copied: Copied, *, dry_run: bool) -> list[str]:

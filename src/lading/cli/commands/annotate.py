@@ -1,0 +1,36 @@
+"""Change the annotations of a manifest or an index, and print its new digest.
+
+With --platform, the annotations of the image for that platform change, and the index is made anew around it.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.edits import add_destination, add_pairs, add_platforms
+from lading.cli.options import add_connection_options
+from lading.cli.output import Output, UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
+    add_pairs(parser, "annotation", "an annotation")
+    add_platforms(parser, "annotate")
+    add_destination(parser, optional=True)
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> None:
+    """Run the verb."""
+    from lading.cli.client import connected, registries_of
+    from lading.cli.copies import destination_of, show
+    from lading.cli.edits import pairs
+
+    annotations = pairs(options.annotation, options.annotation_remove, "annotation")
+    if not annotations:
+        raise UsageError("nothing to change: give --annotation or --annotation-remove")
+    destination = destination_of(options)
+    with connected(options, output, *registries_of(options.reference, destination)) as client:
+        annotated = client.images.annotate(options.reference, destination, annotations, platforms=options.platforms)
+    show(annotated, output)

@@ -1,0 +1,30 @@
+"""Push an image, or a whole index, in the form of OCI or Docker, and print its new digest.
+
+Configs and layers keep their digests. What Docker's form does not have, such as annotations, is left out with a
+warning; layers that it has no media type for, such as those compressed with zstd, are refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.edits import add_destination
+from lading.cli.options import add_connection_options
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
+    parser.add_argument("--form", choices=("oci", "docker"), required=True, help="the form that it is to have")
+    add_destination(parser)
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> None:
+    """Run the verb."""
+    from lading.cli.client import connected, registries_of
+    from lading.cli.copies import show
+
+    with connected(options, output, *registries_of(options.reference, options.to)) as client:
+        show(client.images.convert(options.reference, options.to, options.form), output)

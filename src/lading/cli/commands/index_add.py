@@ -1,0 +1,40 @@
+"""Add entries to an index, and print its new digest.
+
+A MANIFEST is named as for `index create`. One for a platform that the index has takes the place of that entry.
+Everything else that the index says stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.edits import add_destination, entry
+from lading.cli.options import add_connection_options
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("reference", metavar="REF", help="the index, such as ghcr.io/acme/app:v1")
+    parser.add_argument(
+        "manifests",
+        metavar="[PLATFORM=]MANIFEST",
+        nargs="+",
+        type=entry,
+        help="such as v1-arm64, linux/arm64=v1-arm64, or ghcr.io/acme/other:v1",
+    )
+    add_destination(parser, optional=True)
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> None:
+    """Run the verb."""
+    from lading._core.images.entries import NewEntry
+    from lading.cli.client import connected
+    from lading.cli.copies import destination_of, registries_beside, show
+
+    destination = destination_of(options)
+    entries = [NewEntry(manifest, platform) for platform, manifest in options.manifests]
+    registries = registries_beside([options.reference, destination], [manifest for _, manifest in options.manifests])
+    with connected(options, output, *registries) as client:
+        show(client.indexes.add(options.reference, entries, to=destination), output)

@@ -1,0 +1,49 @@
+"""Push an index of manifests, and print its digest.
+
+A MANIFEST is a tag or a digest of the repository that the index goes to, or a whole reference to any other place; then
+it is copied along with all that it names. Platforms are read from the configs of images, unless PLATFORM= stands in
+front. Of an index, the entries are taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.edits import entry
+from lading.cli.options import add_connection_options, annotation, once
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("reference", metavar="REF", help="the new index, such as ghcr.io/acme/app:v1")
+    parser.add_argument(
+        "manifests",
+        metavar="[PLATFORM=]MANIFEST",
+        nargs="+",
+        type=entry,
+        help="such as v1-arm64, linux/arm64=v1-arm64, or ghcr.io/acme/other:v1",
+    )
+    parser.add_argument(
+        "--annotation",
+        metavar="KEY=VALUE",
+        type=annotation,
+        action="append",
+        default=[],
+        dest="annotations",
+        help="annotate the index; may be repeated",
+    )
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> None:
+    """Run the verb."""
+    from lading._core.images.entries import NewEntry
+    from lading.cli.client import connected
+    from lading.cli.copies import registries_beside, show
+
+    annotations = once(options.annotations, "annotation")
+    entries = [NewEntry(manifest, platform) for platform, manifest in options.manifests]
+    registries = registries_beside([options.reference], [manifest for _, manifest in options.manifests])
+    with connected(options, output, *registries) as client:
+        show(client.indexes.create(options.reference, entries, annotations=annotations), output)

@@ -1,0 +1,177 @@
+"""What lading makes of images is read by other tools, and is what they would make."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lading import Client, Image
+from tests.support.programs import require
+from tests.support.skopeo import Skopeo
+
+Program = Callable[..., str]
+_CRANE = "go install github.com/google/go-containerregistry/cmd/crane@latest"
+_REGCTL = "go install github.com/regclient/regclient/cmd/regctl@latest"
+
+
+def _program(name: str, directory: Path, source: str) -> Program:
+    path = require(name, source, installed_by_ci=False)
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [path, *arguments],
+            cwd=directory,
+            env={"PATH": os.environ["PATH"], "HOME": str(directory)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{name} {' '.join(arguments)}: {done.stderr}"
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def crane(tmp_path: Path) -> Program:
+    return _program("crane", tmp_path, _CRANE)
+
+
+@pytest.fixture
+def regctl(tmp_path: Path, embedded: str) -> Program:
+    run = _program("regctl", tmp_path, _REGCTL)
+    run("registry", "set", "--tls", "disabled", embedded)
+    return run
+
+
+@pytest.fixture
+def name(embedded: str, request: pytest.FixtureRequest) -> str:
+    """The name of a repository for this test alone."""
+    return f"{embedded}/peers/{request.node.name.replace('[', '-').rstrip(']')}"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    directory = tmp_path / "tree"
+    (directory / "usr/bin").mkdir(parents=True)
+    (directory / "usr/bin/tool").write_text("#!/bin/sh\n")
+    (directory / "usr/bin/tool").chmod(0o755)
+    (directory / "bin").symlink_to("usr/bin")
+    return directory
+
+
+def _made(client: Client, name: str, tree: Path) -> None:
+    """Push an index of two images that were built from scratch, and changed."""
+    layer = client.images.pack_layer(tree)
+    for each in ("amd64", "arm64"):
+        client.images.push(Image.scratch(f"linux/{each}").appended(layer), f"{name}:{each}")
+    client.indexes.create(f"{name}:base", ["amd64", "arm64"], annotations={"a": "b"})
+    client.images.edit(
+        f"{name}:base",
+        f"{name}:v1",
+        lambda image: image.appended(layer, base=f"{name}:base").mutated(
+            env={"A": "b"}, entrypoint=["/usr/bin/tool"], user="nobody"
+        ),
+    )
+
+
+def test_crane_finds_what_is_made_valid(crane: Program, name: str, tree: Path) -> None:
+    with Client() as client:
+        _made(client, name, tree)
+        client.images.rebase(f"{name}:v1", f"{name}:v2")
+        client.images.convert(f"{name}:v2", f"{name}:docker", "docker")
+        client.images.convert(f"{name}:docker", f"{name}:oci", "oci")
+    for tag in ("base", "v1", "v2", "docker", "oci"):
+        crane("validate", "--remote", f"{name}:{tag}")
+    config = json.loads(crane("config", "--platform", "linux/arm64", f"{name}:docker"))
+    assert config["architecture"] == "arm64"
+    assert config["config"] == {"User": "nobody", "Env": ["A=b"], "Entrypoint": ["/usr/bin/tool"]}
+
+
+def test_skopeo_and_umoci_read_what_is_made(skopeo: Skopeo, name: str, tree: Path, tmp_path: Path) -> None:
+    umoci = require("umoci")
+    with Client() as client:
+        _made(client, name, tree)
+        client.copy(f"{name}:amd64", f"oci:{tmp_path}/layout:v1")
+        client.images.edit(
+            f"oci:{tmp_path}/layout:v1", f"oci:{tmp_path}/layout:v2", lambda image: image.mutated(labels={"a": "b"})
+        )
+    told = json.loads(skopeo.inspect(f"docker://{name}:v1", "--override-arch", "arm64"))
+    assert (told["Architecture"], told["Env"], len(told["Layers"])) == ("arm64", ["A=b"], 2)
+    skopeo.copy(f"docker://{name}:v1", f"dir:{tmp_path}/all", "--all")
+    subprocess.run(
+        [umoci, "unpack", "--rootless", "--image", f"{tmp_path}/layout:v2", str(tmp_path / "bundle")],
+        check=True,
+        capture_output=True,
+    )
+    rootfs = tmp_path / "bundle" / "rootfs"
+    assert (rootfs / "usr/bin/tool").read_text() == "#!/bin/sh\n"
+    assert (rootfs / "usr/bin/tool").stat().st_mode & 0o777 == 0o755
+    assert (rootfs / "bin").readlink() == Path("usr/bin")
+
+
+def test_crane_appends_and_rebases_to_the_same_layers(crane: Program, name: str, tree: Path, tmp_path: Path) -> None:
+    subprocess.run(["tar", "-czf", str(tmp_path / "layer.tar.gz"), "-C", str(tree), "."], check=True)
+    with Client() as client:
+        layer = client.images.pack_layer(tree)
+        for tag, label in (("old", "1"), ("new", "2")):
+            base = Image.scratch("linux/amd64").appended(layer).mutated(labels={"base": label})
+            client.images.push(base.appended(layer) if tag == "new" else base, f"{name}:{tag}")
+        ours = client.images.pack_layer(tmp_path / "layer.tar.gz")
+        client.images.edit(f"{name}:old", f"{name}:ours", lambda image: image.appended(ours))
+        crane("append", "--base", f"{name}:old", "--new_layer", "layer.tar.gz", "--new_tag", f"{name}:theirs")
+        assert _layers(crane, f"{name}:ours") == _layers(crane, f"{name}:theirs")
+        bases = ("--old_base", f"{name}:old", "--new_base", f"{name}:new")
+        crane("rebase", f"{name}:theirs", *bases, "--tag", f"{name}:theirs2")
+        client.images.rebase(f"{name}:ours", f"{name}:ours2", old_base=f"{name}:old", new_base=f"{name}:new")
+    assert _layers(crane, f"{name}:ours2") == _layers(crane, f"{name}:theirs2")
+    config = [json.loads(crane("config", f"{name}:{tag}")) for tag in ("ours2", "theirs2")]
+    assert config[0]["config"] == config[1]["config"] == {"Labels": {"base": "1"}}
+    annotations = [json.loads(crane("manifest", f"{name}:{tag}"))["annotations"] for tag in ("ours2", "theirs2")]
+    assert annotations[0] == annotations[1]
+
+
+def test_crane_and_regctl_mutate_to_the_same_config(crane: Program, regctl: Program, name: str, tree: Path) -> None:
+    with Client() as client:
+        _made(client, name, tree)
+        client.images.edit(
+            f"{name}:amd64",
+            f"{name}:ours",
+            lambda image: image.mutated(env={"X": "1"}, labels={"l": "2"}, entrypoint=["/e"], user="u"),
+        )
+    options = ("--env", "X=1", "--label", "l=2", "--entrypoint", "/e", "--user", "u")
+    crane("mutate", f"{name}:amd64", *options, "--tag", f"{name}:theirs")
+    ours, theirs = (json.loads(crane("config", f"{name}:{tag}"))["config"] for tag in ("ours", "theirs"))
+    assert {**theirs, "Cmd": None} == {**ours, "Cmd": None}
+    regctl("image", "mod", f"{name}:amd64", "--create", f"{name}:regctl", "--env", "X=1", "--label", "l=2")
+    assert json.loads(crane("config", f"{name}:regctl"))["config"] == {"Env": ["X=1"], "Labels": {"l": "2"}}
+
+
+def test_an_index_is_the_one_that_crane_and_regctl_would_make(
+    crane: Program, regctl: Program, name: str, tree: Path
+) -> None:
+    with Client() as client:
+        _made(client, name, tree)
+    crane("index", "append", "-m", f"{name}:amd64", "-m", f"{name}:arm64", "-t", f"{name}:crane")
+    regctl("index", "create", f"{name}:regctl", "--ref", f"{name}:amd64", "--ref", f"{name}:arm64")
+    ours = _entries(crane, f"{name}:base")
+    assert ours == _entries(crane, f"{name}:crane") == _entries(crane, f"{name}:regctl")
+
+
+def _layers(crane: Program, reference: str) -> list[dict[str, Any]]:
+    layers: list[dict[str, Any]] = json.loads(crane("manifest", reference))["layers"]
+    return layers
+
+
+def _entries(crane: Program, reference: str) -> list[dict[str, Any]]:
+    """Return the entries of an index, without what crane repeats of the manifests in it."""
+    entries: list[dict[str, Any]] = json.loads(crane("manifest", reference))["manifests"]
+    return [{key: value for key, value in entry.items() if key != "artifactType"} for entry in entries]
