@@ -997,7 +997,8 @@ class Images:
         """Push an image over another base: with the layers of that in place of those of the base it was built on.
 
         Without `old_base` and `new_base`, they are what the annotations of the image say: the digest of its base, and
-        what the name of its base stands for now. Those annotations are then set anew. The execution parameters stay,
+        what the name of its base stands for now. A name in a private network is asked only in the registry of the
+        image itself. Those annotations are then set anew. The execution parameters stay,
         those too that came from the old base. Of an index, every image or those for some `platforms` change, each over
         the base for its own platform.
 

@@ -243,6 +243,21 @@ async def test_an_image_that_does_not_say_its_base_needs_to_be_told(client: Asyn
         await client.images.rebase(said, f"{APP}:v2")
 
 
+@pytest.mark.parametrize(
+    "name", ["169.254.169.254/latest/meta-data", "localhost:9000/a", "[::1]:80/a", "2852039166.:1/a", "db.internal/a"]
+)
+async def test_an_image_cannot_have_a_private_network_asked_for_its_base(
+    client: AsyncClient, shelf: Shelf, wire: Recording, name: str
+) -> None:
+    annotations = {BASE_NAME: name, BASE_DIGEST: sha256(b"")}
+    await client.copy(shelf.tag("v1", shelf.image(shelf.layer("one"), annotations=annotations)), f"{APP}:v1")
+    wire.requests.clear()
+    for source in (f"{APP}:v1", shelf.tag("v1", shelf.tags["v1"])):
+        with pytest.raises(DocumentError, match=r"inside a private network|does not say properly"):
+            await client.images.rebase(source, f"{APP}:v2")
+    assert {request.origin.authority for request in wire.requests} == {REGISTRY}
+
+
 async def test_a_whole_index_takes_docker_s_form_and_comes_back(
     client: AsyncClient, shelf: Shelf, events: list[Event]
 ) -> None:

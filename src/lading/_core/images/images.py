@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lading._core.copying.plan import Copied
 from lading._core.copying.references import Copies, Whole, selector_of, whole_of
 from lading._core.images import forms
 from lading._core.images.annotating import annotated
+from lading._core.images.bases import base_said
 from lading._core.images.editing import Change, Editing, Rebuild, with_entries
 from lading._core.images.forms import Form
 from lading._core.images.image import Image, load_image
@@ -19,11 +19,8 @@ from lading._core.images.overlay import Overlay
 from lading._core.images.packed import PackedLayer, pack_layer
 from lading._core.settings import Settings
 from lading._core.targets_by_reference import Places
-from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.descriptor import Descriptor
-from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
-from lading.errors import DocumentError, InvalidDigestError, InvalidReferenceError
 from lading.events import Warned
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
@@ -132,7 +129,8 @@ class AsyncImages:
         """Push an image over another base: with the layers of that in place of those of the base it was built on.
 
         Without `old_base` and `new_base`, they are what the annotations of the image say: the digest of its base, and
-        what the name of its base stands for now. Those annotations are then set anew. The execution parameters stay,
+        what the name of its base stands for now. A name in a private network is asked only in the registry of the
+        image itself. Those annotations are then set anew. The execution parameters stay,
         those too that came from the old base. Of an index, every image or those for some `platforms` change, each over
         the base for its own platform.
 
@@ -141,11 +139,13 @@ class AsyncImages:
         """
 
         async def rebased(image: Image) -> Image:
-            old, new = _bases(image, old_base, new_base)
+            old = base_said(image, beside, digest=True) if old_base is None else whole_of(old_base)
+            new = base_said(image, beside, digest=False) if new_base is None else whole_of(new_base)
             before = await self._load(old, image.platform)
-            after = await self._load(new, image.platform)
-            return image.rebased(before, after, base=new)
+            return image.rebased(before, await self._load(new, image.platform), base=new)
 
+        whole = whole_of(source)
+        beside = whole.registry if isinstance(whole, Reference) else None
         return await self._edit(source, destination, rebased, platforms=platforms)
 
     async def convert(
@@ -207,32 +207,6 @@ class AsyncImages:
     async def _load(self, reference: Whole, platform: Platform | None) -> Image:
         place = await self._places.lasting(reference)
         return await load_image(self._places.io, place, selector_of(reference), platform=platform)
-
-
-def _bases(
-    image: Image, old: str | Reference | LocalReference | None, new: str | Reference | LocalReference | None
-) -> tuple[Whole, Whole]:
-    """Return the base that an image was built on and the one that is to take its place."""
-    before = _base_said(image, digest=True) if old is None else whole_of(old)
-    return before, _base_said(image, digest=False) if new is None else whole_of(new)
-
-
-def _base_said(image: Image, *, digest: bool) -> Reference:
-    """Return the base that the annotations of an image name: the one with their digest, or what has that name now."""
-    annotations = image.manifest.document.annotations
-    missing = next((key for key in (BASE_NAME, BASE_DIGEST)[: 1 + digest] if key not in annotations), None)
-    if missing is not None:
-        error = DocumentError(f"{image.manifest.digest} does not say what its base is: it has no annotation {missing}")
-        error.add_note("name both bases: old_base= and new_base= (--old-base and --new-base)")
-        raise error
-    try:
-        base = Reference.parse(annotations[BASE_NAME])
-        if digest:
-            base = replace(base, tag=None, digest=Digest(annotations[BASE_DIGEST]))
-    except (InvalidReferenceError, InvalidDigestError) as error:
-        raise DocumentError(f"{image.manifest.digest} does not say properly what its base is: {error}") from error
-    # How a registry is spoken to is for the user to say.
-    return replace(base, scheme=None)
 
 
 def _platform(platform: Platform | str | None) -> Platform | None:
