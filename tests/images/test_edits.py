@@ -139,6 +139,23 @@ async def test_an_image_from_scratch_has_what_is_appended_and_nothing_else(clien
     assert not (await client.verify(f"oci:{tmp_path / 'made'}:v1")).problems
 
 
+async def test_other_layers_bring_a_history_of_their_own_and_no_base(
+    client: AsyncClient, shelf: Shelf, tmp_path: Path
+) -> None:
+    (tmp_path / "root").mkdir()
+    layer = await client.images.pack_layer(tmp_path / "root")
+    said = {"org.opencontainers.image.base.name": "base:1", "a": "b"}
+    before = await loaded(client, shelf, annotations=said, history=[{"created_by": "one"}, {"created_by": "two"}])
+    after = before.layered(layer, created_by="all of it")
+    assert [(each.diff_id, each.history and each.history.created_by) for each in after.layers] == [
+        (layer.diff_id, "all of it")
+    ]
+    assert config_of(after)["config"] == RUN
+    assert after.manifest.document.annotations == {"a": "b"}
+    await client.images.push(after, f"oci:{tmp_path / 'made'}:v1")
+    assert not (await client.verify(f"oci:{tmp_path / 'made'}:v1")).problems
+
+
 async def test_another_base_brings_its_layers_history_and_platform(client: AsyncClient, shelf: Shelf) -> None:
     old = [shelf.layer("old")]
     new = [shelf.layer("new one"), shelf.layer("new two")]

@@ -169,6 +169,18 @@ async def test_images_of_archives_can_be_changed_into_the_same_archive(
         assert not (await client.verify(f"{APP}:{len(archive)}")).problems
 
 
+async def test_an_archive_that_holds_no_index_gets_the_image_for_the_platform(
+    client: AsyncClient, shelf: Shelf, tmp_path: Path
+) -> None:
+    amd, arm = (shelf.image(shelf.layer(each), platform=f"linux/{each}") for each in ("amd64", "arm64"))
+    source = shelf.tag("v1", shelf.index(for_platform(amd, "linux/amd64"), for_platform(arm, "linux/arm64")))
+    archive = f"docker-archive:{tmp_path}/one.tar:acme/app:v1"
+    await client.images.edit(source, archive, labelled, platforms=["linux/arm64"])
+    assert (await client.images.load(archive)).platform.architecture == "arm64"
+    with pytest.raises(CopyError, match="give one platform"):
+        await client.images.edit(source, archive, labelled)
+
+
 async def test_annotations_of_an_index_are_its_own_and_of_one_image_with_a_platform(
     client: AsyncClient, shelf: Shelf
 ) -> None:

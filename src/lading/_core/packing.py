@@ -79,6 +79,26 @@ class _Entry:
     mode: int
 
 
+class Packer:
+    """Compresses an archive that is written to it, with gzip, and takes the digests of both."""
+
+    __slots__ = ("_compressed", "_expanded", "_gzip")
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._compressed = _Hashed(out.write)
+        self._gzip = _Gzip(self._compressed)
+        self._expanded = _Hashed(self._gzip.write)
+
+    def write(self, piece: bytes) -> None:
+        """Write the next piece of the archive."""
+        self._expanded.write(piece)
+
+    def finish(self) -> Packed:
+        """End the archive. Nothing may be written then."""
+        self._gzip.finish()
+        return Packed(self._compressed.digest(), self._compressed.size, self._expanded.digest())
+
+
 class _Hashed:
     """A writer that hashes and counts what it passes on."""
 
@@ -121,22 +141,19 @@ class _Gzip:
 
 
 def _packed(root: Path, prefix: bytes, out: BinaryIO, *, portable: bool) -> Packed:
-    compressed = _Hashed(out.write)
     with disk_errors(f"cannot pack {shown_path(root)}"):
-        packer = _Gzip(compressed)
-        expanded = _Hashed(packer.write)
-        packing = _Packing(expanded, source_date_epoch() or 0, portable, prefix.count(b"/") + 1)
+        packer = Packer(out)
+        packing = _Packing(packer, source_date_epoch() or 0, portable, prefix.count(b"/") + 1)
         packing.add(_Entry(os.fsencode(root), prefix, stat.S_IFDIR))
-        expanded.write(bytes(2 * tarfile.BLOCKSIZE))
-        packer.finish()
-    return Packed(compressed.digest(), compressed.size, expanded.digest())
+        packer.write(bytes(2 * tarfile.BLOCKSIZE))
+        return packer.finish()
 
 
 @dataclass(frozen=True, slots=True)
 class _Packing:
     """One archive that is written. `portable` is what any system unpacks; `time` is that of every entry."""
 
-    out: _Hashed
+    out: Packer
     time: int
     portable: bool
     title_depth: int

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from lading._core.copying.plan import Copied, Step
-from lading._core.images.entries import selected
 from lading.cli.client import described, registries_of
 from lading.cli.output import Output, UsageError
 from lading.reference import parse
@@ -37,6 +36,8 @@ def show(copied: Copied, output: Output) -> None:
 
 def registries_beside(references: Iterable[str], manifests: Iterable[str]) -> tuple[str, ...]:
     """Return the registries of references, and of those manifests that are not named by a tag or digest alone."""
+    from lading._core.images.entries import selected
+
     wholes = [manifest for manifest in manifests if selected(manifest)[1] is not None]
     return registries_of(*references, *wholes)
 

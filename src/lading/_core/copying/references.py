@@ -13,6 +13,7 @@ from lading._core.settings import Settings
 from lading._core.targets_by_reference import Places
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
+from lading.platform import Platform
 from lading.reference import LocalReference, Reference, parse
 from lading.targets import Readable, Writable
 
@@ -49,9 +50,14 @@ class Copies:
             # One after another: what tags share is moved once, and many tags take no more memory than one.
             return tuple([await copying.copy(tag, (tag,)) for tag in tags])
 
-    async def push(self, source: Readable, manifest: Digest, destination: Whole) -> Copied:
-        """Copy a manifest of a place that has no reference."""
-        options = CopyOptions()
+    async def push(
+        self, source: Readable, manifest: Digest, destination: Whole, platforms: tuple[Platform, ...] = ()
+    ) -> Copied:
+        """Copy a manifest of a place that has no reference.
+
+        Of an index, a place that takes none gets the image for the only one of the `platforms`.
+        """
+        options = CopyOptions(platforms=platforms if _is_docker_archive(destination) else ())
         async with self._places.writable(destination, dry_run=False) as writable:
             tag = name_of(destination)
             return await self._copying(source, writable, destination, options).copy(

@@ -21,6 +21,7 @@ from lading._core.images.packed import PackedLayer
 from lading._core.images.rebasing import rebased_config
 from lading._io.base import IO
 from lading._wire.messages import Source
+from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
@@ -142,6 +143,18 @@ class Image:
         blobs = {layer.descriptor.digest: layer for layer in layers}
         image = self._with(config, (*self.manifest.document.layers, *added), blobs=blobs)
         return image if base is None else image.annotated(base_annotations(base, self.manifest.digest))
+
+    def layered(
+        self, *layers: PackedLayer, created_by: str = "lading layers", created: datetime | None = None
+    ) -> Image:
+        """Return the image with these layers in place of its own, and with their history alone.
+
+        It is built on nothing then: the annotations that say what its base is go. All else is as for `appended`.
+        """
+        config = configuring.rewritten(self.config, rootfs=RootFS(()), history=())
+        image = self._with(config, ()).appended(*layers, created_by=created_by, created=created)
+        unsaid: Mapping[str, None] = {BASE_NAME: None, BASE_DIGEST: None}
+        return image.annotated(unsaid) if forms.form_of(self.manifest) == "oci" else image
 
     def rebased(
         self, old_base: Image, new_base: Image, *, base: str | Reference | LocalReference | None = None

@@ -191,18 +191,19 @@ class AsyncImages:
         rebuild: Rebuild = with_entries,
     ) -> Copied:
         whole = whole_of(source)
+        wanted = tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms)
         async with self._places.readable(whole) as place:
             editing = Editing(
                 self._places.io,
                 place,
                 change,
-                platforms=tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms),
+                platforms=wanted,
                 rebuild=rebuild,
                 emit=self._settings.emit,
                 concurrency=self._concurrency,
             )
             edited = await editing.edit(selector_of(whole))
-            return await self._copies.push(edited.place, edited.manifest.digest, whole_of(destination))
+            return await self._copies.push(edited.place, edited.manifest.digest, whole_of(destination), wanted)
 
     async def _load(self, reference: Whole, platform: Platform | None) -> Image:
         place = await self._places.lasting(reference)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import tarfile
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from lading._core.expansion import Expansion, Limits
-from lading._core.packing import pack_root
+from lading._core.packing import Packed, pack_root
 from lading._io.bulk import PIECE
 from lading._io.files import FileSource, SpoolSource, temporary_file
 from lading._wire.messages import Reader, Source
@@ -55,9 +57,14 @@ def pack_layer(path: Path) -> PackedLayer:
 
 
 def _packed_directory(path: Path) -> PackedLayer:
+    return packed_layer(lambda file: pack_root(path, file))
+
+
+def packed_layer(pack: Callable[[BinaryIO], Packed]) -> PackedLayer:
+    """Make a layer of what a function packs into a temporary file. Blocks."""
     file = temporary_file()
     try:
-        packed = pack_root(path, file)
+        packed = pack(file)
         source = SpoolSource(file, packed.digest, packed.size)
     except BaseException:
         file.close()
