@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lading import AsyncClient, DocumentError, NewEntry, InvalidReferenceError, NotFoundError, Reference
+from lading import AsyncClient, DocumentError, InvalidReferenceError, NewEntry, NotFoundError, Reference
 from tests.images.shelf import DOCKER_LAYER, DOCKER_LIST, INDEX, MANIFEST, Shelf, attestation, for_platform
 from tests.support.transports import Recording
 

@@ -87,16 +87,14 @@ async def test_a_directory_is_the_root_with_modes_and_links_as_they_are(client: 
 
 async def test_a_directory_deeper_than_python_calls_is_packed(client: AsyncClient, tmp_path: Path) -> None:
     directory = tmp_path / "deep"
-    directory.mkdir()
-    before = Path.cwd()
-    os.chdir(directory)
+    directories = [directory.joinpath(*["d"] * depth) for depth in range(1201)]
+    for each in directories:
+        each.mkdir()
     try:
-        for _ in range(1200):
-            Path("d").mkdir()
-            os.chdir("d")
+        layer = await client.images.pack_layer(directory)
     finally:
-        os.chdir(before)
-    layer = await client.images.pack_layer(directory)
+        for each in reversed(directories):  # what removes the files of tests may not go that deep
+            each.rmdir()
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(content(layer)))) as archive:
         assert len(archive.getnames()) == 1200
 

@@ -15,11 +15,13 @@ from lading import (
     DigestMismatchError,
     DocumentError,
     Event,
+    Gate,
     Image,
     NotFoundError,
     StorageError,
     Warned,
 )
+from tests.flows.conftest import MakeClient
 from tests.images.shelf import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
@@ -268,6 +270,16 @@ async def test_an_image_cannot_have_a_private_network_asked_for_its_base(
         with pytest.raises(DocumentError, match=r"inside a private network|does not say properly"):
             await client.images.rebase(source, f"{APP}:v2")
     assert {request.origin.authority for request in wire.requests} == {REGISTRY}
+
+
+async def test_a_strict_gate_lets_no_other_registry_be_asked_for_a_base(
+    make_client: MakeClient, wire: Recording, shelf: Shelf
+) -> None:
+    annotations = {BASE_NAME: "docker.io/library/alpine:3", BASE_DIGEST: sha256(b"")}
+    source = shelf.tag("v1", shelf.image(shelf.layer("one"), annotations=annotations))
+    with pytest.raises(DocumentError, match="in another registry: not asked"):
+        await make_client(wire, gate=Gate(strict=True)).images.rebase(source, f"{APP}:v2")
+    assert not wire.requests
 
 
 async def test_a_whole_index_takes_docker_s_form_and_comes_back(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from lading._core.images.forms import form_of
 from lading.annotations import BASE_DIGEST, BASE_NAME

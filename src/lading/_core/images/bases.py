@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
+from lading._core.gate import Gate
 from lading._core.images.image import Image
 from lading._wire.addresses import is_private
 from lading._wire.display import quoted
@@ -16,11 +17,12 @@ from lading.reference import Reference
 _ADVICE = "name both bases: old_base= and new_base= (--old-base and --new-base)"
 
 
-def base_said(image: Image, registry: str | None, *, digest: bool) -> Reference:
+def base_said(image: Image, registry: str | None, gate: Gate, *, digest: bool) -> Reference:
     """Return the base that an image names: by its digest, the one it was built on; else what has that name now.
 
     Whoever built the image chose the name, and must not choose which machines of a private network are asked (CWE-918):
-    such a name has to be in the `registry` of the image itself. Nor does it say how a registry is spoken to.
+    such a name has to be in the `registry` of the image itself, and with a strict gate every name. Nor does it say how
+    a registry is spoken to.
 
     Raises `DocumentError` if there is none, or it is no such name.
     """
@@ -34,7 +36,11 @@ def base_said(image: Image, registry: str | None, *, digest: bool) -> Reference:
             base = replace(base, tag=None, digest=Digest(annotations[BASE_DIGEST]))
     except (InvalidReferenceError, InvalidDigestError) as error:
         raise _error(image, f"does not say properly what its base is: {error}") from error
-    if base.registry != registry and is_private(Origin.of("https", base.registry).host):
+    if base.registry == registry:
+        return base
+    if gate.strict:
+        raise _error(image, f"says that its base is {quoted(str(base))}, in another registry: not asked")
+    if is_private(Origin.of("https", base.registry).host):
         raise _error(image, f"says that its base is {quoted(str(base))}, inside a private network: not asked")
     return base
 

@@ -7,7 +7,7 @@ a layer which nobody changed is never downloaded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -195,7 +195,7 @@ class Image:
                 layers=tuple(forms.described_in(layer, form) for layer in document.layers),
                 **forms.left_out(form),
             )
-        config = replace(self.config, media_type=manifest.document.config.media_type)
+        config = msgspec.structs.replace(self.config, media_type=manifest.document.config.media_type)
         return self._made(manifest, config)
 
     def _with(

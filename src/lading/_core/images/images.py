@@ -139,12 +139,12 @@ class AsyncImages:
         """
 
         async def rebased(image: Image) -> Image:
-            old = base_said(image, beside, digest=True) if old_base is None else whole_of(old_base)
-            new = base_said(image, beside, digest=False) if new_base is None else whole_of(new_base)
+            old = base_said(image, beside, gate, digest=True) if old_base is None else whole_of(old_base)
+            new = base_said(image, beside, gate, digest=False) if new_base is None else whole_of(new_base)
             before = await self._load(old, image.platform)
             return image.rebased(before, await self._load(new, image.platform), base=new)
 
-        whole = whole_of(source)
+        whole, gate = whole_of(source), self._settings.gate
         beside = whole.registry if isinstance(whole, Reference) else None
         return await self._edit(source, destination, rebased, platforms=platforms)
 
