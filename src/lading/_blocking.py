@@ -1007,6 +1007,23 @@ class Images:
         """
         return step(self._face.rebase(source, destination, old_base=old_base, new_base=new_base, platforms=platforms))
 
+    def flatten(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        *,
+        platforms: Iterable[Platform | str] = (),
+    ) -> Copied:
+        """Push an image whose one layer has what all of its layers make together; of an index, as `edit` does.
+
+        All layers are read and verified. The same image gives the same layer, with one version of zlib. The execution
+        parameters stay; the history has one entry, and the annotations that name a base go.
+
+        Raises `VerificationError`, `ProtocolError` for a damaged or hostile layer, `LimitExceededError`,
+        `StorageError`, `DocumentError` for what is no image, and `CopyError`.
+        """
+        return step(self._face.flatten(source, destination, platforms=platforms))
+
     def convert(
         self, source: str | Reference | LocalReference, destination: str | Reference | LocalReference, form: Form
     ) -> Copied:

@@ -101,6 +101,14 @@ def test_layers_are_appended_and_put_on_another_base(lading: Run, name: str, tre
     assert inspected(lading, f"{name}:back")["layers"][0]["digest"] == sha256(image("base 1\n").layer)
 
 
+def test_an_image_is_flattened(lading: Run, name: str, tree: Path) -> None:
+    lading("append", "scratch", "tree", "tree", "--platform", "linux/amd64", "--to", f"{name}:1")
+    done = lading("flatten", f"{name}:1", "--to", f"{name}:2")
+    assert (done.code, done.stderr) == (0, "")
+    assert len(inspected(lading, f"{name}:2")["layers"]) == 1
+    assert lading("cat", f"{name}:2", "/etc/motd").stdout == b"hello"
+
+
 def test_an_index_is_made_and_changed(lading: Run, name: str, tree: Path) -> None:
     digests = {}
     for each in ("amd64", "arm64"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,26 @@ def test_crane_appends_and_rebases_to_the_same_layers(crane: Program, name: str,
     assert config[0]["config"] == config[1]["config"] == {"Labels": {"base": "1"}}
     annotations = [json.loads(crane("manifest", f"{name}:{tag}"))["annotations"] for tag in ("ours2", "theirs2")]
     assert annotations[0] == annotations[1]
+
+
+def test_a_flattened_image_has_the_files_that_crane_s_has(
+    crane: Program, name: str, tree: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top/.wh.bin").touch()
+    with Client() as client:
+        layers = [client.images.pack_layer(path) for path in (tree, tmp_path / "top")]
+        client.images.push(Image.scratch("linux/amd64").appended(*layers), f"{name}:v1")
+        client.images.flatten(f"{name}:v1", f"{name}:ours")
+    crane("flatten", f"{name}:v1", "--tag", f"{name}:theirs")
+    files: list[set[tuple[str, int, int]]] = []
+    for tag in ("ours", "theirs"):
+        crane("validate", "--remote", f"{name}:{tag}")
+        crane("export", f"{name}:{tag}", f"{tag}.tar")
+        with tarfile.open(tmp_path / f"{tag}.tar") as archive:
+            files.append({(member.name.rstrip("/"), member.mode, member.size) for member in archive})
+    assert files[0] == files[1]
+    assert "bin" not in {each[0] for each in files[0]}
 
 
 def test_crane_and_regctl_mutate_to_the_same_config(crane: Program, regctl: Program, name: str, tree: Path) -> None:

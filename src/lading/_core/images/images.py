@@ -13,6 +13,7 @@ from lading._core.images import forms
 from lading._core.images.annotating import annotated
 from lading._core.images.bases import base_said
 from lading._core.images.editing import Change, Editing, Rebuild, with_entries
+from lading._core.images.flattening import flattened
 from lading._core.images.forms import Form
 from lading._core.images.image import Image, load_image
 from lading._core.images.overlay import Overlay
@@ -147,6 +148,30 @@ class AsyncImages:
         whole, gate = whole_of(source), self._settings.gate
         beside = whole.registry if isinstance(whole, Reference) else None
         return await self._edit(source, destination, rebased, platforms=platforms)
+
+    async def flatten(
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        *,
+        platforms: Iterable[Platform | str] = (),
+    ) -> Copied:
+        """Push an image whose one layer has what all of its layers make together; of an index, as `edit` does.
+
+        All layers are read and verified. The same image gives the same layer, with one version of zlib. The execution
+        parameters stay; the history has one entry, and the annotations that name a base go.
+
+        Raises `VerificationError`, `ProtocolError` for a damaged or hostile layer, `LimitExceededError`,
+        `StorageError`, `DocumentError` for what is no image, and `CopyError`.
+        """
+
+        async def flat(image: Image) -> Image:
+            # An image at a time: each has all of its layers on the disk.
+            async with alone:
+                return await flattened(self._places.io, self._settings, image, concurrency=self._concurrency)
+
+        alone = self._places.io.lock()
+        return await self._edit(source, destination, flat, platforms=platforms)
 
     async def convert(
         self,

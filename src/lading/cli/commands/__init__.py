@@ -29,6 +29,7 @@ VERBS = {
     "mutate": "change how an image runs: environment, labels, entrypoint, user",
     "append": "put layers on top of an image",
     "rebase": "put an image on another base",
+    "flatten": "make one layer of all layers of an image",
     "convert": "push an image in the form of OCI or Docker",
     "verify": "read a manifest and all that it names, and compare it with its digests",
     "tag": "give a manifest further tags",

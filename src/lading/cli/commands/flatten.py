@@ -1,0 +1,30 @@
+"""Make one layer of all layers of an image, and print the digest of the new image.
+
+The layers are downloaded, and applied one after another. The new layer has what they make together, and nothing of what
+they hide; environment, entrypoint and the like stay. Of an index, every image changes, or those for --platform.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from lading.cli.edits import add_destination, add_platforms
+from lading.cli.options import add_connection_options
+from lading.cli.output import Output
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow the verb."""
+    parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
+    add_destination(parser)
+    add_platforms(parser)
+    add_connection_options(parser)
+
+
+def run(options: argparse.Namespace, output: Output) -> None:
+    """Run the verb."""
+    from lading.cli.client import connected, registries_of
+    from lading.cli.copies import show
+
+    with connected(options, output, *registries_of(options.reference, options.to)) as client:
+        show(client.images.flatten(options.reference, options.to, platforms=options.platforms), output)
