@@ -100,7 +100,7 @@ class Overlay:
         return blob.digest in self.blobs or (place is not None and await place.blob_exists(blob))
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
         made = self.blobs.get(blob.digest)
         if made is not None:
             reader = streams.BytesIO(made) if isinstance(made, bytes) else _LateReader(made)
@@ -112,7 +112,7 @@ class Overlay:
         place = self._place(blob.digest)
         if place is None:
             raise BlobUnknownError(f"{self.name} has no blob {blob.digest}")
-        async with place.open_blob(blob) as stream:
+        async with place.open_blob(blob, offset) as stream:
             yield stream
 
     def holder(self, blob: Descriptor) -> Readable:
