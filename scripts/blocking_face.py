@@ -12,7 +12,8 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent.parent / "src"
@@ -68,26 +69,16 @@ class Face:
         return "\n".join([*lines, *(["", *self.typevars.values()] if self.typevars else [])])
 
     def blocking_class(self, name: str, module: str) -> str:
-        tree = ast.parse(SOURCES.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
-        known = dict(imported_names(tree))
-        known |= {
-            node.name: f"from {module} import {node.name}" for node in tree.body if isinstance(node, ast.ClassDef)
-        }
-        found = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-        typevars = {
-            node.targets[0].id: ast.unparse(node)
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and "TypeVar(" in ast.unparse(node)
-        }
-        parts = [f"class {blocking(name)}:", indented(docstring(found), 1)]
+        classes = list(lineage(name, module))
+        parts = [f"class {blocking(name)}:", indented(docstring(classes[0].node), 1)]
         if name != "AsyncClient":
             parts.append(f"    def __init__(self, {WRAPPED}: {name}) -> None:\n        self.{WRAPPED} = {WRAPPED}\n")
-        for method in found.body:
-            if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and is_public(method.name, name):
-                parts.append(self.blocking_method(method, name, known | dict.fromkeys(typevars)))
-                self.typevars |= {key: text for key, text in typevars.items() if key in names_of(method)}
+        for found in classes:
+            for method in found.node.body:
+                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and is_public(method.name, name):
+                    parts.append(self.blocking_method(method, name, {**found.names, **dict.fromkeys(found.typevars)}))
+                    used = names_of(method)
+                    self.typevars |= {key: text for key, text in found.typevars.items() if key in used}
         return "\n".join(parts).rstrip()
 
     def blocking_method(
@@ -134,6 +125,31 @@ class Face:
         if isinstance(method, ast.AsyncFunctionDef):
             return [f"step({call})" if returns == "None" else f"return step({call})"]
         return [f"return {call}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A class, the lines that import what its module names, and the type variables of that."""
+
+    node: ast.ClassDef
+    names: Mapping[str, str]
+    typevars: dict[str, str]
+
+
+def lineage(name: str, module: str) -> Iterator[Found]:
+    """Yield a class of lading's core, and then the bases that it has there."""
+    tree = ast.parse(SOURCES.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
+    imported = dict(imported_names(tree))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    typevars = {
+        node.targets[0].id: ast.unparse(node)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and "TypeVar(" in ast.unparse(node)
+    }
+    yield Found(classes[name], imported | {each: f"from {module} import {each}" for each in classes}, typevars)
+    for base in map(ast.unparse, classes[name].bases):
+        if base in imported and imported[base].startswith("from lading._core."):
+            yield from lineage(base, imported[base].split()[1])
 
 
 def imported_names(tree: ast.Module) -> Iterator[tuple[str, str]]:

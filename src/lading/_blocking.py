@@ -133,6 +133,26 @@ class Client:
         """
         return Repository(self._face.repository(name))
 
+    def record(self) -> AbstractContextManager[list[RecordedExchange]]:
+        """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
+
+        Its entries have the redacted request, and status and header fields of the answer as they came.
+        """
+        return self._face.record()
+
+    def close(self) -> None:
+        """Close every connection and give back the threads."""
+        step(self._face.close())
+
+    def __enter__(self) -> Self:
+        step(self._face.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        step(self._face.__aexit__(kind, error, traceback))
+
     def push(self, reference: str | Reference | LocalReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
 
@@ -438,26 +458,6 @@ class Client:
     def indexes(self) -> Indexes:
         """Indexes, to be made of images and other manifests, and to be changed."""
         return Indexes(self._face.indexes)
-
-    def record(self) -> AbstractContextManager[list[RecordedExchange]]:
-        """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
-
-        Its entries have the redacted request, and status and header fields of the answer as they came.
-        """
-        return self._face.record()
-
-    def close(self) -> None:
-        """Close every connection and give back the threads."""
-        step(self._face.close())
-
-    def __enter__(self) -> Self:
-        step(self._face.__aenter__())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        step(self._face.__aexit__(kind, error, traceback))
 
 
 class Registry:

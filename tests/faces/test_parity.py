@@ -11,6 +11,13 @@ import pytest
 import lading
 from lading import _blocking
 
+
+def members(cls: type) -> dict[str, Any]:
+    """Return what a class defines, itself or in a base of ours."""
+    lines = [base for base in reversed(cls.mro()) if base.__module__.startswith("lading.")]
+    return {name: member for base in lines for name, member in vars(base).items()}
+
+
 PAIRS = {
     name.removeprefix("Async"): (getattr(lading, name), getattr(_blocking, name.removeprefix("Async")))
     for name in lading.__all__
@@ -20,7 +27,7 @@ SPECIAL = {"__aenter__": "__enter__", "__aexit__": "__exit__", "__aiter__": "__i
 METHODS = [
     pytest.param(pair, name, id=f"{owner}.{name}")
     for owner, pair in PAIRS.items()
-    for name, member in vars(pair[0]).items()
+    for name, member in members(pair[0]).items()
     if inspect.isfunction(member) and (name[0] != "_" or name in SPECIAL)
 ]
 
@@ -45,7 +52,7 @@ def test_every_async_class_has_its_twin() -> None:
 
 @pytest.mark.parametrize(("pair", "name"), METHODS)
 def test_methods_agree(pair: tuple[type, type], name: str) -> None:
-    source, twin = (vars(cls)[one] for cls, one in zip(pair, (name, SPECIAL.get(name, name)), strict=True))
+    source, twin = (members(cls)[one] for cls, one in zip(pair, (name, SPECIAL.get(name, name)), strict=True))
     assert parameters(source) == parameters(twin)
     assert blocking(inspect.getdoc(source) or "") == (inspect.getdoc(twin) or "")
     returns = blocking(str(inspect.signature(source).return_annotation))
@@ -60,12 +67,12 @@ def test_classes_have_the_same_public_names(owner: str) -> None:
     special = {*SPECIAL, *SPECIAL.values()}
 
     def names(cls: type) -> set[str]:
-        return {SPECIAL.get(name, name) for name in vars(cls) if name[0] != "_" or name in special}
+        return {SPECIAL.get(name, name) for name in members(cls) if name[0] != "_" or name in special}
 
     assert names(source) == names(twin)
     assert blocking(inspect.getdoc(source) or "") == inspect.getdoc(twin)
-    properties = {name for name, member in vars(source).items() if isinstance(member, property)}
-    assert properties == {name for name, member in vars(twin).items() if isinstance(member, property)}
+    properties = {name for name, member in members(source).items() if isinstance(member, property)}
+    assert properties == {name for name, member in members(twin).items() if isinstance(member, property)}
 
 
 def test_clients_are_constructed_alike() -> None:

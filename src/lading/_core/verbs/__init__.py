@@ -1,0 +1,1 @@
+"""What a client does with whole references: verbs, by what they are about."""
