@@ -1,0 +1,148 @@
+"""The programs that are compared, and what each is told to do for the same work.
+
+A command is a text with fields in braces. `{source}` and `{target}` are images with the tag `1` in registries, `{layout}`
+and `{made}` image layouts that are read and written, `{blob}` and `{digest}` one blob of `{source}`, `{file}` a file to
+be written, `{repository}` one with many tags, `{tags}` a file with a reference on each line, `{registry}` and `{other}`
+the addresses of the registries. Registries speak plain HTTP unless `{tls}` is in the command.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A program by the name that it has in tables; `left_out` says for a work why it does not do it.
+
+    One older than `least` is not compared: Debian 12 builds skopeo with a Go that hashes without the instructions that
+    the processor has for it.
+    """
+
+    name: str
+    program: str
+    version: tuple[str, ...]
+    commands: Mapping[str, str]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    least: tuple[int, ...] = (0,)
+
+    def path(self) -> str | None:
+        """Return where the program is, None if it is not installed. Ours is the one of this interpreter."""
+        if self.name == "lading":
+            return str(Path(sys.executable).with_name(self.program))
+        return shutil.which(self.program)
+
+    def is_outdated(self) -> bool:
+        """Say whether it is older than what is compared."""
+        numbers = re.findall(r"[0-9]+", self.says())
+        return tuple(int(number) for number in numbers) < self.least
+
+    def says(self) -> str:
+        """Return which version it says it is."""
+        run = subprocess.run([str(self.path()), *self.version], check=True, capture_output=True, text=True)
+        lines = [line.strip() for line in run.stdout.splitlines() if line.strip()]
+        told = next((line for line in lines if "ersion" in line or "VCSTag" in line), lines[0])
+        return told.split()[-1].strip('",')
+
+
+# What runs one program for each line of a file, four at a time: none of the others resolves more than one tag a run.
+_EACH = "xargs -a {tags} -P 4 -I REF "
+_ONE = "a process for each tag, four at a time"
+_REGCTL = "regctl --host reg={registry},tls=disabled --host reg={other},tls=disabled "
+_REGCTL_TLS = "regctl --host reg={registry},tls=enabled "
+
+CLIENTS = (
+    Client(
+        "lading",
+        "lading",
+        ("--version",),
+        {
+            "pull": "lading copy {source} oci:{made}:1",
+            "push": "lading copy oci:{layout}:1 {target}",
+            "copy": "lading copy {source} {target}",
+            "blob": "lading blob pull {blob} -o {file}",
+            "blob-tls": "lading blob pull https://{blob} -o {file}",
+            "resolve": _EACH + "lading resolve REF",
+            "list": "lading tags {repository}",
+            "start": "lading --version",
+            "start-tags": "lading tags {few}",
+            "start-resolve": "lading resolve {source}",
+        },
+    ),
+    Client(
+        "crane",
+        "crane",
+        ("version",),
+        {
+            "pull": "crane pull --format=oci {source} {made}",
+            "push": "crane push {layout} {target}",
+            "copy": "crane copy {source} {target}",
+            "blob": "crane blob {blob}",
+            "blob-tls": "crane blob {blob}",
+            "resolve": _EACH + "crane digest REF",
+            "list": "crane ls {repository}",
+            "start": "crane version",
+            "start-tags": "crane ls {few}",
+            "start-resolve": "crane digest {source}",
+        },
+    ),
+    Client(
+        "oras",
+        "oras",
+        ("version",),
+        {
+            "pull": "oras copy --no-tty --from-plain-http --to-oci-layout {source} {made}:1",
+            "push": "oras copy --no-tty --from-oci-layout --to-plain-http {layout}:1 {target}",
+            "copy": "oras copy --no-tty --from-plain-http --to-plain-http {source} {target}",
+            "blob": "oras blob fetch --no-tty --plain-http --output {file} {blob}",
+            "blob-tls": "oras blob fetch --no-tty --plain-http=false --output {file} {blob}",
+            "resolve": _EACH + "oras resolve --plain-http REF",
+            "list": "oras repo tags --plain-http {repository}",
+            "start": "oras version",
+            "start-tags": "oras repo tags --plain-http {few}",
+            "start-resolve": "oras resolve --plain-http {source}",
+        },
+    ),
+    Client(
+        "regctl",
+        "regctl",
+        ("version",),
+        {
+            "pull": _REGCTL + "image copy {source} ocidir://{made}:1",
+            "push": _REGCTL + "image copy ocidir://{layout}:1 {target}",
+            "copy": _REGCTL + "image copy {source} {target}",
+            "blob": _REGCTL + "blob get {name} {digest}",
+            "blob-tls": _REGCTL_TLS + "blob get {name} {digest}",
+            "resolve": _EACH + _REGCTL + "image digest REF",
+            "list": _REGCTL + "tag ls {repository}",
+            "start": "regctl version",
+            "start-tags": _REGCTL + "tag ls {few}",
+            "start-resolve": _REGCTL + "image digest {source}",
+        },
+    ),
+    Client(
+        "skopeo",
+        "skopeo",
+        ("--version",),
+        {
+            "pull": "skopeo --insecure-policy copy -q --src-tls-verify=false docker://{source} oci:{made}:1",
+            "push": "skopeo --insecure-policy copy -q --dest-tls-verify=false oci:{layout}:1 docker://{target}",
+            "copy": "skopeo --insecure-policy copy -q --src-tls-verify=false --dest-tls-verify=false "
+            "docker://{source} docker://{target}",
+            "blob": "skopeo --insecure-policy copy -q --src-tls-verify=false docker://{source} dir:{made}",
+            "blob-tls": "skopeo --insecure-policy copy -q docker://{source} dir:{made}",
+            "resolve": _EACH + "skopeo inspect --tls-verify=false --no-tags -n --format {{{{.Digest}}}} docker://REF",
+            "list": "skopeo list-tags --tls-verify=false docker://{repository}",
+            "start": "skopeo --version",
+            "start-tags": "skopeo list-tags --tls-verify=false docker://{few}",
+            "start-resolve": "skopeo inspect --tls-verify=false --no-tags --format {{{{.Digest}}}} docker://{source}",
+        },
+        least=(1, 14),
+    ),
+)

@@ -1,0 +1,183 @@
+"""Time lading beside other clients at the same works, in turns, and print medians and ratios.
+
+    python -m benchmarks.suite [STAGE…] [--small] [--rounds N] [--scratch DIR] [--write DIR] [--save FILE]
+
+The registry is CNCF Distribution 3 on loopback. It keeps its content in memory (`/dev/shm`), and clients write there
+too, so that disks are not what is measured; `--write` has them write somewhere else. Every run is a process of its own.
+Clients take turns within a round, and ratios are taken within a round before the median is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks.clients import CLIENTS, Client
+from benchmarks.meter import Cost, measure
+from benchmarks.works import STAGES, Sizes, Work
+
+Runs = dict[str, list[dict[str, float]]]
+
+
+def main() -> None:
+    """Run the stages that the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stages", metavar="STAGE", nargs="*", help=f"of {', '.join(STAGES)} (default: all)")
+    parser.add_argument("--small", action="store_true", help="small sizes, for a quick run")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each client at each work (default: 5)")
+    parser.add_argument("--only", help="the clients to run, separated by commas")
+    parser.add_argument("--works", help="the works to do, separated by commas")
+    parser.add_argument("--scratch", type=Path, default=Path("/dev/shm"), help="where registries keep their content")  # noqa: S108  # a directory of our own is made in it
+    parser.add_argument("--write", type=Path, help="where clients write (default: as --scratch)")
+    parser.add_argument("--save", type=Path, help="add the figures to this file of JSON")
+    options = parser.parse_args()
+    sizes = Sizes.small() if options.small else Sizes()
+    clients = _present(options.only.split(",") if options.only else None)
+    for stage in options.stages or STAGES:
+        with tempfile.TemporaryDirectory(prefix="lading-", dir=options.scratch) as directory:
+            with STAGES[stage](Path(directory), sizes) as works:
+                for work in works:
+                    if options.works and work.name not in options.works.split(","):
+                        continue
+                    with tempfile.TemporaryDirectory(prefix="lading-", dir=options.write or options.scratch) as scratch:
+                        runs = _rounds(work, clients, options.rounds, Path(scratch))
+                    _print(work, runs, clients)
+                    if options.save:
+                        _save(options.save, work, runs, clients, where=str(options.write or options.scratch))
+
+
+def _present(wanted: Sequence[str] | None) -> list[Client]:
+    """Return the clients that are installed, and say which are not."""
+    clients: list[Client] = []
+    for client in CLIENTS:
+        if wanted and client.name not in wanted:
+            continue
+        if client.path() is None:
+            print(f"{client.name} is not on PATH, and left out")
+        elif client.is_outdated():
+            print(f"{client.name} {client.says()} is too old to be compared with, and left out")
+        else:
+            print(f"{client.name} {client.says()}")
+            clients.append(client)
+    return clients
+
+
+def _rounds(work: Work, clients: Sequence[Client], rounds: int, scratch: Path) -> Runs:
+    """Have everyone do a work, in turns; whoever begins a round ends the next one."""
+    contenders: list[tuple[str, Callable[[Path, int], list[str]]]] = [
+        (client.name, _command(client, work)) for client in clients if work.command in client.commands
+    ]
+    contenders += [(name, lambda _, __, command=command: command) for name, command in work.floors.items()]
+    runs: Runs = {name: [] for name, _ in contenders}
+    number = 0
+    for turn in range(rounds + 1):
+        for name, command in contenders if turn % 2 else reversed(contenders):
+            number += 1
+            place = scratch / f"run{number}"
+            place.mkdir()
+            cost, served = _run(work, command(place, number), place)
+            shutil.rmtree(place)
+            if turn:  # the first round warms caches
+                runs[name].append({**asdict(cost), "server": served})
+    return runs
+
+
+def _command(client: Client, work: Work) -> Callable[[Path, int], list[str]]:
+    def command(scratch: Path, number: int) -> list[str]:
+        words = shlex.split(client.commands[work.command])
+        program = client.path() or client.program
+        filled = [word.format_map(work.fields(scratch, number)) for word in words]
+        return [program if word == client.program else word for word in filled]
+
+    return command
+
+
+def _run(work: Work, command: list[str], scratch: Path) -> tuple[Cost, float]:
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+        "HOME": str(scratch),
+        **work.environment,
+    }
+    is_floor = "benchmarks.floors" in command
+    if is_floor:
+        environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    if work.twice:
+        measure(command, environment, scratch)
+    before = work.registry.process.cpu()
+    cost = measure(command, environment, scratch)
+    served = work.registry.process.cpu() - before
+    if not is_floor:
+        work.check(scratch)
+    return cost, served
+
+
+def median(runs: Sequence[Mapping[str, float]], what: str) -> float:
+    """Return the median of one figure of all runs."""
+    return statistics.median(run[what] for run in runs)
+
+
+def ratio(runs: Sequence[Mapping[str, float]], to: Sequence[Mapping[str, float]], what: str) -> float:
+    """Return the median of the ratios of one figure, taken within each round."""
+    return statistics.median(own[what] / max(other[what], 1e-9) for own, other in zip(runs, to, strict=True))
+
+
+def _print(work: Work, runs: Runs, clients: Sequence[Client]) -> None:
+    print(f"\n{work.title}\n{'':16}{'wall s':>9}{'ratio':>7}{'CPU s':>9}{'ratio':>7}{'MiB':>7}{'server s':>10}")
+    own = runs.get("lading") or next(iter(runs.values()))
+    for name, costs in runs.items():
+        wall, cpu = ratio(costs, own, "wall"), ratio(costs, own, "cpu")
+        print(
+            f"{name:16}{median(costs, 'wall'):9.3f}{wall:7.2f}{median(costs, 'cpu'):9.3f}{cpu:7.2f}"
+            f"{median(costs, 'mebibytes'):7.0f}{median(costs, 'server'):10.2f}",
+            flush=True,
+        )
+    for client in clients:
+        if work.command in client.left_out:
+            print(f"{client.name:16}{client.left_out[work.command]}")
+
+
+def _save(path: Path, work: Work, runs: Runs, clients: Sequence[Client], *, where: str) -> None:
+    """Add the figures of a work to a file, in place of those that it has of the same work."""
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept["machine"] = _machine()
+    kept.setdefault("clients", {}).update({client.name: client.says() for client in clients})
+    kept.setdefault("works", {})[work.name] = {
+        "title": work.title,
+        "date": datetime.now(UTC).date().isoformat(),
+        "written to": where,
+        "runs": {
+            name: [{what: round(figure, 4) for what, figure in cost.items()} for cost in costs]
+            for name, costs in runs.items()
+        },
+    }
+    path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def _machine() -> dict[str, Any]:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return {"processor": model, "cores": os.cpu_count(), "memory GiB": memory, "python": python, "system": sys.platform}
+
+
+if __name__ == "__main__":
+    main()
