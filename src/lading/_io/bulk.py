@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from lading._io.base import Body
+from lading._io.companion import Companion
 from lading._wire.messages import Reader
 from lading.errors import LadingError, LimitExceededError, TimedOutError
 from lading.verification import Verifier
@@ -20,14 +21,19 @@ _HAS_THREADS = sys.platform != "emscripten"
 
 
 def pump(
-    body: Reader, write: Callable[[memoryview], object], verifier: Verifier, progress: Callable[[int], None]
+    body: Reader,
+    write: Callable[[memoryview], object],
+    verifier: Verifier,
+    progress: Callable[[int], None],
+    expected: int | None = None,
 ) -> None:
     """Move a body to `write`, and hash it in a thread beside that.
 
-    `progress` is told the total of bytes after each piece. When anything raises, exactly what the verifier has seen has
-    been written. The end is not judged: `Verifier.finish` does that.
+    `progress` is told the total of bytes after each piece; `expected` is how many bytes should come, if that is known.
+    When anything raises, exactly what the verifier has seen has been written. The end is not judged: `Verifier.finish`
+    does that.
     """
-    buffer = memoryview(bytearray(PIECE))
+    buffer = memoryview(bytearray(PIECE if expected is None else min(PIECE, expected + 1)))
     count, failure = fill(body, buffer)
     if count == len(buffer) and _HAS_THREADS:
         failure = _pump_rest(body, write, verifier, progress, buffer)
@@ -50,19 +56,17 @@ def _pump_rest(
     full: memoryview,
 ) -> Exception | None:
     """Move what is in a full buffer, and all that comes after it. Return the failure that ended it, if one did."""
-    from concurrent.futures import ThreadPoolExecutor
-
     spare, buffer, count = memoryview(bytearray(len(full))), full, len(full)
     total, failure = verifier.seen, None
-    with ThreadPoolExecutor(1, "lading") as hashing:
+    with Companion() as hashing:
         while count:
-            pending = hashing.submit(verifier.update, buffer[:count])
+            hashing.begin(verifier.update, buffer[:count])
             write(buffer[:count])
             total += count
             progress(total)
             spare, buffer = buffer, spare
             count, failure = (0, failure) if failure else fill(body, buffer)
-            pending.result()
+            hashing.settle()
     return failure
 
 

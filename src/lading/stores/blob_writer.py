@@ -14,17 +14,19 @@ from lading.verification import Verifier
 class BlobWriter:
     """A blob that is being written. Unless it is committed, leaving the `with` block removes it.
 
+    Who hashes beside writing gives the same bytes to `append` and to the `verifier` that there is then; `write` does both.
     What an error breaks off that says nothing against the content is left for a later writer, which can `replay` it.
     Raises `StorageError` when the disk refuses.
     """
 
-    __slots__ = ("_expected", "_final", "_partial", "_verifier", "has_leftover")
+    __slots__ = ("_expected", "_final", "_partial", "append", "has_leftover", "verifier")
 
     def __init__(self, partial: Partial, final: Path, digest: Digest, size: int | None) -> None:
         self._partial = partial
+        self.append = partial.write
         self._final = final
         self._expected = (digest, size)
-        self._verifier = Verifier(digest, size)
+        self.verifier = Verifier(digest, size)
         self.has_leftover = True
 
     def __enter__(self) -> Self:
@@ -36,12 +38,18 @@ class BlobWriter:
     @property
     def offset(self) -> int:
         """How many bytes there are, after which the next piece is written."""
-        return self._verifier.seen
+        return self.verifier.seen
+
+    @property
+    def left(self) -> int | None:
+        """How many bytes are missing, if it is known how many there should be."""
+        size = self._expected[1]
+        return None if size is None else size - self.offset
 
     def replay(self) -> None:
         """Take over the next of what an earlier writer left; `has_leftover` says whether there may be more of it."""
         try:
-            self.has_leftover = self._partial.replay(self._verifier.update)
+            self.has_leftover = self._partial.replay(self.verifier.update)
         except SizeMismatchError:
             self.restart()
 
@@ -49,16 +57,16 @@ class BlobWriter:
         """Forget all that was written or taken over."""
         self._partial.restart()
         self.has_leftover = False
-        self._verifier = Verifier(*self._expected)
+        self.verifier = Verifier(*self._expected)
 
     def write(self, piece: bytes | memoryview) -> None:
         """Append a piece. Raises `SizeMismatchError` as soon as there is more than the descriptor says."""
-        self._verifier.update(piece)
-        self._partial.write(piece)
+        self.verifier.update(piece)
+        self.append(piece)
 
     def commit(self) -> None:
         """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`."""
-        self._verifier.finish()
+        self.verifier.finish()
         self._partial.publish(self._final)
 
     def discard(self) -> None:

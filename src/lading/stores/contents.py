@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lading._io.base import IO
+from lading._io.bulk import pump
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -28,7 +29,6 @@ from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
 from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
 
-_PIECE = 1 << 20
 _TAGS_SHOWN = 10
 _SHOWN = 100
 
@@ -216,10 +216,7 @@ class LayoutTarget(ContentsTarget):
         return writer
 
     def _write(self, writer: BlobWriter, reader: Reader, progress: Progress) -> None:
-        buffer = memoryview(bytearray(_PIECE))
-        while count := reader.readinto(buffer):
-            writer.write(buffer[:count])
-            progress(writer.offset)
+        pump(reader, writer.append, writer.verifier, progress, writer.left)
         writer.commit()
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
