@@ -18,6 +18,7 @@ from lading._core.artifact import Artifact, Part, Pulled, twin_key
 from lading._core.artifact_layers import EMPTY, Layer, config_of, layer_of, manifest_of
 from lading._core.blob_pushes import push_blob
 from lading._core.copying.references import name_of, selector_of
+from lading._core.lanes import move_all
 from lading._core.manifests import AsyncManifests
 from lading._core.repository_target import RepositoryTarget
 from lading._core.settings import Settings
@@ -89,7 +90,9 @@ class Artifacts:
                 await self._receive(place, layer, sink, title)
                 return directory / title
 
-            paths = await self._io.map(receive_file, titled.items(), limit=self._concurrency)
+            paths = await move_all(
+                self._io, receive_file, titled.items(), lambda entry: entry[1].size, concurrency=self._concurrency
+            )
         return Pulled(manifest, tuple(paths))
 
     async def _push(
@@ -113,7 +116,9 @@ class Artifacts:
                     actual=manifest.digest,
                 )
             once = {layer.descriptor.digest: layer for layer in (config, *layers)}
-            await self._io.map(push, once.values(), limit=self._concurrency)
+            await move_all(
+                self._io, push, once.values(), lambda layer: layer.descriptor.size, concurrency=self._concurrency
+            )
         await place.push_manifest(manifest, tags, listed=True)
         return manifest.descriptor
 

@@ -45,10 +45,10 @@ class AsyncClient(ContentVerbs, ImageVerbs):
     (`ghcr.io/acme`), or any source of such; without them, those that docker, podman and their helpers keep are used.
 
     `headers` are sent to every registry, but never to another host that a registry names. `timeout` is how many seconds
-    may pass without a byte. `concurrency` is how many blobs move at once. `on_event` is told what happens
-    (`lading.events`). `budgets`, `gate` and `retries` bound what a server can make the client take, do and repeat.
-    `transport` replaces sockets, in tests for instance; it is closed with the client. On Pyodide `fetch` replaces them,
-    which has certificates of its own.
+    may pass without a byte. `concurrency` is how many blobs move at once; of those below 1 MiB four times as many, if
+    it is more than 1. `on_event` is told what happens (`lading.events`). `budgets`, `gate` and `retries` bound what a
+    server can make the client take, do and repeat. `transport` replaces sockets, in tests for instance; it is closed
+    with the client. On Pyodide `fetch` replaces them, which has certificates of its own.
 
     `state` is a directory for what a later process needs to go on with an upload that was broken off. By default that
     is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with False, nothing is noted, and nothing found.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
 
+from lading._core.lanes import wide
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -35,7 +36,7 @@ class Graph:
     """Manifests by their digests, each pulled once.
 
     `pull` brings a manifest, `keep` says which of the manifests in an index are wanted, and `concurrency` is how many
-    are pulled at once.
+    large contents may move at once.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Graph:
         level = self._unknown(descriptors)
         for _ in range(DEEPEST + 1):
             self._check_count(len(level))
-            nodes = await self._io.map(self._read, level, limit=self._concurrency)
+            nodes = await self._io.map(self._read, level, limit=wide(self._concurrency))
             self.nodes |= {node.descriptor.digest: node for node in nodes}
             added += nodes
             level = self._unknown(child for node in nodes for child in node.manifests)

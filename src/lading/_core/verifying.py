@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lading._core.graph import Graph
+from lading._core.lanes import move_all
 from lading._core.settings import Settings
 from lading._io.base import IO
 from lading._io.bulk import PIECE
@@ -59,7 +60,7 @@ class Verification:
         graph = Graph(self._io, self._pull, concurrency=self._concurrency)
         await graph.add([root])
         blobs = graph.blobs
-        await self._io.map(self._read, blobs.values(), limit=self._concurrency)
+        await move_all(self._io, self._read, blobs.values(), lambda blob: blob.size, concurrency=self._concurrency)
         contents = {**blobs, **{digest: node.descriptor for digest, node in graph.nodes.items()}}
         sizes = sum(descriptor.size for descriptor in contents.values())
         return Verified(root, len(contents), sizes, tuple(self._problems.values()))

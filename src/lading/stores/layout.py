@@ -157,8 +157,8 @@ class Layout:
         path = self.blob_path(digest)
         if durable.regular_size(path) != size:
             return False
-        # Under the lock, so that no removal comes between the look and the touch.
-        with exclusive(self.path / _LOCK), durable.refusals("keep", path):
+        # Under the lock, so that no removal comes between the look and the touch; any number may look at once.
+        with exclusive(self.path / _LOCK, shared=True), durable.refusals("keep", path):
             try:
                 os.utime(path, follow_symlinks=False)
             except FileNotFoundError:

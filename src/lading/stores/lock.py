@@ -18,29 +18,30 @@ _LONGEST_WAIT = 0.05
 
 
 @contextmanager
-def exclusive(path: Path, *, seconds: float = 30.0) -> Generator[None]:
+def exclusive(path: Path, *, seconds: float = 30.0, shared: bool = False) -> Generator[None]:
     """Hold the lock that a side file stands for; it falls back by itself when the process dies.
 
-    The file is created if it is not there, and stays: removing it would split the lock in two. Waits `seconds` at most,
-    then raises `StorageError` (EAGAIN).
+    With `shared`, others may hold it too who ask for it in that way: none of them changes what it guards. The file is
+    created if it is not there, and stays: removing it would split the lock in two. Waits `seconds` at most, then raises
+    `StorageError` (EAGAIN).
     """
     with refusals("lock", path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     try:
-        _acquire(descriptor, path, seconds)
+        _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, path, seconds)
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, seconds: float) -> None:
+def _acquire(descriptor: int, kind: int, path: Path, seconds: float) -> None:
     # flock belongs to the open file, not to the process: two threads that each opened it exclude each other too.
     deadline = time.monotonic() + seconds
     wait = _FIRST_WAIT
     while True:
         try:
             with refusals("lock", path):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno != errno.EAGAIN:
                 raise

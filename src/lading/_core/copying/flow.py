@@ -14,6 +14,7 @@ from lading._core.copying.faults import copy_error, failing
 from lading._core.copying.plan import Copied, CopyOptions, Plan, Root
 from lading._core.copying.transfer import Transfer
 from lading._core.graph import Node
+from lading._core.lanes import wide
 from lading._core.settings import Settings
 from lading._io.base import IO
 from lading.descriptor import Descriptor
@@ -106,8 +107,8 @@ class Copying:
             there = await self._has_manifest(node.descriptor, plan.tags.get(node.descriptor.digest))
             plan.actions[node.descriptor.digest] = "skip" if there else "push"
 
-        await self._io.map(decide_blob, plan.graph.blobs.values(), limit=self._concurrency)
-        await self._io.map(decide_manifest, plan.graph.nodes.values(), limit=self._concurrency)
+        await self._io.map(decide_blob, plan.graph.blobs.values(), limit=wide(self._concurrency))
+        await self._io.map(decide_manifest, plan.graph.nodes.values(), limit=wide(self._concurrency))
         return plan
 
     async def _decide_blob(self, plan: Plan, blob: Descriptor) -> None:

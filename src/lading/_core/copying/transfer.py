@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from lading._core.copying.faults import copy_error, failing
 from lading._core.copying.plan import Plan
 from lading._core.graph import Node
+from lading._core.lanes import move_all, wide
 from lading._core.retry import Attempts
 from lading._core.settings import Settings
 from lading._io.base import IO
@@ -60,12 +61,12 @@ class Transfer:
         async def push(node: Node) -> None:
             await self._push_manifest(plan, node)
 
-        await self._io.map(move, plan.blobs(), limit=self._concurrency)
+        await move_all(self._io, move, plan.blobs(), lambda blob: blob.size, concurrency=self._concurrency)
         tagged = [root.descriptor.digest for root in plan.roots if root.tags]
         last = [digest for digest in tagged if not plan.is_named(digest)]
         for level in plan.graph.levels():
             now = [node for node in level if node.descriptor.digest not in last and plan.is_moving(node)]
-            await self._io.map(push, now, limit=self._concurrency)
+            await self._io.map(push, now, limit=wide(self._concurrency))
         for digest in reversed(last):
             if plan.is_moving(plan.graph.nodes[digest]):
                 await push(plan.graph.nodes[digest])
