@@ -1,9 +1,9 @@
 """The programs that are compared, and what each is told to do for the same work.
 
-A command is a text with fields in braces. `{source}` and `{target}` are images with the tag `1` in registries, `{layout}`
-and `{made}` image layouts that are read and written, `{blob}` and `{digest}` one blob of `{source}`, `{file}` a file to
-be written, `{repository}` one with many tags, `{tags}` a file with a reference on each line, `{registry}` and `{other}`
-the addresses of the registries. Registries speak plain HTTP unless `{tls}` is in the command.
+A command is a text with fields in braces. `{source}` and `{target}` are images with the tag `1` in registries,
+`{layout}` and `{made}` image layouts that are read and written, `{blob}` and `{digest}` one blob of `{source}`, which
+is in the repository `{name}`, `{file}` a file to be written, `{repository}` one with many tags, `{few}` one with one
+tag, `{tags}` a file with a reference on each line, `{registry}` and `{other}` the addresses of the registries.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ CLIENTS = (
             "copy": "lading copy {source} {target}",
             "blob": "lading blob pull {blob} -o {file}",
             "blob-tls": "lading blob pull https://{blob} -o {file}",
-            "resolve": _EACH + "lading resolve REF",
+            "resolve": "xargs -a {tags} lading resolve",
             "list": "lading tags {repository}",
             "start": "lading --version",
             "start-tags": "lading tags {few}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ class Cost:
     """Seconds on the clock and of the processors, and the peak of resident memory in MiB.
 
     Processor time is that of the process and of its children. Memory is that of the largest process among them; it
-    cannot read below what the program that measures takes itself, since a child begins as its copy.
+    cannot read below that of the launcher, about 10 MiB.
     """
 
     wall: float
@@ -30,18 +30,30 @@ def measure(command: Sequence[str], environment: Mapping[str, str], directory: P
 
     What it writes goes to the files `output` and `errors` in the directory. Raises `RuntimeError` if it fails.
     """
-    with (directory / "output").open("wb") as output, (directory / "errors").open("wb") as errors:
-        start = time.perf_counter()
+    reading, writing = os.pipe()
+    launcher = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py")), str(writing)]
+    with (
+        (directory / "output").open("wb") as output,
+        (directory / "errors").open("wb") as errors,
+        os.fdopen(reading, encoding="ascii") as told,
+    ):
         process = subprocess.Popen(
-            command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=errors, cwd=directory
+            [*launcher, *command],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            cwd=directory,
+            pass_fds=[writing],
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+        os.close(writing)
+        # The command inherits no copy of the pipe, since descriptors are not inherited unless it is asked for.
+        figures = told.read().split()
+        process.wait()
+    if figures[3:] != ["0"]:
         said = (directory / "errors").read_text(encoding="utf-8", errors="replace")[-_SHOWN:]
-        raise RuntimeError(f"{' '.join(command)[:_SHOWN]}: exit code {process.returncode}: {said}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+        raise RuntimeError(f"{' '.join(command)[:_SHOWN]}: exit code {figures[3:]}: {said}")
+    return Cost(float(figures[0]), float(figures[1]), int(figures[2]) / 1024)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,16 +46,23 @@ def main() -> None:
     sizes = Sizes.small() if options.small else Sizes()
     clients = _present(options.only.split(",") if options.only else None)
     for stage in options.stages or STAGES:
-        with tempfile.TemporaryDirectory(prefix="lading-", dir=options.scratch) as directory:
-            with STAGES[stage](Path(directory), sizes) as works:
-                for work in works:
-                    if options.works and work.name not in options.works.split(","):
-                        continue
-                    with tempfile.TemporaryDirectory(prefix="lading-", dir=options.write or options.scratch) as scratch:
-                        runs = _rounds(work, clients, options.rounds, Path(scratch))
-                    _print(work, runs, clients)
-                    if options.save:
-                        _save(options.save, work, runs, clients, where=str(options.write or options.scratch))
+        with (
+            tempfile.TemporaryDirectory(prefix="lading-", dir=options.scratch) as directory,
+            STAGES[stage](Path(directory), sizes) as works,
+        ):
+            for work in works:
+                if not options.works or work.name in options.works.split(","):
+                    _do(work, clients, options)
+
+
+def _do(work: Work, clients: Sequence[Client], options: argparse.Namespace) -> None:
+    """Do one work, and print and keep what it cost."""
+    where = options.write or options.scratch
+    with tempfile.TemporaryDirectory(prefix="lading-", dir=where) as scratch:
+        runs = _rounds(work, clients, options.rounds, Path(scratch))
+    _print(work, runs, clients)
+    if options.save:
+        _save(options.save, work, runs, clients, where=str(where))
 
 
 def _present(wanted: Sequence[str] | None) -> list[Client]:
@@ -79,7 +86,7 @@ def _rounds(work: Work, clients: Sequence[Client], rounds: int, scratch: Path) -
     contenders: list[tuple[str, Callable[[Path, int], list[str]]]] = [
         (client.name, _command(client, work)) for client in clients if work.command in client.commands
     ]
-    contenders += [(name, lambda _, __, command=command: command) for name, command in work.floors.items()]
+    contenders += [(name, _always(command)) for name, command in work.floors.items()]
     runs: Runs = {name: [] for name, _ in contenders}
     number = 0
     for turn in range(rounds + 1):
@@ -102,6 +109,10 @@ def _command(client: Client, work: Work) -> Callable[[Path, int], list[str]]:
         return [program if word == client.program else word for word in filled]
 
     return command
+
+
+def _always(command: list[str]) -> Callable[[Path, int], list[str]]:
+    return lambda _scratch, _number: command
 
 
 def _run(work: Work, command: list[str], scratch: Path) -> tuple[Cost, float]:

@@ -57,25 +57,27 @@ class Work:
 
 @contextmanager
 def pulls(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
-    """(a) pull, (b) push, (c) copy, (g) pull again an image of a few large layers."""
+    """Do (a) pull, (b) push, (c) copy, (g) pull again of an image of a few large layers."""
     what = f"{sizes.layers} x {sizes.layer} MiB"
-    with _served(directory, sizes.layers, sizes.layer * MIB) as (registry, layout, digests):
-        with _another(directory) as other:
-            fields = _fields(registry, other, layout, digests)
-            size = sizes.layers * sizes.layer * MIB
-            floors = _floors(directory, registry, digests)
-            pushed, copied = _has_tag(directory), _has_tag(directory / "other")
-            yield [
-                Work("pull", f"(a) pull {what} to a layout", "pull", registry, fields, _has(size), floors),
-                Work("push", f"(b) push {what} from a layout", "push", registry, fields, pushed),
-                Work("copy", f"(c) copy {what} between registries", "copy", registry, _to(fields, other), copied),
-                Work("again", f"(g) pull {what} that is there already", "pull", registry, fields, twice=True),
-            ]
+    with (
+        _served(directory, sizes.layers, sizes.layer * MIB) as (registry, layout, digests),
+        _another(directory) as other,
+    ):
+        fields = _fields(registry, other, layout, digests)
+        size = sizes.layers * sizes.layer * MIB
+        floors = _floors(directory, registry, digests)
+        pushed, copied = _has_tag(directory), _has_tag(directory / "other")
+        yield [
+            Work("pull", f"(a) pull {what} to a layout", "pull", registry, fields, _has(size), floors),
+            Work("push", f"(b) push {what} from a layout", "push", registry, fields, pushed),
+            Work("copy", f"(c) copy {what} between registries", "copy", registry, _to(fields, other), copied),
+            Work("again", f"(g) pull {what} that is there already", "pull", registry, fields, twice=True),
+        ]
 
 
 @contextmanager
 def many(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
-    """(d) pull an image of many small layers."""
+    """Do (d) pull and push of an image of many small layers."""
     with _served(directory, sizes.many, 64 << 10) as (registry, layout, digests):
         fields = _fields(registry, registry, layout, digests)
         title = f"{sizes.many} layers of 64 KiB"
@@ -87,21 +89,21 @@ def many(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
 
 @contextmanager
 def blob(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
-    """(f) pull one large blob, plain."""
+    """Do (f) pull of one large blob, plain."""
     with _one_blob(directory, sizes, tls=False) as work:
         yield [work]
 
 
 @contextmanager
 def blob_tls(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
-    """(f) pull one large blob over TLS."""
+    """Do (f) pull of one large blob over TLS."""
     with _one_blob(directory, sizes, tls=True) as work:
         yield [work]
 
 
 @contextmanager
 def tags(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
-    """(e) resolve and list many tags; (h) start."""
+    """Do (e) resolve and list many tags; (h) start."""
     with _served(directory, 1, 1024) as (registry, layout, digests):
         repository = directory / _REPOSITORIES / "image"
         _add_tags(repository, [f"v{number}" for number in range(sizes.resolved)])
@@ -132,7 +134,7 @@ def tags(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
 
 @contextmanager
 def server(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
-    """(i) pull and push with the embedded registry as the server."""
+    """Do (i) pull and push with the embedded registry as the server."""
     what = f"{sizes.layers} x {sizes.layer} MiB"
     layout, place = directory / "layout", directory / "embedded"
     digests = write_image(layout, sizes.layers, sizes.layer * MIB)

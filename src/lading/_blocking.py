@@ -133,6 +133,13 @@ class Client:
         """
         return Repository(self._face.repository(name))
 
+    def resolve(self, references: Iterable[str | Reference]) -> list[Descriptor]:
+        """Return what each of many references stands for, in their order, asking many questions at once (end-3, HEAD).
+
+        Raises `ManifestUnknownError` for the first one found that stands for nothing.
+        """
+        return step(self._face.resolve(references))
+
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
 
@@ -546,7 +553,8 @@ class Tags:
     def list(self, *, n: int | None = None, last: str | None = None) -> Iterator[str]:
         """List the tags in the order of the registry, each page requested only when the one before it is used up.
 
-        `n` is the number of tags to ask for in a page; without it, 1,000, or fewer where the registry refuses that.
+        `n` is the number of tags to ask for in a page; without it, 1,000, or fewer where the registry refuses that, and
+        after a first full page all the rest at once.
         `last` is the tag after which to begin. What is listed but is no tag is passed over, and told as an event.
 
         Raises `NameUnknownError` when there is no such repository (end-8a, end-8b).

@@ -85,13 +85,15 @@ def tag_fault(tag: str) -> Fault | None:
     """Find where a text stops being a tag."""
     valid = _TAG.match(tag)
     position = 0 if valid is None else valid.end()
+    if 0 < position == len(tag) <= _LONGEST_TAG:
+        return None
     if position > _LONGEST_TAG:
         return _LONGEST_TAG, f"a tag has {_LONGEST_TAG} characters at most"
     if tag == "":
         return 0, "a tag is missing"
     if position == 0:
         return 0, f"a tag starts with a letter, a digit or '_', not {tag[0]!r}"
-    return None if position == len(tag) else (position, f"{tag[position]!r} cannot stand in a tag")
+    return position, f"{tag[position]!r} cannot stand in a tag"
 
 
 def registry_fault(registry: str) -> Fault | None:

@@ -35,6 +35,12 @@ def test_end_3_resolve(lading: Run, repository: str, cargo: Image) -> None:
     }
 
 
+def test_end_3_resolve_many(lading: Run, repository: str, cargo: Image) -> None:
+    both = lading("resolve", f"{repository}:1", f"{repository}@{sha256(cargo.manifest)}")
+    assert both.lines == [sha256(cargo.manifest)] * 2
+    assert lading("resolve", f"{repository}:1", f"{repository}:none").code == 3
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["there", "missing"])
 @pytest.mark.parametrize("kind", ["manifest", "blob"])
 def test_exists_says_it_by_its_exit_code(lading: Run, repository: str, cargo: Image, kind: str, there: bool) -> None:

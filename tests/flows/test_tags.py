@@ -10,6 +10,7 @@ from lading import (
     LimitExceededError,
     NameUnknownError,
     ProtocolError,
+    Response,
     Warned,
 )
 from tests.flows.conftest import MakeClient
@@ -51,6 +52,58 @@ async def test_end_8b_pages_are_requested_only_when_the_one_before_is_used_up(
 async def test_end_8b_last_is_where_the_list_begins(client: AsyncClient) -> None:
     await client.repository(NAME).manifests.push(EMPTY_INDEX, ["a", "b", "c"])
     assert await listed(client, last="a") == ["b", "c"]
+
+
+TAGS = [f"v{number:04}" for number in range(2500)]
+
+
+def full_page(link: str = "last=v0999&n=1000") -> Response:
+    return some(0, 1000, link)
+
+
+def some(start: int, end: int, link: str = "") -> Response:
+    fields = {"Link": f"</v2/acme/app/tags/list?{link}>; rel=next"} if link else {}
+    return answer(200, {"name": "acme/app", "tags": TAGS[start:end]}, **fields)
+
+
+async def asked(make_client: MakeClient, *answers: Response) -> list[str]:
+    """List every tag, and return the queries that this took."""
+    wire = Canned(*answers)
+    assert await listed(make_client(wire)) == TAGS
+    return [request.target.partition("?")[2] for request in wire.requests]
+
+
+async def test_end_8b_after_a_full_page_all_the_rest_is_asked_for_at_once(make_client: MakeClient) -> None:
+    assert await asked(make_client, full_page(), some(1000, 2500)) == ["n=1000", "last=v0999"]
+
+
+async def test_end_8b_who_gives_less_of_the_rest_is_asked_for_pages_again(make_client: MakeClient) -> None:
+    answers = [
+        full_page(),
+        some(1000, 1100, "n=100&last=v1099"),
+        some(1100, 2100, "n=1000&last=v2099"),
+        some(2100, 2500),
+    ]
+    queries = ["n=1000", "last=v0999", "n=1000&last=v1099", "n=1000&last=v2099"]
+    assert await asked(make_client, *answers) == queries
+
+
+async def test_end_8b_a_registry_that_refuses_to_give_the_rest_is_asked_as_it_says(make_client: MakeClient) -> None:
+    refusal = answer(400, {"errors": [{"code": "PAGINATION_NUMBER_INVALID"}]})
+    queries = await asked(make_client, full_page(), refusal, some(1000, 2500))
+    assert queries == ["n=1000", "last=v0999", "last=v0999&n=1000"]
+
+
+@pytest.mark.parametrize("link", ["last=v0999&n=1000&state=a", "next_page=opaque", "last=v0998"])
+async def test_end_8b_a_link_that_carries_more_is_followed_as_it_is(make_client: MakeClient, link: str) -> None:
+    assert await asked(make_client, full_page(link), some(1000, 2500)) == ["n=1000", link]
+
+
+async def test_end_8b_pages_of_a_given_size_stay_so(make_client: MakeClient) -> None:
+    link = "</v2/acme/app/tags/list?last=a&n=1>; rel=next"
+    wire = Canned(answer(200, {"name": "acme/app", "tags": ["a"]}, Link=link), answer(200, {"tags": ["b"]}))
+    assert [tag async for tag in make_client(wire).repository(NAME).tags.list(n=1)] == ["a", "b"]
+    assert [request.target.partition("?")[2] for request in wire.requests] == ["n=1", "last=a&n=1"]
 
 
 async def test_end_8a_unknown_repository_is_name_unknown(client: AsyncClient) -> None:

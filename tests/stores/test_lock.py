@@ -18,6 +18,13 @@ def test_the_lock_excludes_a_second_holder_in_the_same_process(tmp_path: Path) -
     assert caught.value.errno == errno.EAGAIN
 
 
+def test_those_who_share_the_lock_exclude_only_who_does_not(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "lock", shared=True), exclusive(tmp_path / "lock", shared=True, seconds=0):
+        refused = pytest.raises(StorageError, match="locked by another process")
+        with refused, exclusive(tmp_path / "lock", seconds=0):
+            pytest.fail("not excluded")
+
+
 def test_the_lock_is_given_back_after_a_failure(tmp_path: Path) -> None:
     with pytest.raises(KeyError), exclusive(tmp_path / "lock"):
         raise KeyError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from lading._core.budgets import Budgets
 from lading._core.exchange import Exchange
 from lading._core.gate import Gate
+from lading._core.lanes import wide
 from lading._core.network import origin_of, sockets
 from lading._core.recording import RecordedExchange
 from lading._core.registry import AsyncRegistry
@@ -19,15 +20,18 @@ from lading._core.repository import AsyncRepository
 from lading._core.retry import Retries
 from lading._core.settings import Settings
 from lading._core.verbs.content import ContentVerbs
+from lading._core.verbs.ground import parsed
 from lading._core.verbs.images import ImageVerbs
 from lading._io.base import IO, Transport
 from lading._io.bulk import one_at_a_time
 from lading._wire.messages import Headers, Origin
+from lading.errors import InvalidReferenceError
 from lading.events import Event, EventHandler
 from lading.reference import Reference, RegistryName
 
 if TYPE_CHECKING:
     from lading.auth.credentials import Credential, CredentialSource
+    from lading.descriptor import Descriptor
 
 # What a short command does without is imported where it is first needed, here and in the verbs: such a command would
 # take twice as long.
@@ -102,8 +106,18 @@ class AsyncClient(ContentVerbs, ImageVerbs):
 
         Raises `InvalidReferenceError`.
         """
-        reference = Reference.parse_repository(name)
-        return AsyncRepository(self._exchange_of(reference), reference.registry, reference.repository)
+        return self._repository_of(Reference.parse_repository(name))
+
+    async def resolve(self, references: Iterable[str | Reference]) -> list[Descriptor]:
+        """Return what each of many references stands for, in their order, asking many questions at once (end-3, HEAD).
+
+        Raises `ManifestUnknownError` for the first one found that stands for nothing.
+        """
+
+        async def resolve(reference: Reference) -> Descriptor:
+            return await self._repository_of(reference).manifests.resolve(reference.tag_or_digest or "latest")
+
+        return await self._io.map(resolve, map(_in_registry, references), limit=wide(self._concurrency))
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
@@ -124,6 +138,9 @@ class AsyncClient(ContentVerbs, ImageVerbs):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _repository_of(self, reference: Reference) -> AsyncRepository:
+        return AsyncRepository(self._exchange_of(reference), reference.registry, reference.repository)
 
     def _exchange_of(self, reference: Reference) -> Exchange:
         return self._exchange(RegistryName(reference.registry, reference.scheme))
@@ -155,6 +172,13 @@ def _source(
     from lading.auth.credentials import Explicit
 
     return Explicit(credentials) if isinstance(credentials, Mapping) else credentials
+
+
+def _in_registry(reference: str | Reference) -> Reference:
+    whole = parsed(reference)
+    if isinstance(whole, Reference):
+        return whole
+    raise InvalidReferenceError(f"{whole} is a place on disk, where a repository in a registry is meant", position=0)
 
 
 def _ignore(event: Event) -> None:

@@ -42,7 +42,7 @@ async def move_all(
             while entry := _next(queue):
                 results[entry[0]] = await move(entry[1])
 
-    lanes = [(large, small)] * min(concurrency, len(numbered))
+    lanes: list[tuple[deque[tuple[int, T]], ...]] = [(large, small)] * min(concurrency, len(numbered))
     lanes += [(small,)] * min(wide(concurrency) - concurrency, len(small))
     await io.map(lane, lanes, limit=max(1, len(lanes)))
     return [results[number] for number, _ in numbered]

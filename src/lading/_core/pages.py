@@ -15,6 +15,7 @@ from lading._wire.answers import Page
 from lading._wire.display import quoted
 from lading._wire.endpoints import Endpoint
 from lading._wire.messages import Headers, Request
+from lading._wire.urls import Query
 from lading.errors import ForbiddenRedirectError, LimitExceededError, ProtocolError, RejectedError, UnsupportedError
 from lading.events import Warned
 
@@ -43,6 +44,10 @@ class Listing(AsyncIterator[T]):
         self._next_page = next_page
         self._items: Iterator[T] = iter(())
 
+    def at_hand(self) -> Iterator[T]:
+        """Return the items that need not be waited for: those left of the page that came last."""
+        return self._items
+
     def __aiter__(self) -> Self:
         return self
 
@@ -59,7 +64,8 @@ class Listing(AsyncIterator[T]):
 class Pages(Generic[P]):
     """The pages that begin with one answer.
 
-    `unlinked` says what to ask after a page without a link, in a listing that has shown no link so far.
+    `unlinked` says what to ask after a page without a link, in a listing that has shown no link so far; `instead` what
+    to ask in place of following a link. Where that is refused, or too much, the link is followed all the same.
     """
 
     def __init__(
@@ -71,12 +77,14 @@ class Pages(Generic[P]):
         *,
         accept: Sequence[str] = (),
         unlinked: Callable[[P], Request | None] = lambda _: None,
+        instead: Callable[[P, Request], Request | None] = lambda *_: None,
     ) -> None:
         self._exchange = exchange
         self._endpoint = endpoint
         self._read = read
         self._accept = accept
         self._unlinked = unlinked
+        self._instead = instead
         self._answer = first
         self._page: P | None = None
         self._seen = {first.request.target}
@@ -96,13 +104,22 @@ class Pages(Generic[P]):
         request = self._following(last) if self._links else self._unlinked(last)
         if request is None:
             return None
-        page = await self._follow(request)
+        page = await self._shortcut(last, request) or await self._follow(request)
         if page.items and page.items == last.items:
             if not self._links:
                 return None  # a registry that does not know `last` has given all it has
             raise ProtocolError(f"{problems.describe(request)}: the same page came twice")
         self._page = page
         return page
+
+    async def _shortcut(self, page: P, request: Request) -> P | None:
+        instead = self._instead(page, request) if self._links else None
+        if instead is None:
+            return None
+        try:
+            return await self._follow(instead)
+        except (RejectedError, UnsupportedError, LimitExceededError):
+            return None
 
     async def _follow(self, request: Request) -> P:
         where = problems.describe(request)
@@ -133,6 +150,10 @@ class Names:
 
     `request` makes a request of the number of names wanted in a page, and the name after which to begin. `check` raises
     `ValueError` for what can be no such name: that is passed over, and told as an event.
+
+    Unless `n` is given, a full page makes us ask for all the rest at once: without `n` a list is not limited
+    (distribution-spec, Listing Tags), and many registries read all names for each page of them. One that limits it to
+    fewer than before is asked for pages again.
     """
 
     def __init__(
@@ -155,6 +176,7 @@ class Names:
         self._last = last
         self._pages: Pages[Page] | None = None
         self._previous: str | None = None
+        self._rest = "unasked" if n is None else "known"
 
     async def next(self) -> Iterator[str] | None:
         """Return the names of the next page, or None after the last."""
@@ -165,9 +187,31 @@ class Names:
                 # Registries older than `Link` say by a full page that there may be more (spec, Listing Tags).
                 return self._request(size, page.items[-1]) if size and len(page.items) == size else None
 
-            self._pages = Pages(self._exchange, self._endpoint, first, self._read, unlinked=unlinked)
+            def instead(page: Page, following: Request) -> Request | None:
+                return self._other(page, following, size) if size else None
+
+            self._pages = Pages(self._exchange, self._endpoint, first, self._read, unlinked=unlinked, instead=instead)
         page = await self._pages.next()
         return None if page is None else self._names(page)
+
+    def _other(self, page: Page, following: Request, size: int) -> Request | None:
+        """Return what to ask instead of following a link that says no more than the specification does."""
+        if self._rest == "known" or not page.items or not self._is_plain(following, page.items[-1]):
+            return None
+        if self._rest == "asked":
+            self._rest = "known"
+            return self._request(size, page.items[-1]) if len(page.items) < size else None
+        if len(page.items) < size:
+            return None
+        self._rest = "asked"
+        return self._request(None, page.items[-1])
+
+    def _is_plain(self, following: Request, last: str) -> bool:
+        """Say whether a link asks for the names after the last one and for nothing else: others carry a state."""
+        path, _, query = following.target.partition("?")
+        pairs = Query.parse(query).pairs
+        own = self._request(None, None).target
+        return path == own and dict(pairs).get("last") == last and {key for key, _ in pairs} <= {"n", "last"}
 
     async def _first(self) -> tuple[int | None, Answer]:
         """Return the number of names that the registry was asked for, and its first page."""
@@ -184,17 +228,17 @@ class Names:
         )
 
     def _names(self, page: Page) -> Iterator[str]:
+        check, previous = self._check, self._previous
+        # Remembered at once: the caller may not come back for the last name, and the next page begins after it.
+        self._previous = page.items[-1] if page.items else previous
         for name in page.items:
-            if name != self._previous and self._is_name(name):
-                yield name
-            self._previous = name
-
-    def _is_name(self, text: str) -> bool:
-        try:
-            self._check(text)
-        except ValueError as error:
-            # Artifactory lists digests among the tags, Nexus empty strings: what cannot be asked for is no name.
-            text = f"passed over in a list: {quoted(text)}: {error}"
-            self._exchange.emit(Warned(self._exchange.origin.authority, text))
-            return False
-        return True
+            if name != previous:
+                try:
+                    check(name)
+                except ValueError as error:
+                    # Artifactory lists digests among the tags, Nexus empty strings: nobody can ask for those.
+                    text = f"passed over in a list: {quoted(name)}: {error}"
+                    self._exchange.emit(Warned(self._exchange.origin.authority, text))
+                else:
+                    yield name
+            previous = name

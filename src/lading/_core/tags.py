@@ -23,7 +23,8 @@ class AsyncTags:
     def list(self, *, n: int | None = None, last: str | None = None) -> AsyncIterator[str]:
         """List the tags in the order of the registry, each page requested only when the one before it is used up.
 
-        `n` is the number of tags to ask for in a page; without it, 1,000, or fewer where the registry refuses that.
+        `n` is the number of tags to ask for in a page; without it, 1,000, or fewer where the registry refuses that, and
+        after a first full page all the rest at once.
         `last` is the tag after which to begin. What is listed but is no tag is passed over, and told as an event.
 
         Raises `NameUnknownError` when there is no such repository (end-8a, end-8b).

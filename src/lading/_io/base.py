@@ -183,10 +183,15 @@ def step(awaitable: Awaitable[T]) -> T:
 
 
 def steps(iterator: AsyncIterator[T]) -> Iterator[T]:
-    """Iterate over what a flow yields, now, in this thread."""
+    """Iterate over what a flow yields, now, in this thread.
+
+    What an iterator has `at_hand` comes without a step of the flow for each item.
+    """
+    at_hand: Callable[[], Iterator[T]] = getattr(iterator, "at_hand", lambda: iter(()))
     try:
         while True:
             yield step(anext(iterator))
+            yield from at_hand()
     except StopAsyncIteration:
         return
 

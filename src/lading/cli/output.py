@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
+from types import TracebackType
 from typing import Any, TextIO
 
 from lading._wire.display import shown
@@ -45,7 +46,7 @@ class Output:
             from json import dumps
 
             lines = (dumps(record),)
-        with _writing() as stdout:
+        with _WRITING as stdout:
             for line in lines:
                 stdout.write(f"{shown(line, len(line))}\n")
 
@@ -56,13 +57,13 @@ class Output:
         """
         if sys.stdout is not None and sys.stdout.isatty() and not _is_text(bytes(piece)):
             raise UsageError("the content is no text, and stdout is a terminal: use -o FILE or a pipe")
-        with _writing() as stdout:
+        with _WRITING as stdout:
             stdout.flush()
             stdout.buffer.write(piece)
 
     def flush(self) -> None:
         """Pass on what was printed so far."""
-        with _writing() as stdout:
+        with _WRITING as stdout:
             stdout.flush()
 
     def finish(self) -> None:
@@ -114,22 +115,31 @@ class UsageError(Exception):
     """The command line asks for something that makes no sense."""
 
 
-@contextmanager
-def _writing() -> Generator[TextIO]:
-    try:
-        yield _stdout()
-    except BrokenPipeError as error:
-        raise ClosedPipeError from error
-    except OSError as error:
-        from lading.errors import StorageError
+class _Writing:
+    """Gives stdout, and says in our own errors what it refuses. A class, since a long list enters it for each line."""
 
-        raise StorageError.because("cannot write the result to stdout", error) from error
+    def __enter__(self) -> TextIO:
+        stdout: TextIO | None = sys.stdout
+        if stdout is None:  # as Python has it when the file descriptor is closed
+            raise _refused(OSError(errno.EBADF, os.strerror(errno.EBADF)))
+        return stdout
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise _refused(error) from error
 
 
-def _stdout() -> TextIO:
-    if sys.stdout is None:  # as Python has it when the file descriptor is closed
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    return sys.stdout
+_WRITING = _Writing()
+
+
+def _refused(error: OSError) -> Exception:
+    if isinstance(error, BrokenPipeError):
+        return ClosedPipeError()
+    from lading.errors import StorageError
+
+    return StorageError.because("cannot write the result to stdout", error)
 
 
 def _is_text(piece: bytes) -> bool:

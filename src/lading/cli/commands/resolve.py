@@ -1,4 +1,4 @@
-"""Print the digest that a tag stands for; with --json, the media type and the size as well (end-3)."""
+"""Print the digests that tags stand for, in the order given; with --json, media types and sizes as well (end-3)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from lading.cli.output import Output
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may follow the verb."""
-    parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
+    parser.add_argument("references", metavar="REF", nargs="+", help="such as ghcr.io/acme/app:v1")
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected_to, described, manifest_reference
+    from lading.cli.client import connected, described, manifest_reference
 
-    reference = manifest_reference(options.reference)
-    with connected_to(options, output, reference) as repository:
-        found = repository.manifests.resolve(str(reference.tag_or_digest))
-    output.result({"reference": str(reference), **described(found)}, found.digest)
+    references = [manifest_reference(text) for text in options.references]
+    registries = dict.fromkeys(reference.registry for reference in references)
+    with connected(options, output, *registries) as client:
+        found = client.resolve(references)
+    for reference, descriptor in zip(references, found, strict=True):
+        output.result({"reference": str(reference), **described(descriptor)}, descriptor.digest)

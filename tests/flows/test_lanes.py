@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from lading._core.lanes import move_all
+from lading._io.base import IO
+
+PATIENCE = 20.0
+LARGE = 1 << 20
+
+
+class Count:
+    """How many calls are under way, and how many were at most."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = 0
+        self.most = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._now -= 1
+
+
+async def test_small_contents_move_many_at_once_and_large_ones_few(io: IO) -> None:
+    large, together = Count(), threading.Barrier(4)
+
+    def work(size: int) -> int:
+        if size < LARGE:
+            together.wait(PATIENCE)  # passes only if as many are here at once
+            return size
+        with large:
+            return size
+
+    async def move(size: int) -> int:
+        return await io.call(work, size)
+
+    sizes = [LARGE] * 3 + [1] * 8 + [LARGE, LARGE + 1]
+    # One of the lanes for large contents may be in the barrier too: the others are three.
+    assert await move_all(io, move, sizes, lambda size: size, concurrency=1 + 1) == sizes
+    assert large.most <= 2
+
+
+async def test_one_at_a_time_means_one(io: IO) -> None:
+    count = Count()
+
+    def work(_: int) -> None:
+        with count:
+            pass
+
+    async def move(size: int) -> None:
+        await io.call(work, size)
+
+    await move_all(io, move, [1, 2, LARGE, 3], lambda size: size, concurrency=1)
+    assert count.most == 1
+
+
+async def test_nothing_to_move_is_no_work(io: IO) -> None:
+    async def move(_: int) -> None:
+        pytest.fail("nothing was to be moved")
+
+    assert await move_all(io, move, [], lambda size: size, concurrency=4) == []
+
+
+async def test_a_failure_is_raised(io: IO) -> None:
+    async def move(size: int) -> None:
+        if size == 7:
+            raise KeyError(size)
+
+    with pytest.raises(KeyError):
+        await move_all(io, move, range(20), lambda size: size, concurrency=4)
