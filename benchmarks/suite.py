@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stages", metavar="STAGE", nargs="*", help=f"of {', '.join(STAGES)} (default: all)")
     parser.add_argument("--small", action="store_true", help="small sizes, for a quick run")
+    for name, what in (("layer", "MiB of each of 4 layers"), ("blob", "MiB of one blob"), ("resolved", "tags")):
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"{what}, in place of the usual number")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each client at each work (default: 5)")
     parser.add_argument("--only", help="the clients to run, separated by commas")
     parser.add_argument("--works", help="the works to do, separated by commas")
@@ -43,7 +45,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="where clients write (default: as --scratch)")
     parser.add_argument("--save", type=Path, help="add the figures to this file of JSON")
     options = parser.parse_args()
-    sizes = Sizes.small() if options.small else Sizes()
+    given = {name: getattr(options, name) for name in ("layer", "blob", "resolved") if getattr(options, name)}
+    sizes = replace(Sizes.small() if options.small else Sizes(), **given)
     clients = _present(options.only.split(",") if options.only else None)
     for stage in options.stages or STAGES:
         with (
@@ -84,7 +87,9 @@ def _present(wanted: Sequence[str] | None) -> list[Client]:
 def _rounds(work: Work, clients: Sequence[Client], rounds: int, scratch: Path) -> Runs:
     """Have everyone do a work, in turns; whoever begins a round ends the next one."""
     contenders: list[tuple[str, Callable[[Path, int], list[str]]]] = [
-        (client.name, _command(client, work)) for client in clients if work.command in client.commands
+        (client.name, _command(client, work))
+        for client in clients
+        if work.command in client.commands and work.name not in client.left_out
     ]
     contenders += [(name, _always(command)) for name, command in work.floors.items()]
     runs: Runs = {name: [] for name, _ in contenders}
@@ -155,8 +160,8 @@ def _print(work: Work, runs: Runs, clients: Sequence[Client]) -> None:
             flush=True,
         )
     for client in clients:
-        if work.command in client.left_out:
-            print(f"{client.name:16}{client.left_out[work.command]}")
+        if work.name in client.left_out:
+            print(f"{client.name:16}{client.left_out[work.name]}")
 
 
 def _save(path: Path, work: Work, runs: Runs, clients: Sequence[Client], *, where: str) -> None:
@@ -168,6 +173,7 @@ def _save(path: Path, work: Work, runs: Runs, clients: Sequence[Client], *, wher
         "title": work.title,
         "date": datetime.now(UTC).date().isoformat(),
         "written to": where,
+        "left out": {client.name: client.left_out[work.name] for client in clients if work.name in client.left_out},
         "runs": {
             name: [{what: round(figure, 4) for what, figure in cost.items()} for cost in costs]
             for name, costs in runs.items()
