@@ -17,7 +17,8 @@ from lading.errors import LimitExceededError
 
 DEEPEST = 32
 """Levels of manifests below the first one."""
-MOST_MANIFESTS = 10_000
+MOST_MANIFESTS = 10_001
+"""An index of 10,000 manifests, and itself."""
 MOST_BYTES = 256 * 2**20
 """Of all manifests together."""
 
@@ -57,7 +58,7 @@ class Graph:
     async def add(self, descriptors: Iterable[Descriptor]) -> list[Node]:
         """Add manifests and all that they name, and return those that are new.
 
-        Raises `LimitExceededError` for more than 10,000 manifests, or 32 levels of them, or 256 MiB in all.
+        Raises `LimitExceededError` for more than 10,001 manifests, or 32 levels of them, or 256 MiB in all.
         """
         added: list[Node] = []
         level = self._unknown(descriptors)

@@ -109,9 +109,9 @@ class Plan:
         """Say whether a manifest is to be pushed."""
         return self.actions[node.descriptor.digest] != "skip"
 
-    def is_named(self, digest: Digest) -> bool:
-        """Say whether another manifest of the graph names this one."""
-        return any(child.digest == digest for node in self.graph.nodes.values() for child in node.manifests)
+    def named(self) -> set[Digest]:
+        """Return those manifests that another manifest of the graph names."""
+        return {child.digest for node in self.graph.nodes.values() for child in node.manifests}
 
     def is_sparse(self, node: Node) -> bool:
         """Say whether a manifest names others that are not copied."""

@@ -63,7 +63,8 @@ class Transfer:
 
         await move_all(self._io, move, plan.blobs(), lambda blob: blob.size, concurrency=self._concurrency)
         tagged = [root.descriptor.digest for root in plan.roots if root.tags]
-        last = [digest for digest in tagged if not plan.is_named(digest)]
+        named = plan.named()
+        last = [digest for digest in tagged if digest not in named]
         for level in plan.graph.levels():
             now = [node for node in level if node.descriptor.digest not in last and plan.is_moving(node)]
             await self._io.map(push, now, limit=wide(self._concurrency))
