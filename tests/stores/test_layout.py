@@ -419,3 +419,32 @@ def test_a_full_disk_leaves_the_index_and_no_files(layout: Layout, monkeypatch: 
     assert caught.value.errno == errno.ENOSPC
     assert files(layout.path) == before
     assert (layout.path / "index.json").read_bytes() == index
+
+
+def test_the_names_of_blobs_are_safe_before_the_index_that_may_name_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout.create(tmp_path / "layout")
+    calls: list[str] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def record_fsync(descriptor: int) -> None:
+        calls.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        fsync(descriptor)
+
+    def record_rename(source: Path, target: Path) -> Path:
+        calls.append(f"name {target.name}")
+        return rename(source, target)
+
+    content = b"content"
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(Path, "replace", record_rename)
+    with layout.push_blob(Digest.of(content), len(content)) as writer:
+        writer.write(content)
+        writer.commit(sync_name=False)
+    assert calls[-1] == f"name {Digest.of(content).encoded}"
+    layout.push_manifest(b"{}", Descriptor.of(b"{}", OCI_MANIFEST))
+    named = calls.index("name index.json")
+    assert calls.index("sync sha256") < named
+    assert calls.index("sync sha256") > calls.index(f"name {Digest.of(b'{}').encoded}")
+    assert calls[-1] == "sync layout"

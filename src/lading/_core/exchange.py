@@ -43,6 +43,7 @@ _UNREPEATABLE: Final = frozenset({endpoints.PATCH_UPLOAD, endpoints.FINISH_UPLOA
 _MOST_REDIRECTS = 10
 _MOST_AUTHORIZATIONS = 2
 _WARNINGS_TOLD = 1000
+_NONE: Final = Headers()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -241,8 +242,9 @@ class Exchange:
     async def _send(self, request: Request, authorization: str | None, *, secrets: bool) -> tuple[Request, Body]:
         """Exchange one request with one host."""
         if secrets and request.origin == self.origin:
-            own = Headers([("Authorization", authorization)] if authorization else [])
-            request = replace(request, headers=request.headers + own + self.settings.headers)
+            own = Headers([("Authorization", authorization)]) if authorization else _NONE
+            if own or self.settings.headers:
+                request = replace(request, headers=request.headers + own + self.settings.headers)
         await self._pace(request.origin).turn(self.io)
         started = self.io.now()
         body = await self.io.send(self._transport, request)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 _NUMBER = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}", re.ASCII)
 # RFC 6052: a gateway takes these to the IPv4 address in their last 32 bits.
@@ -25,6 +26,7 @@ def is_private(host: str) -> bool:
     return address is not None and not is_public_address(address)
 
 
+@lru_cache(maxsize=256)
 def is_public(address: str) -> bool:
     """Say whether a peer's address, as the system spells it, is one of the public internet."""
     return is_public_address(ipaddress.ip_address(address.partition("%")[0]))

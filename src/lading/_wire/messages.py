@@ -85,13 +85,12 @@ class Headers:
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._fields = tuple(fields)
-        self._index: dict[str, list[str]] = {}
         for name, value in self._fields:
             if not _NAME.fullmatch(name):
                 raise ValueError(f"header name {name[:80]!r} is not a token")
             if not _VALUE.fullmatch(value):
                 raise ValueError(f"header {name} has a value with control or non-Latin-1 characters")
-            self._index.setdefault(name.lower(), []).append(value)
+        self._index = _index(self._fields)
 
     def get(self, name: str) -> str | None:
         """Return the first value of a field, or None."""
@@ -118,11 +117,24 @@ class Headers:
         return hash(self._fields)
 
     def __add__(self, other: Headers) -> Headers:
-        return Headers((*self._fields, *other._fields))
+        if not self._fields or not other._fields:
+            return self if self._fields else other
+        # Both are valid: to look at every field again would take as long as all the rest of making a request.
+        both = Headers.__new__(Headers)
+        both._fields = (*self._fields, *other._fields)
+        both._index = _index(both._fields)
+        return both
 
     def __repr__(self) -> str:
         # Names only: values may be secrets, and a repr ends up in tracebacks.
         return f"<Headers {', '.join(name for name, _ in self._fields)}>"
+
+
+def _index(fields: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    index: dict[str, list[str]] = {}
+    for name, value in fields:
+        index.setdefault(name.lower(), []).append(value)
+    return index
 
 
 class Request(msgspec.Struct, frozen=True):

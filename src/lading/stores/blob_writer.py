@@ -64,10 +64,14 @@ class BlobWriter:
         self.verifier.update(piece)
         self.append(piece)
 
-    def commit(self) -> None:
-        """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`."""
+    def commit(self, *, sync_name: bool = True) -> None:
+        """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`.
+
+        Without `sync_name` a power cut may take the name away again until index.json changes next: enough for content
+        of which nobody is told before that.
+        """
         self.verifier.finish()
-        self._partial.publish(self._final)
+        self._partial.publish(self._final, sync_name=sync_name)
 
     def discard(self) -> None:
         """Remove what was written, unless it was committed."""

@@ -217,7 +217,7 @@ class LayoutTarget(ContentsTarget):
 
     def _write(self, writer: BlobWriter, reader: Reader, progress: Progress) -> None:
         pump(reader, writer.append, writer.verifier, progress, writer.left)
-        writer.commit()
+        writer.commit(sync_name=False)
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
         layout = self._lazy.made()
@@ -227,7 +227,7 @@ class LayoutTarget(ContentsTarget):
         # index.json has an entry for what was asked for, and none for what is inside of that.
         with layout.push_blob(manifest.digest, len(manifest.raw)) as writer:
             writer.write(manifest.raw)
-            writer.commit()
+            writer.commit(sync_name=False)
 
 
 class LazyLayout:

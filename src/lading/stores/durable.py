@@ -62,14 +62,18 @@ class NewFile:
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
 
-    def publish(self, final: Path) -> None:
-        """Give the content its final name, replacing what had it, and return when that would survive a power cut."""
+    def publish(self, final: Path, *, sync_name: bool = True) -> None:
+        """Give the content its final name, replacing what had it, and return when that would survive a power cut.
+
+        Without `sync_name` the content is on the disk, but the name may be lost until its directory is synced.
+        """
         with refusals("write", final):
             # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
             os.fsync(self._descriptor)
             self._path.replace(final)
         self._close()
-        sync_directory(final.parent)
+        if sync_name:
+            sync_directory(final.parent)
 
     def discard(self) -> None:
         """Remove the file if it was not published."""

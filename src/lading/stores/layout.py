@@ -17,7 +17,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from lading.descriptor import Descriptor
-from lading.digest import Digest
+from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.errors import LayoutError, StorageError
 from lading.stores import durable, partials
 from lading.stores.blob_writer import BlobWriter
@@ -248,7 +248,7 @@ class Layout:
         with exclusive(self.path / _LOCK):
             with durable.NewFile(self.path) as new:
                 new.write(raw)
-                new.publish(final)
+                new.publish(final, sync_name=False)
             self._change(lambda index: index.with_manifest(descriptor, tags))
 
     def delete_tag(self, tag: str) -> bool:
@@ -294,7 +294,13 @@ class Layout:
         return child if child is not None and self.blob_size(digest) is not None else None
 
     def _change(self, change: Callable[[LayoutIndex], LayoutIndex]) -> None:
-        """Replace index.json. The lock must be held."""
+        """Replace index.json. The lock must be held.
+
+        The names of blobs are made safe first, also of those that other processes have written and this index names.
+        """
+        for algorithm in REGISTERED_ALGORITHMS:
+            if (place := self.path / "blobs" / algorithm).is_dir():
+                durable.sync_directory(place)
         durable.replace(self.path / "index.json", change(self.index()).encode())
 
     def _unlink(self, digest: Digest) -> bool:

@@ -97,10 +97,11 @@ class Partial:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             return os.dup(self._descriptor)
 
-    def publish(self, final: Path, *, within: bool = False) -> None:
+    def publish(self, final: Path, *, within: bool = False, sync_name: bool = True) -> None:
         """Give the content its final name, replacing what had it, and return when that would survive a power cut.
 
-        `within` says that the name is in the directory of the file, however that may be called by now.
+        `within` says that the name is in the directory of the file, however that may be called by now. Without
+        `sync_name` the content is on the disk, but a name elsewhere may be lost until its directory is synced.
         """
         with refusals("write", final):
             # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
@@ -113,7 +114,7 @@ class Partial:
                 os.rename(self._name, final, src_dir_fd=there)
             size = os.fstat(self._descriptor).st_size
         self._close()
-        if not within:
+        if sync_name and not within:
             sync_directory(final.parent)
         if size >= _SWEEPING:
             # Next to a file of this size, a look at its directory costs nothing.

@@ -35,10 +35,8 @@ def add_fields(request: Request, user_agent: str) -> Headers:
         for name, value in (("User-Agent", user_agent), ("Accept-Encoding", "identity"))
         if name not in request.headers
     ]
-    fields += request.headers
-    if request.size or request.method in _WITH_CONTENT:
-        fields.append(("Content-Length", str(request.size)))
-    return Headers(fields)
+    length = [("Content-Length", str(request.size))] if request.size or request.method in _WITH_CONTENT else []
+    return Headers(fields) + request.headers + Headers(length)
 
 
 def strip_zone(authority: str) -> str:

@@ -1,0 +1,101 @@
+"""Write what the suite has measured into docs/benchmarks.md, and draw it as docs/benchmarks.svg.
+
+    python -m benchmarks.report
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from benchmarks.suite import median, ratio
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- figures: python -m benchmarks.report -->", "<!-- end of figures -->"
+DRAWN = ("pull", "push", "copy", "many", "resolve", "list", "blob", "blob-tls")
+
+_WIDTH, _LEFT, _BAR, _GAP, _HEAD, _RIGHT = 760, 90, 13, 4, 22, 70
+# Colours that can be read on white and on black; text follows the reader's choice.
+_STYLE = """text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-weight:600}
+.own{fill:#2f81f7}.other{fill:#8b949e}
+@media(prefers-color-scheme:dark){text{fill:#e6edf3}}"""
+
+Runs = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+def main() -> None:
+    """Write both files anew."""
+    figures: dict[str, Any] = json.loads((RESULTS / "suite.json").read_text(encoding="utf-8"))
+    page = ROOT / "docs" / "benchmarks.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    page.write_text(f"{before}{BEGIN}\n\n{tables(figures)}\n{END}{after}", encoding="utf-8")
+    (ROOT / "docs" / "benchmarks.svg").write_text(picture(figures), encoding="utf-8")
+
+
+def tables(figures: Mapping[str, Any]) -> str:
+    """Return a table for each work, and what ran where."""
+    machine, clients = figures["machine"], figures["clients"]
+    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory GiB']} GiB; {machine['python']}"
+    versions = ", ".join(f"{name} {version}" for name, version in clients.items())
+    parts = [f"{where}. {versions}.\n"]
+    for work in figures["works"].values():
+        runs: Runs = work["runs"]
+        rounds = len(next(iter(runs.values())))
+        parts += [
+            f"### {work['title']}\n",
+            f"{work['date']}, medians of {rounds} rounds, written to `{work['written to']}`.\n",
+            "| | wall, s | to lading | CPU, s | to lading | peak, MiB | server's CPU, s |",
+            "|---|---|---|---|---|---|---|",
+            *(_row(name, costs, runs["lading"]) for name, costs in runs.items()),
+            *(f"| {name} | {why} | | | | | |" for name, why in work["left out"].items()),
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def _row(name: str, costs: Sequence[Mapping[str, float]], own: Sequence[Mapping[str, float]]) -> str:
+    cells = [
+        name,
+        f"{median(costs, 'wall'):.3f}",
+        f"{ratio(costs, own, 'wall'):.2f}",
+        f"{median(costs, 'cpu'):.3f}",
+        f"{ratio(costs, own, 'cpu'):.2f}",
+        f"{median(costs, 'mebibytes'):.0f}",
+        f"{median(costs, 'server'):.2f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def picture(figures: Mapping[str, Any]) -> str:
+    """Draw wall time as bars, those of one work to the scale of its longest."""
+    lines: list[str] = []
+    y = 6
+    for name in DRAWN:
+        work = figures["works"].get(name)
+        if work is None:
+            continue
+        clients = {client: median(costs, "wall") for client, costs in work["runs"].items() if "alone" not in client}
+        y += _HEAD
+        lines.append(f'<text class="title" x="0" y="{y - 6}">{escape(work["title"])}</text>')
+        for client, seconds in clients.items():
+            width = max(1.0, (_WIDTH - _LEFT - _RIGHT) * seconds / max(clients.values()))
+            kind = "own" if client == "lading" else "other"
+            lines += [
+                f'<text x="{_LEFT - 8}" y="{y + _BAR - 2}" text-anchor="end">{escape(client)}</text>',
+                f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="2"/>',
+                f'<text x="{_LEFT + width + 6:.1f}" y="{y + _BAR - 2}">{seconds:.2f} s</text>',
+            ]
+            y += _BAR + _GAP
+        y += _GAP
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" width="{_WIDTH}" height="{y}" role="img">'
+    label = "<title>Wall time of lading and of other clients at the same works; shorter is better</title>"
+    return "\n".join([head, label, f"<style>{_STYLE}</style>", *lines, "</svg>", ""])
+
+
+if __name__ == "__main__":
+    main()
