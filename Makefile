@@ -8,7 +8,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/test-%/ready .venvs/lint-%/ready
-.PHONY: demo test lint format coverage changelog clean help
+.PHONY: demo test lint format coverage bench changelog clean help
 
 # One VERSION=PATH for each usable interpreter, oldest first.
 PYTHONS := $(shell sh scripts/pythons.sh $(PYTHON))
@@ -60,6 +60,9 @@ coverage: .venvs/test-$(NEWEST)/ready
 	.venvs/test-$(NEWEST)/bin/python -m coverage run -m pytest $(ARGS)
 	.venvs/test-$(NEWEST)/bin/python -m coverage combine --quiet
 	.venvs/test-$(NEWEST)/bin/python -m coverage report
+
+bench: .venvs/demo-$(NEWEST)/ready
+	.venvs/demo-$(NEWEST)/bin/python -m benchmarks.suite $(ARGS)
 
 changelog: .venvs/lint-$(NEWEST)/ready
 	$(LINT)/towncrier build --version $$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/lading/_version.py)

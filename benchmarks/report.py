@@ -1,6 +1,6 @@
 """Write what the suite has measured into docs/benchmarks.md, and draw it as docs/benchmarks.svg.
 
-    python -m benchmarks.report
+python -m benchmarks.report
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def picture(figures: Mapping[str, Any]) -> str:
             ]
             y += _BAR + _GAP
         y += _GAP
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" width="{_WIDTH}" height="{y}" role="img">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" width="{_WIDTH}" height="{y}" role="img">'
+    )
     label = "<title>Wall time of lading and of other clients at the same works; shorter is better</title>"
     return "\n".join([head, label, f"<style>{_STYLE}</style>", *lines, "</svg>", ""])
 

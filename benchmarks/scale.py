@@ -2,9 +2,10 @@
 
     python -m benchmarks.scale [--small] [--save FILE]
 
-Content is kept in `/dev/shm`. An index of 10,000 manifests and an image of 500 layers are copied from one image layout to
-another; of a graph of 100,000 manifests and blobs it is found out what would be copied; a repository of 100,000 tags is
-listed from CNCF Distribution. What grows linearly has four times the time of the first size, less what starting takes.
+Content is kept in `/dev/shm`. An index of 10,000 manifests and an image of 500 layers are copied from one image layout
+to another; of a graph of 100,000 manifests and blobs it is found out what would be copied; a repository of 100,000 tags
+is listed from CNCF Distribution. What grows linearly has four times the time of the first size at the last one, less
+what starting takes.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def main() -> None:
     print(f"{'':40}{'N':>8}{'wall s':>9}{'CPU s':>9}{'MiB':>7}")
     for title, most, work in works:
         for part in _SIZES:
-            with tempfile.TemporaryDirectory(prefix="lading-", dir="/dev/shm") as directory:  # noqa: S108  # one of our own
+            with tempfile.TemporaryDirectory(prefix="lading-", dir="/dev/shm") as directory:  # one of our own
                 cost = work(Path(directory), most // part)
             figures.setdefault(title, {})[most // part] = asdict(cost)
             print(f"{title:40}{most // part:8}{cost.wall:9.2f}{cost.cpu:9.2f}{cost.mebibytes:7.0f}", flush=True)
@@ -87,9 +88,7 @@ def list_tags(directory: Path, count: int) -> Cost:
         return _lading(directory, "tags", f"{registry.address}/many")
 
 
-def _write_index(
-    layout: Path, count: int, *, blobs: Callable[[int], list[bytes]], keep: bool = True
-) -> None:
+def _write_index(layout: Path, count: int, *, blobs: Callable[[int], list[bytes]], keep: bool = True) -> None:
     """Write a layout with an index of so many images; without `keep`, their blobs are named only."""
     place = layout / "blobs" / "sha256"
     place.mkdir(parents=True)
