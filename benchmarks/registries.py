@@ -25,16 +25,11 @@ class Registry:
 
     address: str
     process: Running
-    log: Path
     certificate: Path | None = None
-
-    def requests(self) -> list[str]:
-        """Return the lines that its log has for requests."""
-        return [line for line in self.log.read_text(encoding="utf-8").splitlines() if "HTTP/1.1" in line]
 
 
 @contextmanager
-def distribution(directory: Path, *, tls: bool = False, log_requests: bool = False) -> Generator[Registry]:
+def distribution(directory: Path, *, tls: bool = False) -> Generator[Registry]:
     """Run CNCF Distribution 3 over `storage` in a directory."""
     http: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "of a benchmark"}
     certificate = _certificate(directory) if tls else None
@@ -42,7 +37,7 @@ def distribution(directory: Path, *, tls: bool = False, log_requests: bool = Fal
         http["tls"] = {"certificate": str(certificate), "key": str(certificate.with_suffix(".key"))}
     configuration = {
         "version": 0.1,
-        "log": {"level": "info", "formatter": "json", "accesslog": {"disabled": not log_requests}},
+        "log": {"level": "info", "formatter": "json", "accesslog": {"disabled": True}},
         "storage": {
             "filesystem": {"rootdirectory": str(directory / "storage"), "maxthreads": 100},
             "delete": {"enabled": True},
@@ -54,7 +49,7 @@ def distribution(directory: Path, *, tls: bool = False, log_requests: bool = Fal
     path = directory / "config.json"  # YAML is a superset of JSON
     path.write_text(json.dumps(configuration), encoding="utf-8")
     with _running(["registry", "serve", str(path)], directory) as (address, process):
-        yield Registry(address, process, directory / "log", certificate)
+        yield Registry(address, process, certificate)
 
 
 @contextmanager
@@ -62,7 +57,7 @@ def embedded(directory: Path) -> Generator[Registry]:
     """Run lading's own registry over `served` in a directory."""
     lading = str(Path(sys.executable).with_name("lading"))
     with _running([lading, "serve", str(directory / "served"), "--port", "0"], directory) as (address, process):
-        yield Registry(address, process, directory / "log")
+        yield Registry(address, process)
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""A line between a client and a registry that is slow in a known way: a relay on loopback.
+"""A line between a client and a registry that is slow in a known way: a relay on loopback, until Ctrl-C.
+
+    python -m benchmarks.slow_line HOST:PORT [--rate MB] [--delay MS]
 
 Each connection carries so many bytes a second and no more, and each request is held back for a time, as if it came from
 far away.
@@ -6,7 +8,9 @@ far away.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import signal
 import socket
 import threading
 import time
@@ -51,3 +55,20 @@ def _carry(source: socket.socket, sink: socket.socket, delay: float, rate: float
     for end in (source, sink):
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
+
+
+def main() -> None:
+    """Relay, and say at which address."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("address", help="of the registry")
+    parser.add_argument("--rate", type=float, default=float("inf"), help="megabytes a second for each connection")
+    parser.add_argument("--delay", type=float, default=0.0, help="milliseconds for each request")
+    options = parser.parse_args()
+    with slow_line(options.address, rate=options.rate * 1e6, delay=options.delay / 1000) as address:
+        print(address, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()
