@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable
 
 from lading._io.base import Body
-from lading._io.companion import Companion
+from lading._io.companion import HAS_THREADS, Companion
 from lading._wire.messages import Reader
 from lading.errors import LadingError, LimitExceededError, TimedOutError
 from lading.verification import Verifier
 
 PIECE = 1 << 20
 """Bytes in one read: large enough that Python costs microseconds a MiB, small enough to stay in the cache."""
-
-_HAS_THREADS = sys.platform != "emscripten"
 
 
 def pump(
@@ -35,7 +32,7 @@ def pump(
     """
     buffer = memoryview(bytearray(PIECE if expected is None else min(PIECE, expected + 1)))
     count, failure = fill(body, buffer)
-    if count == len(buffer) and _HAS_THREADS:
+    if count == len(buffer) and HAS_THREADS:
         failure = _pump_rest(body, write, verifier, progress, buffer)
         count = 0
     # A blob that fits into one piece is not worth a thread.

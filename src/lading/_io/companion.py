@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
+
+HAS_THREADS = sys.platform != "emscripten"
+"""Without threads, as in a browser, nobody can have a companion."""
 
 
 class Companion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lading._io.base import Cancellation
-from lading._io.companion import Companion
+from lading._io.companion import HAS_THREADS, Companion
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.errors import ConnectionFailedError
@@ -65,7 +65,7 @@ class Relay:
         self._hashing.settle()
         count = self._content.readinto(buffer) or 0
         self._seen += count
-        if count >= _LARGE and self._seen < self._blob.size:
+        if HAS_THREADS and count >= _LARGE and self._seen < self._blob.size:
             self._hashing.begin(self._verifier.update, buffer[:count])
         else:
             self._verifier.update(buffer[:count])
