@@ -426,19 +426,24 @@ def test_the_names_of_blobs_are_safe_before_the_index_that_may_name_them(
 ) -> None:
     layout = Layout.create(tmp_path / "layout")
     calls: list[str] = []
-    fsync, rename = os.fsync, Path.replace
+    fsync, rename, replace = os.fsync, os.rename, os.replace
 
     def record_fsync(descriptor: int) -> None:
         calls.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
         fsync(descriptor)
 
-    def record_rename(source: Path, target: Path) -> Path:
-        calls.append(f"name {target.name}")
-        return rename(source, target)
+    def record_rename(source: str, target: str, **where: int) -> None:
+        calls.append(f"name {Path(target).name}")
+        rename(source, target, **where)
+
+    def record_replace(source: str, target: str, **where: int) -> None:
+        calls.append(f"name {Path(target).name}")
+        replace(source, target, **where)
 
     content = b"content"
     monkeypatch.setattr(os, "fsync", record_fsync)
-    monkeypatch.setattr(Path, "replace", record_rename)
+    monkeypatch.setattr(os, "rename", record_rename)
+    monkeypatch.setattr(os, "replace", record_replace)
     with layout.push_blob(Digest.of(content), len(content)) as writer:
         writer.write(content)
         writer.commit(sync_name=False)

@@ -14,9 +14,9 @@ from lading.verification import Verifier
 class BlobWriter:
     """A blob that is being written. Unless it is committed, leaving the `with` block removes it.
 
-    Who hashes beside writing gives the same bytes to `append` and to the `verifier` that there is then; `write` does both.
-    What an error breaks off that says nothing against the content is left for a later writer, which can `replay` it.
-    Raises `StorageError` when the disk refuses.
+    Who hashes beside writing gives the same bytes to `append` and to the `verifier` that there is by then; `write` does
+    both. What an error breaks off that says nothing against the content is left for a later writer, which can `replay`
+    it. Raises `StorageError` when the disk refuses.
     """
 
     __slots__ = ("_expected", "_final", "_partial", "append", "has_leftover", "verifier")
