@@ -8,7 +8,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/test-%/ready .venvs/lint-%/ready
-.PHONY: demo test lint format coverage bench changelog clean help
+.PHONY: demo test lint format coverage bench pyodide changelog clean help
 
 # One VERSION=PATH for each usable interpreter, oldest first.
 PYTHONS := $(shell sh scripts/pythons.sh $(PYTHON))
@@ -27,7 +27,7 @@ export PIP_NO_INPUT := 1
 LINT := .venvs/lint-$(NEWEST)/bin
 PYTEST := python -m pytest --numprocesses auto --maxprocesses 4
 # What strangers make of us, and what a killed process leaves, does not depend on the Python: the newest one tries it.
-ONCE := --ignore=tests/registries --ignore=tests/conformance --ignore=tests/crashes
+ONCE := --ignore=tests/registries --ignore=tests/conformance --ignore=tests/crashes --ignore=tests/browser
 
 demo: .venvs/demo-$(NEWEST)/ready
 	@.venvs/demo-$(NEWEST)/bin/lading demo
@@ -63,6 +63,10 @@ coverage: .venvs/test-$(NEWEST)/ready
 
 bench: .venvs/demo-$(NEWEST)/ready
 	.venvs/demo-$(NEWEST)/bin/python -m benchmarks.suite $(ARGS)
+
+# What tests/browser needs beside node and chromium.
+pyodide: .venvs/pip-$(NEWEST)/ready
+	sh scripts/pyodide.sh .venvs/pip-$(NEWEST)/bin/python
 
 changelog: .venvs/lint-$(NEWEST)/ready
 	$(LINT)/towncrier build --version $$(sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/lading/_version.py)

@@ -18,8 +18,6 @@ from lading.server.serving import running
 from tests.cli.process import command, environment
 from tests.support.programs import require
 
-SOURCE = "conformance of github.com/opencontainers/distribution-spec, main branch, built as {name}"
-
 # Whatever a version of the specification leaves out is switched on all the same.
 EVERYTHING = {
     "OCI_API_BLOBS_DIGEST_HEADER": "true",
@@ -75,7 +73,7 @@ def served_sparse(directory: Path) -> Generator[str]:
 )
 def cases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Case]:
     """Run the program and read its report."""
-    program = require("oci-conformance", SOURCE, installed_by_ci=False)
+    program = require("oci-conformance")
     version, sparse = request.param
     directory = tmp_path_factory.mktemp("conformance")
     served = served_sparse if sparse else served_by_the_command

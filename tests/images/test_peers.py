@@ -16,7 +16,6 @@ from tests.support.programs import require
 from tests.support.zstandard import require_zstandard
 
 SECONDS = 60.0
-CRANE = "go install github.com/google/go-containerregistry/cmd/crane@latest"
 
 
 def run(program: str, *arguments: str, home: Path, at: Path) -> None:
@@ -88,7 +87,7 @@ def test_umoci_takes_an_archive_of_ours_for_a_layer(umoci: str, sources: Path, h
 
 
 def test_crane_exports_the_same_files(tmp_path: Path, home: Path) -> None:
-    crane = require("crane", CRANE, installed_by_ci=False)
+    crane = require("crane")
     reference = Blobs(
         [
             folder("etc"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import which
 from typing import Any
 
 import pytest
@@ -52,8 +51,7 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def distribution3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run CNCF Distribution 3 for the whole session, likewise."""
-    source = "go install github.com/distribution/distribution/v3/cmd/registry@latest"
-    require("registry", source, installed_by_ci=which("go") is not None)
+    require("registry")
     with docker_registry.running(tmp_path_factory.mktemp("distribution3"), "registry") as address:
         yield address
 
@@ -61,7 +59,7 @@ def distribution3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def zot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run zot for the whole session, likewise."""
-    require("zot", "from zotregistry.dev", installed_by_ci=False)
+    require("zot")
     with zot_registry.running(tmp_path_factory.mktemp("zot")) as address:
         yield address
 

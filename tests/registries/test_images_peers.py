@@ -17,12 +17,10 @@ from tests.support.programs import require
 from tests.support.skopeo import Skopeo
 
 Program = Callable[..., str]
-_CRANE = "go install github.com/google/go-containerregistry/cmd/crane@latest"
-_REGCTL = "go install github.com/regclient/regclient/cmd/regctl@latest"
 
 
-def _program(name: str, directory: Path, source: str) -> Program:
-    path = require(name, source, installed_by_ci=False)
+def _program(name: str, directory: Path) -> Program:
+    path = require(name)
 
     def run(*arguments: str) -> str:
         done = subprocess.run(
@@ -43,12 +41,12 @@ def _program(name: str, directory: Path, source: str) -> Program:
 
 @pytest.fixture
 def crane(tmp_path: Path) -> Program:
-    return _program("crane", tmp_path, _CRANE)
+    return _program("crane", tmp_path)
 
 
 @pytest.fixture
 def regctl(tmp_path: Path, embedded: str) -> Program:
-    run = _program("regctl", tmp_path, _REGCTL)
+    run = _program("regctl", tmp_path)
     run("registry", "set", "--tls", "disabled", embedded)
     return run
 

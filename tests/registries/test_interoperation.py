@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from shutil import which
 from typing import NamedTuple, TypeVar
 
 import pytest
@@ -73,7 +72,7 @@ def made(kind: type[P], directory: Path) -> P:
     """Make a peer of a program that is there, or skip the test."""
     program = sys.executable
     if kind is not Lading:
-        program = require(kind.name, kind.source, installed_by_ci=kind.packaged or which("go") is not None)
+        program = require(kind.name)
     (directory / kind.name).mkdir()
     peer = kind(program, directory / kind.name)
     if peer.is_old():

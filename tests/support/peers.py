@@ -51,8 +51,6 @@ class Peer(ABC):
     """A program. References to registries are those of a repository and a tag, over plain HTTP."""
 
     name: ClassVar[str]
-    source: ClassVar[str] = "built with Go: .ci/run has its module"
-    packaged: ClassVar[bool] = False
 
     def __init__(self, program: str, directory: Path) -> None:
         self._program = program
@@ -210,8 +208,6 @@ class Umoci(Peer):
     """https://github.com/opencontainers/umoci, which works on image layouts alone."""
 
     name = "umoci"
-    source = "on Debian and Ubuntu: apt install {name}"
-    packaged = True
 
     def push(self, place: Kept, reference: str, *, referrers: bool = False) -> None:
         raise MissingError

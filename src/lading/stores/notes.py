@@ -108,7 +108,7 @@ def _locked(directory: int, name: str, *, create: bool) -> int | None:
 
 
 def _is_private(found: os.stat_result, others: int) -> bool:
-    return found.st_uid == os.geteuid() and not found.st_mode & others
+    return found.st_uid == os.getuid() and not found.st_mode & others
 
 
 def _sweep(directory: int) -> None:

@@ -238,5 +238,5 @@ def _is_ours(descriptor: int, directory: int, name: str) -> bool:
         named = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except (BlockingIOError, FileNotFoundError):
         return False
-    is_own_file = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and found.st_nlink == 1
+    is_own_file = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid() and found.st_nlink == 1
     return is_own_file and os.path.samestat(found, named)
