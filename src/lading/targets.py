@@ -90,15 +90,15 @@ class Writable(Protocol):
         """What messages call the place."""
         ...
 
-    async def stands_for(self, tag: str) -> Digest | None:
-        """Return the digest of the manifest that a tag stands for, if it stands for any."""
-        ...
-
-    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
-        """Say whether a manifest is there, and will be when the manifests that name it come.
+    async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
+        """Say whether a manifest is there, and will be when the manifests that name it come, and if tags stand for it.
 
         What is `listed` must also be found without them.
         """
+        ...
+
+    async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
+        """Return a manifest, verified, if it is there and can be read without asking another machine."""
         ...
 
     async def keeps_blob(self, blob: Descriptor) -> bool:

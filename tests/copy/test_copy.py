@@ -54,6 +54,29 @@ async def test_every_kind_of_content_goes_round_byte_for_byte(
 
 
 @pytest.mark.parametrize("tag", ["image", "nested", "docker-list", "data", "sha512"])
+async def test_a_layout_that_has_everything_is_not_told_it_again(
+    client: AsyncClient, wire: Recording, layout: Path, tmp_path: Path, tag: str
+) -> None:
+    digest = (await client.copy(f"oci:{layout}:{tag}", f"{APP}:{tag}")).descriptor.digest
+    source = f"{APP}@{digest}"
+    await client.copy(source, f"oci:{tmp_path / 'copy'}:{tag}")
+    wire.requests.clear()
+    again = await client.copy(source, f"oci:{tmp_path / 'copy'}:{tag}")
+    assert again.moved == 0
+    assert [request.method for request in wire.requests] == ["HEAD"]
+
+
+async def test_a_damaged_manifest_of_the_destination_is_pulled_again(
+    client: AsyncClient, layout: Path, tmp_path: Path
+) -> None:
+    digest = (await client.copy(f"oci:{layout}:image", f"{APP}:image")).descriptor.digest
+    await client.copy(f"{APP}:image", f"oci:{tmp_path / 'copy'}:image")
+    (tmp_path / "copy" / "blobs" / "sha256" / digest.removeprefix("sha256:")).write_bytes(b"{}")
+    assert (await client.copy(f"{APP}:image", f"oci:{tmp_path / 'copy'}:image")).moved == 1
+    assert not (await client.verify(f"oci:{tmp_path / 'copy'}:image")).problems
+
+
+@pytest.mark.parametrize("tag", ["image", "nested", "docker-list", "data", "sha512"])
 async def test_what_is_there_does_not_move(client: AsyncClient, wire: Recording, layout: Path, tag: str) -> None:
     first = await client.copy(f"oci:{layout}:{tag}", f"{APP}:{tag}")
     assert first.moved == len(first.steps) - first.skipped

@@ -21,18 +21,19 @@ MEMORY = 2 * 1024 * 1024
 class ManyTags:
     """A registry of one repository, whose tags are numbers; it makes each page when it is asked for."""
 
-    def __init__(self, count: int, *, links: bool = True, knows_last: bool = True) -> None:
+    def __init__(self, count: int, *, links: bool = True, knows_last: bool = True, most: int | None = None) -> None:
         self.requests: list[str] = []
         self._count = count
         self._links = links
         self._knows_last = knows_last
+        self._most = most or count
 
     def send(self, request: Request, cancellation: Cancellation) -> Response:
         self.requests.append(request.target)
         query = Query.parse(request.target.partition("?")[2])
         last = query.get("last") if self._knows_last else None
         start = 0 if last is None else int(last) + 1
-        end = min(start + int(query.get("n") or self._count), self._count)
+        end = min(start + min(int(query.get("n") or self._count), self._most), self._count)
         tags = ",".join(f'"{number:06}"' for number in range(start, end))
         body = f'{{"name":"acme/app","tags":[{tags}]}}'.encode()
         fields = [("Content-Length", str(len(body)))]
@@ -59,7 +60,7 @@ async def listed(client: AsyncClient, n: int | None = None) -> list[str]:
 async def test_r_80_a_hundred_thousand_tags_need_no_more_memory_than_a_page(
     make_client: MakeClient, memory: None
 ) -> None:
-    wire = ManyTags(TAGS)
+    wire = ManyTags(TAGS, most=1000)
     tags = make_client(wire).repository(NAME).tags.list()
     assert await anext(tags) == "000000"
     tracemalloc.reset_peak()
@@ -69,6 +70,12 @@ async def test_r_80_a_hundred_thousand_tags_need_no_more_memory_than_a_page(
         count, last = count + 1, tag
     assert (count, last, len(wire.requests)) == (TAGS, f"{TAGS - 1:06}", 100)
     assert tracemalloc.get_traced_memory()[1] - before < MEMORY
+
+
+async def test_r_80_a_registry_that_gives_all_tags_at_once_is_asked_twice(make_client: MakeClient) -> None:
+    wire = ManyTags(TAGS)
+    assert await listed(make_client(wire)) == [f"{number:06}" for number in range(TAGS)]
+    assert len(wire.requests) == 2
 
 
 async def test_end_8b_taking_ten_tags_makes_one_request(make_client: MakeClient) -> None:

@@ -102,19 +102,20 @@ class RepositoryTarget:
     def holder(self, blob: Descriptor) -> Readable:
         return self
 
-    async def stands_for(self, tag: str) -> Digest | None:
-        try:
-            return (await self.resolve(tag)).digest
-        except NotFoundError:
-            return None
-
-    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
+    async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
+        # What a tag stands for is there: one question for each tag is enough.
         accept = _accept(manifest)
         try:
-            await resolve_manifest(self.exchange, self.repository, manifest.digest, accept=accept)
+            for name in tags or (manifest.digest,):
+                found = await resolve_manifest(self.exchange, self.repository, name, accept=accept)
+                if found.digest != manifest.digest:
+                    return False
         except NotFoundError:
             return False
         return True
+
+    async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
+        return None
 
     async def keeps_blob(self, blob: Descriptor) -> bool:
         return await self.blob_exists(blob)

@@ -17,10 +17,13 @@ from lading.documents import Manifest
 from lading.documents.successors import subject_of
 from lading.errors import (
     BlobUnknownError,
+    DocumentError,
     InvalidDigestError,
     LadingError,
     ManifestUnknownError,
+    NotFoundError,
     SizeMismatchError,
+    StorageError,
     VerificationError,
 )
 from lading.stores import durable
@@ -155,12 +158,14 @@ class LayoutTarget(ContentsTarget):
         self._lazy = LazyLayout(path)
         super().__init__(io, f"oci:{path}" if name is None else name, self._lazy)
 
-    async def stands_for(self, tag: str) -> Digest | None:
-        found = (await self._io.call(self._lazy.index)).tagged(tag)
-        return None if found is None else found.digest
+    async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
+        return await self._io.call(self._keeps_manifest, manifest, tags, listed)
 
-    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
-        return await self._io.call(self._keeps_manifest, manifest, listed)
+    async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
+        try:
+            return await self.pull_manifest(manifest)
+        except (NotFoundError, VerificationError, DocumentError, StorageError):
+            return None
 
     async def keeps_blob(self, blob: Descriptor) -> bool:
         return await self._io.call(self._keeps_blob, blob)
@@ -202,9 +207,12 @@ class LayoutTarget(ContentsTarget):
         layout = self._lazy.found()
         return layout is not None and layout.keep_blob(blob.digest, blob.size)
 
-    def _keeps_manifest(self, manifest: Descriptor, listed: bool) -> bool:
-        named = not listed or self._lazy.index().named(manifest.digest) is not None
-        return named and self._keeps_blob(manifest)
+    def _keeps_manifest(self, manifest: Descriptor, tags: Sequence[str], listed: bool) -> bool:
+        index = self._lazy.index()
+        found = map(index.tagged, tags)
+        tagged = all(each is not None and each.digest == manifest.digest for each in found)
+        named = not listed or index.named(manifest.digest) is not None
+        return tagged and named and self._keeps_blob(manifest)
 
     def _resumed(self, blob: Descriptor) -> BlobWriter:
         writer = self._lazy.made().resume_blob(blob.digest, blob.size)

@@ -71,11 +71,12 @@ class Memory:
     def holder(self, blob: Descriptor) -> Readable:
         return self
 
-    async def stands_for(self, tag: str) -> Digest | None:
-        return self._tags.get(tag)
+    async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
+        tagged = all(self._tags.get(tag) == manifest.digest for tag in tags)
+        return tagged and manifest.digest in self._manifests
 
-    async def keeps_manifest(self, manifest: Descriptor, *, listed: bool) -> bool:
-        return manifest.digest in self._manifests
+    async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
+        return self._manifests.get(manifest.digest)
 
     async def keeps_blob(self, blob: Descriptor) -> bool:
         return blob.digest in self._blobs

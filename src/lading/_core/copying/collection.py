@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from lading._core.copying.faults import failing
@@ -20,13 +20,24 @@ from lading.targets import Readable
 
 
 class Collection:
-    """The graph that is collected, and its roots: first the manifest that was asked for."""
+    """The graph that is collected, and its roots: first the manifest that was asked for.
+
+    What is `at_hand` elsewhere is not asked for in the source.
+    """
 
     def __init__(
-        self, io: IO, source: Readable, options: CopyOptions, emit: Callable[[Event], None], *, concurrency: int
+        self,
+        io: IO,
+        source: Readable,
+        at_hand: Callable[[Descriptor], Awaitable[Manifest[Any] | None]],
+        options: CopyOptions,
+        emit: Callable[[Event], None],
+        *,
+        concurrency: int,
     ) -> None:
         self._io = io
         self._source = source
+        self._at_hand = at_hand
         self._options = options
         self._emit = emit
         self._concurrency = concurrency
@@ -54,7 +65,7 @@ class Collection:
 
     async def _pull(self, descriptor: Descriptor) -> Manifest[Any]:
         with failing(f"read manifest {descriptor.digest} from", self._source, "source", descriptor):
-            return await self._source.pull_manifest(descriptor)
+            return await self._at_hand(descriptor) or await self._source.pull_manifest(descriptor)
 
     async def _add_referrers(self, nodes: Iterable[Node]) -> None:
         for _ in range(self._options.depth):
@@ -71,7 +82,7 @@ class Collection:
             async for descriptor in self._source.referrers(digest):
                 if len(found) >= MOST_MANIFESTS:
                     raise LimitExceededError(f"there are more than {MOST_MANIFESTS}")
-                subject = subject_of(await self._source.pull_manifest(descriptor))
+                subject = subject_of(await self._pull(descriptor))
                 if subject is not None and subject.digest == digest:
                     found.append(descriptor)
                 else:

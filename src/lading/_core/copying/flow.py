@@ -70,7 +70,12 @@ class Copying:
             if self._image_only and is_index(root.media_type):
                 root = await self._one_image(root)
         collection = Collection(
-            self._io, self._source, self._options, self._settings.emit, concurrency=self._concurrency
+            self._io,
+            self._source,
+            self._destination.manifest_at_hand,
+            self._options,
+            self._settings.emit,
+            concurrency=self._concurrency,
         )
         await collection.add(Root(root, tuple(tags)))
         copied = collection.roots[0].descriptor
@@ -130,7 +135,4 @@ class Copying:
 
     async def _has_manifest(self, manifest: Descriptor, tags: Sequence[str] | None) -> bool:
         with failing(f"look for manifest {manifest.digest} in", self._destination, "destination", manifest):
-            for tag in tags or ():
-                if await self._destination.stands_for(tag) != manifest.digest:
-                    return False
-            return await self._destination.keeps_manifest(manifest, listed=tags is not None)
+            return await self._destination.keeps_manifest(manifest, tags or (), listed=tags is not None)
