@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -27,11 +26,11 @@ PUBLIC = "public.ecr.aws"
 
 
 class Clock:
-    """The monotonic clock, moved by hand."""
+    """The clock of the module, moved by hand; that of the process drives the event loops of servers beside the test."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seconds = 1000.0
-        monkeypatch.setattr(time, "monotonic", lambda: self.seconds)
+        monkeypatch.setattr(clouds, "time", SimpleNamespace(monotonic=lambda: self.seconds))
 
 
 @pytest.fixture
