@@ -6,7 +6,7 @@ A registry's repository, an image layout, an archive and memory are all such pla
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -43,6 +43,9 @@ _PIECE = 1 << 20
 
 Progress: TypeAlias = Callable[[int], None]
 """Is told how many bytes of a blob have been read, from any thread."""
+
+Ahead: TypeAlias = Callable[[int, Callable[[memoryview], object]], Awaitable[None]]
+"""Gives a blob from a byte on to a function that blocks, in order, and as far as it can be had that way."""
 
 
 class Readable(Protocol):
@@ -110,9 +113,18 @@ class Writable(Protocol):
         ...
 
     async def push_blob(
-        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+        self,
+        blob: Descriptor,
+        content: Content,
+        progress: Progress,
+        *,
+        mount_from: Readable | None,
+        ahead: Ahead | None = None,
     ) -> bool:
-        """Store a blob, verified, and say whether that was done by taking it over from `mount_from`."""
+        """Store a blob, verified, and say whether that was done by taking it over from `mount_from`.
+
+        A place that can add to a blob piece by piece may let `ahead` do so first.
+        """
         ...
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:

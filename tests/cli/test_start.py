@@ -95,6 +95,8 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
         (["tags", "a", "--timeout", "inf"], "argument --timeout: 'inf' is not a number of seconds above 0"),
         (["tags", "a", "--retries", "-1"], "argument --retries: '-1' is not a whole number above 0"),
         (["tags", "a", "--concurrency", "0"], "argument --concurrency: '0' is not a whole number above 0"),
+        (["pull", "a", "--ranges", "0"], "argument --ranges: '0' is not a whole number above 0"),
+        (["pull", "a", "--ranges", "17"], "argument --ranges: '17' is more than 16"),
         (["tags", "a", "--header", "X-A: b\r\nX-B: c"], "header X-A has a value with control"),
         (["tags", "a", "--header", "no name: x"], "header name 'no name' is not a token"),
         (["inspect", "a", "--platform", "tent/canvas/x/y"], "invalid platform 'tent/canvas/x/y'"),

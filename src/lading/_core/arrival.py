@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from lading._core.codings import Decoded, coding_of
 from lading._core.exchange import Exchange
+from lading._core.parts import Parts
 from lading._core.retry import Attempts
 from lading._core.stream import checked_size
 from lading._io.base import Body
@@ -95,6 +96,7 @@ async def receive(
 async def _arrive(arrival: _Arrival, sink: Sink) -> None:
     try:
         await arrival.take_up(sink)
+        await arrival.start_ahead(sink)
         await arrival.run(sink)
     except USELESS:
         raise
@@ -138,6 +140,20 @@ class _Arrival:
         except VerificationError:
             self._leftover = False
             self._restart(sink)
+
+    async def start_ahead(self, sink: Sink) -> None:
+        """Bring what comes in parts over several connections, where the user wants that."""
+        if self._is_complete():
+            return
+        parts = Parts(self._exchange, self._name, self._digest, self._size)
+
+        def take(part: memoryview) -> None:
+            self.verifier.update(part)
+            sink.write(part)
+            self._progress(self.verifier.seen)
+
+        await parts.hand_on(self.verifier.seen, take)
+        self._size, self._tag = parts.size, parts.tag
 
     async def run(self, sink: Sink) -> None:
         """Bring the blob into the sink, verified."""

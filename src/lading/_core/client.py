@@ -18,7 +18,7 @@ from lading._core.recording import RecordedExchange
 from lading._core.registry import AsyncRegistry
 from lading._core.repository import AsyncRepository
 from lading._core.retry import Retries
-from lading._core.settings import Settings
+from lading._core.settings import MOST_RANGES, Settings
 from lading._core.verbs.content import ContentVerbs
 from lading._core.verbs.ground import parsed
 from lading._core.verbs.images import ImageVerbs
@@ -54,6 +54,10 @@ class AsyncClient(ContentVerbs, ImageVerbs):
     server can make the client take, do and repeat. `transport` replaces sockets, in tests for instance; it is closed
     with the client. On Pyodide `fetch` replaces them, which has certificates of its own.
 
+    `ranges` is over how many connections, 16 at most, a blob comes into a file or layout if 64 MiB or more of it are
+    missing. More than 1 helps where a registry limits each connection, costs time where it does not, and takes up to
+    48 MiB of memory for each such blob.
+
     `state` is a directory for what a later process needs to go on with an upload that was broken off. By default that
     is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with False, nothing is noted, and nothing found.
 
@@ -70,6 +74,7 @@ class AsyncClient(ContentVerbs, ImageVerbs):
         headers: Mapping[str, str] | None = None,
         timeout: float = 60.0,
         concurrency: int = 4,
+        ranges: int = 1,
         credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None = None,
         budgets: Budgets | None = None,
         gate: Gate | None = None,
@@ -81,6 +86,8 @@ class AsyncClient(ContentVerbs, ImageVerbs):
     ) -> None:
         if concurrency < 1:
             raise ValueError(f"concurrency must be 1 or more, not {concurrency}")
+        if not 1 <= ranges <= MOST_RANGES:
+            raise ValueError(f"ranges must be 1 to {MOST_RANGES}, not {ranges}")
         self._plain_http = frozenset(RegistryName.parse(name).name for name in plain_http)
         self._concurrency = concurrency
         self._settings = Settings(
@@ -91,6 +98,7 @@ class AsyncClient(ContentVerbs, ImageVerbs):
             gate=gate or Gate(),
             retries=retries or Retries(),
             state=state,
+            ranges=ranges,
         )
         self._io = _io or _async_io()
         self._exchanges: dict[Origin, Exchange] = {}

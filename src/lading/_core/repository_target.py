@@ -33,7 +33,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.media_types import ACCEPT, OCTET_STREAM
-from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest
+from lading.targets import Ahead, Content, Progress, Readable, Stream, check_manifest_size, read_manifest
 
 _SAY_NOTHING = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
 
@@ -124,7 +124,13 @@ class RepositoryTarget:
         return isinstance(source, RepositoryTarget) and source.exchange is self.exchange
 
     async def push_blob(
-        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+        self,
+        blob: Descriptor,
+        content: Content,
+        progress: Progress,
+        *,
+        mount_from: Readable | None,
+        ahead: Ahead | None = None,
     ) -> bool:
         """Push a blob, by mounting it if the registry does that (end-11, end-4a, end-6)."""
         upload = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -18,12 +18,16 @@ from lading.events import EventHandler
 if TYPE_CHECKING:
     from lading.auth.credentials import CredentialSource
 
+MOST_RANGES: Final = 16
+"""Connections that one blob can be given."""
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds, rules and listeners of a client; `headers` are the user's own and may be secrets.
 
     `credentials` gives the source of credentials when one is first needed. `state` is the directory, which need not
     exist yet, where uploads are noted for later processes: True for the user's usual one, False for none.
+    `ranges` is how many connections one large blob is pulled over.
     """
 
     emit: EventHandler
@@ -34,3 +38,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retries: Retries = msgspec.field(default_factory=Retries)
     recorder: Recorder = msgspec.field(default_factory=Recorder)
     state: str | os.PathLike[str] | bool = False
+    ranges: int = 1

@@ -51,7 +51,7 @@ def _pump_rest(
     verifier: Verifier,
     progress: Callable[[int], None],
     full: memoryview,
-) -> Exception | None:
+) -> LadingError | None:
     """Move what is in a full buffer, and all that comes after it. Return the failure that ended it, if one did."""
     spare, buffer, count = memoryview(bytearray(len(full))), full, len(full)
     total, failure = verifier.seen, None
@@ -67,7 +67,7 @@ def _pump_rest(
     return failure
 
 
-def fill(body: Reader, buffer: memoryview) -> tuple[int, Exception | None]:
+def fill(body: Reader, buffer: memoryview) -> tuple[int, LadingError | None]:
     """Fill a buffer as far as the body goes; what came before a failure is not lost."""
     count = 0
     try:

@@ -60,6 +60,7 @@ def connected(
             timeout=options.timeout,
             retries=Retries(tries=options.retries + 1),
             concurrency=options.concurrency,
+            ranges=options.ranges,
             on_event=events,
         ) as client,
     ):

@@ -44,6 +44,13 @@ def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = T
         "--retries", metavar="N", type=times, default=4, help="further tries after what may pass (default: 4)"
     )
     options.add_argument("--concurrency", metavar="N", type=count, default=4, help="blobs at once (default: 4)")
+    options.add_argument(
+        "--ranges",
+        metavar="N",
+        type=ranges,
+        default=1,
+        help="connections for one blob of 64 MiB or more that is pulled, 16 at most (default: 1)",
+    )
 
 
 def seconds(text: str) -> float:
@@ -59,6 +66,16 @@ def hours(text: str) -> float:
 def count(text: str) -> int:
     """Read a whole number, 1 or more."""
     return _above_zero(text, int, "is not a whole number above 0")
+
+
+def ranges(text: str) -> int:
+    """Read how many connections a blob gets, 1 to 16."""
+    from lading._core.settings import MOST_RANGES
+
+    number = count(text)
+    if number > MOST_RANGES:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MOST_RANGES}")
+    return number
 
 
 def times(text: str) -> int:

@@ -30,7 +30,7 @@ from lading.stores import durable
 from lading.stores.blob_writer import BlobWriter
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
-from lading.targets import Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
+from lading.targets import Ahead, Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
 
 _TAGS_SHOWN = 10
 _SHOWN = 100
@@ -174,19 +174,32 @@ class LayoutTarget(ContentsTarget):
         return False
 
     async def push_blob(
-        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+        self,
+        blob: Descriptor,
+        content: Content,
+        progress: Progress,
+        *,
+        mount_from: Readable | None,
+        ahead: Ahead | None = None,
     ) -> bool:
         writer = await self._io.call(self._resumed, blob, discard=lambda late: late.leave())
         with writer:
             while writer.has_leftover:
                 await self._io.call(writer.replay)
-            found = writer.offset
+            if ahead is not None:
+
+                def take(piece: memoryview) -> None:
+                    writer.write(piece)
+                    progress(writer.offset)
+
+                await ahead(writer.offset, take)
+            found = writer.offset > 0
             try:
                 await self._complete(writer, blob, content, progress)
             except VerificationError:
                 if not found:
                     raise
-                # It may be what was left that is wrong.
+                # It may be what was there before that is wrong.
                 await self._io.call(writer.restart)
                 await self._complete(writer, blob, content, progress)
         return False

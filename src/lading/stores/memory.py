@@ -13,7 +13,7 @@ from lading.digest import Digest
 from lading.documents import Manifest
 from lading.documents.successors import subject_of
 from lading.errors import BlobUnknownError, ManifestUnknownError
-from lading.targets import Content, Progress, Readable, Stream, read_whole
+from lading.targets import Ahead, Content, Progress, Readable, Stream, read_whole
 
 
 class Memory:
@@ -85,7 +85,13 @@ class Memory:
         return False
 
     async def push_blob(
-        self, blob: Descriptor, content: Content, progress: Progress, *, mount_from: Readable | None
+        self,
+        blob: Descriptor,
+        content: Content,
+        progress: Progress,
+        *,
+        mount_from: Readable | None,
+        ahead: Ahead | None = None,
     ) -> bool:
         async with content() as stream:
             raw = await self._io.call(read_whole, stream.reader, blob.size, progress, cancellation=stream.cancellation)

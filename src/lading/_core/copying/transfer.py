@@ -10,6 +10,8 @@ from lading._core.copying.faults import copy_error, failing
 from lading._core.copying.plan import Plan
 from lading._core.graph import Node
 from lading._core.lanes import move_all, wide
+from lading._core.parts import Parts
+from lading._core.repository_target import RepositoryTarget
 from lading._core.retry import Attempts
 from lading._core.settings import Settings
 from lading._io.base import IO
@@ -24,7 +26,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.events import Progress, Retried, Skipped
-from lading.targets import Progress as Watcher, Readable, Stream, Writable
+from lading.targets import Ahead, Progress as Watcher, Readable, Stream, Writable
 
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
@@ -102,12 +104,19 @@ class Transfer:
                 watcher(stream.start)
                 yield stream
 
-        mounted = await self._destination.push_blob(blob, content, watcher, mount_from=mount_from)
+        ahead = self._ahead(blob)
+        mounted = await self._destination.push_blob(blob, content, watcher, mount_from=mount_from, ahead=ahead)
         if mounted:
             self._settings.emit(Skipped("push", blob.digest, blob.size))
         else:
             watcher(blob.size)
         return mounted
+
+    def _ahead(self, blob: Descriptor) -> Ahead | None:
+        source = self._source.holder(blob)
+        if blob.data is not None or not isinstance(source, RepositoryTarget):
+            return None
+        return Parts(source.exchange, source.repository, blob.digest, blob.size).hand_on
 
     def _watcher(self, blob: Descriptor) -> Watcher:
         told = -1

@@ -1,0 +1,162 @@
+"""Parts of one large blob, fetched over several connections at once and handed on in order (RFC 9110, section 14).
+
+This is a head start, and nothing depends on it: where a server does not play along, the blob goes on from the byte that
+was reached, over one connection and as ever. What is handed on is not verified, and neither is the size that is learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from lading._core.codings import coding_of
+from lading._core.exchange import Exchange
+from lading._core.retry import Attempts
+from lading._io.base import Body
+from lading._io.bulk import Watched, fill
+from lading._wire import answers, endpoints, fields, problems, requests
+from lading.digest import Digest
+from lading.errors import ConnectionFailedError, LadingError, ProtocolError, StorageError
+from lading.events import Retried, Warned
+
+LEAST: Final = 64 << 20
+"""Bytes that must be missing of a blob for several connections to be worth their cost."""
+# All parts of one blob that are in memory; those that wait for an earlier one are among them.
+_MEMORY = 48 << 20
+_LARGEST_PART = 8 << 20
+# The first part comes alone, and shows what the server does.
+_FIRST_PART = 1 << 20
+# Bytes by which a broken part must have grown for the next try to count as the first.
+_PROGRESS = 64 << 10
+
+
+class Parts:
+    """One blob, to be fetched once. `size` is None where it is not known, and may be learnt; so is `tag`."""
+
+    def __init__(self, exchange: Exchange, name: str, digest: Digest, size: int | None) -> None:
+        self._exchange = exchange
+        self._name = name
+        self._digest = digest
+        self.size = size
+        # The strong validator of what the server has.
+        self.tag: str | None = None
+        self._ranges = exchange.settings.ranges
+        self._part = min(_LARGEST_PART, _MEMORY // (2 * self._ranges))
+        self._lock = exchange.io.lock()
+        self._ready: dict[int, memoryview] = {}
+        # Bytes up to which parts were handed on, and up to which somebody fetches them.
+        self._handed = self._claimed = 0
+        self._stalled = False
+
+    async def hand_on(self, offset: int, take: Callable[[memoryview], object]) -> None:
+        """Hand the blob on from a byte, as far as it comes in parts; `take` blocks, and is called once at a time.
+
+        Nothing is asked for where that would not pay. Raises what `take` raises: a `StorageError`.
+        """
+        if self._ranges == 1 or not self._is_large(offset):
+            return
+        self._handed = self._claimed = offset
+        try:
+            first = await self._fetch(offset, _FIRST_PART)
+            self._claimed += len(first)
+            await self._keep(offset, first, take)
+            while self._is_large(offset) and self._handed < (self.size or 0):
+                self._stalled = False
+                await self._exchange.io.map(lambda _: self._lane(take), range(self._ranges), limit=self._ranges)
+        except StorageError:
+            raise
+        except LadingError as error:
+            # A flow that was cancelled ends here; anything else is for the one connection to try, or to raise.
+            await self._exchange.io.sleep(0)
+            text = f"{self._what()}: goes on over one connection: {error}"
+            self._exchange.emit(Warned(self._exchange.origin.authority, text))
+        finally:
+            self._ready.clear()
+
+    def _is_large(self, offset: int) -> bool:
+        return self.size is None or self.size - offset >= LEAST
+
+    async def _lane(self, take: Callable[[memoryview], object]) -> None:
+        """Fetch one part after another, until all have been claimed or some part is too far behind.
+
+        A lane never waits for another one while it holds a thread: where many blobs come at once, it would wait for
+        the thread that it holds.
+        """
+        claim = await self._next()
+        while claim is not None:
+            first, length = claim
+            await self._keep(first, await self._fetch(first, length), take)
+            claim = await self._next()
+
+    async def _next(self) -> tuple[int, int] | None:
+        async with self._lock:
+            left = (self.size or 0) - self._claimed
+            self._stalled |= self._claimed + self._part - self._handed > 2 * self._ranges * self._part
+            if not left or self._stalled:
+                return None
+            first, length = self._claimed, min(self._part, left)
+            self._claimed += length
+            return first, length
+
+    async def _keep(self, first: int, part: memoryview, take: Callable[[memoryview], object]) -> None:
+        """Keep a part until it is its turn, and hand on all whose turn it is."""
+        async with self._lock:
+            self._ready[first] = part
+            while (ready := self._ready.pop(self._handed, None)) is not None:
+                await self._exchange.io.call(take, ready)
+                self._handed += len(ready)
+
+    async def _fetch(self, first: int, length: int) -> memoryview:
+        """Fetch so many bytes, or what there is of them; where the answer breaks off, ask for the rest."""
+        buffer, count = memoryview(bytearray(length)), 0
+        attempts = Attempts(self._exchange.settings.retries)
+        while count < length:
+            request = requests.pull_blob(
+                self._exchange.origin,
+                self._name,
+                self._digest,
+                offset=first + count,
+                length=length - count,
+                if_range=self.tag,
+            )
+            async with self._exchange.open(endpoints.PULL_BLOB, request) as body:
+                length = self._checked(body, first + count, first + length) - first
+                least = self._exchange.budgets.blob_rate / self._ranges
+                reader = Watched(body, least) if least else body
+                came, failure = await self._exchange.io.call(
+                    fill, reader, buffer[count:length], cancellation=body.cancellation
+                )
+            count += came
+            if count < length:
+                failure = failure or ConnectionFailedError(f"{self._what()}: a part ended too early")
+                if came >= _PROGRESS:
+                    attempts = Attempts(self._exchange.settings.retries)
+                wait = attempts.wait_after(failure)
+                if wait is None:
+                    raise failure
+                self._exchange.emit(Retried(self._what(), str(failure), wait, attempts.made - 1))
+                await self._exchange.io.sleep(wait)
+        return buffer[:length]
+
+    def _checked(self, body: Body, first: int, end: int) -> int:
+        """Accept an answer that has the bytes from `first` to before `end`, or to the last one; say where it ends.
+
+        Raises `ProtocolError`.
+        """
+        part = fields.content_range(body.headers.get("Content-Range")) if body.status == 206 else None
+        tag = body.headers.get("ETag")
+        if part is None or part.size is None or coding_of(body.headers) is not None:
+            raise ProtocolError(f"{self._what()}: a part was asked for, and something else is sent")
+        end = min(end, part.size)
+        length = answers.content_length(body.headers)
+        if (part.first, part.last + 1) != (first, end) or length not in {None, end - first}:
+            raise ProtocolError(f"{self._what()}: another part is sent than the one asked for")
+        if self.size not in {None, part.size} or (self.tag is not None and tag not in {None, self.tag}):
+            raise ProtocolError(f"{self._what()}: the blob is not what it was before")
+        self.size = part.size
+        if tag is not None and tag.startswith('"'):
+            self.tag = tag
+        return end
+
+    def _what(self) -> str:
+        return problems.describe(requests.pull_blob(self._exchange.origin, self._name, self._digest))
