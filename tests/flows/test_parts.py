@@ -35,6 +35,7 @@ from lading._core import parts
 from lading._io.base import IO
 from lading._wire import fields
 from lading.media_types import OCI_LAYER
+from lading.stores import partials
 from lading.stores.partials import name_of
 from tests.flows.conftest import MakeClient
 from tests.support.transports import Clockwork, Recording
@@ -360,10 +361,12 @@ async def test_r_01_a_part_that_breaks_off_is_asked_for_again_where_it_broke(
 
 
 async def test_r_90_a_later_pull_goes_on_from_what_came_in_order(
-    make: Callable[[Server], AsyncClient], target: Path
+    make: Callable[[Server], AsyncClient], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(partials, "LEAST_KEPT", 1)
+
     def turn(number: int, request: Request, first: int, end: int) -> Response | None:
-        if first < 1_600_000:
+        if end < 1_700_000:
             return None
         raise ConnectionFailedError("the network is down")
 
@@ -414,6 +417,40 @@ async def test_a_full_disk_ends_the_parts(
     with pytest.raises(StorageError, match="the disk is full"):
         await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert server.ranges == [ASKED[0]]
+    assert left(target) == []
+
+
+async def test_a_full_disk_is_told_when_the_server_fails_at_the_same_time(
+    make_client: MakeClient, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, writing, failed, write = threading.Event(), threading.Event(), threading.Event(), partials.Partial.write
+
+    class Refused(streams.BytesIO):
+        def close(self) -> None:
+            failed.set()
+            super().close()
+
+    def full(partial: partials.Partial, data: bytes | memoryview) -> None:
+        if len(data) == FIRST:
+            write(partial, data)
+            return
+        writing.set()
+        assert failed.wait(20)
+        raise StorageError("the disk is full")
+
+    def turn(number: int, _: Request, first: int, end: int) -> Response | None:
+        if number == 0:
+            return None
+        if first == STARTS[1]:
+            assert asked.wait(20)
+            return None
+        asked.set()
+        assert writing.wait(20)
+        return Response(200, headers(), Refused())
+
+    monkeypatch.setattr(partials.Partial, "write", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        await make_client(Server(turn), ranges=3).repository(NAME).blobs.pull_file(BLOB, target)
     assert left(target) == []
 
 

@@ -16,7 +16,7 @@ from lading._io.base import Body
 from lading._io.bulk import Watched, fill
 from lading._wire import answers, endpoints, fields, problems, requests
 from lading.digest import Digest
-from lading.errors import ConnectionFailedError, LadingError, ProtocolError, StorageError
+from lading.errors import ConnectionFailedError, LadingError, ProtocolError
 from lading.events import Retried, Warned
 
 LEAST: Final = 64 << 20
@@ -47,11 +47,12 @@ class Parts:
         # Bytes up to which parts were handed on, and up to which somebody fetches them.
         self._handed = self._claimed = 0
         self._stalled = False
+        self._refusal: LadingError | None = None
 
     async def hand_on(self, offset: int, take: Callable[[memoryview], object]) -> None:
         """Hand the blob on from a byte, as far as it comes in parts; `take` blocks, and is called once at a time.
 
-        Nothing is asked for where that would not pay. Raises what `take` raises: a `StorageError`.
+        Nothing is asked for where that would not pay. Raises what `take` raises.
         """
         if self._ranges == 1 or not self._is_large(offset):
             return
@@ -63,9 +64,10 @@ class Parts:
             while self._is_large(offset) and self._handed < (self.size or 0):
                 self._stalled = False
                 await self._exchange.io.map(lambda _: self._lane(take), range(self._ranges), limit=self._ranges)
-        except StorageError:
-            raise
         except LadingError as error:
+            if self._refusal is not None:
+                # Some of that part may be written and some not: nothing can go on from there.
+                raise self._refusal from None
             # A flow that was cancelled ends here; anything else is for the one connection to try, or to raise.
             await self._exchange.io.sleep(0)
             text = f"{self._what()}: goes on over one connection: {error}"
@@ -79,8 +81,8 @@ class Parts:
     async def _lane(self, take: Callable[[memoryview], object]) -> None:
         """Fetch one part after another, until all have been claimed or some part is too far behind.
 
-        A lane never waits for another one while it holds a thread: where many blobs come at once, it would wait for
-        the thread that it holds.
+        No lane waits for another one inside `IO.call`: the threads of a loop are bounded, and with many blobs at once
+        all of them could be waiting.
         """
         claim = await self._next()
         while claim is not None:
@@ -103,8 +105,16 @@ class Parts:
         async with self._lock:
             self._ready[first] = part
             while (ready := self._ready.pop(self._handed, None)) is not None:
-                await self._exchange.io.call(take, ready)
+                await self._exchange.io.call(self._give, ready, take)
                 self._handed += len(ready)
+
+    def _give(self, part: memoryview, take: Callable[[memoryview], object]) -> None:
+        try:
+            take(part)
+        except LadingError as error:
+            # What another lane failed with at the same time must not hide it.
+            self._refusal = error
+            raise
 
     async def _fetch(self, first: int, length: int) -> memoryview:
         """Fetch so many bytes, or what there is of them; where the answer breaks off, ask for the rest."""
