@@ -27,6 +27,8 @@ def test_end_2_blob_pull_gives_the_bytes(lading: Run, repository: str, cargo: Im
     record = lading("blob", "pull", blob, "-o", "layer", "--json").record
     assert record == {"path": "layer", "digest": sha256(cargo.layer), "size": len(cargo.layer)}
     assert (tmp_path / "layer").read_bytes() == cargo.layer
+    assert lading("blob", "pull", blob, "-o", "again", "--ranges", "4").code == 0
+    assert (tmp_path / "again").read_bytes() == cargo.layer
 
 
 def test_end_6_blob_push_of_a_file_and_of_stdin(lading: Run, registry: str, tmp_path: Path) -> None:
