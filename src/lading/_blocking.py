@@ -80,9 +80,9 @@ class Client:
     server can make the client take, do and repeat. `transport` replaces sockets, in tests for instance; it is closed
     with the client. On Pyodide `fetch` replaces them, which has certificates of its own.
 
-    `ranges` is over how many connections, 16 at most, a blob comes into a file or layout if 64 MiB or more of it are
-    missing. More than 1 helps where a registry limits each connection, costs time where it does not, and takes up to
-    48 MiB of memory for each such blob.
+    `ranges` is over how many connections, 16 at most, a blob of 64 MiB or more comes into a file or layout. More than 1
+    helps where a registry limits each connection, costs time where it does not, and takes up to 48 MiB of memory for
+    each such blob.
 
     `state` is a directory for what a later process needs to go on with an upload that was broken off. By default that
     is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with False, nothing is noted, and nothing found.

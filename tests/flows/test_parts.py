@@ -383,6 +383,14 @@ async def test_r_90_a_later_pull_goes_on_from_what_came_in_order(
     assert left(target) == ["blob"]
 
 
+async def test_the_last_of_a_large_blob_comes_in_parts_too(make: Callable[[Server], AsyncClient], target: Path) -> None:
+    (target.parent / name_of(BLOB.digest)).write_bytes(CONTENT[: SIZE - 250_000])
+    server = Server()
+    await make(server).repository(NAME).blobs.pull_file(BLOB, target)
+    assert target.read_bytes() == CONTENT
+    assert server.ranges == [f"bytes={SIZE - 250_000}-{SIZE - 150_001}", f"bytes={SIZE - 150_000}-{SIZE - 1}"]
+
+
 async def test_what_is_there_whole_is_not_asked_for(make: Callable[[Server], AsyncClient], target: Path) -> None:
     (target.parent / name_of(BLOB.digest)).write_bytes(CONTENT)
     server = Server()

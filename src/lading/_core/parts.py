@@ -20,7 +20,7 @@ from lading.errors import ConnectionFailedError, LadingError, ProtocolError
 from lading.events import Retried, Warned
 
 LEAST: Final = 64 << 20
-"""Bytes that must be missing of a blob for several connections to be worth their cost."""
+"""Bytes that a blob must have for several connections to be worth their cost."""
 # All parts of one blob that are in memory; those that wait for an earlier one are among them.
 _MEMORY = 48 << 20
 _LARGEST_PART = 8 << 20
@@ -54,14 +54,14 @@ class Parts:
 
         Nothing is asked for where that would not pay. Raises what `take` raises.
         """
-        if self._ranges == 1 or not self._is_large(offset):
-            return
         self._handed = self._claimed = offset
+        if self._ranges == 1 or not self._pays():
+            return
         try:
             first = await self._fetch(offset, _FIRST_PART)
             self._claimed += len(first)
             await self._keep(offset, first, take)
-            while self._is_large(offset) and self._handed < (self.size or 0):
+            while self._pays():
                 self._stalled = False
                 await self._exchange.io.map(lambda _: self._lane(take), range(self._ranges), limit=self._ranges)
         except LadingError as error:
@@ -75,8 +75,8 @@ class Parts:
         finally:
             self._ready.clear()
 
-    def _is_large(self, offset: int) -> bool:
-        return self.size is None or self.size - offset >= LEAST
+    def _pays(self) -> bool:
+        return self.size is None or self._handed < self.size >= LEAST
 
     async def _lane(self, take: Callable[[memoryview], object]) -> None:
         """Fetch one part after another, until all have been claimed or some part is too far behind.
