@@ -20,7 +20,7 @@ from tests.copy.corpus import LAYER, Corpus, Json
 from tests.crashes import killing
 from tests.support.transports import Recording
 
-IMAGES = 10
+IMAGES = 12
 POINTS = 200
 
 
