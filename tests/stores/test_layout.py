@@ -18,41 +18,10 @@ from lading.errors import (
     StorageError,
     VerificationError,
 )
-from lading.media_types import OCI_INDEX, OCI_MANIFEST
+from lading.media_types import OCI_MANIFEST
 from lading.stores import durable, partials
 from lading.stores.layout import Layout
-
-CONTENT = b"cargo"
-DIGEST = Digest.of(CONTENT)
-
-
-def manifest(text: str = "") -> tuple[bytes, Descriptor]:
-    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "annotations": {"text": text}}).encode()
-    return raw, Descriptor.of(raw, OCI_MANIFEST)
-
-
-def image_index(*children: Descriptor) -> tuple[bytes, Descriptor]:
-    entries = [{"mediaType": child.media_type, "digest": child.digest, "size": child.size} for child in children]
-    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
-    return raw, Descriptor.of(raw, OCI_INDEX)
-
-
-def push(layout: Layout, content: bytes, algorithm: str = "sha256") -> Digest:
-    digest = Digest.of(content, algorithm)
-    with layout.push_blob(digest, len(content)) as writer:
-        writer.write(content)
-        writer.commit()
-    return digest
-
-
-def write(layout: Layout, digest: Digest, size: int | None) -> None:
-    with layout.push_blob(digest, size) as writer:
-        writer.write(CONTENT)
-        writer.commit()
-
-
-def files(path: Path) -> set[str]:
-    return {str(found.relative_to(path)) for found in path.rglob("*") if found.is_file()}
+from tests.support.layouts import CONTENT, DIGEST, files, manifest, push, write
 
 
 def test_a_new_layout_is_what_the_specification_says(tmp_path: Path) -> None:
@@ -301,57 +270,6 @@ def test_a_deleted_blob_can_be_read_to_its_end_by_who_has_it_open(layout: Layout
     assert not layout.delete_blob(DIGEST)
     with file:
         assert file.read() == CONTENT
-
-
-def test_manifests_inside_an_index_are_found_by_digest(layout: Layout) -> None:
-    raw, child = manifest("child")
-    push(layout, raw)
-    missing = manifest("missing")[1]
-    inner_raw, inner = image_index(child, missing)
-    push(layout, inner_raw)
-    outer_raw, outer = image_index(inner)
-    layout.push_manifest(outer_raw, outer, ["v1"])
-    for descriptor in (outer, inner, child):
-        found = layout.resolve(descriptor.digest)
-        assert found is not None
-        assert found.media_type == descriptor.media_type
-    assert layout.resolve(missing.digest) is None
-    assert [found.digest for found in layout.manifests()] == [outer.digest, inner.digest, child.digest]
-
-
-def test_a_manifest_inside_an_index_stays_deleted(layout: Layout) -> None:
-    raw, child = manifest("child")
-    layout.push_manifest(raw, child)
-    index_raw, index = image_index(child)
-    layout.push_manifest(index_raw, index, ["v1"])
-    assert layout.delete_manifest(child.digest)
-    assert layout.resolve(child.digest) is None
-    assert not layout.delete_manifest(child.digest)
-    assert layout.resolve("v1") is not None
-
-
-def test_a_damaged_or_missing_index_inside_names_nothing(layout: Layout) -> None:
-    raw, child = manifest("child")
-    push(layout, raw)
-    index_raw, index = image_index(child)
-    layout.push_manifest(index_raw, index, ["v1"])
-    layout.blob_path(index.digest).write_bytes(b"{}")
-    assert Layout.open(layout.path).resolve(child.digest) is None
-    layout.blob_path(index.digest).unlink()
-    assert Layout.open(layout.path).resolve(child.digest) is None
-
-
-def test_indexes_are_followed_32_levels_deep(layout: Layout) -> None:
-    raw, descriptor = manifest("leaf")
-    chain = [descriptor]
-    push(layout, raw)
-    for _ in range(40):
-        raw, descriptor = image_index(descriptor)
-        push(layout, raw)
-        chain.append(descriptor)
-    layout.push_manifest(raw, descriptor, ["v1"])
-    found = [layout.resolve(link.digest) is not None for link in reversed(chain)]
-    assert found == [True] * 33 + [False] * 8
 
 
 def test_what_another_process_writes_is_seen_at_once(layout: Layout) -> None:
