@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from benchmarks.suite import median, ratio
+from benchmarks.suite import median, ratio, shown
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -45,20 +45,26 @@ def tables(figures: Mapping[str, Any]) -> str:
     parts = [f"{where}. {versions}.\n"]
     for work in figures["works"].values():
         runs: Runs = work["runs"]
+        requests: Mapping[str, Mapping[str, int]] = work.get("requests", {})
         rounds = len(next(iter(runs.values())))
         parts += [
             f"### {work['title']}\n",
             f"{work['date']}, medians of {rounds} rounds, written to `{work['written to']}`.\n",
-            "| | wall, s | to lading | CPU, s | to lading | peak, MiB | server's CPU, s |",
-            "|---|---|---|---|---|---|---|",
-            *(_row(name, costs, runs["lading"]) for name, costs in runs.items()),
-            *(f"| {name} | {why} | | | | | |" for name, why in work["left out"].items()),
+            "| | wall, s | to lading | CPU, s | to lading | peak, MiB | server's CPU, s | requests |",
+            "|---|---|---|---|---|---|---|---|",
+            *(_row(name, costs, runs["lading"], requests.get(name)) for name, costs in runs.items()),
+            *(f"| {name} | {why} | | | | | | |" for name, why in work["left out"].items()),
             "",
         ]
     return "\n".join(parts)
 
 
-def _row(name: str, costs: Sequence[Mapping[str, float]], own: Sequence[Mapping[str, float]]) -> str:
+def _row(
+    name: str,
+    costs: Sequence[Mapping[str, float]],
+    own: Sequence[Mapping[str, float]],
+    requests: Mapping[str, int] | None,
+) -> str:
     cells = [
         name,
         f"{median(costs, 'wall'):.3f}",
@@ -67,6 +73,7 @@ def _row(name: str, costs: Sequence[Mapping[str, float]], own: Sequence[Mapping[
         f"{ratio(costs, own, 'cpu'):.2f}",
         f"{median(costs, 'mebibytes'):.0f}",
         f"{median(costs, 'server'):.2f}",
+        shown(requests),
     ]
     return f"| {' | '.join(cells)} |"
 

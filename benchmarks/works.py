@@ -41,7 +41,8 @@ class Work:
 
     `command` is its key in `Client.commands`. `fields` gives what a run's command needs, of its scratch directory and
     of a number that no other run has; `check` looks at what a run has made, and raises if that is not all. The floors
-    are programs that do a part of the same. `twice` says that the second of two runs is measured.
+    are programs that do a part of the same. `others` are the registries that take part beside the one that is measured.
+    `twice` says that the second of two runs is measured.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Work:
     check: Callable[[Path], None] = lambda _: None
     floors: Mapping[str, list[str]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[Registry, ...] = ()
     twice: bool = False
 
 
@@ -70,7 +72,15 @@ def pulls(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
         yield [
             Work("pull", f"(a) pull {what} to a layout", "pull", registry, fields, _has(size), floors),
             Work("push", f"(b) push {what} from a layout", "push", registry, fields, pushed),
-            Work("copy", f"(c) copy {what} between registries", "copy", registry, _to(fields, other), copied),
+            Work(
+                "copy",
+                f"(c) copy {what} between registries",
+                "copy",
+                registry,
+                _to(fields, other),
+                copied,
+                others=(other,),
+            ),
             Work("again", f"(g) pull {what} that is there already", "pull", registry, fields, twice=True),
         ]
 
