@@ -7,7 +7,7 @@
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/test-%/ready .venvs/lint-%/ready
+.PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/bench-%/ready .venvs/test-%/ready .venvs/lint-%/ready
 .PHONY: demo test lint format coverage bench pyodide changelog clean help
 
 # One VERSION=PATH for each usable interpreter, oldest first.
@@ -61,8 +61,8 @@ coverage: .venvs/test-$(NEWEST)/ready
 	.venvs/test-$(NEWEST)/bin/python -m coverage combine --quiet
 	.venvs/test-$(NEWEST)/bin/python -m coverage report
 
-bench: .venvs/demo-$(NEWEST)/ready
-	.venvs/demo-$(NEWEST)/bin/python -m benchmarks.suite $(ARGS)
+bench: .venvs/bench-$(NEWEST)/ready
+	.venvs/bench-$(NEWEST)/bin/python -m benchmarks.suite $(ARGS)
 
 # What tests/browser needs beside node and chromium.
 pyodide: .venvs/pip-$(NEWEST)/ready
@@ -93,6 +93,13 @@ install = .venvs/pip-$(NEWEST)/bin/python -m pip --python $(@D)/bin/python insta
 	@echo '== environment $(@D)'
 	@$(call environment,$*)
 	@$(install) '.[cli]'
+	@touch $@
+
+# Likewise, beside the clients in Python that it is compared with.
+.venvs/bench-%/ready: pyproject.toml README.md LICENSE $(SOURCES) | .venvs/pip-$(NEWEST)/ready
+	@echo '== environment $(@D)'
+	@$(call environment,$*)
+	@$(install) '.[cli]' --group bench
 	@touch $@
 
 .venvs/test-%/ready: pyproject.toml | .venvs/pip-$(NEWEST)/ready

@@ -9,11 +9,13 @@ tag, `{tags}` a file with a reference on each line, `{registry}` and `{other}` t
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -22,7 +24,7 @@ class Client:
     """A program by the name that it has in tables; `left_out` says for a work why it does not do it.
 
     One older than `least` is not compared: Debian 12 builds skopeo with a Go that hashes without the instructions that
-    the processor has for it.
+    the processor has for it. A `package` of Python that is no program is called by one of ours.
     """
 
     name: str
@@ -31,9 +33,12 @@ class Client:
     commands: Mapping[str, str]
     left_out: Mapping[str, str] = field(default_factory=dict)
     least: tuple[int, ...] = (0,)
+    package: str = ""
 
     def path(self) -> str | None:
-        """Return where the program is, None if it is not installed. Ours is the one of this interpreter."""
+        """Return where the program is, None if it is not installed. Ours and packages are those of this interpreter."""
+        if self.package:
+            return sys.executable if find_spec(self.package) else None
         if self.name == "lading":
             return str(Path(sys.executable).with_name(self.program))
         return shutil.which(self.program)
@@ -53,9 +58,11 @@ class Client:
 
 # What runs one program for each line of a file, four at a time: none of the others resolves more than one tag a run.
 _EACH = "xargs -a {tags} -P 4 -I REF "
-_ONE = "a process for each tag, four at a time"
 _REGCTL = "regctl --host reg={registry},tls=disabled --host reg={other},tls=disabled "
 _REGCTL_TLS = "regctl --host reg={registry},tls=enabled "
+_CALLS_ORAS_PY = str(Path(__file__).with_name("oras_py.py"))
+_ORAS_PY = f"python {shlex.quote(_CALLS_ORAS_PY)} http "
+_ORAS_PY_TLS = f"python {shlex.quote(_CALLS_ORAS_PY)} https "
 
 CLIENTS = (
     Client(
@@ -145,5 +152,23 @@ CLIENTS = (
             "start-resolve": "skopeo inspect --tls-verify=false --no-tags --format {{{{.Digest}}}} docker://{source}",
         },
         least=(1, 14),
+    ),
+    Client(
+        "oras-py",
+        "python",
+        (_CALLS_ORAS_PY, "http", "version"),
+        {
+            "pull": _ORAS_PY + "pull {source} {made}",
+            "push": _ORAS_PY + "push {layout} {target}",
+            "blob": _ORAS_PY + "blob {blob} {file}",
+            "blob-tls": _ORAS_PY_TLS + "blob {blob} {file}",
+            "resolve": "xargs -a {tags} " + _ORAS_PY + "resolve",
+            "list": _ORAS_PY + "list {repository}",
+            "start": _ORAS_PY + "version",
+            "start-tags": _ORAS_PY + "list {few}",
+            "start-resolve": _ORAS_PY + "resolve {source}",
+        },
+        {"copy": "has no method that copies between registries"},
+        package="oras",
     ),
 )
