@@ -494,7 +494,8 @@ class Registry:
     def repositories(self, *, n: int | None = None, last: str | None = None) -> Iterator[str]:
         """List the names of the repositories, each page requested only when the one before it is used up (`_catalog`).
 
-        `n` is the number of names to ask for in a page; without it, 1,000, or fewer where the registry refuses that.
+        `n` is the number of names to ask for in a page; without it, all are asked for at once, and pages of 1,000
+        where the registry gives fewer.
         `last` is the name after which to begin. What is listed but is no name is passed over, and told as an event.
 
         Raises `UnsupportedError` when the registry has no such list, and `UnauthorizedError` or `DeniedError` when it
@@ -559,8 +560,8 @@ class Tags:
     def list(self, *, n: int | None = None, last: str | None = None) -> Iterator[str]:
         """List the tags in the order of the registry, each page requested only when the one before it is used up.
 
-        `n` is the number of tags to ask for in a page; without it, 1,000, or fewer where the registry refuses that, and
-        after a first full page all the rest at once.
+        `n` is the number of tags to ask for in a page; without it, all are asked for at once, and pages of 1,000 where
+        the registry gives fewer, or where all are more than the budget for a page (32 MiB).
         `last` is the tag after which to begin. What is listed but is no tag is passed over, and told as an event.
 
         Raises `NameUnknownError` when there is no such repository (end-8a, end-8b).

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
+
+import msgspec
 
 from lading._io.base import Cancellation
 from lading._wire.messages import Reader
@@ -19,15 +20,14 @@ from lading.documents import MANIFEST_LIMIT, Manifest
 from lading.errors import LimitExceededError
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(msgspec.Struct, frozen=True, eq=False):
     """A blob that is open: its bytes as they come, of the size that was asked for or not, and not verified.
 
     They begin at the byte `start`. Reading waits: use `IO.call`, with the cancellation.
     """
 
     reader: Reader
-    cancellation: Cancellation = field(default_factory=Cancellation)
+    cancellation: Cancellation = msgspec.field(default_factory=Cancellation)
     start: int = 0
 
 

@@ -72,10 +72,10 @@ async def test_r_80_a_hundred_thousand_tags_need_no_more_memory_than_a_page(
     assert tracemalloc.get_traced_memory()[1] - before < MEMORY
 
 
-async def test_r_80_a_registry_that_gives_all_tags_at_once_is_asked_twice(make_client: MakeClient) -> None:
+async def test_r_80_a_registry_that_gives_all_tags_at_once_is_asked_once(make_client: MakeClient) -> None:
     wire = ManyTags(TAGS)
     assert await listed(make_client(wire)) == [f"{number:06}" for number in range(TAGS)]
-    assert len(wire.requests) == 2
+    assert len(wire.requests) == 1
 
 
 async def test_end_8b_taking_ten_tags_makes_one_request(make_client: MakeClient) -> None:

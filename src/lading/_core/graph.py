@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
+
+import msgspec
 
 from lading._core.lanes import wide
 from lading._io.base import IO
@@ -23,8 +24,7 @@ MOST_BYTES = 256 * 2**20
 """Of all manifests together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A manifest, and what of it belongs to the graph."""
 
     descriptor: Descriptor

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from lading._io.base import IO
+from lading._io.base import IO, take
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,18 +39,10 @@ async def move_all(
 
     async def lane(queues: tuple[deque[tuple[int, T]], ...]) -> None:
         for queue in queues:
-            while entry := _next(queue):
+            while entry := take(queue):
                 results[entry[0]] = await move(entry[1])
 
     lanes: list[tuple[deque[tuple[int, T]], ...]] = [(large, small)] * min(concurrency, len(numbered))
     lanes += [(small,)] * min(wide(concurrency) - concurrency, len(small))
     await io.map(lane, lanes, limit=max(1, len(lanes)))
     return [results[number] for number, _ in numbered]
-
-
-def _next(queue: deque[tuple[int, T]]) -> tuple[int, T] | None:
-    """Take what is next; another lane may have been faster."""
-    try:
-        return queue.popleft()
-    except IndexError:
-        return None

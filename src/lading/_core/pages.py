@@ -19,8 +19,10 @@ from lading._wire.urls import Query
 from lading.errors import ForbiddenRedirectError, LimitExceededError, ProtocolError, RejectedError, UnsupportedError
 from lading.events import Warned
 
-# Some registries refuse page sizes that others need: Amazon ECR takes 1,000 at the most, others know no `n` at all.
-_PAGE_SIZES = (1000, 100, None)
+# Many registries give no more names than this in a page; Amazon ECR refuses to be asked for more.
+_PAGE = 1000
+# Without `n` a list is not limited (distribution-spec, Listing Tags). Pages are for lists too large for one answer.
+_PAGE_SIZES = (None, _PAGE, 100)
 
 
 class _Page(Protocol):
@@ -151,9 +153,8 @@ class Names:
     `request` makes a request of the number of names wanted in a page, and the name after which to begin. `check` raises
     `ValueError` for what can be no such name: that is passed over, and told as an event.
 
-    Unless `n` is given, a full page makes us ask for all the rest at once: without `n` a list is not limited
-    (distribution-spec, Listing Tags), and many registries read all names for each page of them. One that limits it to
-    fewer than before is asked for pages again.
+    Unless `n` is given, all names are asked for at once, as many registries read all of them for each page. One that
+    gives a few and a link is asked for larger pages.
     """
 
     def __init__(
@@ -176,7 +177,7 @@ class Names:
         self._last = last
         self._pages: Pages[Page] | None = None
         self._previous: str | None = None
-        self._rest = "unasked" if n is None else "known"
+        self._may_enlarge = n is None
 
     async def next(self) -> Iterator[str] | None:
         """Return the names of the next page, or None after the last."""
@@ -188,23 +189,18 @@ class Names:
                 return self._request(size, page.items[-1]) if size and len(page.items) == size else None
 
             def instead(page: Page, following: Request) -> Request | None:
-                return self._other(page, following, size) if size else None
+                return None if size else self._enlarged(page, following)
 
             self._pages = Pages(self._exchange, self._endpoint, first, self._read, unlinked=unlinked, instead=instead)
         page = await self._pages.next()
         return None if page is None else self._names(page)
 
-    def _other(self, page: Page, following: Request, size: int) -> Request | None:
-        """Return what to ask instead of following a link that says no more than the specification does."""
-        if self._rest == "known" or not page.items or not self._is_plain(following, page.items[-1]):
+    def _enlarged(self, page: Page, following: Request) -> Request | None:
+        """Return what to ask, once, instead of following a link that says no more than the specification does."""
+        may, self._may_enlarge = self._may_enlarge, False
+        if not may or not 0 < len(page.items) < _PAGE or not self._is_plain(following, page.items[-1]):
             return None
-        if self._rest == "asked":
-            self._rest = "known"
-            return self._request(size, page.items[-1]) if len(page.items) < size else None
-        if len(page.items) < size:
-            return None
-        self._rest = "asked"
-        return self._request(None, page.items[-1])
+        return self._request(_PAGE, page.items[-1])
 
     def _is_plain(self, following: Request, last: str) -> bool:
         """Say whether a link asks for the names after the last one and for nothing else: others carry a state."""
@@ -218,7 +214,7 @@ class Names:
         for size in self._sizes[:-1]:
             try:
                 return size, await self._ask(size)
-            except (RejectedError, UnsupportedError):
+            except (LimitExceededError, RejectedError, UnsupportedError):
                 continue
         return self._sizes[-1], await self._ask(self._sizes[-1])
 

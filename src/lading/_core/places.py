@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -97,7 +96,7 @@ def not_a_directory(error: OSError) -> bool:
 
 def fresh_name() -> str:
     """Return a hidden name that nobody can guess, short enough for every file system."""
-    return f".lading-{secrets.token_hex(8)}"
+    return f".lading-{os.urandom(8).hex()}"
 
 
 def shown_path(path: Path | bytes) -> str:

@@ -41,7 +41,8 @@ class AsyncRegistry:
     def repositories(self, *, n: int | None = None, last: str | None = None) -> AsyncIterator[str]:
         """List the names of the repositories, each page requested only when the one before it is used up (`_catalog`).
 
-        `n` is the number of names to ask for in a page; without it, 1,000, or fewer where the registry refuses that.
+        `n` is the number of names to ask for in a page; without it, all are asked for at once, and pages of 1,000
+        where the registry gives fewer.
         `last` is the name after which to begin. What is listed but is no name is passed over, and told as an event.
 
         Raises `UnsupportedError` when the registry has no such list, and `UnauthorizedError` or `DeniedError` when it

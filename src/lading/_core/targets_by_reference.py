@@ -5,12 +5,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-from lading._core.archives.docker import DockerArchive, docker_files
-from lading._core.archives.files import Archive
-from lading._core.archives.layout import ArchivedLayout, work_directory, write_archive
+import msgspec
+
 from lading._core.exchange import Exchange
 from lading._core.repository_target import RepositoryTarget
 from lading._io.base import IO
@@ -21,8 +19,7 @@ from lading.stores.memory import Memory
 from lading.targets import Readable, Writable
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(msgspec.Struct, frozen=True, eq=False):
     """Opens places; `exchange_of` gives the way to the registry of a reference."""
 
     io: IO
@@ -51,10 +48,17 @@ class Places:
         if reference.transport == "oci":
             await self.io.call(Layout.open, path)
             return LayoutTarget(self.io, path), _nothing
+        # Archives bring in whatever reads a tar, and are seldom copied.
+        from lading._core.archives.files import Archive
+
         archive = await self.io.call(Archive, path, discard=Archive.close)
         name = f"{reference.transport}:{path}"
         if reference.transport == "docker-archive":
+            from lading._core.archives.docker import DockerArchive
+
             return DockerArchive(self.io, name, archive), archive.close
+        from lading._core.archives.layout import ArchivedLayout
+
         try:
             return ContentsTarget(self.io, name, await self.io.call(ArchivedLayout, archive)), archive.close
         except BaseException:
@@ -77,6 +81,8 @@ class Places:
         elif dry_run:
             yield Memory(self.io, name)
         else:
+            from lading._core.archives.layout import work_directory
+
             with work_directory(path) as directory:
                 yield LayoutTarget(self.io, directory, name)
                 await self.io.call(_write, reference.transport, directory, path)
@@ -90,5 +96,8 @@ def _nothing() -> None:
 
 
 def _write(transport: str, directory: Path, path: Path) -> None:
+    from lading._core.archives.docker import docker_files
+    from lading._core.archives.layout import write_archive
+
     layout = Layout.create(directory)
     write_archive(layout, path, docker_files(layout) if transport == "docker-archive" else None)

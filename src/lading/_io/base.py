@@ -8,6 +8,7 @@ loop. A `Transport` is blocking and serves both: it sees a request and a `Cancel
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar, TypeVarTuple
@@ -164,6 +165,14 @@ class IO(Protocol):
     def close(self) -> None:
         """Give back what belongs to this object, such as threads."""
         ...
+
+
+def take(queue: deque[T]) -> T | None:
+    """Take what is next in a queue that several workers share; None at its end."""
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None
 
 
 def step(awaitable: Awaitable[T]) -> T:

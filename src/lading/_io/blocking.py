@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
-from lading._io.base import Arguments, Body, Cancellation, T, Transport, U, step
+from lading._io.base import Arguments, Body, Cancellation, T, Transport, U, step, take
+from lading._io.workers import work_together
 from lading._wire.messages import Request
 from lading.errors import TransportError
 
@@ -59,32 +60,25 @@ class BlockingIO:
         return getattr(self._shared, "scope", None)
 
     def _map_in_threads(self, call: Callable[[U], Awaitable[T]], work: list[U], limit: int) -> list[T]:
-        # Imported here because it brings in logging: a command that moves one thing at a time should not wait for that.
-        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-
         scope, outer = Cancellation(), self._scope()
-        ticket = outer.attach(scope.cancel) if outer else 0
+        results: dict[int, T] = {}
+        waiting = deque(enumerate(work))
 
-        def run(item: U) -> T:
-            if scope.cancelled:
-                raise _cancelled()
+        def run() -> None:
             self._shared.scope = scope
-            return step(call(item))
+            while not scope.cancelled and (entry := take(waiting)):
+                results[entry[0]] = step(call(entry[1]))
 
-        with ThreadPoolExecutor(min(limit, len(work)), "lading") as threads:
-            futures = [threads.submit(contextvars.copy_context().run, run, item) for item in work]
-            try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-                for future in done:
-                    future.result()
-            except BaseException:
-                # A worker failed, or Ctrl-C broke the wait: every socket wait of the others ends here and now.
-                scope.cancel()
-                raise
-            finally:
-                if outer:
-                    outer.detach(ticket)
-        return [future.result() for future in futures]
+        ticket = outer.attach(scope.cancel) if outer else 0
+        try:
+            # When a worker fails, every socket wait of the others ends here and now.
+            work_together(run, min(limit, len(work)), scope.cancel)
+        finally:
+            if outer:
+                outer.detach(ticket)
+        if scope.cancelled:
+            raise _cancelled()
+        return [results[place] for place in range(len(work))]
 
 
 class _Lock:

@@ -144,6 +144,8 @@ def _request(scope: Message) -> Request:
 
 
 def _read(body: Reader) -> bytes:
+    if isinstance(body, io.FileIO):
+        return body.read(_PIECE)
     # A new buffer each time: the server may still be sending the last one.
     buffer = bytearray(_PIECE)
     size = body.readinto(memoryview(buffer)) or 0

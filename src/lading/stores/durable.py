@@ -13,7 +13,6 @@ import fcntl
 import io
 import os
 import re
-import secrets
 import stat
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -179,7 +178,7 @@ def sync_directory(path: Path) -> None:
 
 def _create(directory: Path) -> tuple[int, Path]:
     while True:
-        path = directory / f".{secrets.token_hex(16)}.part"
+        path = directory / f".{os.urandom(16).hex()}.part"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable
@@ -214,7 +213,7 @@ def _claimed(directory: int, name: str, mode: int) -> int | None:
 def _private(directory: int, mode: int) -> tuple[str, int]:
     """Create a file under a name that no other process looks for. Raises `OSError`."""
     while True:
-        name = f"{_PRIVATE}{secrets.token_hex(16)}.part"
+        name = f"{_PRIVATE}{os.urandom(16).hex()}.part"
         descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
         try:
             ours = _is_ours(descriptor, directory, name)

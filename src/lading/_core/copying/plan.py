@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from lading._core.graph import Graph, Node
 from lading.descriptor import Descriptor
@@ -16,8 +17,7 @@ Action: TypeAlias = Literal["push", "mount", "skip"]
 IndexForm: TypeAlias = Literal["sparse", "rewritten"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyOptions:
+class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What of a graph is copied, and how; see `Client.copy`."""
 
     platforms: tuple[Platform, ...] = ()
@@ -28,8 +28,7 @@ class CopyOptions:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What is done, or was done, about one content.
 
     It is pushed, mounted (taken over from another repository of the registry), or skipped: it is there already, or is a
@@ -41,15 +40,17 @@ class Step:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(msgspec.Struct, frozen=True):
     """The outcome of a copy, or with a dry run its plan.
 
     `descriptor` is that of the manifest at the destination; the steps are in order, blobs first and tags last.
     """
 
     descriptor: Descriptor
-    steps: tuple[Step, ...] = field(repr=False)
+    steps: tuple[Step, ...]
+
+    def __repr__(self) -> str:
+        return f"Copied({self.descriptor!r}, {self.moved} moved, {self.mounted} mounted, {self.skipped} skipped)"
 
     @property
     def moved(self) -> int:
@@ -75,16 +76,14 @@ class Copied:
         return sum(step.action == action for step in self.steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(msgspec.Struct, frozen=True):
     """A manifest that is copied for its own sake, and the tags that it gets."""
 
     descriptor: Descriptor
     tags: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct, eq=False):
     """What is to be done about each content of a graph, and in the end what was done.
 
     `tags` has the roots, with the tags that they get; `left_out` the blobs that the source does not have either.
@@ -93,8 +92,8 @@ class Plan:
     graph: Graph
     roots: Sequence[Root]
     tags: Mapping[Digest, tuple[str, ...]]
-    actions: dict[Digest, Action] = field(default_factory=dict)
-    left_out: set[Digest] = field(default_factory=set)
+    actions: dict[Digest, Action] = msgspec.field(default_factory=dict)
+    left_out: set[Digest] = msgspec.field(default_factory=set)
 
     @classmethod
     def of(cls, graph: Graph, roots: Sequence[Root]) -> Plan:
