@@ -68,8 +68,8 @@ class Readable(Protocol):
         """List the manifests that say that this one is their subject; not everyone who says so is right."""
         ...
 
-    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
-        """Return a manifest, verified."""
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        """Return a manifest, verified: that of a descriptor, or what `resolve` would find for a tag or digest."""
         ...
 
     async def blob_exists(self, blob: Descriptor) -> bool:
@@ -98,6 +98,10 @@ class Writable(Protocol):
 
         What is `listed` must also be found without them.
         """
+        ...
+
+    async def knows(self, tag_or_digest: str) -> bool:
+        """Say whether a tag or digest stands for a manifest that may be `manifest_at_hand`."""
         ...
 
     async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from ast import literal_eval
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,11 @@ def test_a_list_of_tags_imports_nothing_that_it_has_no_use_for(repository: str) 
 def test_resolve_imports_nothing_heavy(repository: str) -> None:
     modules = {*HEAVY, "lading._core.blobs", "lading.auth"} - {"json"}
     assert _imported(["resolve", f"{repository}:1"], tuple(modules)) == []
+
+
+def test_a_copy_imports_nothing_that_it_has_no_use_for(repository: str, tmp_path: Path) -> None:
+    modules = {*HEAVY, "lading._core.archives", "tarfile"} - {"hashlib", "json", "pathlib"}
+    assert _imported(["copy", f"{repository}:1", f"oci:{tmp_path / 'copy'}:1"], tuple(modules)) == []
 
 
 def _imported(arguments: list[str], modules: tuple[str, ...]) -> list[str]:

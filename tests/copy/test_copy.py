@@ -66,6 +66,15 @@ async def test_a_layout_that_has_everything_is_not_told_it_again(
     assert [request.method for request in wire.requests] == ["HEAD"]
 
 
+async def test_what_a_layout_has_nothing_of_is_asked_for_once(
+    client: AsyncClient, wire: Recording, layout: Path, tmp_path: Path
+) -> None:
+    steps = (await client.copy(f"oci:{layout}:nested", f"{APP}:nested")).steps
+    wire.requests.clear()
+    await client.copy(f"{APP}:nested", f"oci:{tmp_path / 'copy'}:nested")
+    assert [request.method for request in wire.requests] == ["GET"] * len(steps)
+
+
 async def test_a_damaged_manifest_of_the_destination_is_pulled_again(
     client: AsyncClient, layout: Path, tmp_path: Path
 ) -> None:
@@ -166,7 +175,7 @@ async def test_t_28_a_tag_that_moves_meanwhile_gives_one_snapshot(
     wire.requests.clear()
     copied = await client.copy(f"{APP}:tag", f"oci:{tmp_path / 'copy'}:tag")
     by_tag = [line for line in wire.lines if line.endswith("/manifests/tag")]
-    assert by_tag == ["HEAD /v2/acme/app/manifests/tag"]
+    assert by_tag == ["GET /v2/acme/app/manifests/tag"]
     assert copied.descriptor == first
 
 

@@ -252,6 +252,12 @@ async def test_sha512_digests_name_manifests(client: AsyncClient) -> None:
     assert (await client.repository(NAME).manifests.pull(document.digest)).raw == document.raw
 
 
+async def test_sha512_names_a_manifest_that_was_asked_for_by_its_tag(client: AsyncClient) -> None:
+    document = Manifest.of(ImageIndex(manifests=()), algorithm="sha512")
+    await client.repository(NAME).manifests.push(document, "v1")
+    assert (await client.repository(NAME).manifests.pull("v1")).digest == document.digest
+
+
 def refused(code: str, status: int = 400) -> Response:
     return answer(status, {"errors": [{"code": code}]})
 

@@ -125,10 +125,10 @@ async def test_details_bound_the_requests_and_images_come_first(
     found = await client.inspect(f"{REPOSITORY}:v1", details=2)
     assert [entry.inspection is not None for entry in found.entries] == [False, True, True, False]
     assert found.total_size is None
-    assert len(wire.requests) == 2 + 2 + 1  # HEAD and GET, two of four manifests, referrers
+    assert len(wire.requests) == 1 + 2 + 1  # by the tag, two of four manifests, referrers
     wire.requests.clear()
     found = await client.inspect(f"{REPOSITORY}:v1", details=0, referrers=False)
-    assert (len(wire.requests), found.referrers) == (2, None)
+    assert (len(wire.requests), found.referrers) == (1, None)
     assert not any(entry.inspection or entry.missing for entry in found.entries)
 
 

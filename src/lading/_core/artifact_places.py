@@ -187,7 +187,7 @@ async def _pull(place: Readable, selector: str | None, platform: Platform | str 
     """Pull a manifest; of an index, with a platform, its entry for that. A registry is asked once, by the tag."""
     if isinstance(place, RepositoryTarget):
         return await AsyncManifests(place.exchange, place.repository).pull(selector or "latest", platform=platform)
-    manifest = await place.pull_manifest(await place.resolve(selector))
+    manifest = await place.pull_manifest(selector)
     if platform is None or not isinstance(manifest.document, ImageIndex):
         return manifest
     return await place.pull_manifest(manifest.document.choose(platform))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from lading._core.blob_pushes import blob_exists, try_mount
 from lading._core.deliveries import Delivery
 from lading._core.exchange import Exchange
-from lading._core.manifest_transfer import request_manifest, resolve_manifest
+from lading._core.manifest_transfer import pull_manifest, request_manifest, resolve_manifest
 from lading._core.manifests import AsyncManifests
 from lading._core.referrers import AsyncReferrers
 from lading._core.stream import checked_size
@@ -59,7 +59,9 @@ class RepositoryTarget:
     def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
         return AsyncReferrers(self.exchange, self.repository).list(subject)
 
-    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        if not isinstance(manifest, Descriptor):
+            return await pull_manifest(self.exchange, self.repository, manifest or "latest", accept=ACCEPT)
         check_manifest_size(manifest)
         accept = _accept(manifest)
         answer = await request_manifest(self.exchange, self.repository, manifest, accept=accept)
@@ -113,6 +115,9 @@ class RepositoryTarget:
         except NotFoundError:
             return False
         return True
+
+    async def knows(self, tag_or_digest: str) -> bool:
+        return False
 
     async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
         return None

@@ -87,7 +87,7 @@ class ContentsTarget:
         for descriptor in self._subjects.get(subject, ()):
             yield descriptor
 
-    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
         return await self._io.call(self._pull_manifest, manifest)
 
     async def blob_exists(self, blob: Descriptor) -> bool:
@@ -111,13 +111,17 @@ class ContentsTarget:
             if len(own) == 1:
                 return own[0]
             raise ManifestUnknownError(f"{self._name} has {len(own)} manifests: say which one{_choice(index)}")
-        # Other tools give names that are no tags, some with a colon.
-        found = index.tagged(name) or (self._contents.resolve(name) if _is_digest(name) else None)
+        found = self._found(name)
         if found is None:
             raise ManifestUnknownError(f"{self._name} has no manifest {name[:_SHOWN]!r}{_choice(index)}")
         return found
 
-    def _pull_manifest(self, descriptor: Descriptor) -> Manifest[Any]:
+    def _found(self, name: str) -> Descriptor | None:
+        # Other tools give names that are no tags, some with a colon.
+        return self._contents.index().tagged(name) or (self._contents.resolve(name) if _is_digest(name) else None)
+
+    def _pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        descriptor = manifest if isinstance(manifest, Descriptor) else self._resolve(manifest)
         check_manifest_size(descriptor)
         reader = self._open(descriptor)
         try:
@@ -160,6 +164,9 @@ class LayoutTarget(ContentsTarget):
 
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
         return await self._io.call(self._keeps_manifest, manifest, tags, listed)
+
+    async def knows(self, tag_or_digest: str) -> bool:
+        return await self._io.call(self._found, tag_or_digest) is not None
 
     async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
         try:

@@ -52,7 +52,9 @@ class Memory:
             if found is not None and found.digest == subject:
                 yield manifest.descriptor
 
-    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        if not isinstance(manifest, Descriptor):
+            manifest = await self.resolve(manifest)
         found = self._manifests.get(manifest.digest)
         if found is None:
             raise ManifestUnknownError(f"{self._name} has no manifest {manifest.digest}")
@@ -74,6 +76,9 @@ class Memory:
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
         tagged = all(self._tags.get(tag) == manifest.digest for tag in tags)
         return tagged and manifest.digest in self._manifests
+
+    async def knows(self, tag_or_digest: str) -> bool:
+        return tag_or_digest in self._tags or tag_or_digest in self._manifests
 
     async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
         return self._manifests.get(manifest.digest)

@@ -87,7 +87,9 @@ class DockerArchive:
         for descriptor in none:
             yield descriptor
 
-    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        if not isinstance(manifest, Descriptor):
+            manifest = await self.resolve(manifest)
         image = self._images.get(manifest.digest)
         if image is None:
             raise ManifestUnknownError(f"{self._name} has no manifest {manifest.digest}")

@@ -8,6 +8,7 @@ move. Then the transfer: blobs; manifests, each after what it names; and tags la
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lading._core.copying.collection import Collection
 from lading._core.copying.faults import copy_error, failing
@@ -19,7 +20,7 @@ from lading._core.settings import Settings
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import ImageIndex
+from lading.documents import ImageIndex, Manifest
 from lading.errors import DigestMismatchError, DocumentError
 from lading.events import Skipped
 from lading.media_types import (
@@ -66,13 +67,17 @@ class Copying:
         `expected` one.
         """
         with failing(f"resolve {name or 'the manifest'} in", self._source, "source"):
-            root = await self._source.resolve(name)
-            if self._image_only and is_index(root.media_type):
-                root = await self._one_image(root)
+            root, pulled = await self._find(name, tags)
+
+        async def at_hand(manifest: Descriptor) -> Manifest[Any] | None:
+            if pulled is not None and pulled.digest == manifest.digest:
+                return pulled
+            return await self._destination.manifest_at_hand(manifest)
+
         collection = Collection(
             self._io,
             self._source,
-            self._destination.manifest_at_hand,
+            at_hand,
             self._options,
             self._settings.emit,
             concurrency=self._concurrency,
@@ -91,12 +96,21 @@ class Copying:
             await transfer.carry_out(plan)
         return Copied(copied, plan.steps())
 
-    async def _one_image(self, index: Descriptor) -> Descriptor:
+    async def _find(self, name: str | None, tags: Sequence[str]) -> tuple[Descriptor, Manifest[Any] | None]:
+        """Find what is to be copied, in one question: its content comes along unless the destination may have it."""
+        known = [each for each in (name, *tags) if each is not None and await self._destination.knows(each)]
+        if known and not self._image_only:
+            return await self._source.resolve(name), None
+        manifest = await self._source.pull_manifest(name)
+        if self._image_only and is_index(manifest.media_type):
+            return self._one_image(manifest), None
+        return manifest.descriptor, manifest
+
+    def _one_image(self, index: Manifest[Any]) -> Descriptor:
         """Choose the image to be copied to a place that takes no index."""
-        manifest = await self._source.pull_manifest(index)
         if len(self._options.platforms) != 1:
             raise DocumentError(f"{index.digest} is an index, where one image has to be chosen: give one platform")
-        chosen: Descriptor = manifest.expect(ImageIndex).document.choose(self._options.platforms[0])
+        chosen: Descriptor = index.expect(ImageIndex).document.choose(self._options.platforms[0])
         return chosen
 
     async def _plan(self, plan: Plan) -> Plan:

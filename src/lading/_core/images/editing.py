@@ -89,7 +89,7 @@ class Editing:
         Raises `DocumentError` for an index without an image for one of the platforms and for what is no image, and
         `LimitExceededError`.
         """
-        root = await self._place.pull_manifest(await self._place.resolve(name))
+        root = await self._place.pull_manifest(name)
         if isinstance(root.document, ImageIndex):
             manifest: Manifest[Any] = await self._index(root, DEEPEST)
             self._selection.check()

@@ -74,7 +74,7 @@ class Entries:
         place = self._beside
         if whole is not None:
             place, name = await self._places.lasting(whole), selector_of(whole)
-        manifest = await place.pull_manifest(await place.resolve(name))
+        manifest = await place.pull_manifest(name)
         document = manifest.document
         if isinstance(document, ImageIndex):
             if entry.platform is not None:

@@ -241,7 +241,7 @@ async def load_image(io: IO, place: Readable, name: str | None, *, platform: Pla
     Raises `NotFoundError`, `VerificationError`, `DocumentError` for what is no container image or an index without one
     that fits, and `LimitExceededError`.
     """
-    manifest = await place.pull_manifest(await place.resolve(name))
+    manifest = await place.pull_manifest(name)
     for _ in range(DEEPEST):
         if not isinstance(manifest.document, ImageIndex):
             break

@@ -113,7 +113,7 @@ class AsyncImages:
             return await self.edit(source, destination, lambda image: image.annotated(annotations), platforms=wanted)
         whole = whole_of(source)
         async with self._places.readable(whole) as place:
-            manifest = await place.pull_manifest(await place.resolve(selector_of(whole)))
+            manifest = await place.pull_manifest(selector_of(whole))
             made = Overlay(place)
             made.add(after := annotated(manifest, annotations))
             return await self._copies.push(made, after.digest, whole_of(destination))

@@ -110,7 +110,7 @@ class AsyncIndexes:
 
     async def _open(self, reference: Whole) -> tuple[Readable, Overlay, Manifest[ImageIndex]]:
         place = await self._places.lasting(reference)
-        manifest = await place.pull_manifest(await place.resolve(selector_of(reference)))
+        manifest = await place.pull_manifest(selector_of(reference))
         return place, Overlay(place), manifest.expect(ImageIndex)
 
     async def _push(self, overlay: Overlay, index: Manifest[ImageIndex], destination: Whole) -> Copied:

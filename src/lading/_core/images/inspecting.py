@@ -65,7 +65,7 @@ class Inspecting:
 
         Raises what keeps that manifest itself from being read, and `TransportError`.
         """
-        manifest = await self._place.pull_manifest(await self._place.resolve(name))
+        manifest = await self._place.pull_manifest(name)
         for _ in range(_DEEPEST):
             if platform is None or not isinstance(manifest.document, ImageIndex):
                 break

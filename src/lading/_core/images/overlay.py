@@ -67,12 +67,10 @@ class Overlay:
         return self.own_name if self.under is None else self.under.name
 
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
-        for digest, manifest in self.manifests.items():
-            if digest == tag_or_digest:
-                return manifest.descriptor
-        if self.under is None:
-            raise ManifestUnknownError(f"{self.name} has no manifest {(tag_or_digest or '')[:100]!r}")
-        return await self.under.resolve(tag_or_digest)
+        made = self._made(tag_or_digest)
+        if made is not None:
+            return made.descriptor
+        return await self._somewhere(self.under, tag_or_digest).resolve(tag_or_digest)
 
     async def tags(self) -> AsyncIterator[str]:
         if self.under is not None:
@@ -84,13 +82,14 @@ class Overlay:
             async for descriptor in self.under.referrers(subject):
                 yield descriptor
 
-    async def pull_manifest(self, manifest: Descriptor) -> Manifest[Any]:
-        made = self.manifests.get(manifest.digest)
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        if isinstance(manifest, Descriptor):
+            made, place = self.manifests.get(manifest.digest), self._place(manifest.digest)
+        else:
+            made, place = self._made(manifest), self.under
         if made is not None:
             return made
-        place = self._place(manifest.digest)
-        if place is None:
-            raise ManifestUnknownError(f"{self.name} has no manifest {manifest.digest}")
+        place = self._somewhere(place, manifest.digest if isinstance(manifest, Descriptor) else manifest)
         pulled = await place.pull_manifest(manifest)
         self._note(pulled, place)
         return pulled
@@ -124,6 +123,14 @@ class Overlay:
         for descriptors in successors(manifest):
             for descriptor in descriptors:
                 self.places.setdefault(descriptor.digest, place)
+
+    def _made(self, tag_or_digest: str | None) -> Manifest[Any] | None:
+        return next((made for digest, made in self.manifests.items() if digest == tag_or_digest), None)
+
+    def _somewhere(self, place: Readable | None, tag_or_digest: str | None) -> Readable:
+        if place is None:
+            raise ManifestUnknownError(f"{self.name} has no manifest {(tag_or_digest or '')[:100]!r}")
+        return place
 
     def _place(self, digest: Digest) -> Readable | None:
         return self.places.get(digest, self.under)
