@@ -70,8 +70,9 @@ class Partial:
 
         What is written then comes after them.
         """
-        buffer, left = memoryview(bytearray(_PIECE)), _SLICE
+        left = _SLICE
         with refusals("read from", self._path):
+            buffer = memoryview(bytearray(min(_PIECE, os.fstat(self._descriptor).st_size)))
             while left and (count := os.readv(self._descriptor, [buffer[:left]])):
                 take(buffer[:count])
                 left -= count
