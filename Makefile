@@ -1,7 +1,7 @@
 # Everything a checkout needs, from a Python 3.11+ and the package index alone. Environments are made under .venvs/.
 #
 #   make demo     push, list, inspect and pull real content against an embedded registry
-#   make test     lint and type checks once, the tests on every CPython >= 3.11 that is found
+#   make test     lint and type checks once, the tests on each version of CPython >= 3.11 that is found
 #
 # PYTHON=python3.12 (a name or a path) makes any of them use that interpreter alone; ARGS='-k digest' goes to pytest.
 

@@ -3,8 +3,8 @@
 #
 # usage: pythons.sh [INTERPRETER]
 #
-# Prints VERSION=PATH for each, oldest first, one path for each version; with an INTERPRETER (a name or a path) only
-# that one. Every candidate is run, so shims that lead nowhere are left out. What is left out although it is new enough
+# Prints VERSION=PATH for the oldest release found of each version (3.11, 3.12, …), oldest first: what holds on 3.11.2 has
+# not yet failed on 3.11.7. With an INTERPRETER (a name or a path) prints only that one. Every candidate is run, so shims that lead nowhere are left out. What is left out although it is new enough
 # is named on stderr. Prints nothing if there is none.
 set -u
 
@@ -61,6 +61,7 @@ fi |
     sort -t . -k 1,1n -k 2,2n -k 3,3n -s |
     awk -F = -v chosen=$# '
         seen[$1]++                               { next }
-        $3 == "usable" && $2 !~ /[[:space:]]/    { print $1 "=" $2; next }
+        { split($1, part, "."); version = part[1] "." part[2] }
+        $3 == "usable" && $2 !~ /[[:space:]]/    { if (!printed[version]++) print $1 "=" $2; next }
         chosen || ($3 !~ /older/)                { print $2 " (" $1 ") is left out: " $3 | "cat >&2" }
     '
