@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import lading
+from tests.support.examples import blocks, run_commands, run_program
 from tests.support.layers import Blobs, folder, member
 
-PAGE = (Path(__file__).parents[2] / "docs" / "extraction.md").read_text(encoding="utf-8")
-PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-COMMANDS = re.findall(r"^lading (.*?) +#", PAGE, re.MULTILINE)
+PAGE = "docs/extraction.md"
+[COMMANDS] = blocks(PAGE)
+[LOOK, BOUNDED] = blocks(PAGE, "python")
 IMAGE = "ghcr.io/acme/app:v1"
 
 
@@ -33,30 +29,11 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(directory: Path, *command: str) -> str:
-    done = subprocess.run(
-        command,
-        cwd=directory,
-        env=os.environ | {"PYTHONPATH": str(Path(lading.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS.splitlines())
 def test_the_commands_run(directory: Path, command: str) -> None:
-    line = f"{sys.executable} -P -m lading {command.replace(IMAGE, 'oci:images:v1')}"
-    assert run(directory, "sh", "-e", "-c", line)
+    assert run_commands(command.replace(IMAGE, "oci:images:v1"), directory)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", [LOOK, BOUNDED], ids=["look", "bounded"])
 def test_the_examples_of_the_library_run(directory: Path, program: str) -> None:
-    run(directory, sys.executable, "-W", "error", "-c", program.replace(IMAGE, "oci:images:v1"))
-
-
-def test_the_examples_are_all_there() -> None:
-    assert (len(COMMANDS), len(PROGRAMS)) == (6, 2)
+    run_program(program.replace(IMAGE, "oci:images:v1"), directory)

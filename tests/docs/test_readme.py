@@ -1,33 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lading.server.serving import running
 from tests.support.examples import ADDRESS, blocks, run_commands, run_program
 
 EXAMPLES = blocks("README.md", "python")
 [COMMANDS] = [block for block in blocks("README.md") if block.startswith("lading serve ")]
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
-    """Run the registry that the README has its reader start."""
-    with running(tmp_path / "registry") as registry:
-        yield registry.authority
-
-
 @pytest.mark.parametrize("example", EXAMPLES, ids=["blocking", "async"])
 def test_the_example_of_the_library_runs(example: str, served: str, tmp_path: Path) -> None:
     assert ADDRESS in example
-    output = run_program(example, served, tmp_path)
+    output = run_program(example, tmp_path, served)
     assert output.strip() in {"1", "2"}  # the tag that it pushed and listed
 
 
 def test_the_commands_run(served: str, tmp_path: Path) -> None:
-    output = run_commands(COMMANDS.partition("&\n")[2], served, tmp_path)
+    output = run_commands(COMMANDS.partition("&\n")[2], tmp_path, served)
     assert (tmp_path / "received" / "report.json").read_bytes() == b'{"passed": 43}\n'
     assert (tmp_path / "manifest.json").stat().st_size > 0
     assert output.endswith("{}")  # the last command pulls the empty config
