@@ -65,7 +65,7 @@ def test_t_08_a_secret_is_in_no_traceback_with_locals() -> None:
         request.token(b"[]", received_at=0.0, realm=ORIGIN)
     except AuthError as error:
         text = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
-        assert "is no object" in text
+        assert "Expected `object`" in text
         assert "planted" not in text.replace("planted-0", "")
 
 

@@ -94,8 +94,8 @@ def test_a_broken_entry_is_an_error_where_it_is_needed_only(entry: dict[str, Any
     [
         ('{"auths": {"sesame"', "is not JSON: its brackets do not match"),
         ('{"auths": {"sesame": \n}}', "is not JSON: Expecting value at line 2, column 1"),
-        ("[]", "is invalid: it is no object"),
-        ('"sesame"', "is invalid: it is no object"),
+        ("[]", "is invalid: $: Expected `object`, got `array`"),
+        ('"sesame"', "is invalid: $: Expected `object`, got `str`"),
         ('{"auths": ["sesame"]}', "is invalid: $.auths: Expected `object`, got `array`"),
         ('{"auths": {"sesame": "sesame"}}', "is invalid: $.auths[...]: Expected `object`, got `str`"),
         ('{"auths": {"sesame": {"auth": 5}}}', "is invalid: $.auths[...].auth: Expected `str`, got `int`"),

@@ -145,7 +145,7 @@ def test_a_file_that_breaks_meanwhile_is_left_as_it_is(path: Path, helper: Write
     helper("x", f"cat >/dev/null; echo '[]' >{path}")
     path.parent.mkdir()
     path.write_text('{"credsStore": "x"}')
-    with pytest.raises(AuthError, match="it is no object"):
+    with pytest.raises(AuthError, match="Expected `object`"):
         Logins(path).store("ghcr.io", ALICE)
     assert path.read_text() == "[]\n"
 

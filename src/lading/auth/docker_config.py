@@ -12,17 +12,16 @@ import stat
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from lading import strict_json
 from lading._wire.display import quoted
 from lading.auth.credentials import Chain, Credential, CredentialSource, Found, Secret, Step, first
+from lading.auth.documents import read
 from lading.auth.helpers import Helper
 from lading.auth.keys import matching
-from lading.errors import AuthError, DocumentError
+from lading.errors import AuthError
 from lading.transports.proxies import Proxies
 
 LONGEST_FILE = 4 << 20
@@ -102,7 +101,8 @@ class DockerConfig(msgspec.Struct, frozen=True):
     @classmethod
     def parse(cls, content: bytes, place: str) -> DockerConfig:
         """Read the text of a file. Raises `AuthError`, which says where it is broken and shows nothing of it."""
-        document = _typed(read_tree(content, place), place)
+        # Docker takes an empty file for one that says nothing.
+        document = read(content if content.strip() else b"{}", _Document, place)
         return cls(
             place,
             {text: _entry(entry) for text, entry in document.auths.items()},
@@ -255,32 +255,6 @@ def kept() -> Chain:
     content = os.environ.get(_VARIABLE)
     files: list[CredentialSource] = [ConfigFile(path) for path in own_places()]
     return Chain([_Variable(_VARIABLE, content), *files] if content else files)
-
-
-def read_tree(content: bytes, place: str) -> dict[str, Any]:
-    """Read the JSON of a file of credentials; an empty file is an empty object.
-
-    Raises `AuthError`, which says where it is broken and shows nothing of it.
-    """
-    if not content.strip():
-        return {}
-    try:
-        tree = strict_json.parse(content, place)
-    except DocumentError as error:
-        tree, fault = None, str(error)
-    else:
-        fault = f"{place} is invalid: it is no object"
-    if not isinstance(tree, dict):
-        # Raised outside of the handler: what the parser raised holds the text, and must not be its context.
-        raise AuthError(fault)
-    return tree
-
-
-def _typed(tree: dict[str, Any], place: str) -> _Document:
-    try:
-        return strict_json.typed(tree, _Document, place)
-    except DocumentError as error:
-        raise AuthError(str(error)) from None
 
 
 def _entry(raw: _Entry) -> Entry:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-from lading import strict_json
 from lading._wire.display import quoted
 from lading.auth.credentials import Credential, Found
+from lading.auth.documents import read
 from lading.auth.keys import Key, server
 from lading.auth.programs import converse, locate
-from lading.errors import CredentialHelperError, DocumentError
+from lading.errors import CredentialHelperError
 from lading.names import registry_fault
 
 LONGEST_ANSWER: Final = 1 << 20
@@ -130,13 +130,7 @@ class Helper(msgspec.Struct, frozen=True):
             raise CredentialHelperError(f"{self.program}: {error}") from None
 
     def _read(self, written: bytes, kind: type[T]) -> T:
-        try:
-            tree: Any = strict_json.parse(written, f"what {self.program} wrote")
-            return strict_json.typed(tree, kind, f"what {self.program} wrote")
-        except DocumentError as error:
-            fault = str(error)
-        # Raised outside of the handler: what the parser raised holds the secret, and must not be its context.
-        raise CredentialHelperError(fault)
+        return read(written, kind, f"what {self.program} wrote", CredentialHelperError)
 
 
 def _names(registry: str) -> tuple[str, ...]:

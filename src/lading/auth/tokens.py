@@ -14,13 +14,13 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from lading import strict_json
 from lading._wire.challenge import Challenge
 from lading._wire.messages import Headers, Origin, Request
 from lading._wire.urls import with_query
 from lading.auth.credentials import Credential, Secret
+from lading.auth.documents import read
 from lading.auth.scopes import Scope, asked, merged
-from lading.errors import DocumentError, TokenError
+from lading.errors import TokenError
 
 LONGEST_REPLY: Final = 256 << 10
 """Bytes that the answer of a token server may have."""
@@ -96,7 +96,7 @@ class TokenRequest(msgspec.Struct, frozen=True):
 
         The clock of the server is not looked at. Raises `TokenError`, which shows nothing of the answer.
         """
-        reply = _reply(content, realm)
+        reply = read(content, dict[str, Any], f"the answer of the token server {realm}", TokenError)
         value = reply.get("token") or reply.get("access_token")
         if not isinstance(value, str) or not _TOKEN.fullmatch(value):
             raise TokenError(f"{realm} answered without a token that can be sent")
@@ -133,20 +133,6 @@ class TokenRequest(msgspec.Struct, frozen=True):
         body = urlencode({name: value for name, value in form.items() if value}, errors="replace")
         headers = Headers([("Content-Type", "application/x-www-form-urlencoded")])
         return Request("POST", origin, target, headers, body.encode("ascii"))
-
-
-def _reply(content: bytes, realm: Origin) -> dict[str, Any]:
-    what = f"the answer of the token server {realm}"
-    try:
-        tree = strict_json.parse(content, what)
-    except DocumentError as error:
-        tree, fault = None, str(error)
-    else:
-        fault = f"{what} is no object"
-    if not isinstance(tree, dict):
-        # Raised outside of the handler: what the parser raised holds the answer, and must not be its context.
-        raise TokenError(fault)
-    return tree
 
 
 def _lifetime(seconds: object) -> float:
