@@ -30,13 +30,34 @@ def refusals(doing: str, path: Path) -> AbstractContextManager[None]:
     return storage_errors(f"cannot {doing} {str(path)!r}")
 
 
-class NewFile:
+class OpenFile:
+    """A file that content is appended to; `_path` is for messages. Raises `StorageError` when the disk refuses."""
+
+    __slots__ = ("_descriptor", "_path")
+    _descriptor: int
+    _path: Path
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append all of the data."""
+        left = memoryview(data)
+        with refusals("write to", self._path):
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+
+    def restart(self) -> None:
+        """Forget what is in the file."""
+        with refusals("write to", self._path):
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+
+
+class NewFile(OpenFile):
     """A file that has no final name yet. Unless it is published, leaving the `with` block removes it.
 
     Raises `StorageError` when the disk refuses.
     """
 
-    __slots__ = ("_descriptor", "_path")
+    __slots__ = ()
 
     def __init__(self, directory: Path) -> None:
         with refusals("create a file in", directory):
@@ -47,19 +68,6 @@ class NewFile:
 
     def __exit__(self, *_: object) -> None:
         self.discard()
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append all of the data."""
-        left = memoryview(data)
-        with refusals("write to", self._path):
-            while left:
-                left = left[os.write(self._descriptor, left) :]
-
-    def restart(self) -> None:
-        """Forget what was written."""
-        with refusals("write to", self._path):
-            os.ftruncate(self._descriptor, 0)
-            os.lseek(self._descriptor, 0, os.SEEK_SET)
 
     def publish(self, final: Path, *, sync_name: bool = True) -> None:
         """Give the content its final name, replacing what had it, and return when that would survive a power cut.

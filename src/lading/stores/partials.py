@@ -21,7 +21,7 @@ from typing import Final
 
 from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
-from lading.stores.durable import refusals, sync_directory
+from lading.stores.durable import OpenFile, refusals, sync_directory
 
 WEEK: Final = 7 * 24 * 3600.0
 """Seconds after which content that nobody has added to is removed."""
@@ -39,7 +39,7 @@ _PIECE = 1 << 20
 _SLICE = 64 << 20
 
 
-class Partial:
+class Partial(OpenFile):
     """Content that is not complete, or not known to be. Publish, leave or discard it.
 
     `directory` is an open descriptor of where the file is, which stays the caller's; `path` of the same place is for
@@ -48,7 +48,7 @@ class Partial:
     Raises `StorageError` when the disk refuses.
     """
 
-    __slots__ = ("_descriptor", "_directory", "_is_private", "_name", "_path")
+    __slots__ = ("_directory", "_is_private", "_name")
 
     def __init__(self, directory: int, path: Path, digest: Digest, *, mode: int = 0o644) -> None:
         self._path = path
@@ -77,19 +77,6 @@ class Partial:
                 take(buffer[:count])
                 left -= count
         return not left
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Append all of the data."""
-        left = memoryview(data)
-        with refusals("write to", self._path):
-            while left:
-                left = left[os.write(self._descriptor, left) :]
-
-    def restart(self) -> None:
-        """Forget what was there and what was written."""
-        with refusals("write to", self._path):
-            os.ftruncate(self._descriptor, 0)
-            os.lseek(self._descriptor, 0, os.SEEK_SET)
 
     def reader(self) -> int:
         """Return a descriptor of the content, at its first byte. It is the caller's to close."""
