@@ -10,7 +10,7 @@ import argparse
 import os
 from typing import Any, TypeAlias
 
-from lading.cli.options import annotation, media_type, once
+from lading.cli.options import add_annotations, media_type, once
 from lading.cli.output import Output, UsageError
 
 Named: TypeAlias = tuple[str, str | None]
@@ -23,15 +23,7 @@ _LIMIT = 4 * 2**20
 
 def add_artifact_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what else there is to an artifact than files."""
-    parser.add_argument(
-        "--annotation",
-        metavar="KEY=VALUE",
-        type=annotation,
-        action="append",
-        default=[],
-        dest="annotations",
-        help="annotate the manifest; may be repeated",
-    )
+    add_annotations(parser, "manifest")
     parser.add_argument(
         "--annotation-file",
         metavar="JSON",

@@ -26,16 +26,14 @@ def add_destination(parser: argparse.ArgumentParser, *, optional: bool = False) 
     )
 
 
-def add_platforms(parser: argparse.ArgumentParser, what: str = "change") -> None:
-    """Add `--platform`, which picks images of an index."""
+def add_manifests(parser: argparse.ArgumentParser) -> None:
+    """Add the entries that an index gets."""
     parser.add_argument(
-        "--platform",
-        metavar="OS/ARCH",
-        type=platform,
-        action="append",
-        default=[],
-        dest="platforms",
-        help=f"of an index, {what} the image for this platform, and no other; may be repeated",
+        "manifests",
+        metavar="[PLATFORM=]MANIFEST",
+        nargs="+",
+        type=entry,
+        help="such as v1-arm64, linux/arm64=v1-arm64, or ghcr.io/acme/other:v1",
     )
 
 

@@ -53,6 +53,32 @@ def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = T
     )
 
 
+def add_annotations(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--annotation`, to be read with `once`."""
+    parser.add_argument(
+        "--annotation",
+        metavar="KEY=VALUE",
+        type=annotation,
+        action="append",
+        default=[],
+        dest="annotations",
+        help=f"annotate the {what}; may be repeated",
+    )
+
+
+def add_platforms(parser: argparse.ArgumentParser, what: str = "change the image") -> None:
+    """Add `--platform`, which picks manifests of an index."""
+    parser.add_argument(
+        "--platform",
+        metavar="OS/ARCH",
+        type=platform,
+        action="append",
+        default=[],
+        dest="platforms",
+        help=f"of an index, {what} for this platform, and no other; may be repeated",
+    )
+
+
 def seconds(text: str) -> float:
     """Read a time in seconds, more than 0."""
     return _above_zero(text, float, "is not a number of seconds above 0")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination, add_pairs, add_platforms
-from lading.cli.options import add_connection_options
+from lading.cli.edits import add_destination, add_pairs
+from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may follow the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     add_pairs(parser, "annotation", "an annotation")
-    add_platforms(parser, "annotate")
+    add_platforms(parser, "annotate the image")
     add_destination(parser, optional=True)
     add_connection_options(parser)
 

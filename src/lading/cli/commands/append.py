@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from lading.cli.edits import add_destination, add_platforms, time
-from lading.cli.options import add_connection_options
+from lading.cli.edits import add_destination, time
+from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
 if TYPE_CHECKING:

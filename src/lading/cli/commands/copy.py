@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from lading.cli.options import add_connection_options, count, platform
+from lading.cli.options import add_connection_options, add_platforms, count
 from lading.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
@@ -22,15 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may follow the verb."""
     parser.add_argument("source", metavar="SOURCE", help="such as ghcr.io/acme/app:v1")
     parser.add_argument("destination", metavar="DESTINATION", help="such as localhost:5000/app:v1, or oci:backup:v1")
-    parser.add_argument(
-        "--platform",
-        metavar="OS/ARCH",
-        type=platform,
-        action="append",
-        default=[],
-        dest="platforms",
-        help="of an index, copy the manifests for this platform; may be repeated",
-    )
+    add_platforms(parser, "copy the manifests")
     parser.add_argument(
         "--index",
         choices=("sparse", "rewritten"),

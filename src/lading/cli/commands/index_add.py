@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination, entry
+from lading.cli.edits import add_destination, add_manifests
 from lading.cli.options import add_connection_options
 from lading.cli.output import Output
 
@@ -16,13 +16,7 @@ from lading.cli.output import Output
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may follow the verb."""
     parser.add_argument("reference", metavar="REF", help="the index, such as ghcr.io/acme/app:v1")
-    parser.add_argument(
-        "manifests",
-        metavar="[PLATFORM=]MANIFEST",
-        nargs="+",
-        type=entry,
-        help="such as v1-arm64, linux/arm64=v1-arm64, or ghcr.io/acme/other:v1",
-    )
+    add_manifests(parser)
     add_destination(parser, optional=True)
     add_connection_options(parser)
 

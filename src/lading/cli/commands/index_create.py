@@ -9,30 +9,16 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import entry
-from lading.cli.options import add_connection_options, annotation, once
+from lading.cli.edits import add_manifests
+from lading.cli.options import add_annotations, add_connection_options, once
 from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may follow the verb."""
     parser.add_argument("reference", metavar="REF", help="the new index, such as ghcr.io/acme/app:v1")
-    parser.add_argument(
-        "manifests",
-        metavar="[PLATFORM=]MANIFEST",
-        nargs="+",
-        type=entry,
-        help="such as v1-arm64, linux/arm64=v1-arm64, or ghcr.io/acme/other:v1",
-    )
-    parser.add_argument(
-        "--annotation",
-        metavar="KEY=VALUE",
-        type=annotation,
-        action="append",
-        default=[],
-        dest="annotations",
-        help="annotate the index; may be repeated",
-    )
+    add_manifests(parser)
+    add_annotations(parser, "index")
     add_connection_options(parser)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination, add_platforms
-from lading.cli.options import add_connection_options
+from lading.cli.edits import add_destination
+from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what may follow the verb."""
     parser.add_argument("reference", metavar="REF", help="the index, such as ghcr.io/acme/app:v1")
     parser.add_argument("manifests", metavar="MANIFEST", nargs="*", help="a digest, or a tag of the same repository")
-    add_platforms(parser, "take out")
+    add_platforms(parser, "take out the image")
     add_destination(parser, optional=True)
     add_connection_options(parser)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lading.cli.edits import add_destination, add_pairs, add_platforms, time, words
-from lading.cli.options import add_connection_options
+from lading.cli.edits import add_destination, add_pairs, time, words
+from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
 # Options that replace one text, and where their values are kept: `user` is the account of other verbs.

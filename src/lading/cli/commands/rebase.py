@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination, add_platforms
-from lading.cli.options import add_connection_options
+from lading.cli.edits import add_destination
+from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output
 
 
