@@ -4,36 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import tarfile
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-END = bytes(1024)
+from tests.support.layers import END, folder, member
+
 Tree = dict[str, str | bytes]
-
-
-def entry(
-    name: str | bytes,
-    content: bytes = b"",
-    *,
-    kind: bytes = tarfile.REGTYPE,
-    target: str = "",
-    mode: int = 0o644,
-    pax: dict[str, str] | None = None,
-    form: Literal[0, 1, 2] = tarfile.PAX_FORMAT,
-) -> bytes:
-    info = tarfile.TarInfo(name if isinstance(name, str) else os.fsdecode(name))
-    info.size, info.type, info.linkname, info.mode, info.pax_headers = len(content), kind, target, mode, pax or {}
-    return info.tobuf(form, "utf-8", "surrogateescape") + content + bytes(-len(content) % 512)
-
-
-def folder(name: str, mode: int = 0o755) -> bytes:
-    return entry(name, kind=tarfile.DIRTYPE, mode=mode)
-
-
-def link(name: str, target: str) -> bytes:
-    return entry(name, kind=tarfile.SYMTYPE, target=target)
 
 
 def patched(header: bytes, at: int, field: bytes) -> bytes:
@@ -46,7 +22,7 @@ def patched(header: bytes, at: int, field: bytes) -> bytes:
 
 
 def extended(records: bytes, *, kind: bytes = b"x", size: int | None = None) -> bytes:
-    block = patched(entry("././@PaxHeader"), 156, kind)
+    block = patched(member("././@PaxHeader"), 156, kind)
     block = patched(block, 124, b"%011o\0" % (len(records) if size is None else size))
     return block + records + bytes(-len(records) % 512)
 
@@ -74,4 +50,4 @@ def snapshot(directory: Path) -> Tree:
     return found
 
 
-GOOD = folder("pkg") + entry("pkg/first", b"1")
+GOOD = folder("pkg") + member("pkg/first", b"1")

@@ -16,35 +16,36 @@ from hypothesis import given, settings, strategies as st
 from lading._core.expansion import Limits
 from lading._core.unpacking import unpack
 from lading.errors import LadingError, LimitExceededError, ProtocolError, StorageError
-from tests.artifacts.tars import END, GOOD, entry, extended, folder, link, packed, patched, record, snapshot
+from tests.artifacts.tars import GOOD, extended, packed, patched, record, snapshot
+from tests.support.layers import END, folder, link, member
 
 HOSTILE: dict[str, tuple[bytes, str]] = {
     # T-47: names
-    "parent": (entry("pkg/../../outside/x", b"x"), r"'\.\.'"),
-    "parent-in-front": (entry("../outside/x", b"x"), r"'\.\.'"),
+    "parent": (member("pkg/../../outside/x", b"x"), r"'\.\.'"),
+    "parent-in-front": (member("../outside/x", b"x"), r"'\.\.'"),
     "parent-at-the-end": (folder("pkg/.."), r"'\.\.'"),
-    "absolute": (entry("/etc/x", b"x"), "absolute"),
-    "two-slashes": (entry("//etc/x", b"x"), "absolute"),
-    "backslash": (entry("pkg\\..\\..\\x", b"x"), "backslash"),
-    "backslash-in-front": (entry("\\x", b"x"), "backslash"),
-    "drive": (entry("C:/x", b"x"), "drive"),
-    "drive-below": (entry("pkg/c:x", b"x"), "drive"),
-    "nul-in-name": (patched(entry("pkg/a"), 0, b"pkg/a\0/../../x"), "after a NUL"),
-    "nul-in-record": (extended(record(b"path", b"pkg/a\0b")) + entry("pkg/a"), "NUL"),
-    "nul-in-long-name": (extended(b"pkg/a\0b\0", kind=b"L") + entry("pkg/a"), "NUL"),
-    "empty": (patched(entry("pkg"), 0, bytes(100)), "empty"),
-    "empty-record": (extended(record(b"path", b"")) + entry("pkg/a"), "empty"),
-    "empty-part": (entry("pkg//x"), "empty part"),
+    "absolute": (member("/etc/x", b"x"), "absolute"),
+    "two-slashes": (member("//etc/x", b"x"), "absolute"),
+    "backslash": (member("pkg\\..\\..\\x", b"x"), "backslash"),
+    "backslash-in-front": (member("\\x", b"x"), "backslash"),
+    "drive": (member("C:/x", b"x"), "drive"),
+    "drive-below": (member("pkg/c:x", b"x"), "drive"),
+    "nul-in-name": (patched(member("pkg/a"), 0, b"pkg/a\0/../../x"), "after a NUL"),
+    "nul-in-record": (extended(record(b"path", b"pkg/a\0b")) + member("pkg/a"), "NUL"),
+    "nul-in-long-name": (extended(b"pkg/a\0b\0", kind=b"L") + member("pkg/a"), "NUL"),
+    "empty": (patched(member("pkg"), 0, bytes(100)), "empty"),
+    "empty-record": (extended(record(b"path", b"")) + member("pkg/a"), "empty"),
+    "empty-part": (member("pkg//x"), "empty part"),
     "dot": (folder("."), "empty"),
-    "file-with-slash": (entry("pkg/x/"), "empty part"),
-    "other-directory": (entry("other/x"), "not in the directory 'pkg'"),
-    "sibling-prefix": (entry("pkg-evil/x"), "not in the directory 'pkg'"),
-    "file-for-the-root": (entry("pkg", b"x"), "not in the directory"),
+    "file-with-slash": (member("pkg/x/"), "empty part"),
+    "other-directory": (member("other/x"), "not in the directory 'pkg'"),
+    "sibling-prefix": (member("pkg-evil/x"), "not in the directory 'pkg'"),
+    "file-for-the-root": (member("pkg", b"x"), "not in the directory"),
     "link-for-the-root": (link("pkg", "outside"), "not in the directory"),
-    "long-name": (entry("pkg/" + "a/" * 30 + "b" * 4097), "4096 bytes"),
-    "long-part": (entry("pkg/" + "b" * 256), "255 bytes"),
-    "long-gnu-name": (entry("pkg/" + "b/" * 4097, form=tarfile.GNU_FORMAT), "4096 bytes"),
-    "deep": (entry("pkg/" + "d/" * 63 + "e"), "64 parts"),
+    "long-name": (member("pkg/" + "a/" * 30 + "b" * 4097), "4096 bytes"),
+    "long-part": (member("pkg/" + "b" * 256), "255 bytes"),
+    "long-gnu-name": (member("pkg/" + "b/" * 4097, form=tarfile.GNU_FORMAT), "4096 bytes"),
+    "deep": (member("pkg/" + "d/" * 63 + "e"), "64 parts"),
     # T-48: links
     "absolute-link": (link("pkg/l", "/etc"), "absolute"),
     "link-out": (link("pkg/l", "../../outside"), "leads outside"),
@@ -57,9 +58,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "empty-link": (link("pkg/l", ""), "target '' is empty"),
     "nul-in-link": (extended(record(b"linkpath", b"a\0b")) + link("pkg/l", "a"), "NUL"),
     "long-link": (extended(record(b"linkpath", b"a/" * 2049)) + link("pkg/l", "a"), "4096 bytes"),
-    "through-a-link": (folder("pkg/d") + link("pkg/l", "d") + entry("pkg/l/x", b"x"), "in its place"),
+    "through-a-link": (folder("pkg/d") + link("pkg/l", "d") + member("pkg/l/x", b"x"), "in its place"),
     "directory-over-a-link": (link("pkg/l", "d") + folder("pkg/l"), "in its place"),
-    "file-over-a-link": (link("pkg/l", "first") + entry("pkg/l", b"x"), "in its place"),
+    "file-over-a-link": (link("pkg/l", "first") + member("pkg/l", b"x"), "in its place"),
     "chain": (
         folder("pkg/a") + folder("pkg/a/b") + link("pkg/a/b/up", "../..") + link("pkg/out", "a/b/up/../../outside"),
         "after a name",
@@ -69,52 +70,52 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         "leads outside",
     ),
     # T-49: hard links
-    "hard-link": (entry("pkg/h", kind=tarfile.LNKTYPE, target="pkg/first"), "hard link"),
-    "hard-link-out": (entry("pkg/h", kind=tarfile.LNKTYPE, target="../outside/secret"), "hard link"),
+    "hard-link": (member("pkg/h", kind=tarfile.LNKTYPE, target="pkg/first"), "hard link"),
+    "hard-link-out": (member("pkg/h", kind=tarfile.LNKTYPE, target="../outside/secret"), "hard link"),
     # T-50: special files
-    "device": (entry("pkg/n", kind=tarfile.CHRTYPE), "character device"),
-    "block-device": (entry("pkg/n", kind=tarfile.BLKTYPE), "block device"),
-    "fifo": (entry("pkg/n", kind=tarfile.FIFOTYPE), "FIFO"),
-    "contiguous": (entry("pkg/n", kind=tarfile.CONTTYPE), "contiguous"),
-    "unknown": (patched(entry("pkg/n"), 156, b"Z"), "unknown kind"),
-    "sparse": (patched(entry("pkg/n"), 156, b"S"), "sparse"),
-    "pax-sparse": (entry("pkg/n", pax={"GNU.sparse.realsize": "99999999999"}), "sparse"),
+    "device": (member("pkg/n", kind=tarfile.CHRTYPE), "character device"),
+    "block-device": (member("pkg/n", kind=tarfile.BLKTYPE), "block device"),
+    "fifo": (member("pkg/n", kind=tarfile.FIFOTYPE), "FIFO"),
+    "contiguous": (member("pkg/n", kind=tarfile.CONTTYPE), "contiguous"),
+    "unknown": (patched(member("pkg/n"), 156, b"Z"), "unknown kind"),
+    "sparse": (patched(member("pkg/n"), 156, b"S"), "sparse"),
+    "pax-sparse": (member("pkg/n", pax={"GNU.sparse.realsize": "99999999999"}), "sparse"),
     # T-51: duplicates, and what two readers read in two ways
-    "file-twice": (entry("pkg/first", b"2"), "in its place"),
+    "file-twice": (member("pkg/first", b"2"), "in its place"),
     "directory-twice": (folder("pkg/d") + folder("pkg/d"), "in its place"),
-    "file-as-directory": (entry("pkg/first/x", b"x"), "in its place"),
-    "two-sizes": (extended(record(b"size", b"512")) + entry("pkg/a") + entry("pkg/b"), "two sizes"),
-    "negative-size": (extended(record(b"size", b"-512")) + entry("pkg/a"), "no number"),
-    "negative-header-size": (patched(entry("pkg/a"), 124, b"\xff" * 12), "no number"),
-    "signed-size": (patched(entry("pkg/a"), 124, b"+0000000001\0"), "no number"),
+    "file-as-directory": (member("pkg/first/x", b"x"), "in its place"),
+    "two-sizes": (extended(record(b"size", b"512")) + member("pkg/a") + member("pkg/b"), "two sizes"),
+    "negative-size": (extended(record(b"size", b"-512")) + member("pkg/a"), "no number"),
+    "negative-header-size": (patched(member("pkg/a"), 124, b"\xff" * 12), "no number"),
+    "signed-size": (patched(member("pkg/a"), 124, b"+0000000001\0"), "no number"),
     "directory-with-content": (patched(folder("pkg/d"), 124, b"00000001000\0") + bytes(512), "no content"),
-    "path-twice": (extended(record(b"path", b"pkg/a") * 2) + entry("pkg/a"), "set twice"),
+    "path-twice": (extended(record(b"path", b"pkg/a") * 2) + member("pkg/a"), "set twice"),
     "path-in-two-ways": (
-        extended(b"pkg/a\0", kind=b"L") + extended(record(b"path", b"pkg/b")) + entry("pkg/c"),
+        extended(b"pkg/a\0", kind=b"L") + extended(record(b"path", b"pkg/b")) + member("pkg/c"),
         "set twice",
     ),
-    "two-extended-headers": (extended(b"") + extended(b"") + entry("pkg/a"), "two extended headers"),
-    "global-path": (extended(record(b"path", b"pkg/a"), kind=b"g") + entry("pkg/b"), "for all members"),
-    "record-too-long": (extended(b"99 path=pkg/a\n") + entry("pkg/a"), "wrong length"),
-    "record-too-short": (extended(b"3 path=pkg/a\n") + entry("pkg/a"), "wrong length"),
-    "record-zero": (extended(b"0 a=b\n") + entry("pkg/a"), "wrong length"),
-    "record-all-digits": (extended(b"1" * 60_000) + entry("pkg/a"), "wrong length"),
-    "record-without-key": (extended(b"5 =a\n") + entry("pkg/a"), "no key"),
-    "record-without-value": (extended(b"7 path\n") + entry("pkg/a"), "no key"),
+    "two-extended-headers": (extended(b"") + extended(b"") + member("pkg/a"), "two extended headers"),
+    "global-path": (extended(record(b"path", b"pkg/a"), kind=b"g") + member("pkg/b"), "for all members"),
+    "record-too-long": (extended(b"99 path=pkg/a\n") + member("pkg/a"), "wrong length"),
+    "record-too-short": (extended(b"3 path=pkg/a\n") + member("pkg/a"), "wrong length"),
+    "record-zero": (extended(b"0 a=b\n") + member("pkg/a"), "wrong length"),
+    "record-all-digits": (extended(b"1" * 60_000) + member("pkg/a"), "wrong length"),
+    "record-without-key": (extended(b"5 =a\n") + member("pkg/a"), "no key"),
+    "record-without-value": (extended(b"7 path\n") + member("pkg/a"), "no key"),
     "extension-at-the-end": (extended(record(b"path", b"pkg/a")), "before its end"),
-    "content-after-the-end": (END + entry("pkg/a"), "follows its end"),
+    "content-after-the-end": (END + member("pkg/a"), "follows its end"),
     "large-extension": (extended(b"", size=8 << 30), "larger than 65536"),
-    "wrong-checksum": (b"pkg/b" + entry("pkg/a")[5:], "checksum"),
-    "no-magic": (patched(entry("pkg/a"), 257, bytes(8)), "no tar archive"),
-    "cut-short": (entry("pkg/a", b"x" * 600)[:600], "(cut short|no tar archive)"),
+    "wrong-checksum": (b"pkg/b" + member("pkg/a")[5:], "checksum"),
+    "no-magic": (patched(member("pkg/a"), 257, bytes(8)), "no tar archive"),
+    "cut-short": (member("pkg/a", b"x" * 600)[:600], "(cut short|no tar archive)"),
 }
 
 
-@pytest.mark.parametrize(("member", "why"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_archive_is_refused_and_leaves_nothing(tmp_path: Path, out: Path, member: bytes, why: str) -> None:
+@pytest.mark.parametrize(("hostile", "why"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_archive_is_refused_and_leaves_nothing(tmp_path: Path, out: Path, hostile: bytes, why: str) -> None:
     before = snapshot(tmp_path)
     with pytest.raises(ProtocolError, match=why) as refused:
-        unpack(packed(GOOD, member), out, "pkg")
+        unpack(packed(GOOD, hostile), out, "pkg")
     assert snapshot(tmp_path) == before
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 1000
@@ -173,13 +174,13 @@ def test_link_to_the_outside_is_replaced_by_a_file_and_not_written_through(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("planted", "member"),
-    [("pkg", b""), ("pkg/z", entry("pkg/z/x", b"x")), ("pkg/z", folder("pkg/z"))],
+    ("planted", "hostile"),
+    [("pkg", b""), ("pkg/z", member("pkg/z/x", b"x")), ("pkg/z", folder("pkg/z"))],
     ids=["target", "directory-below", "empty-directory-below"],
 )
 @pytest.mark.parametrize("to", ["outside", "inside", "file"])
 def test_what_stands_where_a_directory_must_be_is_an_error_and_nothing_is_touched(
-    tmp_path: Path, out: Path, planted: str, member: bytes, to: str
+    tmp_path: Path, out: Path, planted: str, hostile: bytes, to: str
 ) -> None:
     (out / planted).parent.mkdir(exist_ok=True)
     (out / "other").mkdir()
@@ -189,7 +190,7 @@ def test_what_stands_where_a_directory_must_be_is_an_error_and_nothing_is_touche
         (out / planted).symlink_to(tmp_path / "outside" if to == "outside" else out / "other")
     before = snapshot(tmp_path)
     with pytest.raises(StorageError, match="is there and is no directory"):
-        unpack(packed(GOOD, member), out, "pkg")
+        unpack(packed(GOOD, hostile), out, "pkg")
     assert snapshot(tmp_path) == before
 
 
@@ -197,14 +198,14 @@ def test_directory_where_a_file_must_be_is_an_error_and_nothing_is_touched(out: 
     (out / "pkg/z").mkdir(parents=True)
     before = snapshot(out)
     with pytest.raises(StorageError, match="is no file or link"):
-        unpack(packed(GOOD, entry("pkg/z", b"z")), out, "pkg")
+        unpack(packed(GOOD, member("pkg/z", b"z")), out, "pkg")
     assert snapshot(out) == before
 
 
 def test_title_through_a_planted_link_is_refused(tmp_path: Path, out: Path) -> None:
     (out / "a").symlink_to(tmp_path / "outside")
     with pytest.raises(StorageError, match="links are not followed"):
-        unpack(packed(entry("a/b/x", b"x")), out, "a/b")
+        unpack(packed(member("a/b/x", b"x")), out, "a/b")
     assert snapshot(tmp_path / "outside") == {"secret": b"precious"}
 
 
@@ -212,10 +213,10 @@ def test_title_through_a_planted_link_is_refused(tmp_path: Path, out: Path) -> N
 @pytest.mark.parametrize(
     ("limits", "parts", "why"),
     [
-        (Limits(entries=3), (GOOD, entry("pkg/a"), entry("pkg/b")), "more than 3 members"),
+        (Limits(entries=3), (GOOD, member("pkg/a"), member("pkg/b")), "more than 3 members"),
         (Limits(entries=3), (GOOD, extended(record(b"comment", b"x"), kind=b"g") * 2), "more than 3 members"),
-        (Limits(size=1 << 20), (GOOD, entry("pkg/a", bytes(1 << 20))), "more than 1048576 bytes"),
-        (Limits(ratio=100, ratio_from=1 << 20), (GOOD, entry("pkg/a", bytes(2 << 20))), "100 times"),
+        (Limits(size=1 << 20), (GOOD, member("pkg/a", bytes(1 << 20))), "more than 1048576 bytes"),
+        (Limits(ratio=100, ratio_from=1 << 20), (GOOD, member("pkg/a", bytes(2 << 20))), "100 times"),
         (Limits(ratio=100, ratio_from=1 << 20), (GOOD, bytes(4 << 20)), "100 times"),
     ],
     ids=["members", "global-headers", "size", "ratio", "ratio-after-the-end"],
@@ -229,14 +230,14 @@ def test_limits_stop_an_archive_that_leaves_nothing(
 
 
 def test_limits_are_not_reached_by_their_exact_values(out: Path) -> None:
-    content = GOOD + entry("pkg/a", bytes(1000))
+    content = GOOD + member("pkg/a", bytes(1000))
     limits = Limits(entries=3, size=len(content + END), ratio=1, ratio_from=len(content + END))
     unpack(packed(content), out, "pkg", limits=limits)
     assert (out / "pkg/a").stat().st_size == 1000
 
 
 def test_bomb_of_zeros_is_stopped_by_the_standard_limits_in_little_memory(out: Path) -> None:
-    zeros = patched(entry("pkg/zeros"), 124, b"%011o\0" % (1 << 30))
+    zeros = patched(member("pkg/zeros"), 124, b"%011o\0" % (1 << 30))
     bomb = io.BytesIO()
     with gzip.GzipFile(fileobj=bomb, mode="wb", compresslevel=9) as file:
         file.write(GOOD + zeros)
@@ -256,9 +257,9 @@ def test_bomb_of_zeros_is_stopped_by_the_standard_limits_in_little_memory(out: P
 
 def test_descriptors_are_closed(out: Path) -> None:
     before = len(list(Path("/dev/fd").iterdir()))
-    for member, _ in HOSTILE.values():
+    for hostile, _ in HOSTILE.values():
         with pytest.raises(ProtocolError):
-            unpack(packed(GOOD, member), out, "pkg")
+            unpack(packed(GOOD, hostile), out, "pkg")
     unpack(packed(GOOD), out, "pkg")
     assert len(list(Path("/dev/fd").iterdir())) == before
 

@@ -24,7 +24,8 @@ from lading.errors import (
     StorageError,
     TransportError,
 )
-from tests.artifacts.tars import END, GOOD, entry, extended, folder, link, packed, patched, record, snapshot
+from tests.artifacts.tars import GOOD, extended, packed, patched, record, snapshot
+from tests.support.layers import END, folder, link, member
 
 
 def test_archive_of_several_gzip_members_is_one_stream(out: Path) -> None:
@@ -38,7 +39,7 @@ def test_archive_without_compression_is_unpacked(out: Path) -> None:
 
 
 def test_title_with_directories_is_the_prefix_of_the_names(out: Path) -> None:
-    unpack(packed(folder("a/b"), entry("a/b/x", b"x")), out, "./a/b")
+    unpack(packed(folder("a/b"), member("a/b/x", b"x")), out, "./a/b")
     assert snapshot(out) == {"a": "directory", "a/b": "directory", "a/b/x": b"x"}
 
 
@@ -55,7 +56,9 @@ def test_long_names_are_read_in_every_format(out: Path, form: Literal[0, 1, 2]) 
     long = "pkg/" + "d" * 90 + "/" + "f" * 90
     target = "t" * (90 if form == tarfile.USTAR_FORMAT else 150)
     unpack(
-        packed(entry(long, b"x", form=form), entry("pkg/l", kind=tarfile.SYMTYPE, target=target, form=form)), out, "pkg"
+        packed(member(long, b"x", form=form), member("pkg/l", kind=tarfile.SYMTYPE, target=target, form=form)),
+        out,
+        "pkg",
     )
     assert (out / long).read_bytes() == b"x"
     assert str((out / "pkg/l").readlink()) == target
@@ -73,12 +76,12 @@ def test_long_names_are_read_in_every_format(out: Path, form: Literal[0, 1, 2]) 
     ids=["blank-mode", "empty-mode", "base-256-size", "spaces-before-size", "spaces-after-size"],
 )
 def test_numbers_are_read_in_every_spelling(out: Path, at: int, field: bytes) -> None:
-    unpack(packed(patched(entry("pkg/a", b"abc"), at, field)), out, "pkg")
+    unpack(packed(patched(member("pkg/a", b"abc"), at, field)), out, "pkg")
     assert snapshot(out)["pkg/a"] == b"abc"
 
 
 def test_content_that_nobody_reads_is_passed_over() -> None:
-    stream = io.BytesIO(entry("a", b"x" * 700) + entry("b") + END)
+    stream = io.BytesIO(member("a", b"x" * 700) + member("b") + END)
     assert [member.name for member in TarReader(stream.read, entries=9)] == [b"a", b"b"]
 
 
@@ -88,12 +91,12 @@ def test_global_header_that_changes_no_member_is_accepted(out: Path) -> None:
 
 
 def test_size_of_an_extended_header_may_repeat_the_size(out: Path) -> None:
-    unpack(packed(extended(record(b"size", b"3")), entry("pkg/a", b"abc")), out, "pkg")
+    unpack(packed(extended(record(b"size", b"3")), member("pkg/a", b"abc")), out, "pkg")
     assert (out / "pkg/a").read_bytes() == b"abc"
 
 
 def test_content_that_no_header_can_count_is_read_by_its_extended_size(out: Path) -> None:
-    huge = patched(entry("pkg/a"), 124, b"\x80" + bytes(6) + (8**11).to_bytes(5, "big"))
+    huge = patched(member("pkg/a"), 124, b"\x80" + bytes(6) + (8**11).to_bytes(5, "big"))
     with pytest.raises(ProtocolError, match="cut short"):
         unpack(packed(extended(record(b"size", b"%d" % 8**11)), huge), out, "pkg")
     assert snapshot(out) == {}
@@ -122,11 +125,11 @@ def test_modes_lose_what_lends_rights_and_what_the_umask_takes(out: Path, umask:
     unpack(
         packed(
             folder("pkg", 0o7777),
-            entry("pkg/setuid", mode=0o6755),
-            entry("pkg/open", mode=0o666),
+            member("pkg/setuid", mode=0o6755),
+            member("pkg/open", mode=0o666),
             folder("pkg/closed", 0),
-            entry("pkg/closed/inner", mode=0o400),
-            entry("pkg/implied/inner"),
+            member("pkg/closed/inner", mode=0o400),
+            member("pkg/implied/inner"),
         ),
         out,
         "pkg",
@@ -149,8 +152,10 @@ def test_files_belong_to_who_unpacks(out: Path) -> None:
 
 
 def test_existing_directory_is_added_to(out: Path) -> None:
-    unpack(packed(GOOD, entry("pkg/d/old", b"old"), entry("pkg/d/both", b"before"), link("pkg/l", "first")), out, "pkg")
-    unpack(packed(entry("pkg/d/both", b"after"), entry("pkg/new/x", b"x"), entry("pkg/l", b"file now")), out, "pkg")
+    unpack(
+        packed(GOOD, member("pkg/d/old", b"old"), member("pkg/d/both", b"before"), link("pkg/l", "first")), out, "pkg"
+    )
+    unpack(packed(member("pkg/d/both", b"after"), member("pkg/new/x", b"x"), member("pkg/l", b"file now")), out, "pkg")
     assert snapshot(out) == {
         "pkg": "directory",
         "pkg/first": b"1",

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from lading import AsyncClient, CopyError, DigestMismatchError, ProtocolError
-from tests.artifacts.tars import END, Tree, entry, extended, link, patched, record, snapshot
+from tests.artifacts.tars import Tree, extended, patched, record, snapshot
 from tests.copy.corpus import digest_of
 from tests.support.images import image, write_layout
+from tests.support.layers import END, link, member
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def contents(request: pytest.FixtureRequest, tmp_path: Path) -> Contents:
     # The right content, where nobody may read it.
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "layer").write_bytes(layer)
-    members = {name: entry(name, content) for name, content in files.items()}
+    members = {name: member(name, content) for name, content in files.items()}
     return Contents(request.param, members, place_of(layer), layer)
 
 
@@ -89,8 +90,8 @@ async def test_t_47_members_that_nothing_names_are_not_looked_at(
     attempt: Attempt, contents: Contents, tmp_path: Path
 ) -> None:
     names = ["../outside/layer", "../outside/new", f"{tmp_path}/outside/new", "a\\..\\..\\outside\\new", "C:/new", "."]
-    links = [link("l", "../outside"), entry("l/new", b"x"), link("blobs/l", "/etc"), entry("blobs/l/passwd", b"x")]
-    await attempt.run([*contents.members.values(), *(entry(name, b"x") for name in names), *links])
+    links = [link("l", "../outside"), member("l/new", b"x"), link("blobs/l", "/etc"), member("blobs/l/passwd", b"x")]
+    await attempt.run([*contents.members.values(), *(member(name, b"x") for name in names), *links])
     assert attempt.has(contents.layer)
 
 
@@ -105,7 +106,7 @@ async def test_t_48_a_link_leads_nowhere_but_into_the_archive(
 
 
 async def test_t_48_a_link_within_the_archive_is_followed(attempt: Attempt, contents: Contents) -> None:
-    elsewhere = entry("elsewhere/layer", contents.layer)
+    elsewhere = member("elsewhere/layer", contents.layer)
     await attempt.run([*contents.with_layer(link(contents.name, "../../elsewhere/layer")), elsewhere])
     assert attempt.has(contents.layer)
 
@@ -113,17 +114,19 @@ async def test_t_48_a_link_within_the_archive_is_followed(attempt: Attempt, cont
 @pytest.mark.parametrize(
     ("member", "why"),
     [
-        pytest.param(entry("x", kind=tarfile.LNKTYPE, target="../outside/layer"), "hard link", id="T-49 hard link"),
-        pytest.param(entry("x", kind=tarfile.CHRTYPE), "character device", id="T-50 device"),
-        pytest.param(entry("x", kind=tarfile.FIFOTYPE), "FIFO", id="T-50 pipe"),
-        pytest.param(patched(entry("x"), 156, b"S"), "sparse", id="T-50 sparse file"),
-        pytest.param(entry("x", pax={"GNU.sparse.realsize": "99999999999"}), "sparse", id="T-50 sparse file by record"),
-        pytest.param(patched(entry("x"), 0, b"x\0/../../y"), "after a NUL", id="T-51 NUL"),
-        pytest.param(extended(record(b"size", b"512")) + entry("x") + entry("y"), "two sizes", id="T-51 two sizes"),
-        pytest.param(patched(entry("x"), 124, b"\xff" * 12), "no number", id="T-51 negative size"),
+        pytest.param(member("x", kind=tarfile.LNKTYPE, target="../outside/layer"), "hard link", id="T-49 hard link"),
+        pytest.param(member("x", kind=tarfile.CHRTYPE), "character device", id="T-50 device"),
+        pytest.param(member("x", kind=tarfile.FIFOTYPE), "FIFO", id="T-50 pipe"),
+        pytest.param(patched(member("x"), 156, b"S"), "sparse", id="T-50 sparse file"),
+        pytest.param(
+            member("x", pax={"GNU.sparse.realsize": "99999999999"}), "sparse", id="T-50 sparse file by record"
+        ),
+        pytest.param(patched(member("x"), 0, b"x\0/../../y"), "after a NUL", id="T-51 NUL"),
+        pytest.param(extended(record(b"size", b"512")) + member("x") + member("y"), "two sizes", id="T-51 two sizes"),
+        pytest.param(patched(member("x"), 124, b"\xff" * 12), "no number", id="T-51 negative size"),
         pytest.param(extended(record(b"path", b"x"), kind=b"g"), "for all members", id="T-51 global name"),
-        pytest.param(b"y" + entry("x")[1:], "checksum", id="T-51 checksum"),
-        pytest.param(END + entry("x"), "follows its end", id="T-51 content after the end"),
+        pytest.param(b"y" + member("x")[1:], "checksum", id="T-51 checksum"),
+        pytest.param(END + member("x"), "follows its end", id="T-51 content after the end"),
         pytest.param(extended(b"", size=8 << 30), "larger than 65536", id="T-51 large header"),
     ],
 )
@@ -136,14 +139,14 @@ async def test_what_can_be_read_in_two_ways_is_refused_as_a_whole(
 
 
 async def test_t_51_of_two_members_of_one_name_the_last_counts(attempt: Attempt, contents: Contents) -> None:
-    await attempt.run([entry(contents.name, b"x"), *contents.members.values()])
+    await attempt.run([member(contents.name, b"x"), *contents.members.values()])
     assert attempt.has(contents.layer)
 
 
 async def test_t_53_content_is_compared_with_its_digest(attempt: Attempt, contents: Contents) -> None:
     changed = bytes(len(contents.layer))
     with pytest.raises(CopyError) as refused:
-        await attempt.run(contents.with_layer(entry(contents.name, changed)))
+        await attempt.run(contents.with_layer(member(contents.name, changed)))
     assert isinstance(refused.value.__cause__, DigestMismatchError)
     assert not attempt.has(contents.layer)
     assert not attempt.has(changed)

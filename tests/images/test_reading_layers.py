@@ -20,9 +20,9 @@ from lading import (
     VerificationError,
 )
 from lading._core import zstd
-from tests.artifacts.tars import END, patched
+from tests.artifacts.tars import patched
 from tests.support.images import sha256
-from tests.support.layers import Blobs, Compress, folder, gzipped, hard_link, member
+from tests.support.layers import END, Blobs, Compress, folder, gzipped, hard_link, member
 from tests.support.zstandard import require_zstandard
 
 Export = Callable[[str], Awaitable[dict[str, str | bytes]]]

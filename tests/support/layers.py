@@ -10,11 +10,12 @@ import os
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from tests.support.images import CONFIG, LAYER, MANIFEST, sha256
 
 Compress = Callable[[bytes], bytes]
-_END = bytes(1024)
+END = bytes(1024)
 
 
 def member(
@@ -29,12 +30,13 @@ def member(
     time: float = 0,
     device: tuple[int, int] = (0, 0),
     pax: dict[str, str] | None = None,
+    form: Literal[0, 1, 2] = tarfile.PAX_FORMAT,
 ) -> bytes:
     info = tarfile.TarInfo(name if isinstance(name, str) else os.fsdecode(name))
     info.size, info.type, info.linkname, info.mode = len(content), kind, target, mode
     info.uid, info.gid, info.mtime, info.pax_headers = owner, group, time, pax or {}
     info.devmajor, info.devminor = device
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape") + content + bytes(-len(content) % 512)
+    return info.tobuf(form, "utf-8", "surrogateescape") + content + bytes(-len(content) % 512)
 
 
 def folder(name: str, mode: int = 0o755, *, owner: int = 0) -> bytes:
@@ -60,7 +62,7 @@ class Blobs:
         self,
         *layers: Sequence[bytes],
         compress: Compress = gzipped,
-        end: bytes = _END,
+        end: bytes = END,
         diff_ids: Sequence[str] | None = None,
     ) -> None:
         archives = [b"".join(members) + end for members in layers]
