@@ -20,10 +20,19 @@ from tests.flows.conftest import (
     root,
     wire,
 )
-from tests.support.programs import require
-from tests.support.skopeo import Skopeo
+from tests.support.skopeo import skopeo
 
-__all__ = ["client", "events", "io", "make_client", "pytest_generate_tests", "pytest_pyfunc_call", "root", "wire"]
+__all__ = [
+    "client",
+    "events",
+    "io",
+    "make_client",
+    "pytest_generate_tests",
+    "pytest_pyfunc_call",
+    "root",
+    "skopeo",
+    "wire",
+]
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +46,6 @@ def layout(tmp_path: Path, content: Corpus) -> Path:
     path = tmp_path / "source"
     content.write_layout(path)
     return path
-
-
-@pytest.fixture
-def skopeo(tmp_path: Path) -> Skopeo:
-    directory = tmp_path / "skopeo"
-    directory.mkdir()
-    return Skopeo(require("skopeo"), directory)
 
 
 @pytest.fixture

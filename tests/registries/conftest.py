@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,9 @@ from lading.server.serving import running
 from tests.support import distribution as docker_registry, zot as zot_registry
 from tests.support.capabilities import PROBES, Place, connected
 from tests.support.programs import require
-from tests.support.skopeo import Skopeo
+from tests.support.skopeo import skopeo
+
+__all__ = ["skopeo"]
 
 # By the names that docs/registries.md has for them: the fixture that runs each.
 REGISTRIES = {
@@ -95,11 +96,3 @@ def supports(registry_name: str, place: Place, _found: dict[tuple[str, str], boo
         return _found[key]
 
     return ask
-
-
-@pytest.fixture
-def skopeo(tmp_path_factory: pytest.TempPathFactory) -> Skopeo:
-    """Run skopeo with nothing of the machine's settings."""
-    program: str = require("skopeo")
-    directory: Path = tmp_path_factory.mktemp("skopeo")
-    return Skopeo(program, directory)

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.server.peer import Peer
+from tests.support.skopeo import skopeo
+
+__all__ = ["skopeo"]
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from lading.server.serving import _listening, running
 from lading.stores.layout import Layout
 from tests.server.peer import image_manifest
 from tests.support.images import image, sha256, write_layout
-from tests.support.programs import require
 from tests.support.skopeo import Skopeo
 
 MIB = 1024 * 1024
@@ -276,13 +275,6 @@ def test_serve_stops_on_a_signal_with_an_idle_connection(tmp_path: Path, number:
         idle.close()
     assert server.returncode == -number
     assert number == signal.SIGINT or errors == b""
-
-
-@pytest.fixture
-def skopeo(tmp_path: Path) -> Skopeo:
-    directory = tmp_path / "skopeo"
-    directory.mkdir()
-    return Skopeo(require("skopeo"), directory)
 
 
 def test_skopeo_pushes_to_us_and_reads_the_same_bytes(registry: Origin, skopeo: Skopeo, tmp_path: Path) -> None:

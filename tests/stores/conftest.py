@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from lading.stores.layout import Layout
+from tests.support.skopeo import skopeo
+
+__all__ = ["skopeo"]
 
 
 @pytest.fixture

@@ -3,21 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.stores.layout import Layout
 from tests.support.images import MANIFEST, Image, image, sha256
-from tests.support.programs import require
 from tests.support.skopeo import Skopeo
-
-
-@pytest.fixture
-def skopeo(tmp_path: Path) -> Skopeo:
-    directory = tmp_path / "skopeo"
-    directory.mkdir()
-    return Skopeo(require("skopeo"), directory)
 
 
 def push(layout: Layout, content: Image, tag: str) -> None:

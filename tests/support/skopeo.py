@@ -6,6 +6,10 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from tests.support.programs import require
+
 SECONDS = 60.0
 
 
@@ -48,3 +52,11 @@ class Skopeo:
         )
         assert done.returncode == 0, f"skopeo {' '.join(arguments)}: {done.stderr.decode(errors='replace')}"
         return done.stdout
+
+
+@pytest.fixture
+def skopeo(tmp_path: Path) -> Skopeo:
+    """Skopeo for one test; a conftest imports it."""
+    directory = tmp_path / "skopeo"
+    directory.mkdir()
+    return Skopeo(require("skopeo"), directory)
