@@ -32,7 +32,7 @@ from lading.stores.layout import Layout
 from lading.stores.partials import name_of
 from lading.targets import Stream
 from tests.flows.conftest import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Canned, Recording, Torn, answer
 
 CONTENT = b"content " * 400_000
 BLOB = Descriptor.of(CONTENT, OCI_LAYER)
@@ -52,14 +52,6 @@ class Source:
         self.asked.append(offset)
         start = offset if self._seeks else 0
         yield Stream(streams.BytesIO(self._content[start:]), start=start)
-
-
-class Torn(streams.BytesIO):
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
-        count = super().readinto(buffer)
-        if not count:
-            raise ConnectionFailedError("the connection broke")
-        return count
 
 
 @pytest.fixture

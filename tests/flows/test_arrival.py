@@ -36,7 +36,7 @@ from lading._io.bulk import Watched
 from lading.stores import partials
 from lading.stores.partials import name_of
 from tests.flows.conftest import MakeClient
-from tests.support.transports import Clockwork
+from tests.support.transports import Clockwork, Torn
 
 NAME = "localhost:5000/acme/app"
 CONTENT = random.Random(7).randbytes(3_500_000)  # noqa: S311  # the same in every run
@@ -44,16 +44,6 @@ BLOB = Descriptor("application/octet-stream", Digest.of(CONTENT), len(CONTENT))
 
 
 Turn: TypeAlias = Callable[[Request], Response]
-
-
-class Broken(streams.BytesIO):
-    """A body that breaks off after its last byte."""
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
-        count = super().readinto(buffer)
-        if not count:
-            raise ConnectionFailedError("the connection broke")
-        return count
 
 
 class Server:
@@ -95,8 +85,8 @@ def cut_after(count: int, **fields: str) -> Turn:  # a turn
         start = start_of(request)
         rest = CONTENT[start : start + count]
         if not request.headers.get("Range"):
-            return answer(200, Broken(rest), **fields)
-        return answer(206, Broken(rest), Content_Range=f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}", **fields)
+            return answer(200, Torn(rest), **fields)
+        return answer(206, Torn(rest), Content_Range=f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}", **fields)
 
     return turn
 

@@ -46,12 +46,11 @@ from tests.support.parts import (
     Hanging,
     Instead,
     Server,
-    Torn,
     headers,
     part,
     whole,
 )
-from tests.support.transports import Clockwork, Recording
+from tests.support.transports import Clockwork, Recording, Torn
 
 
 @pytest.fixture(autouse=True)

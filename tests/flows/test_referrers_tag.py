@@ -32,7 +32,7 @@ from lading.server.handler import EmbeddedRegistry
 from lading.server.policy import Policy
 from lading.transports.direct import DirectTransport
 from tests.flows.conftest import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Canned, Clockwork, Recording, answer
 
 NAME = "localhost:5000/acme/app"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -40,20 +40,6 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 EMPTY = "application/vnd.oci.empty.v1+json"
 SBOM = "application/spdx+json"
 ANNOTATIONS = {"org.acme.a": "1"}
-
-
-class Unhurried:
-    """An IO whose sleeps take no time, and are kept."""
-
-    def __init__(self, io: IO) -> None:
-        self._io = io
-        self.sleeps: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._io, name)
 
 
 class Rivalled(Recording):
@@ -86,8 +72,8 @@ class Rivalled(Recording):
 
 
 @pytest.fixture
-def clock(io: IO) -> Unhurried:
-    return Unhurried(io)
+def clock(io: IO) -> Clockwork:
+    return Clockwork(io)
 
 
 @pytest.fixture
@@ -97,7 +83,7 @@ def plain(root: Path) -> Rivalled:
 
 
 @pytest.fixture
-def older(make_client: MakeClient, plain: Rivalled, clock: Unhurried) -> AsyncClient:
+def older(make_client: MakeClient, plain: Rivalled, clock: Clockwork) -> AsyncClient:
     """A client of that registry; its waits take no time."""
     return make_client(plain, _io=clock)
 
@@ -216,7 +202,7 @@ async def test_a_tag_that_stands_for_something_else_is_left_alone(older: AsyncCl
     assert (await older.repository(NAME).manifests.resolve(tag)).digest == other.digest
 
 
-async def test_q_gitlab_the_subject_under_the_tag_is_no_list(make_client: MakeClient, clock: Unhurried) -> None:
+async def test_q_gitlab_the_subject_under_the_tag_is_no_list(make_client: MakeClient, clock: Clockwork) -> None:
     subject = Manifest.of(ImageIndex(manifests=()))
     document = Manifest.of(ImageIndex(manifests=(), subject=subject.descriptor))
     wanted = Manifest.of(ImageIndex(manifests=(document.descriptor,)))
@@ -245,7 +231,7 @@ async def test_where_the_registry_notes_the_subject_no_list_is_kept(client: Asyn
 
 
 async def test_a_registry_that_notes_another_subject_has_not_noted_this_one(
-    make_client: MakeClient, clock: Unhurried
+    make_client: MakeClient, clock: Clockwork
 ) -> None:
     subject = Descriptor(OCI, Digest.of(b"subject"), 7)
     document = Manifest.of(ImageIndex(manifests=(), subject=subject))
@@ -268,7 +254,7 @@ async def test_a_push_under_several_tags_lists_the_manifest_once(older: AsyncCli
 
 
 async def test_r_71_a_rival_who_overwrites_the_list_loses_nobody_anything(
-    older: AsyncClient, plain: Rivalled, clock: Unhurried, root: Path
+    older: AsyncClient, plain: Rivalled, clock: Clockwork, root: Path
 ) -> None:
     subject = await subject_of(older)
     rivals: list[Digest] = []
@@ -280,7 +266,7 @@ async def test_r_71_a_rival_who_overwrites_the_list_loses_nobody_anything(
 
 
 async def test_r_71_where_conditions_are_heeded_a_list_that_has_changed_is_read_again(
-    make_client: MakeClient, clock: Unhurried, root: Path
+    make_client: MakeClient, clock: Clockwork, root: Path
 ) -> None:
     wire = Rivalled(without_referrers(root), heeds_conditions=True)
     client = make_client(wire, _io=clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import socketserver
 import threading
@@ -16,6 +15,7 @@ from lading._io.base import IO, Content
 from lading._wire.messages import Origin, Request, Response
 from lading.server.serving import Certificate, hosting
 from tests.quirks.worlds import World
+from tests.support.scripted import relay
 
 CERTIFICATES = Path(__file__).parents[1] / "transports" / "certificates"
 AUTHORITY = str(CERTIFICATES / "authority.pem")
@@ -76,15 +76,4 @@ class _Tunnel(socketserver.StreamRequestHandler):
             pass
         with socket.create_connection(("127.0.0.1", self.server.port)) as out:
             self.connection.sendall(_ESTABLISHED)
-            back = threading.Thread(target=_pump, args=(out, self.connection))
-            back.start()
-            _pump(self.connection, out)
-            back.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+            relay(self.connection, out)

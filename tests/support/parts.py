@@ -80,16 +80,6 @@ class Instead:
         pass
 
 
-class Torn(streams.BytesIO):
-    """A body that breaks off after its last byte."""
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
-        count = super().readinto(buffer)
-        if not count:
-            raise ConnectionFailedError("the connection broke")
-        return count
-
-
 class Hanging(streams.BytesIO):
     """A body that never comes: only cancellation ends the wait for it."""
 

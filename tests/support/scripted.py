@@ -107,6 +107,22 @@ def repeats(raw: bytes) -> Script:
     return run
 
 
+def relay(one: socket.socket, other: socket.socket) -> None:
+    """Pass on what either side says, until both have ended."""
+    back = threading.Thread(target=_pump, args=(other, one))
+    back.start()
+    _pump(one, other)
+    back.join()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
 class ScriptedServer:
     """Serves the first connection by the first script, and so on; each has its thread.
 

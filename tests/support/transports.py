@@ -9,6 +9,7 @@ from typing import Any
 
 from lading._io.base import IO, Cancellation, Transport
 from lading._wire.messages import Headers, Request, Response
+from lading.errors import ConnectionFailedError
 
 
 class Canned:
@@ -51,6 +52,16 @@ def answer(status: int = 200, body: bytes | Mapping[str, Any] = b"", /, **header
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, Headers({"Content-Length": str(len(content)), **fields}.items()), io.BytesIO(content))
+
+
+class Torn(io.BytesIO):
+    """A body that breaks off after its last byte."""
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
+        count = super().readinto(buffer)
+        if not count:
+            raise ConnectionFailedError("the connection broke")
+        return count
 
 
 class Clockwork:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from lading.errors import ConnectionFailedError, ProtocolError, TimedOutError
 from lading.transports.proxies import Proxies, Proxy, read_environment
 from lading.transports.settings import NetworkSettings
 from lading.transports.sockets import SocketTransport
-from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, repeats
+from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, relay, repeats
 
 Serve = Callable[..., ScriptedServer]
 Connect = Callable[..., SocketTransport]
@@ -43,21 +41,11 @@ def via(server: ScriptedServer, user: str = "") -> NetworkSettings:
 def tunnel_to(port: int, greeting: bytes = ESTABLISHED) -> Callable[[Peer], None]:
     """Be a proxy that connects to a port on loopback, whatever it is asked for."""
 
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
     def script(peer: Peer) -> None:
         peer.read_head()
         with socket.create_connection(("127.0.0.1", port)) as out:
             peer.send(greeting)
-            back = threading.Thread(target=pump, args=(out, peer.socket))
-            back.start()
-            pump(peer.socket, out)
-            back.join()
+            relay(peer.socket, out)
 
     return script
 
