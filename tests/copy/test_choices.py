@@ -19,7 +19,7 @@ from lading.transports.direct import DirectTransport
 from tests.copy.corpus import INDEX, MANIFEST, Corpus, Json, digest_of, platform
 from tests.copy.rules import Ruled
 from tests.flows.conftest import MakeClient
-from tests.support.transports import answer
+from tests.support.transports import Recording, answer
 
 APP = "localhost:5000/acme/app"
 OTHER = "localhost:5000/acme/other"
@@ -155,6 +155,30 @@ async def test_t_31_who_is_no_referrer_is_passed_over(  # noqa: PLR0917  # pytes
     await make_client(Ruled(registry, lie)).copy(f"{APP}:v1", f"oci:{tmp_path / 'copy'}:v1", referrers=True)
     assert "not a referrer" not in texts(made, tmp_path / "copy")
     assert [event.text for event in events if isinstance(event, Warned) and liar["digest"] in event.text]
+
+
+async def test_a_referrer_that_cannot_be_read_ends_the_copy(
+    make_client: MakeClient, registry: DirectTransport, made: Corpus, source: str, tmp_path: Path
+) -> None:
+    await make_client(registry).copy(f"{source}:v1", f"{APP}:v1", referrers=True)
+    sbom = made.untagged[0]["digest"]
+    client = make_client(Ruled(registry, lambda request: answer(404) if request.target.endswith(sbom) else None))
+    with pytest.raises(CopyError, match="cannot read manifest") as caught:
+        await client.copy(f"{APP}:v1", f"oci:{tmp_path / 'copy'}:v1", referrers=True)
+    assert caught.value.descriptor is not None
+    assert (caught.value.side, caught.value.descriptor.digest) == ("source", sbom)
+
+
+async def test_a_referrer_is_pulled_once(
+    make_client: MakeClient, registry: DirectTransport, source: str, tmp_path: Path
+) -> None:
+    wire = Recording(registry)
+    client = make_client(wire)
+    await client.copy(f"{source}:v1", f"{APP}:v1", referrers=True)
+    wire.requests.clear()
+    await client.copy(f"{APP}:v1", f"oci:{tmp_path / 'copy'}:v1", referrers=True)
+    pulled = [line for line in wire.lines if line.startswith("GET ") and "/manifests/" in line]
+    assert len(pulled) == len(set(pulled)) == 10
 
 
 async def test_cosign_tags_go_along(client: AsyncClient, source: str, made: Corpus, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lading._core.graph import MOST_BYTES
@@ -16,11 +16,20 @@ _USELESS = (DocumentError, LimitExceededError, NotFoundError, VerificationError)
 
 
 class LenientReader:
-    """Reads manifests of one place, 256 MiB of them at the most."""
+    """Reads manifests of one place, 256 MiB of them at the most.
 
-    def __init__(self, place: Readable, emit: Callable[[Event], None]) -> None:
+    `pull` is for a caller that has its own way to pull them. If that raises `CopyError`, nothing is passed over.
+    """
+
+    def __init__(
+        self,
+        place: Readable,
+        emit: Callable[[Event], None],
+        pull: Callable[[Descriptor], Awaitable[Manifest[Any]]] | None = None,
+    ) -> None:
         self._place = place
         self._emit = emit
+        self._pull = pull or place.pull_manifest
         self._bytes = 0
 
     async def pull(self, descriptor: Descriptor, role: str = "") -> Manifest[Any] | None:
@@ -29,7 +38,7 @@ class LenientReader:
         `role` is what a warning says that it was thought to be. Raises `LimitExceededError` for too many bytes.
         """
         try:
-            manifest = await self._place.pull_manifest(descriptor)
+            manifest = await self._pull(descriptor)
             _ = manifest.document  # raises if it does not fit its media type
         except _USELESS as error:
             self.pass_over(descriptor, role, str(error))

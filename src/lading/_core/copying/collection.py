@@ -9,13 +9,12 @@ from lading._core.copying.faults import failing
 from lading._core.copying.plan import CopyOptions, Root
 from lading._core.copying.selection import Selection, rewrite
 from lading._core.digest_tags import digest_tags, resolve_if_there
-from lading._core.graph import MOST_MANIFESTS, Graph, Node
+from lading._core.graph import Graph, Node
 from lading._io.base import IO
 from lading.descriptor import Descriptor
+from lading.digest import Digest
 from lading.documents import Manifest
-from lading.documents.successors import subject_of
-from lading.errors import LimitExceededError
-from lading.events import Event, Warned
+from lading.events import Event
 from lading.targets import Readable
 
 
@@ -44,6 +43,7 @@ class Collection:
         self._selection = Selection(options.platforms)
         self.graph = Graph(io, self._pull, keep=self._selection.keep, concurrency=concurrency)
         self.roots: list[Root] = []
+        self._referrers: dict[Digest, Manifest[Any]] = {}
 
     async def add(self, root: Root) -> None:
         """Collect a manifest with all that the options say.
@@ -64,33 +64,26 @@ class Collection:
             await self._add_digest_tags()
 
     async def _pull(self, descriptor: Descriptor) -> Manifest[Any]:
+        found = self._referrers.get(descriptor.digest)
+        if found is not None:
+            return found
         with failing(f"read manifest {descriptor.digest} from", self._source, "source", descriptor):
             return await self._at_hand(descriptor) or await self._source.pull_manifest(descriptor)
 
     async def _add_referrers(self, nodes: Iterable[Node]) -> None:
-        for _ in range(self._options.depth):
-            listed = await self._io.map(self._referrers_of, nodes, limit=self._concurrency)
-            found = [descriptor for referrers in listed for descriptor in referrers]
-            self.roots += map(Root, found)
-            nodes = await self._add_all(found)
+        from lading._core.leniency import LenientReader
+        from lading._core.predecessors import Predecessors
 
-    async def _referrers_of(self, node: Node) -> list[Descriptor]:
-        """Ask for the referrers of a manifest, and believe those whose manifests say that they are."""
-        digest = node.descriptor.digest
-        found: list[Descriptor] = []
-        with failing(f"list the referrers of {digest} in", self._source, "source", node.descriptor):
-            async for descriptor in self._source.referrers(digest):
-                if len(found) >= MOST_MANIFESTS:
-                    raise LimitExceededError(f"there are more than {MOST_MANIFESTS}")
-                subject = subject_of(await self._pull(descriptor))
-                if subject is not None and subject.digest == digest:
-                    found.append(descriptor)
-                else:
-                    text = (
-                        f"passed over {descriptor.digest}, listed as a referrer of {digest}: it names another subject"
-                    )
-                    self._emit(Warned(self._source.name, text))
-        return found
+        # One that cannot be pulled may be a referrer: the `CopyError` of `_pull` ends the copy.
+        reader = LenientReader(self._source, self._emit, self._pull)
+        predecessors = Predecessors(self._io, self._source, reader, concurrency=self._concurrency)
+        for _ in range(self._options.depth):
+            with failing("find referrers in", self._source, "source"):
+                found = await predecessors.of([node.descriptor.digest for node in nodes])
+            referrers = [referrer for each in found.values() for referrer in each]
+            self._referrers |= {referrer.entry.digest: referrer.manifest for referrer in referrers}
+            self.roots += [Root(referrer.entry) for referrer in referrers]
+            nodes = await self._add_all(referrer.entry for referrer in referrers)
 
     async def _add_digest_tags(self) -> None:
         tags = [tag for digest in self.graph.nodes for tag in digest_tags(digest)]
