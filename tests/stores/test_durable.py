@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lading._io import durable
 from lading.errors import StorageError
-from lading.stores import durable
 
 
 def names(directory: Path) -> list[str]:

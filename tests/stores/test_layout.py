@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lading._io import durable
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import (
@@ -19,7 +20,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.media_types import OCI_MANIFEST
-from lading.stores import durable, partials
+from lading.stores import partials
 from lading.stores.layout import Layout
 from tests.support.layouts import CONTENT, DIGEST, files, manifest, push, write
 
@@ -305,9 +306,9 @@ def test_nothing_unfinished_is_ever_among_the_blobs(layout: Layout, monkeypatch:
     places: list[Path] = []
     create, begin = durable.NewFile.__init__, partials.Partial.__init__
 
-    def record(new: durable.NewFile, directory: Path) -> None:
+    def record(new: durable.NewFile, directory: Path, *, mode: int = 0o644) -> None:
         places.append(directory)
-        create(new, directory)
+        create(new, directory, mode=mode)
 
     def record_partial(new: partials.Partial, directory: int, path: Path, digest: Digest) -> None:
         places.append(path)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lading._io.lock import exclusive
 from lading.errors import StorageError
-from lading.stores.lock import exclusive
 
 
 def test_the_lock_excludes_a_second_holder_in_the_same_process(tmp_path: Path) -> None:

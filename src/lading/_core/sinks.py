@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 
 from lading._core.places import open_below
+from lading._io.durable import refusals
 from lading.digest import Digest
 from lading.errors import StorageError
-from lading.stores.durable import refusals
 from lading.stores.partials import Partial
 
 

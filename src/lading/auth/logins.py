@@ -6,29 +6,25 @@ file can read it. What else is in the file stays as it is, its order and what is
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import re
-import secrets
-import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from lading import strict_json
+from lading._io.durable import replace
+from lading._io.lock import exclusive
 from lading.auth.credentials import Credential
 from lading.auth.docker_config import ConfigFile, DockerConfig
 from lading.auth.keys import Key, server
-from lading.errors import StorageError, storage_errors
+from lading.errors import storage_errors
 
 _SECONDS = 30.0
-_WAIT = 0.02
 _INDENT = re.compile(rb"^ +", re.MULTILINE)
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -89,14 +85,15 @@ class Logins:
         target = Path(os.path.realpath(self.path))
         with storage_errors(f"cannot write {target}"):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _locked(target.with_name(f"{target.name}.lock")):
+            # Whoever can open the file of the lock can hold it.
+            with exclusive(target.with_name(f"{target.name}.lock"), seconds=_SECONDS, mode=0o600):
                 before = target.read_bytes() if target.exists() else b""
                 DockerConfig.parse(before, str(target))
                 tree: dict[str, Any] = strict_json.parse_verbatim(before) if before.strip() else {}
                 auths = tree.setdefault("auths", {}) or {}
                 yield auths
                 tree["auths"] = auths
-                _replace(target, _written(tree))
+                replace(target, _written(tree), private=True)
 
 
 def _entry(credential: Credential) -> dict[str, str]:
@@ -116,56 +113,3 @@ def _written(tree: dict[str, Any]) -> bytes:
     """Write JSON as docker and podman do, with tabs."""
     lines = msgspec.json.format(strict_json.encode(tree), indent=1)
     return _INDENT.sub(lambda blanks: b"\t" * len(blanks[0]), lines) + b"\n"
-
-
-@contextmanager
-def _locked(path: Path) -> Generator[None]:
-    """Hold a lock that falls back by itself when the process dies. Its file stays: removing it would split the lock."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + _SECONDS
-        while not _taken(descriptor):
-            if time.monotonic() > deadline:
-                raise StorageError(
-                    f"{path} has been locked for {_SECONDS:g} s: another login hangs", errno=errno.EAGAIN
-                )
-            time.sleep(_WAIT)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file at once, for its owner alone to read; the old one stays if that fails."""
-    part = path.with_name(f".{secrets.token_hex(16)}.part")
-    descriptor = os.open(part, _CREATE, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            _keep_owner(file.fileno(), path)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _keep_owner(descriptor: int, path: Path) -> None:
-    """Leave the file to whom it belongs when root logs in for somebody else."""
-    with suppress(FileNotFoundError, PermissionError):
-        owner = path.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from lading._io import durable
 from lading.digest import Digest
 from lading.errors import StorageError
-from lading.stores import durable
 from lading.stores.layout import Layout
 
 _TAKEN = frozenset({"blobs", "index.json", "oci-layout"})

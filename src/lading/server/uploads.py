@@ -19,10 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from lading._io import durable
 from lading.digest import Digest, hasher
 from lading.server.answers import RefusedError
 from lading.server.policy import Policy
-from lading.stores import durable
 from lading.stores.layout import Layout
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from lading._io import durable
 from lading._io.base import IO
 from lading._io.bulk import pump
 from lading._wire.messages import Reader
@@ -26,7 +27,6 @@ from lading.errors import (
     StorageError,
     VerificationError,
 )
-from lading.stores import durable
 from lading.stores.blob_writer import BlobWriter
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout

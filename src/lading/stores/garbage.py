@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lading._io import durable
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import MANIFEST_LIMIT
 from lading.errors import InvalidDigestError, LayoutError, VerificationError
 from lading.media_types import OCTET_STREAM
-from lading.stores import durable, partials
+from lading.stores import partials
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
 

@@ -16,13 +16,14 @@ from typing import NamedTuple, Self
 
 import msgspec
 
+from lading._io import durable
+from lading._io.lock import exclusive
 from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.errors import LayoutError, StorageError
-from lading.stores import durable, partials
+from lading.stores import partials
 from lading.stores.blob_writer import BlobWriter
 from lading.stores.index import LayoutIndex
-from lading.stores.lock import exclusive
 from lading.stores.nested import Nested
 from lading.stores.partials import Partial
 

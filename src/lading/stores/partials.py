@@ -19,9 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from lading._io.durable import OpenFile, refusals, sync_directory
 from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
-from lading.stores.durable import OpenFile, refusals, sync_directory
 
 WEEK: Final = 7 * 24 * 3600.0
 """Seconds after which content that nobody has added to is removed."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from lading._core.tar import Kind, TarReader
 from lading._core.tar_headers import BLOCK
+from lading._io import durable
 from lading.errors import LimitExceededError, NotFoundError, ProtocolError, StorageError
-from lading.stores import durable
 
 _ENTRIES = 200_000
 _LINKS = 16

@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lading._core.archives.files import Archive, SpanReader
+from lading._io import durable
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import LayoutError
-from lading.stores import durable
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
 from lading.stores.nested import Nested

@@ -25,10 +25,10 @@ from lading._core.settings import Settings
 from lading._core.sinks import check_replaceable
 from lading._io.base import IO
 from lading._io.bulk import PIECE
+from lading._io.durable import NewFile
 from lading.descriptor import Descriptor
 from lading.errors import LimitExceededError
 from lading.events import Warned
-from lading.stores.durable import NewFile
 
 Out = str | os.PathLike[str] | BinaryIO
 """A file by its path, or one that is open for writing."""

@@ -59,15 +59,21 @@ class NewFile(OpenFile):
 
     __slots__ = ()
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, mode: int = 0o644) -> None:
         with refusals("create a file in", directory):
-            self._descriptor, self._path = _create(directory)
+            self._descriptor, self._path = _create(directory, mode)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.discard()
+
+    def give_to_owner_of(self, path: Path) -> None:
+        """Let the file belong to whom another one belongs, if that is there and this process may."""
+        with refusals("write", path), suppress(FileNotFoundError, PermissionError):
+            owner = path.stat()
+            os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
 
     def publish(self, final: Path, *, sync_name: bool = True) -> None:
         """Give the content its final name, replacing what had it, and return when that would survive a power cut.
@@ -94,12 +100,15 @@ class NewFile(OpenFile):
         self._descriptor = -1
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, *, private: bool = False) -> None:
     """Replace the whole content of a file at once, or create it.
 
+    A file that is `private` only its owner can read; that stays who it was when root replaces it for somebody else.
     Raises `StorageError` when the disk refuses; the old content is then still there.
     """
-    with NewFile(path.parent) as new:
+    with NewFile(path.parent, mode=0o600 if private else 0o644) as new:
+        if private:
+            new.give_to_owner_of(path)
         new.write(content)
         new.publish(path)
 
@@ -184,10 +193,10 @@ def sync_directory(path: Path) -> None:
             os.close(descriptor)
 
 
-def _create(directory: Path) -> tuple[int, Path]:
+def _create(directory: Path, mode: int) -> tuple[int, Path]:
     while True:
         path = directory / f".{os.urandom(16).hex()}.part"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink:

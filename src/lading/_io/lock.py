@@ -1,4 +1,4 @@
-"""Who may change a directory now: one process, and one thread of it, at a time."""
+"""Who may change a directory or a file now: one process, and one thread of it, at a time."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lading._io.durable import refusals
 from lading.errors import StorageError
-from lading.stores.durable import refusals
 
 _FIRST_WAIT = 0.001
 _LONGEST_WAIT = 0.05
 
 
 @contextmanager
-def exclusive(path: Path, *, seconds: float = 30.0, shared: bool = False) -> Generator[None]:
+def exclusive(path: Path, *, seconds: float = 30.0, shared: bool = False, mode: int = 0o644) -> Generator[None]:
     """Hold the lock that a side file stands for; it falls back by itself when the process dies.
 
     With `shared`, others may hold it too who ask for it in that way: none of them changes what it guards. The file is
-    created if it is not there, and stays: removing it would split the lock in two. Waits `seconds` at most, then raises
-    `StorageError` (EAGAIN).
+    created with `mode` if it is not there, and stays: removing it would split the lock in two. Waits `seconds` at most,
+    then raises `StorageError` (EAGAIN).
     """
     with refusals("lock", path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     try:
         _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, path, seconds)
         yield
