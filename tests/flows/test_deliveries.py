@@ -77,6 +77,27 @@ class Changing:
         self._transport.close()
 
 
+class Forgetting:
+    """Breaks every request that closes an upload, after 1 MiB at first, and then has no such upload any more."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.closed: list[str] = []
+        self._transport = transport
+
+    def send(self, request: Request, cancellation: Cancellation) -> Response:
+        path = request.target.partition("?")[0]
+        if request.method == "PUT":
+            self.closed.append(path)
+            assert len(self.closed) < 20, "this has no end"
+            return Breaking(self._transport, MIB if self.closed.count(path) == 1 else 0).send(request, cancellation)
+        if request.method == "GET" and self.closed.count(path) > 1:
+            return answer(404)
+        return self._transport.send(request, cancellation)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
 class Push(Protocol):
     async def __call__(self, transport: Transport, *, tries: int = 1, state: Path | bool = True) -> None: ...
 
@@ -141,6 +162,13 @@ async def test_r_55_a_push_that_breaks_off_goes_on_where_the_registry_is(
 async def test_r_55_what_moves_on_is_not_given_up(push: Push, wire: Recording) -> None:
     await push(Breaking(wire, *[MIB // 2] * 12), tries=2)
     assert ranges(wire) == [from_byte(6 * MIB)]
+
+
+async def test_what_comes_as_far_again_and_again_is_given_up(push: Push, wire: Recording) -> None:
+    forgetting = Forgetting(wire)
+    with pytest.raises(ConnectionFailedError):
+        await push(forgetting, tries=3)
+    assert len(forgetting.closed) == 4
 
 
 async def test_r_90_a_later_process_goes_on_where_the_registry_is(

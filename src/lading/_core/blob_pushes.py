@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lading._core.deliveries import Delivery, rest_of
 from lading._core.exchange import Exchange
-from lading._core.retry import Attempts
+from lading._core.retry import Headway
 from lading._core.uploads import AsyncUpload, check_stored, opened
 from lading._wire import answers, endpoints, requests
 from lading._wire.messages import Reader, Source
@@ -19,7 +19,6 @@ from lading.digest import Digest
 from lading.errors import (
     BlobUploadUnknownError,
     DeniedError,
-    LadingError,
     NotFoundError,
     RegistryError,
     RejectedError,
@@ -31,10 +30,6 @@ from lading.errors import (
 )
 from lading.events import Progress, Retried, Skipped
 
-# A registry that loses this many uploads of one blob will not keep the next one.
-_UPLOADS = 3
-# Bytes by which an upload must have come further for the next try to be a first one.
-_PROGRESS = 64 << 10
 # What registries answer that do not mount, or do not let this user mount from there. The content can still be sent.
 _NOT_MOUNTED = (RejectedError, UnauthorizedError, DeniedError, NotFoundError, UnsupportedError, ServerError)
 
@@ -121,24 +116,22 @@ async def try_mount(exchange: Exchange, name: str, digest: Digest, from_name: st
 
 async def _send(delivery: Delivery, exchange: Exchange, name: str, digest: Digest, content: bytes | Source) -> None:
     """Upload a blob, and again, from where it broke off or from its start, when that fails in a way that may pass."""
-    attempts, lost, offset = Attempts(exchange.settings.retries), 0, 0
+    headway = Headway(exchange.settings.retries)
     while True:
         upload = await delivery.begin()
-        if upload.offset - offset >= _PROGRESS:
-            # What moves on is not failing; only standing still counts.
-            attempts = Attempts(exchange.settings.retries)
-        offset = upload.offset
+        headway.reach(upload.offset)
         try:
-            await delivery.send(upload, rest_of(content, offset))
+            await delivery.send(upload, rest_of(content, upload.offset))
         except (BlobUploadUnknownError, ServerError, TransportError) as error:
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if await blob_exists(exchange, name, digest):
                 break
-            lost += isinstance(error, BlobUploadUnknownError)
-            wait = _wait(delivery, attempts, lost, error)
+            wait = headway.wait_after(error)
+            if isinstance(error, BlobUploadUnknownError) or (wait is None and isinstance(error, ServerError)):
+                delivery.forget()  # it may be this very upload that the registry fails on
             if wait is None:
                 raise
-            exchange.emit(Retried(f"push of {digest}", str(error), wait, attempts.made - 1 + lost))
+            exchange.emit(Retried(f"push of {digest}", str(error), wait, headway.failures))
             await exchange.io.sleep(wait)
         except (RegistryError, StorageError) as error:
             if not await delivery.begins_again(upload, error):
@@ -146,17 +139,6 @@ async def _send(delivery: Delivery, exchange: Exchange, name: str, digest: Diges
         else:
             break
     delivery.forget()
-
-
-def _wait(delivery: Delivery, attempts: Attempts, lost: int, error: LadingError) -> float | None:
-    """Return the seconds to wait before an upload is gone on with, or begun anew; None to give it up."""
-    if isinstance(error, BlobUploadUnknownError):
-        delivery.forget()
-        return 0.0 if lost < _UPLOADS else None
-    wait = attempts.wait_after(error)
-    if wait is None and isinstance(error, ServerError):
-        delivery.forget()  # it may be this very upload that the registry fails on
-    return wait
 
 
 async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) -> None:

@@ -10,13 +10,17 @@ from __future__ import annotations
 import msgspec
 
 from lading._io.base import IO
-from lading.errors import ConnectionFailedError, LadingError, RegistryError, TimedOutError
+from lading.errors import BlobUploadUnknownError, ConnectionFailedError, LadingError, RegistryError, TimedOutError
 
 # 408, 425 and 429 ask for another try; 499 and 520 to 527 are what proxies say of a server that failed behind them.
 _RETRIED = frozenset({408, 425, 429, 499, 500, 502, 503, 504, *range(520, 528)})
 _CROWDED = frozenset({429, 503})
 _FIRST_SPACING = 0.05
 _WIDEST_SPACING = 5.0
+# A registry that loses this many uploads of one blob will not keep the next one.
+_UPLOADS = 3
+# Bytes by which a try must go on from further for it to be a first one.
+_HEADWAY = 64 << 10
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +92,36 @@ class Attempts:
         self._waited += wait
         self.made += 1
         return wait
+
+
+class Headway:
+    """The tries of one blob on its way: what gets further is not failing, only standing still counts.
+
+    Further is further than ever, so that a registry which forgets what it has is not sent the same bytes without end.
+    """
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._attempts = Attempts(retries)
+        self._furthest = 0
+        self._lost = 0
+
+    @property
+    def failures(self) -> int:
+        """How many tries have failed since there was headway, and all that failed as their upload was lost."""
+        return self._attempts.made - 1 + self._lost
+
+    def reach(self, offset: int) -> None:
+        """Take note of the byte that a try goes on from."""
+        if offset - self._furthest >= _HEADWAY:
+            self._attempts, self._furthest = Attempts(self._retries), offset
+
+    def wait_after(self, error: LadingError) -> float | None:
+        """Return the seconds to wait before the next try, or None if there is none."""
+        if not isinstance(error, BlobUploadUnknownError):
+            return self._attempts.wait_after(error)
+        self._lost, self._furthest = self._lost + 1, 0
+        return 0.0 if self._lost < _UPLOADS else None
 
 
 def is_passing(error: LadingError) -> bool:

@@ -12,13 +12,12 @@ from lading._core.graph import Node
 from lading._core.lanes import move_all, wide
 from lading._core.parts import Parts
 from lading._core.repository_target import RepositoryTarget
-from lading._core.retry import Attempts
+from lading._core.retry import Headway
 from lading._core.settings import Settings
 from lading._io.base import IO
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.errors import (
-    BlobUploadUnknownError,
     LadingError,
     ManifestBlobUnknownError,
     ManifestInvalidError,
@@ -28,10 +27,6 @@ from lading.errors import (
 from lading.events import Progress, Retried, Skipped
 from lading.targets import Ahead, Progress as Watcher, Readable, Stream, Writable
 
-# A registry that loses this many uploads of one blob will not keep the next one.
-_UPLOADS = 3
-# Bytes by which a later try must go further to count as one that got somewhere.
-_PROGRESS = 64 << 10
 _SPARSE = (
     "an index may be refused whose entries are not all there: index='rewritten' (--index rewritten) makes one that has "
     "the chosen entries only"
@@ -76,21 +71,17 @@ class Transfer:
 
     async def _push_blob(self, blob: Descriptor, *, mount: bool) -> bool:
         """Push a blob and say if it was mounted. What fails in a way that may pass is asked for, and sent, again."""
-        attempts, lost, offset = Attempts(self._settings.retries), 0, 0
+        headway = Headway(self._settings.retries)
         while True:
             reading = _Reading(self._source, blob)
             try:
                 return await self._push_once(reading, mount=mount)
             except LadingError as error:
-                if reading.start - offset >= _PROGRESS:
-                    # What goes on from further and further on is not failing; only standing still counts.
-                    attempts, offset = Attempts(self._settings.retries), reading.start
-                lost += isinstance(error, BlobUploadUnknownError)
-                again = isinstance(error, BlobUploadUnknownError) and lost < _UPLOADS
-                wait = 0.0 if again else attempts.wait_after(error)
+                headway.reach(reading.start)
+                wait = headway.wait_after(error)
                 if wait is None:
                     raise self._blob_error(reading, error) from error
-                self._settings.emit(Retried(f"copy of {blob.digest}", str(error), wait, attempts.made - 1 + lost))
+                self._settings.emit(Retried(f"copy of {blob.digest}", str(error), wait, headway.failures))
                 await self._io.sleep(wait)
 
     async def _push_once(self, reading: _Reading, *, mount: bool) -> bool:
