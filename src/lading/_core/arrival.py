@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from lading._core.codings import Decoded, coding_of
 from lading._core.exchange import Exchange
 from lading._core.parts import Parts
-from lading._core.retry import Attempts
+from lading._core.retry import Headway
 from lading._core.stream import checked_size
 from lading._io.base import Body
 from lading._io.bulk import Watched, pump
@@ -36,9 +36,6 @@ from lading.events import Progress, Retried
 from lading.media_types import OCTET_STREAM
 from lading.stores.partials import USELESS
 from lading.verification import Verifier
-
-# Bytes that make a broken answer one that got somewhere. They bound how many requests a server can make a blob cost.
-_PROGRESS = 64 << 10
 
 
 class Sink(Protocol):
@@ -157,18 +154,16 @@ class _Arrival:
 
     async def run(self, sink: Sink) -> None:
         """Bring the blob into the sink, verified."""
-        attempts, mark = Attempts(self._exchange.settings.retries), 0
+        headway = Headway(self._exchange.settings.retries)
         while True:
             try:
                 await self._once(sink)
             except (ConnectionFailedError, TimedOutError) as error:
-                if self.verifier.seen - mark >= _PROGRESS:
-                    # What moves on is not failing; only standing still counts.
-                    attempts, mark = Attempts(self._exchange.settings.retries), self.verifier.seen
-                wait = attempts.wait_after(error)
+                headway.reach(self.verifier.seen)
+                wait = headway.wait_after(error)
                 if wait is None:
                     raise
-                self._exchange.emit(Retried(self._what(), str(error), wait, attempts.made - 1))
+                self._exchange.emit(Retried(self._what(), str(error), wait, headway.failures))
                 await self._exchange.io.sleep(wait)
             except RangeNotSatisfiableError:
                 self._begin_again(sink, f"{self._what()}: the rest of the blob cannot be had")

@@ -11,7 +11,7 @@ from typing import Final
 
 from lading._core.codings import coding_of
 from lading._core.exchange import Exchange
-from lading._core.retry import Attempts
+from lading._core.retry import Headway
 from lading._io.base import Body
 from lading._io.bulk import Watched, fill
 from lading._wire import answers, endpoints, fields, problems, requests
@@ -26,8 +26,6 @@ _MEMORY = 48 << 20
 _LARGEST_PART = 8 << 20
 # The first part comes alone, and shows what the server does.
 _FIRST_PART = 1 << 20
-# Bytes by which a broken part must have grown for the next try to count as the first.
-_PROGRESS = 64 << 10
 
 
 class Parts:
@@ -119,7 +117,7 @@ class Parts:
     async def _fetch(self, first: int, length: int) -> memoryview:
         """Fetch so many bytes, or what there is of them; where the answer breaks off, ask for the rest."""
         buffer, count = memoryview(bytearray(length)), 0
-        attempts = Attempts(self._exchange.settings.retries)
+        headway = Headway(self._exchange.settings.retries)
         while count < length:
             request = requests.pull_blob(
                 self._exchange.origin,
@@ -139,12 +137,11 @@ class Parts:
             count += came
             if count < length:
                 failure = failure or ConnectionFailedError(f"{self._what()}: a part ended too early")
-                if came >= _PROGRESS:
-                    attempts = Attempts(self._exchange.settings.retries)
-                wait = attempts.wait_after(failure)
+                headway.reach(count)
+                wait = headway.wait_after(failure)
                 if wait is None:
                     raise failure
-                self._exchange.emit(Retried(self._what(), str(failure), wait, attempts.made - 1))
+                self._exchange.emit(Retried(self._what(), str(failure), wait, headway.failures))
                 await self._exchange.io.sleep(wait)
         return buffer[:length]
 

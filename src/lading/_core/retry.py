@@ -19,7 +19,7 @@ _FIRST_SPACING = 0.05
 _WIDEST_SPACING = 5.0
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
-# Bytes by which a try must go on from further for it to be a first one.
+# Bytes that make a broken try one that got somewhere. They bound how many requests a server can make a blob cost.
 _HEADWAY = 64 << 10
 
 
@@ -95,7 +95,7 @@ class Attempts:
 
 
 class Headway:
-    """The tries of one blob on its way: what gets further is not failing, only standing still counts.
+    """The tries of a blob, or of a part of one: what gets further is not failing, only standing still counts.
 
     Further is further than ever, so that a registry which forgets what it has is not sent the same bytes without end.
     """
@@ -112,7 +112,7 @@ class Headway:
         return self._attempts.made - 1 + self._lost
 
     def reach(self, offset: int) -> None:
-        """Take note of the byte that a try goes on from."""
+        """Take note of the byte that the next try goes on from."""
         if offset - self._furthest >= _HEADWAY:
             self._attempts, self._furthest = Attempts(self._retries), offset
 
