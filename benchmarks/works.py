@@ -154,7 +154,7 @@ def server(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
         fields, size = _fields(registry, registry, layout, digests), sizes.layers * sizes.layer * MIB
         yield [
             Work("embedded-pull", f"(i) pull {what} from lading serve", "pull", registry, fields, _has(size)),
-            Work("embedded-push", f"(i) push {what} to lading serve", "push", registry, fields),
+            Work("embedded-push", f"(i) push {what} to lading serve", "push", registry, fields, _takes_layout(place)),
         ]
 
 
@@ -251,6 +251,18 @@ def _has_tag(directory: Path) -> Callable[[Path], None]:
     def check(scratch: Path) -> None:
         if not (directory / _REPOSITORIES / "made" / scratch.name / "_manifests/tags/1/current/link").is_file():
             raise RuntimeError("nothing was pushed")
+
+    return check
+
+
+def _takes_layout(directory: Path) -> Callable[[Path], None]:
+    """Look for what was pushed, and remove it: each repository of this registry has blobs of its own."""
+
+    def check(scratch: Path) -> None:
+        made = directory / "served" / "made" / scratch.name
+        if not (made / "index.json").is_file():
+            raise RuntimeError("nothing was pushed")
+        shutil.rmtree(made)
 
     return check
 

@@ -56,6 +56,11 @@ class Readable(Protocol):
         """What messages call the place."""
         ...
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether asking it means to wait for another machine."""
+        ...
+
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         """Return what a tag or digest stands for; without either, the only manifest that there is."""
         ...
@@ -91,6 +96,11 @@ class Writable(Protocol):
     @property
     def name(self) -> str:
         """What messages call the place."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether asking it means to wait for another machine."""
         ...
 
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
 import pytest
 
-from lading._core.lanes import move_all
+from lading._core.lanes import move_all, wide
 from lading._io.base import IO
 
 PATIENCE = 20.0
@@ -29,6 +30,14 @@ class Count:
             self._now -= 1
 
 
+@dataclass
+class Somewhere:
+    is_remote: bool
+
+
+HERE, AFAR = Somewhere(is_remote=False), Somewhere(is_remote=True)
+
+
 async def test_small_contents_move_many_at_once_and_large_ones_few(io: IO) -> None:
     large, together = Count(), threading.Barrier(4)
 
@@ -44,8 +53,27 @@ async def test_small_contents_move_many_at_once_and_large_ones_few(io: IO) -> No
 
     sizes = [LARGE] * 3 + [1] * 8 + [LARGE, LARGE + 1]
     # One of the lanes for large contents may be in the barrier too: the others are three.
-    assert await move_all(io, move, sizes, lambda size: size, concurrency=1 + 1) == sizes
+    assert await move_all(io, move, sizes, lambda size: size, HERE, AFAR, concurrency=1 + 1) == sizes
     assert large.most <= 2
+
+
+async def test_within_one_machine_small_contents_have_no_lanes_of_their_own(io: IO) -> None:
+    count = Count()
+
+    def work(_: int) -> None:
+        with count:
+            pass
+
+    async def move(size: int) -> None:
+        await io.call(work, size)
+
+    await move_all(io, move, [1] * 100, lambda size: size, HERE, HERE, concurrency=2)
+    assert count.most <= 2
+
+
+@pytest.mark.parametrize(("concurrency", "afar"), [(1, 1), (2, 8), (4, 16)])
+def test_questions_are_many_where_others_answer_them(concurrency: int, afar: int) -> None:
+    assert (wide(concurrency, HERE), wide(concurrency, HERE, AFAR)) == (1, afar)
 
 
 async def test_one_at_a_time_means_one(io: IO) -> None:
@@ -58,7 +86,7 @@ async def test_one_at_a_time_means_one(io: IO) -> None:
     async def move(size: int) -> None:
         await io.call(work, size)
 
-    await move_all(io, move, [1, 2, LARGE, 3], lambda size: size, concurrency=1)
+    await move_all(io, move, [1, 2, LARGE, 3], lambda size: size, AFAR, concurrency=1)
     assert count.most == 1
 
 

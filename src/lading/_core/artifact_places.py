@@ -91,7 +91,12 @@ class Artifacts:
                 return directory / title
 
             paths = await move_all(
-                self._io, receive_file, titled.items(), lambda entry: entry[1].size, concurrency=self._concurrency
+                self._io,
+                receive_file,
+                titled.items(),
+                lambda entry: entry[1].size,
+                place,
+                concurrency=self._concurrency,
             )
         return Pulled(manifest, tuple(paths))
 
@@ -117,7 +122,7 @@ class Artifacts:
                 )
             once = {layer.descriptor.digest: layer for layer in (config, *layers)}
             await move_all(
-                self._io, push, once.values(), lambda layer: layer.descriptor.size, concurrency=self._concurrency
+                self._io, push, once.values(), lambda layer: layer.descriptor.size, place, concurrency=self._concurrency
             )
         await place.push_manifest(manifest, tags, listed=True)
         return manifest.descriptor

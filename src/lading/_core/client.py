@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from lading._core.budgets import Budgets
 from lading._core.exchange import Exchange
 from lading._core.gate import Gate
-from lading._core.lanes import wide
+from lading._core.lanes import many
 from lading._core.network import origin_of, sockets
 from lading._core.recording import RecordedExchange
 from lading._core.registry import AsyncRegistry
@@ -125,7 +125,7 @@ class AsyncClient(ContentVerbs, ImageVerbs):
         async def resolve(reference: Reference) -> Descriptor:
             return await self._repository_of(reference).manifests.resolve(reference.tag_or_digest or "latest")
 
-        return await self._io.map(resolve, map(_in_registry, references), limit=wide(self._concurrency))
+        return await self._io.map(resolve, map(_in_registry, references), limit=many(self._concurrency))
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.

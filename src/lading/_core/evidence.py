@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from lading._core.digest_tags import digest_tags, resolve_if_there
 from lading._core.evidence_kinds import EvidenceKind, kind_of, predicate_type_of
 from lading._core.graph import MOST_MANIFESTS, Graph
+from lading._core.lanes import wide
 from lading._core.leniency import LenientReader
 from lading._core.predecessors import Predecessors
 from lading._io.base import IO
@@ -62,7 +63,7 @@ class Search:
 
     async def run(self, selector: str | None, platform: Platform | str | None) -> tuple[Evidence, ...]:
         """Find the evidence of a manifest; of an index also that of its entries, or that of one for a platform."""
-        graph = Graph(self._io, self._place.pull_manifest, keep=_indexes, concurrency=self._concurrency)
+        graph = Graph(self._io, self._place.pull_manifest, keep=_indexes, limit=wide(self._concurrency, self._place))
         [root, *_] = nodes = await graph.add([await self._place.resolve(selector)])
         indexes = [node.manifest.document for node in nodes if isinstance(node.manifest.document, ImageIndex)]
         subjects = {root.manifest.digest: root.manifest.descriptor}

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from lading._core.lanes import wide
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -36,8 +35,7 @@ class Node(msgspec.Struct, frozen=True):
 class Graph:
     """Manifests by their digests, each pulled once.
 
-    `pull` brings a manifest, `keep` says which of the manifests in an index are wanted, and `concurrency` is how many
-    large contents may move at once.
+    `pull` brings a manifest, `limit` of them at once, and `keep` says which of the manifests in an index are wanted.
     """
 
     def __init__(
@@ -46,13 +44,13 @@ class Graph:
         pull: Callable[[Descriptor], Awaitable[Manifest[Any]]],
         *,
         keep: Callable[[Manifest[Any], tuple[Descriptor, ...]], tuple[Descriptor, ...]] = lambda _, entries: entries,
-        concurrency: int,
+        limit: int,
     ) -> None:
         self.nodes: dict[Digest, Node] = {}
         self._io = io
         self._pull = pull
         self._keep = keep
-        self._concurrency = concurrency
+        self._limit = limit
         self._bytes = 0
 
     async def add(self, descriptors: Iterable[Descriptor]) -> list[Node]:
@@ -64,7 +62,7 @@ class Graph:
         level = self._unknown(descriptors)
         for _ in range(DEEPEST + 1):
             self._check_count(len(level))
-            nodes = await self._io.map(self._read, level, limit=wide(self._concurrency))
+            nodes = await self._io.map(self._read, level, limit=self._limit)
             self.nodes |= {node.descriptor.digest: node for node in nodes}
             added += nodes
             level = self._unknown(child for node in nodes for child in node.manifests)

@@ -50,6 +50,10 @@ class RepositoryTarget:
     def name(self) -> str:
         return f"{self._registry}/{self.repository}"
 
+    @property
+    def is_remote(self) -> bool:
+        return True
+
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         return await resolve_manifest(self.exchange, self.repository, tag_or_digest or "latest", accept=ACCEPT)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lading._core.graph import Graph
-from lading._core.lanes import move_all
+from lading._core.lanes import move_all, wide
 from lading._core.settings import Settings
 from lading._io.base import IO
 from lading._io.bulk import PIECE
@@ -57,10 +57,12 @@ class Verification:
         registry does not answer.
         """
         root = await self._source.resolve(name)
-        graph = Graph(self._io, self._pull, concurrency=self._concurrency)
+        graph = Graph(self._io, self._pull, limit=wide(self._concurrency, self._source))
         await graph.add([root])
         blobs = graph.blobs
-        await move_all(self._io, self._read, blobs.values(), lambda blob: blob.size, concurrency=self._concurrency)
+        await move_all(
+            self._io, self._read, blobs.values(), lambda blob: blob.size, self._source, concurrency=self._concurrency
+        )
         contents = {**blobs, **{digest: node.descriptor for digest, node in graph.nodes.items()}}
         sizes = sum(descriptor.size for descriptor in contents.values())
         return Verified(root, len(contents), sizes, tuple(self._problems.values()))

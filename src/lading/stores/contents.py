@@ -73,6 +73,10 @@ class ContentsTarget:
     def name(self) -> str:
         return self._name
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         """Return what a tag or digest stands for; without either, the only manifest that index.json has."""
         return await self._io.call(self._resolve, tag_or_digest)

@@ -30,6 +30,10 @@ class Memory:
     def name(self) -> str:
         return self._name
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         """Return what a tag or digest stands for; without either, the only manifest that there is."""
         digest: str | None = tag_or_digest

@@ -71,6 +71,10 @@ class DockerArchive:
     def name(self) -> str:
         return self._name
 
+    @property
+    def is_remote(self) -> bool:
+        return False
+
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         """Return the manifest of the image with a name, such as `docker.io/library/alpine:3`, or of the only image."""
         image = await self._io.call(self._find, tag_or_digest)

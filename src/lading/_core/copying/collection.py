@@ -10,6 +10,7 @@ from lading._core.copying.plan import CopyOptions, Root
 from lading._core.copying.selection import Selection, rewrite
 from lading._core.digest_tags import digest_tags, resolve_if_there
 from lading._core.graph import Graph, Node
+from lading._core.lanes import wide
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -41,7 +42,7 @@ class Collection:
         self._emit = emit
         self._concurrency = concurrency
         self._selection = Selection(options.platforms)
-        self.graph = Graph(io, self._pull, keep=self._selection.keep, concurrency=concurrency)
+        self.graph = Graph(io, self._pull, keep=self._selection.keep, limit=wide(concurrency, source))
         self.roots: list[Root] = []
         self._referrers: dict[Digest, Manifest[Any]] = {}
 

@@ -126,8 +126,9 @@ class Copying:
             there = await self._has_manifest(node.descriptor, plan.tags.get(node.descriptor.digest))
             plan.actions[node.descriptor.digest] = "skip" if there else "push"
 
-        await self._io.map(decide_blob, plan.graph.blobs.values(), limit=wide(self._concurrency))
-        await self._io.map(decide_manifest, plan.graph.nodes.values(), limit=wide(self._concurrency))
+        limit = wide(self._concurrency, self._destination)
+        await self._io.map(decide_blob, plan.graph.blobs.values(), limit=limit)
+        await self._io.map(decide_manifest, plan.graph.nodes.values(), limit=limit)
         return plan
 
     async def _decide_blob(self, plan: Plan, blob: Descriptor) -> None:

@@ -58,13 +58,16 @@ class Transfer:
         async def push(node: Node) -> None:
             await self._push_manifest(plan, node)
 
-        await move_all(self._io, move, plan.blobs(), lambda blob: blob.size, concurrency=self._concurrency)
+        places = (self._source, self._destination)
+        await move_all(self._io, move, plan.blobs(), lambda blob: blob.size, *places, concurrency=self._concurrency)
+        # Each is synced on its own, which is worth a wait of others on any disk.
+        limit = max(self._concurrency, wide(self._concurrency, self._destination))
         tagged = [root.descriptor.digest for root in plan.roots if root.tags]
         named = plan.named()
         last = [digest for digest in tagged if digest not in named]
         for level in plan.graph.levels():
             now = [node for node in level if node.descriptor.digest not in last and plan.is_moving(node)]
-            await self._io.map(push, now, limit=wide(self._concurrency))
+            await self._io.map(push, now, limit=limit)
         for digest in reversed(last):
             if plan.is_moving(plan.graph.nodes[digest]):
                 await push(plan.graph.nodes[digest])

@@ -66,6 +66,10 @@ class Overlay:
     def name(self) -> str:
         return self.own_name if self.under is None else self.under.name
 
+    @property
+    def is_remote(self) -> bool:
+        return any(place is not None and place.is_remote for place in (self.under, *self.places.values()))
+
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         made = self._made(tag_or_digest)
         if made is not None:
