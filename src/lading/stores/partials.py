@@ -72,8 +72,9 @@ class Partial(OpenFile):
         """
         left = _SLICE
         with refusals("read from", self._path):
-            buffer = memoryview(bytearray(min(_PIECE, os.fstat(self._descriptor).st_size)))
-            while left and (count := os.readv(self._descriptor, [buffer[:left]])):
+            size = os.fstat(self._descriptor).st_size
+            buffer = memoryview(bytearray(min(_PIECE, size)))
+            while size and left and (count := os.readv(self._descriptor, [buffer[:left]])):
                 take(buffer[:count])
                 left -= count
         return not left
@@ -186,9 +187,9 @@ def _claimed(directory: int, name: str, mode: int) -> int | None:
     """Open the file of a name for this process alone, or create it; None if neither can be."""
     try:
         try:
-            descriptor = os.open(name, _FOUND, dir_fd=directory)
-        except FileNotFoundError:
             descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
+        except FileExistsError:
+            descriptor = os.open(name, _FOUND, dir_fd=directory)
     except OSError:
         return None
     with suppress(OSError):

@@ -60,6 +60,11 @@ class Connection:
         whole = request.method in _IDEMPOTENT and request.size <= SMALL
         return silent and (not self._stream.sent or whole)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether both sides want another exchange after the one whose body was read to its end."""
+        return self._keep_alive
+
     def is_usable(self) -> bool:
         """Tell, without waiting, whether another exchange may follow the one whose body was read to its end.
 

@@ -34,7 +34,7 @@ class Pool:
     def give(self, origin: Origin, connection: Connection) -> None:
         """Keep a connection for later, or close it."""
         idle = self._idle.setdefault(origin, deque())
-        if not connection.is_usable() or len(idle) >= self._limit:
+        if not connection.is_kept or len(idle) >= self._limit:
             connection.close()
             return
         connection.idle_since = time.monotonic()
