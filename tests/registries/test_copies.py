@@ -102,14 +102,18 @@ def test_a_copy_to_a_layout_that_has_it_asks_what_the_tag_stands_for_and_nothing
 def test_end_11_between_repositories_of_one_registry_every_blob_is_mounted(
     place: Place, layout: Path, content: Corpus, tag: str
 ) -> None:
-    source, destination = (name_of(place.repository()) for _ in range(2))
+    target = place.repository()
+    source, destination = name_of(place.repository()), name_of(target)
     place.client.copy(f"oci:{layout}:{tag}", f"{source}:{tag}")
+    blobs = {digest for digest in content.graph(content.tags[tag]) if not is_manifest(content, digest)}
+    # zot finds in a repository what another one has: there is nothing to mount.
+    missing = {digest for digest in blobs if not target.blobs.exists(digest)}
+    assert missing in (blobs, set())
     with place.client.record() as exchanges:
         copied = place.client.copy(f"{source}:{tag}", f"{destination}:{tag}")
     mounts = sent(exchanges, r"POST .* blobs/uploads/\?.*mount=")
-    blobs = {digest for digest in content.graph(content.tags[tag]) if not is_manifest(content, digest)}
-    assert copied.mounted == len(mounts) == len(blobs)
-    assert {exchange.status for exchange in exchanges if exchange.request in mounts} == {201}
+    assert copied.mounted == len(mounts) == len(missing)
+    assert {exchange.status for exchange in exchanges if exchange.request in mounts} <= {201}
     assert not sent(exchanges, "(PUT|PATCH) .* blobs/uploads/")
     assert not sent(exchanges, "GET .* blobs/")
     assert not place.client.verify(f"{destination}:{tag}").problems

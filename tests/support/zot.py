@@ -26,6 +26,7 @@ def _configuration(storage: Path) -> dict[str, object]:
     return {
         "distSpecVersion": "1.1.1",
         "storage": {"rootDirectory": str(storage)},
-        "http": {"address": "127.0.0.1", "port": "0"},
+        # Docker's own media types are taken only on request.
+        "http": {"address": "127.0.0.1", "port": "0", "compat": ["docker2s2"]},
         "log": {"level": "info"},
     }
