@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io as streams
+import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -138,6 +140,22 @@ async def test_sleep_in_map_ends_when_another_part_fails(io: IO) -> None:
     before = io.now()
     with pytest.raises(LookupError):
         await io.map(run, [sleep, fail], limit=2)
+    assert io.now() - before < PATIENCE
+
+
+def test_ctrl_c_ends_a_map_and_all_its_waits() -> None:
+    io = BlockingIO()
+    sleeping = threading.Barrier(2)
+
+    async def wait(interrupts: bool) -> None:
+        sleeping.wait(PATIENCE)
+        if interrupts:
+            os.kill(os.getpid(), signal.SIGINT)  # reaches the main thread, which waits for the map
+        await io.sleep(PATIENCE * 100)
+
+    before = io.now()
+    with pytest.raises(KeyboardInterrupt):
+        step(io.map(wait, [False, True], limit=2))
     assert io.now() - before < PATIENCE
 
 

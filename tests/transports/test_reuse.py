@@ -46,6 +46,19 @@ def test_connection_is_not_used_again_after(serve: Serve, transport: SocketTrans
     assert server.accepted == 2
 
 
+def test_connection_that_the_server_wants_closed_is_closed_at_once(serve: Serve, transport: SocketTransport) -> None:
+    closed = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        peer.wait_for_close()
+        closed.set()
+
+    exchange(transport, get(serve(script).origin))
+    assert closed.wait(10)
+
+
 def test_http_1_0_connection_is_used_again_if_the_server_says_so(serve: Serve, transport: SocketTransport) -> None:
     kept = b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 5\r\n\r\nhello"
     server = serve(answers(kept, kept))
