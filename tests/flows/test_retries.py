@@ -6,6 +6,7 @@ import pytest
 
 from lading import (
     AsyncClient,
+    BlobUploadUnknownError,
     Cancellation,
     ConnectionFailedError,
     DeniedError,
@@ -19,6 +20,7 @@ from lading import (
     TimedOutError,
     TooManyRequestsError,
 )
+from lading._core.retry import Headway
 from lading._io.base import IO
 from tests.flows.conftest import MakeClient
 from tests.support.transports import Canned, Clockwork, answer
@@ -182,3 +184,22 @@ async def test_end_6_a_refusal_is_not_sent_again(patient: MakeClient) -> None:
     with pytest.raises(DeniedError):
         await patient(wire).repository(f"{REGISTRY}/a").blobs.push(b"x")
     assert not wire.script
+
+
+def test_only_what_gets_further_than_ever_is_no_failure() -> None:
+    headway, broken = Headway(Retries(tries=2)), ConnectionFailedError("broken")
+    headway.reach(8 << 20)
+    assert headway.wait_after(broken) is not None
+    headway.reach(4 << 20)
+    assert headway.wait_after(broken) is None
+
+
+def test_a_lost_upload_begins_anew_and_so_does_what_counts_as_further() -> None:
+    headway, lost = Headway(Retries(tries=2)), BlobUploadUnknownError("lost")
+    headway.reach(8 << 20)
+    assert headway.wait_after(ConnectionFailedError("broken")) is not None
+    assert headway.wait_after(lost) == 0
+    headway.reach(4 << 20)
+    assert headway.wait_after(ConnectionFailedError("broken")) is not None
+    assert headway.wait_after(lost) == 0
+    assert headway.wait_after(lost) is None
