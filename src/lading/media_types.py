@@ -96,6 +96,11 @@ def is_index(media_type: str) -> bool:
     return media_type in INDEXES
 
 
+def is_image_config(media_type: str) -> bool:
+    """Say whether a media type is the configuration of a container image."""
+    return media_type in {OCI_CONFIG, DOCKER_CONFIG}
+
+
 def is_layer(media_type: str) -> bool:
     """Say whether a media type is a layer of a container image, of whichever compression."""
     return media_type in _LAYERS

@@ -155,6 +155,14 @@ async def test_an_index_needs_a_platform_to_become_a_docker_archive(
     assert config["text"] == "docker arm64"
 
 
+async def test_an_artifact_cannot_become_a_docker_archive(client: AsyncClient, layout: Path, tmp_path: Path) -> None:
+    path = tmp_path / "docker.tar"
+    with pytest.raises(CopyError, match="an artifact and no container image: an oci-archive takes it") as caught:
+        await client.copy(f"oci:{layout}:bare", f"docker-archive:{path}:acme/app:1")
+    assert caught.value.side == "destination"
+    assert not path.exists()
+
+
 async def read_config(client: AsyncClient, archive: str) -> bytes:
     await client.copy(archive, f"{APP}:from-archive")
     manifest = json.loads((await client.repository(APP).manifests.pull("from-archive")).raw)

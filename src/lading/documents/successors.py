@@ -16,15 +16,13 @@ from lading.documents.images import ImageIndex, ImageManifest
 from lading.documents.manifest import Manifest
 from lading.errors import DocumentError, UnexpectedMediaTypeError
 from lading.media_types import (
-    DOCKER_CONFIG,
     DOCKER_SCHEMA1,
     DOCKER_SCHEMA1_SIGNED,
     OCI_ARTIFACT_MANIFEST,
-    OCI_CONFIG,
+    is_image_config,
     is_layer,
 )
 
-_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 # https://github.com/moby/buildkit: the config of a cache.
 _BUILDKIT = "application/vnd.buildkit.cacheconfig."
 
@@ -79,7 +77,7 @@ def subject_of(manifest: Manifest[Any]) -> Descriptor | None:
 
 
 def _is_blob(entry: Descriptor) -> bool:
-    return is_layer(entry.media_type) or entry.media_type in _CONFIGS or entry.media_type.startswith(_BUILDKIT)
+    return is_layer(entry.media_type) or is_image_config(entry.media_type) or entry.media_type.startswith(_BUILDKIT)
 
 
 def as_referrer(manifest: Manifest[Any]) -> Referrer | None:

@@ -20,7 +20,7 @@ from lading._core.settings import Settings
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import ImageIndex, Manifest
+from lading.documents import ImageIndex, ImageManifest, Manifest
 from lading.errors import DigestMismatchError, DocumentError
 from lading.events import Skipped
 from lading.media_types import (
@@ -28,6 +28,7 @@ from lading.media_types import (
     OCI_FOREIGN_LAYER,
     OCI_FOREIGN_LAYER_GZIP,
     OCI_FOREIGN_LAYER_ZSTD,
+    is_image_config,
     is_index,
 )
 from lading.targets import Readable, Writable
@@ -84,6 +85,9 @@ class Copying:
         )
         await collection.add(Root(root, tuple(tags)))
         copied = collection.roots[0].descriptor
+        if self._image_only:
+            with failing("copy to", self._destination, "destination", copied):
+                _check_image(collection.graph.nodes[copied.digest].manifest)
         if expected is not None and copied.digest != expected:
             message = f"the manifest is {copied.digest}, not {expected}: nothing was copied"
             mismatch = DigestMismatchError(message, expected=expected, actual=copied.digest)
@@ -151,3 +155,10 @@ class Copying:
     async def _has_manifest(self, manifest: Descriptor, tags: Sequence[str] | None) -> bool:
         with failing(f"look for manifest {manifest.digest} in", self._destination, "destination", manifest):
             return await self._destination.keeps_manifest(manifest, tags or (), listed=tags is not None)
+
+
+def _check_image(manifest: Manifest[Any]) -> None:
+    """Accept what can be in a place that takes container images only. Raises `DocumentError`."""
+    config = manifest.expect(ImageManifest).document.config
+    if not is_image_config(config.media_type):
+        raise DocumentError(f"{manifest.digest} is an artifact and no container image: an oci-archive takes it")

@@ -26,14 +26,13 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
 from lading.errors import DocumentError, LimitExceededError
-from lading.media_types import DOCKER_CONFIG, OCI_CONFIG
+from lading.media_types import is_image_config
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
 from lading.targets import Readable, Stream, read_whole
 
 # Indexes in indexes; no builder makes more than two.
 DEEPEST = 8
-_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +268,7 @@ async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
 
 def is_image(manifest: ImageManifest) -> bool:
     """Say whether a manifest is one of a container image, and no artifact."""
-    return manifest.config.media_type in _CONFIGS
+    return is_image_config(manifest.config.media_type)
 
 
 async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest]) -> Image:

@@ -29,11 +29,10 @@ from lading.errors import (
     VerificationError,
 )
 from lading.media_types import (
-    DOCKER_CONFIG,
     HELM_CONFIG,
     IMAGE_MANIFESTS,
     INDEXES,
-    OCI_CONFIG,
+    is_image_config,
     is_layer,
     is_manifest,
 )
@@ -44,7 +43,6 @@ _DEEPEST = 8
 _MOST_BYTES = 64 * 2**20
 _MOST_REFERRERS = 1_000
 _MOST_SHARING = 16
-_IMAGE_CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _IN_TOTO = "application/vnd.in-toto+json"
 _UNREADABLE = (VerificationError, NotFoundError, DocumentError, InvalidDigestError, StorageError, LimitExceededError)
 
@@ -172,7 +170,7 @@ def _kind(document: ImageManifest) -> Kind:
         return "chart"
     first = document.layers[0].media_type if document.layers else None
     # The attestations of BuildKit have the config of an image.
-    of_image = document.config.media_type in _IMAGE_CONFIGS and first != _IN_TOTO
+    of_image = is_image_config(document.config.media_type) and first != _IN_TOTO
     layered = first is not None and is_layer(first)
     return "image" if document.artifact_type is None and (of_image or layered) else "artifact"
 
