@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ from lading._core.lanes import move_all, wide
 from lading._io.base import IO
 
 PATIENCE = 20.0
+MOMENT = 0.3
 LARGE = 1 << 20
 
 
@@ -57,37 +59,34 @@ async def test_small_contents_move_many_at_once_and_large_ones_few(io: IO) -> No
     assert large.most <= 2
 
 
-async def test_within_one_machine_small_contents_have_no_lanes_of_their_own(io: IO) -> None:
-    count = Count()
+async def meet(io: IO, count: int, *places: Somewhere, concurrency: int) -> bool:
+    """Say whether as many small contents are under way at once, if they are given a moment for it."""
+    together = threading.Barrier(count)
+    met: list[bool] = []
 
     def work(_: int) -> None:
-        with count:
-            pass
+        with suppress(threading.BrokenBarrierError):
+            together.wait(MOMENT)
+            met.append(True)
 
     async def move(size: int) -> None:
         await io.call(work, size)
 
-    await move_all(io, move, [1] * 100, lambda size: size, HERE, HERE, concurrency=2)
-    assert count.most <= 2
+    await move_all(io, move, [1] * 2 * count, lambda size: size, *places, concurrency=concurrency)
+    return bool(met)
+
+
+async def test_within_one_machine_small_contents_have_no_lanes_of_their_own(io: IO) -> None:
+    assert not await meet(io, 3, HERE, HERE, concurrency=2)
+
+
+async def test_one_at_a_time_means_one(io: IO) -> None:
+    assert not await meet(io, 2, HERE, AFAR, concurrency=1)
 
 
 @pytest.mark.parametrize(("concurrency", "afar"), [(1, 1), (2, 8), (4, 16)])
 def test_questions_are_many_where_others_answer_them(concurrency: int, afar: int) -> None:
     assert (wide(concurrency, HERE), wide(concurrency, HERE, AFAR)) == (1, afar)
-
-
-async def test_one_at_a_time_means_one(io: IO) -> None:
-    count = Count()
-
-    def work(_: int) -> None:
-        with count:
-            pass
-
-    async def move(size: int) -> None:
-        await io.call(work, size)
-
-    await move_all(io, move, [1, 2, LARGE, 3], lambda size: size, AFAR, concurrency=1)
-    assert count.most == 1
 
 
 async def test_nothing_to_move_is_no_work(io: IO) -> None:

@@ -29,8 +29,8 @@ def work_together(work: Callable[[], object], count: int, stop: Callable[[], obj
     try:
         for thread in threads:
             thread.start()
-        failure = next((failure for failure in (outcomes.get() for _ in threads) if failure), None)
-        if failure:
+        failure = _first_failure(outcomes, count)
+        if failure is not None:
             stop()
     except BaseException:
         stop()
@@ -39,5 +39,14 @@ def work_together(work: Callable[[], object], count: int, stop: Callable[[], obj
         for thread in threads:
             if thread.ident is not None:
                 thread.join()
-    if failure:
+    if failure is not None:
         raise failure
+
+
+def _first_failure(outcomes: SimpleQueue[BaseException | None], count: int) -> BaseException | None:
+    """Wait until as many outcomes have come, or one of them is a failure, and return that."""
+    for _ in range(count):
+        failure = outcomes.get()
+        if failure is not None:
+            return failure
+    return None
