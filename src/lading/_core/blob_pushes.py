@@ -12,6 +12,7 @@ from lading._core.deliveries import Delivery, rest_of
 from lading._core.exchange import Exchange
 from lading._core.retry import Headway
 from lading._core.uploads import AsyncUpload, check_stored, opened
+from lading._io.sendfile import FileReader
 from lading._wire import answers, endpoints, requests
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
@@ -78,7 +79,7 @@ async def push_blob(
             exchange.emit(Progress("push", digest, offset, size, title))
 
     progress(0)
-    counted = content if isinstance(content, bytes) else _Counted(content, progress)
+    counted = content if isinstance(content, bytes) else Counted(content, progress)
     async with Delivery(exchange, name, descriptor, upload) as delivery:
         await _send(delivery, exchange, name, digest, counted)
     progress(size)
@@ -149,7 +150,7 @@ async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) 
         raise
 
 
-class _Counted:
+class Counted:
     """A source that tells how far it has been read: the total of bytes after each piece."""
 
     __slots__ = ("_progress", "_source", "size")
@@ -161,7 +162,11 @@ class _Counted:
 
     def open(self) -> Reader:
         """Open the source from its first byte, and count from there."""
-        return _CountedReader(self._source.open(), self._progress)
+        reader = self._source.open()
+        if isinstance(reader, FileReader):
+            reader.progress = self._progress
+            return reader
+        return _CountedReader(reader, self._progress)
 
 
 class _CountedReader:

@@ -6,16 +6,14 @@ only where to ask, and is forgotten as soon as it does not fit.
 
 from __future__ import annotations
 
-import io
-import os
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lading._core.chunks import chunk_length, learn, send_chunks
 from lading._core.exchange import Exchange
 from lading._core.uploads import AsyncUpload, AsyncUploads, UploadState
+from lading._io.sendfile import FileReader
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
 from lading.errors import (
@@ -154,21 +152,10 @@ class Delivery:
     def _open_note(self) -> Note | None:
         from lading.stores.notes import Note
 
-        directory = _directory(self._exchange.settings.state)
+        directory = self._exchange.settings.state_directory()
         if directory is None:
             return None
         return Note.open(directory, f"{self._exchange.origin} {self._name} {self._blob.digest}")
-
-
-def _directory(state: str | os.PathLike[str] | bool) -> Path | None:
-    """Return the directory of a client's state (XDG Base Directory Specification); None without one."""
-    if not isinstance(state, bool):
-        return Path(state)
-    if not state:
-        return None
-    stated = Path(os.environ.get("XDG_STATE_HOME", ""))
-    above = stated if stated.is_absolute() else Path(os.environ.get("HOME", ""), ".local", "state")
-    return above / "lading" if above.is_absolute() else None
 
 
 def _close(note: Note | None) -> None:
@@ -205,8 +192,8 @@ def rest_of(content: bytes | Source, start: int) -> bytes | Source:
 
 def skip(reader: Reader, count: int) -> None:
     """Pass over so many bytes."""
-    if isinstance(reader, io.FileIO):
-        reader.seek(count)
+    if isinstance(reader, FileReader):
+        reader.claim(count)
         return
     buffer = memoryview(bytearray(min(_PIECE, count)))
     while count and (read := reader.readinto(buffer[:count]) or 0):

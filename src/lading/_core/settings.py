@@ -16,6 +16,8 @@ from lading._wire.messages import Headers
 from lading.events import EventHandler
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lading.auth.credentials import CredentialSource
 
 MOST_RANGES: Final = 16
@@ -26,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds, rules and listeners of a client; `headers` are the user's own and may be secrets.
 
     `credentials` gives the source of credentials when one is first needed. `state` is the directory, which need not
-    exist yet, where uploads are noted for later processes: True for the user's usual one, False for none.
+    exist yet, of what is noted for later processes, such as uploads: True for the user's usual one, False for none.
     `ranges` is how many connections one large blob is pulled over.
     """
 
@@ -39,3 +41,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     recorder: Recorder = msgspec.field(default_factory=Recorder)
     state: str | os.PathLike[str] | bool = False
     ranges: int = 1
+
+    def state_directory(self) -> Path | None:
+        """Return the directory of `state` (XDG Base Directory Specification); None without one."""
+        from pathlib import Path
+
+        if not isinstance(self.state, bool):
+            return Path(self.state)
+        if not self.state:
+            return None
+        stated = Path(os.environ.get("XDG_STATE_HOME", ""))
+        above = stated if stated.is_absolute() else Path(os.environ.get("HOME", ""), ".local", "state")
+        return above / "lading" if above.is_absolute() else None

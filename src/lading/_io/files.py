@@ -11,6 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from lading._io.bulk import PIECE
+from lading._io.sendfile import FileReader
 from lading._wire.messages import Reader
 from lading.digest import Digest, hasher
 from lading.errors import StorageError, storage_errors
@@ -19,7 +20,7 @@ from lading.errors import StorageError, storage_errors
 class FileSource(msgspec.Struct, frozen=True):
     """A file whose digest is known, to be sent any number of times.
 
-    Opening it again after the file has changed is refused: what would be sent no longer has that digest.
+    After the file has changed it is not read any more: what would be sent no longer has that digest.
     """
 
     path: Path
@@ -34,17 +35,25 @@ class FileSource(msgspec.Struct, frozen=True):
         Raises `StorageError` if the file cannot be read, is no regular file, or changes meanwhile.
         """
         with storage_errors(f"cannot read {path}"), _opened(path) as file:
-            identity = _identity(file)
-            hashing, size = hasher(algorithm), 0
+            found, hashing, size = os.fstat(file.fileno()), hasher(algorithm), 0
             buffer = memoryview(bytearray(PIECE))
             while count := file.readinto(buffer):
                 hashing.update(buffer[:count])
                 size += count
-            source = cls(path, Digest.made(algorithm, hashing), size, identity)
+            source = cls(path, Digest.made(algorithm, hashing), size, _identity(found))
             source._check(file)
             return source
 
-    def open(self) -> io.FileIO:
+    @classmethod
+    def known(cls, path: Path, digest: Digest, found: os.stat_result) -> FileSource:
+        """Take a file as it was when the system said this of it: it has this digest."""
+        return cls(path, digest, found.st_size, _identity(found))
+
+    def open(self) -> FileReader:
+        """Open the file to be sent. Raises `StorageError`, also while it is sent, as soon as it has changed."""
+        return FileReader(self.file(), self._check)
+
+    def file(self) -> io.FileIO:
         """Open the file from its first byte. Raises `StorageError` if it is not the one whose digest was taken."""
         file = _opened(self.path)
         try:
@@ -55,7 +64,7 @@ class FileSource(msgspec.Struct, frozen=True):
         return file
 
     def _check(self, file: io.FileIO) -> None:
-        if _identity(file) != self._identity or self._identity[0] != self.size:
+        if _identity(os.fstat(file.fileno())) != self._identity or self._identity[0] != self.size:
             raise StorageError(f"{self.path} changed while it was being pushed: push it again")
 
 
@@ -129,9 +138,8 @@ def temporary_file(directory: Path | None = None) -> BinaryIO:
         return tempfile.TemporaryFile(dir=directory)  # the caller closes it
 
 
-def _identity(file: io.FileIO) -> tuple[int, int, int]:
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns, status.st_ino
+def _identity(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _opened(path: Path) -> io.FileIO:

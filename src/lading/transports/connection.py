@@ -84,7 +84,7 @@ class Connection:
         else:
             target = request.target
         head = write_head(request.method, target, headers)
-        with closing(cut(head, request.body, request.origin)) as pieces:
+        with closing(cut(head, request.body, request.origin, secure=self._stream.is_secure)) as pieces:
             for piece in pieces:
                 try:
                     rest = self._stream.send(piece)

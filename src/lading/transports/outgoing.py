@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from lading._io.sendfile import Extent, FileReader
 from lading._wire.messages import Headers, Origin, Reader, Request, Source
 from lading.errors import LadingError, StorageError
 
@@ -51,8 +52,10 @@ def write_head(method: str, target: str, headers: Headers) -> bytes:
     return "\r\n".join(lines).encode("latin-1")
 
 
-def cut(head: bytes, body: bytes | Source, origin: Origin) -> Generator[memoryview]:
+def cut(head: bytes, body: bytes | Source, origin: Origin, *, secure: bool) -> Generator[memoryview | Extent]:
     """Cut a request into the pieces in which it is sent; each is used up when the next one is asked for.
+
+    What goes out on a `secure` stream has to be read to be encrypted; otherwise the system may send a file by itself.
 
     Raises `StorageError` when a source cannot be read or does not give as many bytes as it says. Then the request is
     incomplete on the wire, and its connection is lost.
@@ -67,7 +70,9 @@ def cut(head: bytes, body: bytes | Source, origin: Origin) -> Generator[memoryvi
     content = Content(body, origin)
     try:
         yield memoryview(head)
-        buffer = memoryview(bytearray(min(_PIECE, body.size)))
+        if not secure:
+            yield from content.extents()
+        buffer = memoryview(bytearray(min(_PIECE, content.left)))
         while count := content.readinto(buffer):
             yield buffer[:count]
     finally:
@@ -79,7 +84,7 @@ class Content:
 
     def __init__(self, source: Source, origin: Origin) -> None:
         self._origin = origin
-        self._size = self._left = source.size
+        self._size = self.left = source.size
         try:
             self._reader: Reader = source.open()
         except OSError as error:
@@ -87,15 +92,22 @@ class Content:
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the front of the buffer; 0 when all is read. Raises `StorageError` before a wrong last byte is given."""
-        if not self._left:
+        if not self.left:
             return 0
-        count = self._read(buffer[: self._left])
-        self._left -= count
+        count = self._read(buffer[: self.left])
+        self.left -= count
         if not count:
-            raise self._mismatch(f"only {self._size - self._left}")
-        if not self._left and self._read(memoryview(bytearray(1))):
+            raise self._mismatch(f"only {self._size - self.left}")
+        if not self.left and self._read(memoryview(bytearray(1))):
             raise self._mismatch("more")
         return count
+
+    def extents(self) -> Generator[Extent]:
+        """Say where all of it is, if it is in a file."""
+        if isinstance(self._reader, FileReader):
+            while count := min(_PIECE, self.left):
+                self.left -= count
+                yield self._reader.claim(count)
 
     def close(self) -> None:
         self._reader.close()

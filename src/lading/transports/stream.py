@@ -12,7 +12,8 @@ import select
 import socket
 import time
 
-from lading.errors import ConnectionFailedError, LimitExceededError, TimedOutError, TransportError
+from lading._io.sendfile import Extent
+from lading.errors import ConnectionFailedError, LimitExceededError, StorageError, TimedOutError, TransportError
 from lading.transports.abort import Abort
 from lading.transports.heads import HEAD_BYTES
 
@@ -45,6 +46,11 @@ class Stream:
     @property
     def socket(self) -> socket.socket:
         return self._socket
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether what is sent is encrypted by this process, so that the system cannot send a file by itself."""
+        return self._pending is not None
 
     @property
     def leftover(self) -> bool:
@@ -95,18 +101,27 @@ class Stream:
         self._start += count
         return count
 
-    def send(self, data: memoryview) -> memoryview:
-        """Send bytes; stop when the head of an answer has come, or the server has closed, and return what is left."""
-        limit = _WRITE_SECURE if self._pending else _WRITE_PLAIN
+    def send(self, data: memoryview | Extent) -> memoryview | Extent:
+        """Send bytes; stop when the head of an answer has come, or the server has closed, and return what is left.
+
+        Raises `StorageError` when a file that is sent from cannot be read.
+        """
+        limit = _WRITE_SECURE if self.is_secure else _WRITE_PLAIN
         try:
             while data and not self._find_head():
                 events = self._wait()
                 if events != select.POLLOUT and self._is_closed():
                     break
                 if events & select.POLLOUT:
-                    count = self._socket.send(data[:limit])
+                    if isinstance(data, Extent):
+                        count = data.send(self._socket)
+                        data = data.after(count)
+                    else:
+                        count = self._socket.send(data[:limit])
+                        data = data[count:]
                     self.sent += count
-                    data = data[count:]
+        except StorageError:
+            raise
         except OSError as error:
             raise self._failure(error, _SENDING) from error
         return data

@@ -76,10 +76,10 @@ def packed_layer(pack: Callable[[BinaryIO], Packed]) -> PackedLayer:
 
 def _archive(path: Path) -> PackedLayer:
     source = FileSource.hashed(path, "sha256")
-    with source.open() as file:
+    with source.file() as file:
         beginning = file.read(max(len(mark) for mark, _ in _FORMS))
     media_type = next((form for mark, form in _FORMS if beginning.startswith(mark)), OCI_LAYER)
-    with source.open() as file:
+    with source.file() as file:
         try:
             diff_id = _expanded_digest(file, source, compressed=media_type != OCI_LAYER)
         except ProtocolError as error:
