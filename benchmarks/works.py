@@ -69,9 +69,33 @@ def pulls(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
         size = sizes.layers * sizes.layer * MIB
         floors = _floors(directory, registry, digests)
         pushed, copied = _has_tag(directory), _has_tag(directory / "other")
+        pulled, state = directory / "pulled", {"XDG_STATE_HOME": str(directory / "state")}
+        subprocess.run(
+            [_lading(), "copy", f"{registry.address}/image:1", f"oci:{pulled}:1"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **state},
+        )
+        known = _fields(registry, other, pulled, digests)
         yield [
             Work("pull", f"(a) pull {what} to a layout", "pull", registry, fields, _has(size), floors),
-            Work("push", f"(b) push {what} from a layout", "push", registry, fields, pushed),
+            Work(
+                "push",
+                f"(b) push {what} from a layout that lading has pulled",
+                "push",
+                registry,
+                known,
+                pushed,
+                environment=state,
+            ),
+            Work(
+                "push-new",
+                f"(b) push {what} from a layout of somebody else",
+                "push",
+                registry,
+                _to(fields, registry, "new"),
+                _has_tag(directory, "new"),
+            ),
             Work(
                 "copy",
                 f"(c) copy {what} between registries",
@@ -225,8 +249,10 @@ def _fields(
     return fields
 
 
-def _to(fields: Callable[[Path, int], Mapping[str, str]], other: Registry) -> Callable[[Path, int], Mapping[str, str]]:
-    return lambda scratch, number: {**fields(scratch, number), "target": f"{other.address}/made/run{number}:1"}
+def _to(
+    fields: Callable[[Path, int], Mapping[str, str]], other: Registry, where: str = "made"
+) -> Callable[[Path, int], Mapping[str, str]]:
+    return lambda scratch, number: {**fields(scratch, number), "target": f"{other.address}/{where}/run{number}:1"}
 
 
 def _floors(directory: Path, registry: Registry, digests: list[str]) -> dict[str, list[str]]:
@@ -247,9 +273,9 @@ def _has(size: int) -> Callable[[Path], None]:
     return check
 
 
-def _has_tag(directory: Path) -> Callable[[Path], None]:
+def _has_tag(directory: Path, where: str = "made") -> Callable[[Path], None]:
     def check(scratch: Path) -> None:
-        if not (directory / _REPOSITORIES / "made" / scratch.name / "_manifests/tags/1/current/link").is_file():
+        if not (directory / _REPOSITORIES / where / scratch.name / "_manifests/tags/1/current/link").is_file():
             raise RuntimeError("nothing was pushed")
 
     return check

@@ -84,8 +84,9 @@ class Client:
     helps where a registry limits each connection, costs time where it does not, and takes up to 48 MiB of memory for
     each such blob.
 
-    `state` is a directory for what a later process needs to go on with an upload that was broken off. By default that
-    is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with False, nothing is noted, and nothing found.
+    `state` is a directory for what later processes need: to go on with an upload that was broken off, and to know which
+    blobs of layouts are hashed already. By default that is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with
+    False, nothing is noted, and nothing found.
 
     One client serves any number of threads (blocking face) or tasks of one event loop (async face).
     """

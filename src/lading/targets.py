@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from lading._io.base import Cancellation
+from lading._io.files import FileSource
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -20,15 +21,24 @@ from lading.documents import MANIFEST_LIMIT, Manifest
 from lading.errors import LimitExceededError
 
 
+def _tell_nobody() -> None:
+    """Nobody wants to know."""
+
+
 class Stream(msgspec.Struct, frozen=True, eq=False):
     """A blob that is open: its bytes as they come, of the size that was asked for or not, and not verified.
 
     They begin at the byte `start`. Reading waits: use `IO.call`, with the cancellation.
+
+    `known` is the whole blob as a file that was hashed before and has not changed since: it may be sent as it is.
+    Whoever verifies all of the bytes may call `verified`, so that this need not be done again.
     """
 
     reader: Reader
     cancellation: Cancellation = msgspec.field(default_factory=Cancellation)
     start: int = 0
+    known: FileSource | None = None
+    verified: Callable[[], object] = _tell_nobody
 
 
 class Content(Protocol):

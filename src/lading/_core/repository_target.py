@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from lading._core.blob_pushes import blob_exists, try_mount
-from lading._core.deliveries import Delivery
+from lading._core.blob_pushes import Counted, blob_exists, try_mount
+from lading._core.deliveries import Delivery, rest_of
 from lading._core.exchange import Exchange
 from lading._core.manifest_transfer import pull_manifest, request_manifest, resolve_manifest
 from lading._core.manifests import AsyncManifests
@@ -157,14 +157,18 @@ class RepositoryTarget:
     ) -> bool:
         """Send a blob, and say whether it must be sent in another way than it was.
 
-        All of the content is read and verified, also what the registry has from before and is not sent.
+        All of the content is read and verified, also what the registry has from before and is not sent, unless it is
+        known already.
         """
         upload = await delivery.begin()
         try:
             async with content() as stream:
-                relay = Relay(blob, stream.reader, stream.cancellation, progress)
-                await self.exchange.io.call(relay.skip, upload.offset, cancellation=stream.cancellation)
-                await delivery.send(upload, relay)
+                if stream.known is not None:
+                    await delivery.send(upload, rest_of(Counted(stream.known, progress), upload.offset))
+                else:
+                    relay = Relay(blob, stream.reader, stream.cancellation, progress, stream.verified)
+                    await self.exchange.io.call(relay.skip, upload.offset, cancellation=stream.cancellation)
+                    await delivery.send(upload, relay)
         except (BlobUploadUnknownError, ServerError, TransportError) as error:
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if not await self.blob_exists(blob):

@@ -16,14 +16,19 @@ from lading.reference import LocalReference, Reference
 from lading.stores.contents import ContentsTarget, LayoutTarget
 from lading.stores.layout import Layout
 from lading.stores.memory import Memory
+from lading.stores.seals import Seals
 from lading.targets import Readable, Writable
 
 
 class Places(msgspec.Struct, frozen=True, eq=False):
-    """Opens places; `exchange_of` gives the way to the registry of a reference."""
+    """Opens places; `exchange_of` gives the way to the registry of a reference.
+
+    `state` is the directory of what is noted for later processes.
+    """
 
     io: IO
     exchange_of: Callable[[Reference], Exchange]
+    state: Path | None = None
 
     @asynccontextmanager
     async def readable(self, reference: Reference | LocalReference) -> AsyncGenerator[Readable]:
@@ -47,7 +52,7 @@ class Places(msgspec.Struct, frozen=True, eq=False):
         path = Path(reference.path)
         if reference.transport == "oci":
             await self.io.call(Layout.open, path)
-            return LayoutTarget(self.io, path), _nothing
+            return self._layout(path), _nothing
         # Archives bring in whatever reads a tar, and are seldom copied.
         from lading._core.archives.files import Archive
 
@@ -77,7 +82,7 @@ class Places(msgspec.Struct, frozen=True, eq=False):
         path = Path(reference.path)
         name = f"{reference.transport}:{path}"
         if reference.transport == "oci":
-            yield LayoutTarget(self.io, path)
+            yield self._layout(path)
         elif dry_run:
             yield Memory(self.io, name)
         else:
@@ -86,6 +91,9 @@ class Places(msgspec.Struct, frozen=True, eq=False):
             with work_directory(path) as directory:
                 yield LayoutTarget(self.io, directory, name)
                 await self.io.call(_write, reference.transport, directory, path)
+
+    def _layout(self, path: Path) -> LayoutTarget:
+        return LayoutTarget(self.io, path, seals=None if self.state is None else Seals(self.state))
 
     def _repository(self, reference: Reference) -> RepositoryTarget:
         return RepositoryTarget(self.exchange_of(reference), reference.registry, reference.repository)

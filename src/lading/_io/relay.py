@@ -24,17 +24,34 @@ class Relay:
     its buffer as it is until the next one is read.
 
     `cancellation` is that of the place where the content comes from. Whoever sends the content has it cancelled
-    together with the request: its thread may be waiting there. `progress` is told the total of bytes after each read.
+    together with the request: its thread may be waiting there. `progress` is told the total of bytes after each read,
+    and `verified` is called when all of them were right.
     """
 
-    __slots__ = ("_blob", "_content", "_hashing", "_progress", "_seen", "_skipped", "_verifier", "cancellation")
+    __slots__ = (
+        "_blob",
+        "_content",
+        "_hashing",
+        "_progress",
+        "_seen",
+        "_skipped",
+        "_verified",
+        "_verifier",
+        "cancellation",
+    )
 
     def __init__(
-        self, blob: Descriptor, content: Reader, cancellation: Cancellation, progress: Callable[[int], None]
+        self,
+        blob: Descriptor,
+        content: Reader,
+        cancellation: Cancellation,
+        progress: Callable[[int], None],
+        verified: Callable[[], object],
     ) -> None:
         self._blob = blob
         self._content = content
         self._progress = progress
+        self._verified = verified
         self._verifier = Verifier(blob.digest, blob.size)
         self._skipped = 0
         self._hashing = Companion()
@@ -71,6 +88,7 @@ class Relay:
             self._verifier.update(buffer[:count])
             if not count or self._seen == self._blob.size:
                 self._verifier.finish()
+                self._verified()
         if count:
             self._progress(self._seen)
         return count

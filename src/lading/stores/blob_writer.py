@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Self
 
@@ -64,14 +65,14 @@ class BlobWriter:
         self.verifier.update(piece)
         self.append(piece)
 
-    def commit(self, *, sync_name: bool = True) -> None:
-        """Verify the content and give it its name. Raises `SizeMismatchError` or `DigestMismatchError`.
+    def commit(self, *, sync_name: bool = True, backdated: bool = False) -> os.stat_result:
+        """Verify the content, give it its name, and return what the system says of it, as `Partial.publish` does.
 
         Without `sync_name` a power cut may take the name away again until index.json changes next: enough for content
-        of which nobody is told before that.
+        of which nobody is told before that. Raises `SizeMismatchError` or `DigestMismatchError`.
         """
         self.verifier.finish()
-        self._partial.publish(self._final, sync_name=sync_name)
+        return self._partial.publish(self._final, sync_name=sync_name, backdated=backdated)
 
     def discard(self) -> None:
         """Remove what was written, unless it was committed."""

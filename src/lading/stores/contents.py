@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from io import FileIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lading._io import durable
 from lading._io.base import IO
 from lading._io.bulk import pump
+from lading._io.files import FileSource
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -31,6 +34,9 @@ from lading.stores.blob_writer import BlobWriter
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
 from lading.targets import Ahead, Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
+
+if TYPE_CHECKING:
+    from lading.stores.seals import Seals
 
 _TAGS_SHOWN = 10
 _SHOWN = 100
@@ -99,11 +105,11 @@ class ContentsTarget:
 
     @asynccontextmanager
     async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
-        reader = await self._io.call(self._open, blob, discard=lambda late: late.close())
+        stream = await self._io.call(self._stream, blob, discard=lambda late: late.reader.close())
         try:
-            yield Stream(reader)
+            yield stream
         finally:
-            reader.close()
+            stream.reader.close()
 
     def holder(self, blob: Descriptor) -> Readable:
         return self
@@ -133,6 +139,9 @@ class ContentsTarget:
         finally:
             reader.close()
 
+    def _stream(self, blob: Descriptor) -> Stream:
+        return Stream(self._open(blob))
+
     def _open(self, blob: Descriptor) -> Reader:
         size = self._contents.blob_size(blob.digest)
         if size is not None and size != blob.size:
@@ -160,10 +169,14 @@ class ContentsTarget:
 
 
 class LayoutTarget(ContentsTarget):
-    """An image layout directory, to be read and written. Without the directory it is empty; writing makes it."""
+    """An image layout directory, to be read and written. Without the directory it is empty; writing makes it.
 
-    def __init__(self, io: IO, path: Path, name: str | None = None) -> None:
+    With `seals`, what was hashed once is known when it is opened again.
+    """
+
+    def __init__(self, io: IO, path: Path, name: str | None = None, *, seals: Seals | None = None) -> None:
         self._lazy = LazyLayout(path)
+        self._seals = seals
         super().__init__(io, f"oci:{path}" if name is None else name, self._lazy)
 
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
@@ -217,7 +230,7 @@ class LayoutTarget(ContentsTarget):
 
     async def _complete(self, writer: BlobWriter, blob: Descriptor, content: Content, progress: Progress) -> None:
         if blob.size == writer.offset > 0:
-            await self._io.call(writer.commit)
+            await self._io.call(self._commit, writer)
             return
         async with content(writer.offset) as stream:
             if stream.start != writer.offset:
@@ -226,6 +239,17 @@ class LayoutTarget(ContentsTarget):
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags, listed)
+
+    def _stream(self, blob: Descriptor) -> Stream:
+        reader, seals = self._open(blob), self._seals
+        if seals is None or not isinstance(reader, FileIO):
+            return Stream(reader)
+        found = os.fstat(reader.fileno())
+        if seals.has(blob.digest, found):
+            path = self._lazy.made().blob_path(blob.digest)
+            return Stream(reader, known=FileSource.known(path, blob.digest, found))
+
+        return Stream(reader, verified=lambda: seals.put(blob.digest, found, os.fstat(reader.fileno())))
 
     def _keeps_blob(self, blob: Descriptor) -> bool:
         layout = self._lazy.found()
@@ -249,7 +273,12 @@ class LayoutTarget(ContentsTarget):
 
     def _write(self, writer: BlobWriter, reader: Reader, progress: Progress) -> None:
         pump(reader, writer.append, writer.verifier, progress, writer.left)
-        writer.commit(sync_name=False)
+        self._commit(writer)
+
+    def _commit(self, writer: BlobWriter) -> None:
+        found = writer.commit(sync_name=False, backdated=self._seals is not None)
+        if self._seals is not None:
+            self._seals.put(writer.verifier.digest, found)
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
         layout = self._lazy.made()

@@ -22,7 +22,6 @@ DAY: Final = 24 * 3600.0
 _LONGEST = 16 << 10
 _MOST = 128
 _NAME = re.compile(r"[0-9a-f]{32}\.upload", re.ASCII)
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Note:
@@ -48,7 +47,7 @@ class Note:
         name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.upload"
         try:
             _sweep(where)
-            descriptor = _locked(where, name, create=True)
+            descriptor = _locked(where, name, os.O_RDWR | os.O_CREAT)
         except OSError:
             descriptor = None
         if descriptor is None:
@@ -87,22 +86,38 @@ class Note:
         return b""
 
 
-def _locked(directory: int, name: str, *, create: bool) -> int | None:
-    """Open a file and take its lock; None if it is not this user's alone. Raises `OSError`."""
+def private_file(path: Path, flags: int) -> int | None:
+    """Open a file in the directory of notes; None if that, or the file, is not this user's alone. Raises `OSError`."""
+    if flags & os.O_CREAT:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return _private(directory, path.name, flags)
+    finally:
+        os.close(directory)
+
+
+def _private(directory: int, name: str, flags: int) -> int | None:
     if not _is_private(os.fstat(directory), stat.S_IWGRP | stat.S_IWOTH):
         return None
-    descriptor = os.open(name, _FLAGS if create else _FLAGS & ~os.O_CREAT, 0o600, dir_fd=directory)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        found = os.fstat(descriptor)
-        # Whoever had the lock may have removed the file.
-        named = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except OSError:
-        os.close(descriptor)
-        return None
-    is_file = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and os.path.samestat(found, named)
-    if is_file and _is_private(found, stat.S_IRWXG | stat.S_IRWXO):
+    descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and _is_private(found, stat.S_IRWXG | stat.S_IRWXO):
         return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _locked(directory: int, name: str, flags: int) -> int | None:
+    """Open a file and take its lock; None if it is not this user's alone. Raises `OSError`."""
+    descriptor = _private(directory, name, flags)
+    if descriptor is None:
+        return None
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever had the lock may have removed the file.
+        if os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=directory, follow_symlinks=False)):
+            return descriptor
     os.close(descriptor)
     return None
 
@@ -121,7 +136,7 @@ def _sweep(directory: int) -> None:
         if place < _MOST and changed >= before:
             continue
         with suppress(OSError):
-            descriptor = _locked(directory, name, create=False)
+            descriptor = _locked(directory, name, os.O_RDWR)
             if descriptor is not None:
                 os.unlink(name, dir_fd=directory)
                 os.close(descriptor)

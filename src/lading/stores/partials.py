@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from lading._io import durable
 from lading._io.durable import OpenFile, refusals, sync_directory
 from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
@@ -85,13 +86,19 @@ class Partial(OpenFile):
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             return os.dup(self._descriptor)
 
-    def publish(self, final: Path, *, within: bool = False, sync_name: bool = True) -> None:
+    def publish(
+        self, final: Path, *, within: bool = False, sync_name: bool = True, backdated: bool = False
+    ) -> os.stat_result:
         """Give the content its final name, replacing what had it, and return when that would survive a power cut.
+
+        What the system then says of the file tells any later write from this content if it is `backdated`.
 
         `within` says that the name is in the directory of the file, however that may be called by now. Without
         `sync_name` the content is on the disk, but a name elsewhere may be lost until its directory is synced.
         """
         with refusals("write", final):
+            if backdated:
+                os.utime(self._descriptor, ns=durable.backdated())
             # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
             os.fsync(self._descriptor)
             there = self._directory
@@ -100,13 +107,14 @@ class Partial(OpenFile):
                 os.fsync(there)
             else:
                 os.rename(self._name, final, src_dir_fd=there)
-            size = os.fstat(self._descriptor).st_size
+            found = os.fstat(self._descriptor)
         self._close()
         if sync_name and not within:
             sync_directory(final.parent)
-        if size >= _SWEEPING:
+        if found.st_size >= _SWEEPING:
             # Next to a file of this size, a look at its directory costs nothing.
             self._sweep()
+        return found
 
     def discard(self) -> None:
         """Remove the content if it was not published."""

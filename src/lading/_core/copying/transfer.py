@@ -22,6 +22,8 @@ from lading.errors import (
     ManifestBlobUnknownError,
     ManifestInvalidError,
     NotFoundError,
+    RejectedError,
+    StorageError,
     VerificationError,
 )
 from lading.events import Progress, Retried, Skipped
@@ -74,12 +76,16 @@ class Transfer:
 
     async def _push_blob(self, blob: Descriptor, *, mount: bool) -> bool:
         """Push a blob and say if it was mounted. What fails in a way that may pass is asked for, and sent, again."""
-        headway = Headway(self._settings.retries)
+        headway, trusting = Headway(self._settings.retries), True
         while True:
-            reading = _Reading(self._source, blob)
+            reading = _Reading(self._source, blob, trusting=trusting)
             try:
                 return await self._push_once(reading, mount=mount)
             except LadingError as error:
+                if reading.trusted and isinstance(error, RejectedError | StorageError):
+                    # The file was touched just now, or has decayed on its disk: hashing it again tells.
+                    trusting = False
+                    continue
                 headway.reach(reading.start)
                 wait = headway.wait_after(error)
                 if wait is None:
@@ -172,10 +178,15 @@ class Transfer:
 
 
 class _Reading:
-    """A blob of the source, and what went wrong there: it surfaces at the destination, which reads."""
+    """A blob of the source, and what went wrong there: it surfaces at the destination, which reads.
 
-    def __init__(self, source: Readable, blob: Descriptor) -> None:
+    `trusting` says that what is known need not be hashed, and `trusted` afterwards whether that was so.
+    """
+
+    def __init__(self, source: Readable, blob: Descriptor, *, trusting: bool) -> None:
         self.blob = blob
+        self.trusted = False
+        self._trusting = trusting
         self.failure: LadingError | None = None
         self.start = 0
         self._source = source
@@ -192,7 +203,10 @@ class _Reading:
             with self.noting():
                 stream = await opened.enter_async_context(self._source.open_blob(self.blob, offset))
             self.start = stream.start
-            yield Stream(_NotingReader(stream.reader, self), stream.cancellation, stream.start)
+            known = stream.known if self._trusting else None
+            self.trusted = known is not None
+            reader = _NotingReader(stream.reader, self)
+            yield Stream(reader, stream.cancellation, stream.start, known, stream.verified)
 
     @contextmanager
     def noting(self) -> Generator[None]:

@@ -32,7 +32,7 @@ class Ground(ABC):
     def _places(self) -> Places:
         from lading._core.targets_by_reference import Places
 
-        return Places(self._io, self._exchange_of)
+        return Places(self._io, self._exchange_of, self._settings.state_directory())
 
     def _copies(self) -> Copies:
         from lading._core.copying.references import Copies
