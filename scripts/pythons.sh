@@ -4,8 +4,9 @@
 # usage: pythons.sh [INTERPRETER]
 #
 # Prints VERSION=PATH for the oldest release found of each version (3.11, 3.12, …), oldest first: what holds on 3.11.2 has
-# not yet failed on 3.11.7. With an INTERPRETER (a name or a path) prints only that one. Every candidate is run, so shims that lead nowhere are left out. What is left out although it is new enough
-# is named on stderr. Prints nothing if there is none.
+# not yet failed on 3.11.7. With an INTERPRETER (a name or a path) prints only that one. Every candidate is run, so shims
+# that lead nowhere are left out. What is left out although it is new enough is named on stderr. Prints nothing if there is
+# none.
 set -u
 
 # Has to compile on any Python, or be refused with an error that nobody sees. Free-threaded builds and previews have no

@@ -81,7 +81,8 @@ def test_ctrl_c_ends_a_push_whose_blobs_are_under_way_in_threads(tmp_path: Path)
 
 
 def test_ctrl_c_ends_what_does_not_notice_it(tmp_path: Path) -> None:
-    # A lock that nobody releases stands for whatever blocks for good, also while the command unwinds.
+    # A lock that nobody releases stands for whatever blocks for good, also while the command unwinds. The first wait is
+    # short: a signal that comes just before a long one is not noticed by CPython until that has ended.
     program = (
         "import threading\n"
         "from lading.cli.client import _ending_soon\n"
@@ -90,7 +91,8 @@ def test_ctrl_c_ends_what_does_not_notice_it(tmp_path: Path) -> None:
         "with _ending_soon():\n"
         "    try:\n"
         "        print(flush=True)\n"
-        "        lock.acquire()\n"
+        "        while True:\n"
+        "            lock.acquire(timeout=0.01)\n"
         "    finally:\n"
         "        lock.acquire()\n"
     )

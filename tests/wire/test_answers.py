@@ -169,7 +169,7 @@ def test_a_list_is_read_whatever_its_media_type() -> None:
 
 def test_a_deep_list_says_so() -> None:
     with pytest.raises(ProtocolError, match="nested too deeply"):
-        answers.tag_page(TAGS, JSON, b'{"x":' + b"[" * 100_000)
+        answers.tag_page(TAGS, JSON, b'{"x":' + b"[" * 1_000_000)  # Python 3.14 takes what its stack has room for
 
 
 def test_a_foreign_media_type_is_cut() -> None:
