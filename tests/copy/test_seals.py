@@ -140,3 +140,16 @@ async def test_a_layout_of_somebody_else_is_hashed_once(
     assert not Seals(state).has(digest_of(blob), blob.stat())
     await copy(client, report)
     assert Seals(state).has(digest_of(blob), blob.stat())
+
+
+async def test_small_blobs_are_not_worth_a_seal(sealing: AsyncClient, state: Path, tmp_path: Path) -> None:
+    await sealing.push(f"oci:{tmp_path / 'layout'}:1", Artifact.pack("text/plain", [_file(tmp_path, 4 * MIB - 1)]))
+    assert not (state / "seals").exists()
+    await sealing.push(f"oci:{tmp_path / 'layout'}:1", Artifact.pack("text/plain", [_file(tmp_path, 4 * MIB)]))
+    assert (state / "seals").read_bytes().count(b"\n") == 1
+
+
+def _file(directory: Path, size: int) -> Path:
+    path = directory / str(size)
+    path.write_bytes(bytes(size))
+    return path

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from lading._io import durable
 from lading._io.base import IO
@@ -33,10 +33,8 @@ from lading.errors import (
 from lading.stores.blob_writer import BlobWriter
 from lading.stores.index import LayoutIndex
 from lading.stores.layout import Layout
+from lading.stores.seals import LEAST_SEALED, Seals
 from lading.targets import Ahead, Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
-
-if TYPE_CHECKING:
-    from lading.stores.seals import Seals
 
 _TAGS_SHOWN = 10
 _SHOWN = 100
@@ -242,7 +240,7 @@ class LayoutTarget(ContentsTarget):
 
     def _stream(self, blob: Descriptor) -> Stream:
         reader, seals = self._open(blob), self._seals
-        if seals is None or not isinstance(reader, FileIO):
+        if seals is None or blob.size < LEAST_SEALED or not isinstance(reader, FileIO):
             return Stream(reader)
         found = os.fstat(reader.fileno())
         if seals.has(blob.digest, found):
@@ -276,9 +274,10 @@ class LayoutTarget(ContentsTarget):
         self._commit(writer)
 
     def _commit(self, writer: BlobWriter) -> None:
-        found = writer.commit(sync_name=False, backdated=self._seals is not None)
-        if self._seals is not None:
-            self._seals.put(writer.verifier.digest, found)
+        seals = self._seals if writer.offset >= LEAST_SEALED else None
+        found = writer.commit(sync_name=False, backdated=seals is not None)
+        if seals is not None:
+            seals.put(writer.verifier.digest, found)
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
         layout = self._lazy.made()

@@ -22,7 +22,7 @@ from lading.errors import StorageError
 from lading.stores.notes import private_file
 
 LEAST_SEALED: Final = 4 << 20
-"""Bytes below which a hash takes no time that is worth saving."""
+"""Bytes below which a hash takes no time that is worth saving: nobody asks for a seal."""
 # Seconds after which a write is sure to give a file another time. What was pulled is dated back further than that.
 _SETTLED = 5.0
 _NAME = "seals"
@@ -40,14 +40,14 @@ class Seals:
 
     def has(self, digest: Digest, found: os.stat_result) -> bool:
         """Say whether this file had this digest, and has not been touched since."""
-        return found.st_size >= LEAST_SEALED and _line(digest, found) in self._lines()
+        return _line(digest, found) in self._lines()
 
     def put(self, digest: Digest, found: os.stat_result, since: os.stat_result | None = None) -> None:
         """Note that a file which the system said this of had a digest, if it says the same `since` all was hashed.
 
         A file that was written only now is not noted: another write might leave its times as they are.
         """
-        if found.st_size < LEAST_SEALED or found.st_mtime > time.time() - _SETTLED:
+        if found.st_mtime > time.time() - _SETTLED:
             return
         line, lines = _line(digest, found), self._lines()
         if line in lines or (since is not None and _line(digest, since) != line):
