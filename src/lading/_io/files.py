@@ -26,7 +26,7 @@ class FileSource(msgspec.Struct, frozen=True):
     path: Path
     digest: Digest
     size: int
-    _identity: tuple[int, int, int]
+    _identity: tuple[int, ...]
 
     @classmethod
     def hashed(cls, path: Path, algorithm: str) -> FileSource:
@@ -40,13 +40,14 @@ class FileSource(msgspec.Struct, frozen=True):
             while count := file.readinto(buffer):
                 hashing.update(buffer[:count])
                 size += count
-            source = cls(path, Digest.made(algorithm, hashing), size, _identity(found))
+            # Without the time of the last change: a second name, or other rights, change nothing of the content.
+            source = cls(path, Digest.made(algorithm, hashing), size, _identity(found)[:-1])
             source._check(file)
             return source
 
     @classmethod
     def known(cls, path: Path, digest: Digest, found: os.stat_result) -> FileSource:
-        """Take a file as it was when the system said this of it: it has this digest."""
+        """Take a file of which the system says this as one that has this digest, until it says anything else."""
         return cls(path, digest, found.st_size, _identity(found))
 
     def open(self) -> FileReader:
@@ -64,7 +65,8 @@ class FileSource(msgspec.Struct, frozen=True):
         return file
 
     def _check(self, file: io.FileIO) -> None:
-        if _identity(os.fstat(file.fileno())) != self._identity or self._identity[0] != self.size:
+        found = _identity(os.fstat(file.fileno()))[: len(self._identity)]
+        if found != self._identity or found[0] != self.size:
             raise StorageError(f"{self.path} changed while it was being pushed: push it again")
 
 
@@ -138,8 +140,8 @@ def temporary_file(directory: Path | None = None) -> BinaryIO:
         return tempfile.TemporaryFile(dir=directory)  # the caller closes it
 
 
-def _identity(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_size, found.st_mtime_ns, found.st_ino
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev, found.st_ctime_ns
 
 
 def _opened(path: Path) -> io.FileIO:
