@@ -8,13 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from lading import Artifact, AsyncClient, CopyError, Digest, DigestMismatchError, Event, Progress
+from lading import (
+    Artifact,
+    AsyncClient,
+    Cancellation,
+    ConnectionFailedError,
+    CopyError,
+    Digest,
+    DigestMismatchError,
+    Event,
+    Headers,
+    Progress,
+    Request,
+    Response,
+    Retries,
+)
 from lading.stores.seals import Seals
+from tests.copy.rules import Ruled
 from tests.flows.conftest import MakeClient
 from tests.support.transports import Recording
 
 MIB = 1 << 20
 CONTENT = bytes(range(251)) * 30_000
+HALF = len(CONTENT) // 2
 TARGET = "localhost:5000/acme/app:1"
 
 
@@ -128,6 +144,33 @@ async def test_a_file_that_is_touched_while_it_is_sent_is_hashed_and_sent_again(
     await copy(make_client(wire, state=state, on_event=touch), report)
     assert len(touched) == 1
     assert len(sent(wire)) == 3
+
+
+async def test_r_55_what_is_known_goes_on_where_it_broke_off(
+    sealing: AsyncClient, make_client: MakeClient, wire: Recording, report: Path, state: Path
+) -> None:
+    await pulled(sealing, report)
+    sizes: list[int] = []
+
+    def break_off(request: Request) -> Response | None:
+        """Take the first half of the blob, and no more."""
+        if request.method != "PUT" or isinstance(request.body, bytes) or request.size < MIB:
+            return None
+        sizes.append(request.size)
+        if len(sizes) > 1:
+            return None
+        half = memoryview(bytearray(HALF))
+        reader = request.body.open()
+        assert reader.readinto(half) == HALF
+        reader.close()
+        octets = Headers([("Content-Type", "application/octet-stream")])
+        path = request.target.partition("?")[0]
+        wire.send(Request("PATCH", request.origin, path, octets, bytes(half)), Cancellation())
+        raise ConnectionFailedError("the connection broke")
+
+    retries = Retries(tries=2, first_wait=0.001)
+    await copy(make_client(Ruled(wire, break_off), state=state, retries=retries), report)
+    assert sizes == [len(CONTENT), len(CONTENT) - HALF]
 
 
 async def test_a_layout_of_somebody_else_is_hashed_once(
