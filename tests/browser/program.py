@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -35,6 +36,10 @@ async def main(registry: str, closed: str) -> str:
         done["mounted"] = copied.mounted
         await client.copy(f"{name}:1", "oci:layout:1")
         done["problems"] = len((await client.verify("oci:layout:1")).problems)
+        streamed = await repository.blobs.push_stream(io.BytesIO(content[::-1]))
+        done["streamed"] = await repository.blobs.pull(streamed) == content[::-1]
+        await client.copy("oci:layout:1", "oci-archive:archive.tar:1")
+        done["archived"] = (await client.copy("oci-archive:archive.tar:1", f"{registry}/acme/back:1")).moved
         done["kind"] = (await client.inspect(f"{name}:1")).kind
         upload = await repository.uploads.start()
         await upload.patch(b"first ")

@@ -34,6 +34,8 @@ EXPECTED = {
     "part": True,
     "mounted": 3,
     "problems": 0,
+    "streamed": True,
+    "archived": 4,
     "kind": "artifact",
     "chunks": True,
     "unknown": "ManifestUnknownError",

@@ -17,8 +17,8 @@ import pytest
 from lading._core.blob_pushes import Counted
 from lading._core.deliveries import rest_of
 from lading._io.base import Cancellation
+from lading._io.extents import Extent, FileReader
 from lading._io.files import FileSource
-from lading._io.sendfile import Extent, FileReader
 from lading._wire.messages import Request, Source
 from lading.errors import ConnectionFailedError, StorageError
 from lading.transports.settings import NetworkSettings

@@ -12,7 +12,7 @@ from lading._core.deliveries import Delivery, rest_of
 from lading._core.exchange import Exchange
 from lading._core.retry import Headway
 from lading._core.uploads import AsyncUpload, check_stored, opened
-from lading._io.sendfile import FileReader
+from lading._io.extents import FileReader
 from lading._wire import answers, endpoints, requests
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from lading._core.chunks import chunk_length, learn, send_chunks
 from lading._core.exchange import Exchange
 from lading._core.uploads import AsyncUpload, AsyncUploads, UploadState
-from lading._io.sendfile import FileReader
+from lading._io.extents import FileReader
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
 from lading.errors import (

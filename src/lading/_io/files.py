@@ -11,7 +11,7 @@ from typing import BinaryIO
 import msgspec
 
 from lading._io.bulk import PIECE
-from lading._io.sendfile import FileReader
+from lading._io.extents import FileReader, read_at
 from lading._wire.messages import Reader
 from lading.digest import Digest, hasher
 from lading.errors import StorageError, storage_errors
@@ -120,7 +120,7 @@ class _PositionedReader:
 
     def readinto(self, buffer: memoryview, /) -> int:
         with storage_errors("cannot read a temporary file"):
-            count = os.preadv(self._descriptor, [buffer[: self._size - self._offset]], self._offset)
+            count = read_at(self._descriptor, buffer[: self._size - self._offset], self._offset)
         self._offset += count
         return count
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from lading._io.sendfile import Extent, FileReader
+from lading._io.extents import Extent, FileReader
 from lading._wire.messages import Headers, Origin, Reader, Request, Source
 from lading.errors import LadingError, StorageError
 

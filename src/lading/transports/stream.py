@@ -12,7 +12,7 @@ import select
 import socket
 import time
 
-from lading._io.sendfile import Extent
+from lading._io.extents import Extent
 from lading.errors import ConnectionFailedError, LimitExceededError, StorageError, TimedOutError, TransportError
 from lading.transports.abort import Abort
 from lading.transports.heads import HEAD_BYTES

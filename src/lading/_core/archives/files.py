@@ -10,6 +10,7 @@ from typing import NamedTuple
 from lading._core.tar import Kind, TarReader
 from lading._core.tar_headers import BLOCK
 from lading._io import durable
+from lading._io.extents import read_at
 from lading.errors import LimitExceededError, NotFoundError, ProtocolError, StorageError
 
 _ENTRIES = 200_000
@@ -107,7 +108,7 @@ class SpanReader:
 
     def readinto(self, buffer: memoryview, /) -> int:
         with durable.refusals("read", self._path):
-            count = os.preadv(self._descriptor, [buffer[: self._end - self._offset]], self._offset)
+            count = read_at(self._descriptor, buffer[: self._end - self._offset], self._offset)
         self._offset += count
         return count
 

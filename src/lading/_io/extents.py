@@ -1,4 +1,4 @@
-"""Files that the system sends by itself (sendfile(2)), where nothing looks at their bytes on the way."""
+"""Parts of files, read from where they are, or sent by the system itself (sendfile(2)) where nobody looks at them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,21 @@ from collections.abc import Callable
 from lading.errors import StorageError, storage_errors
 
 _PIECE = 1 << 20
-_SEND = getattr(os, "sendfile", None)
+# Emscripten, in browsers, has neither of them.
+_SEND: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
+_READ: Callable[[int, list[memoryview], int], int] | None = getattr(os, "preadv", None)
+
+
+def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Fill the front of the buffer from a place in a file, and return how many bytes that were; 0 at the end.
+
+    Raises `OSError`.
+    """
+    if _READ is not None:
+        return _READ(descriptor, [buffer], offset)
+    piece = os.pread(descriptor, len(buffer), offset)
+    buffer[: len(piece)] = piece
+    return len(piece)
 
 
 class Extent:
@@ -76,7 +90,7 @@ class FileReader:
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill the front of the buffer and return how many bytes that were; 0 at the end."""
         self._check(self._file)
-        count = os.preadv(self._file.fileno(), [buffer], self._offset)
+        count = read_at(self._file.fileno(), buffer, self._offset)
         self._take(count)
         return count
 
