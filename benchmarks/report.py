@@ -16,7 +16,7 @@ from benchmarks.suite import median, ratio, shown
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- figures: python -m benchmarks.report -->", "<!-- end of figures -->"
-DRAWN = ("pull", "push", "push-new", "copy", "many", "resolve", "list", "blob", "blob-tls")
+DRAWN = ("pull", "push", "push-new", "copy", "many", "far", "resolve", "list", "blob", "blob-tls")
 
 _WIDTH, _LEFT, _BAR, _GAP, _HEAD, _RIGHT = 760, 90, 13, 4, 22, 70
 # Colours that can be read on white and on black; text follows the reader's choice.

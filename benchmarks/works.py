@@ -13,7 +13,10 @@ from pathlib import Path
 
 from benchmarks.images import MIB, write_image
 from benchmarks.registries import Registry, distribution, embedded
+from benchmarks.slow_line import slow_line
 
+# Seconds. A registry in the same city answers in less, one on another continent in five to ten times that.
+_DELAY = 0.02
 _REPOSITORIES = "storage/docker/registry/v2/repositories"
 _BLOBS = "storage/docker/registry/v2/blobs/sha256"
 
@@ -122,6 +125,25 @@ def many(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
 
 
 @contextmanager
+def far(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
+    """Do (d) where each request is on its way for a while, as it is to every registry that is not on this machine."""
+    with (
+        _served(directory, sizes.many, 64 << 10) as (registry, layout, digests),
+        slow_line(registry.address, delay=_DELAY) as line,
+    ):
+        near = _fields(registry, registry, layout, digests)
+
+        def fields(scratch: Path, number: int) -> Mapping[str, str]:
+            return {name: value.replace(registry.address, line) for name, value in near(scratch, number).items()}
+
+        title = f"{sizes.many} layers of 64 KiB, each request {_DELAY * 1000:g} ms away"
+        yield [
+            Work("far", f"(d) pull {title}", "pull", registry, fields, _has(sizes.many << 16)),
+            Work("push-far", f"(d) push {title}", "push", registry, fields, _has_tag(directory)),
+        ]
+
+
+@contextmanager
 def blob(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
     """Do (f) pull of one large blob, plain."""
     with _one_blob(directory, sizes, tls=False) as work:
@@ -182,7 +204,7 @@ def server(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
         ]
 
 
-STAGES = {"pulls": pulls, "many": many, "blob": blob, "blob-tls": blob_tls, "tags": tags, "server": server}
+STAGES = {"pulls": pulls, "many": many, "far": far, "blob": blob, "blob-tls": blob_tls, "tags": tags, "server": server}
 
 
 @contextmanager
