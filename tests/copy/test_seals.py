@@ -86,7 +86,7 @@ async def copy(client: AsyncClient, report: Path) -> None:
     await client.copy(f"oci:{report.parent / 'layout'}:1", TARGET)
 
 
-async def test_what_was_pulled_is_sent_as_it_is(
+async def test_what_was_pulled_is_sealed_and_arrives_whole(
     sealing: AsyncClient, report: Path, state: Path, wire: Recording, tmp_path: Path
 ) -> None:
     blob = await pulled(sealing, report)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from queue import SimpleQueue
 import pytest
 
 from lading._io.base import Cancellation
+from lading._io.extents import FileReader
 from lading._version import __version__
 from lading._wire.messages import Headers, Origin, Reader, Request
 from lading.errors import ConnectionFailedError, StorageError, TimedOutError
@@ -193,11 +195,23 @@ class Endless(io.RawIOBase):
         return len(buffer)
 
 
-HUGE = Content(1 << 40, Endless)
+HUGE = 1 << 40
+
+
+@pytest.fixture(params=["source", "file"])
+def huge(request: pytest.FixtureRequest, tmp_path: Path) -> Content:
+    """Content that nobody takes to its end: read by us, and sent by the system."""
+    if request.param == "source":
+        return Content(HUGE, Endless)
+    (tmp_path / "huge").touch()
+    os.truncate(tmp_path / "huge", HUGE)
+    return Content(HUGE, lambda: FileReader(io.FileIO(tmp_path / "huge"), lambda _: None))
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_r_48_early_answer_stops_the_sending(serve: Serve, transport: SocketTransport, method: str) -> None:
+def test_r_48_early_answer_stops_the_sending(
+    serve: Serve, transport: SocketTransport, huge: Content, method: str
+) -> None:
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Too ")
@@ -206,7 +220,7 @@ def test_r_48_early_answer_stops_the_sending(serve: Serve, transport: SocketTran
         peer.wait_for_close()
 
     server = serve(script, answers(CREATED))
-    status, _, body = exchange(transport, put(server.origin, HUGE, method))
+    status, _, body = exchange(transport, put(server.origin, huge, method))
     assert (status, body) == (413, b"big")
     # The server still waits for the rest of the request, so this connection is of no more use.
     assert exchange(transport, get(server.origin))[0] == 201
@@ -214,7 +228,7 @@ def test_r_48_early_answer_stops_the_sending(serve: Serve, transport: SocketTran
 
 
 def test_r_48_early_answer_stops_the_sending_when_the_server_reads_nothing(
-    serve: Serve, transport: SocketTransport
+    serve: Serve, transport: SocketTransport, huge: Content
 ) -> None:
     done = threading.Event()
 
@@ -224,7 +238,7 @@ def test_r_48_early_answer_stops_the_sending_when_the_server_reads_nothing(
         assert done.wait(10)
 
     server = serve(script)
-    assert exchange(transport, put(server.origin, HUGE))[::2] == (413, b"big")
+    assert exchange(transport, put(server.origin, huge))[::2] == (413, b"big")
     done.set()
 
 
@@ -259,7 +273,9 @@ def test_answer_of_a_server_that_closes_early_is_read(
     assert exchange(transport, put(server.origin, body))[::2] == (413, b"big")
 
 
-def test_server_that_closes_while_it_is_sent_to_is_an_error(serve: Serve, transport: SocketTransport) -> None:
+def test_server_that_closes_while_it_is_sent_to_is_an_error(
+    serve: Serve, transport: SocketTransport, huge: Content
+) -> None:
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.read(MIB)
@@ -267,16 +283,16 @@ def test_server_that_closes_while_it_is_sent_to_is_an_error(serve: Serve, transp
 
     server = serve(script)
     with pytest.raises(ConnectionFailedError, match=r"(broke|closed the connection) while"):
-        transport.send(put(server.origin, HUGE), Cancellation())
+        transport.send(put(server.origin, huge), Cancellation())
     assert server.accepted == 1
 
 
-def test_server_that_stops_taking_the_body_is_an_error(serve: Serve, connect: Connect) -> None:
+def test_server_that_stops_taking_the_body_is_an_error(serve: Serve, connect: Connect, huge: Content) -> None:
     done = threading.Event()
     server = serve(steps(Peer.read_head, lambda _: done.wait(10)))
     transport = connect(NetworkSettings(idle_timeout=0.05))
     with pytest.raises(TimedOutError, match=r"timed out after 0\.05 seconds while sending the request"):
-        transport.send(put(server.origin, HUGE), Cancellation())
+        transport.send(put(server.origin, huge), Cancellation())
     done.set()
 
 

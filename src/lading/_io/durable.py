@@ -14,7 +14,6 @@ import io
 import os
 import re
 import stat
-import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Self
@@ -23,7 +22,6 @@ from lading.errors import StorageError, storage_errors
 
 _PART = re.compile(r"\.[0-9a-f]{32}\.part", re.ASCII)
 # A name that cannot exist does not exist: a digest may be longer than a file name.
-_BACK_NS = 10 * 10**9
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
@@ -113,15 +111,6 @@ def replace(path: Path, content: bytes, *, private: bool = False) -> None:
             new.give_to_owner_of(path)
         new.write(content)
         new.publish(path)
-
-
-def backdated() -> tuple[int, int]:
-    """Return times for `os.utime`, in nanoseconds, so far back that any later write gives a file another one.
-
-    The clocks of file systems tick every two seconds at the least (FAT).
-    """
-    past = time.time_ns() - _BACK_NS
-    return past, past
 
 
 def adopt(source: Path, final: Path) -> None:

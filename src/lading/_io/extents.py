@@ -89,17 +89,21 @@ class FileReader:
 
     def readinto(self, buffer: memoryview, /) -> int:
         """Fill the front of the buffer and return how many bytes that were; 0 at the end."""
-        self._check(self._file)
+        self.check()
         count = read_at(self._file.fileno(), buffer, self._offset)
         self._take(count)
         return count
 
     def claim(self, count: int) -> Extent:
         """Take so many of the next bytes as read: there must be as many."""
-        self._check(self._file)
+        self.check()
         extent = Extent(self._file.fileno(), self._offset, count)
         self._take(count)
         return extent
+
+    def check(self) -> None:
+        """Raise what is to be raised when the file is no longer what it was."""
+        self._check(self._file)
 
     def close(self) -> None:
         """Close the file."""

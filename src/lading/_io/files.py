@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +13,7 @@ import msgspec
 
 from lading._io.bulk import PIECE
 from lading._io.extents import FileReader, read_at
+from lading._io.identity import touched, written
 from lading._wire.messages import Reader
 from lading.digest import Digest, hasher
 from lading.errors import StorageError, storage_errors
@@ -26,7 +28,8 @@ class FileSource(msgspec.Struct, frozen=True):
     path: Path
     digest: Digest
     size: int
-    _identity: tuple[int, ...]
+    _found: tuple[int, ...]
+    _identity: Callable[[os.stat_result], tuple[int, ...]] = written
 
     @classmethod
     def hashed(cls, path: Path, algorithm: str) -> FileSource:
@@ -40,15 +43,14 @@ class FileSource(msgspec.Struct, frozen=True):
             while count := file.readinto(buffer):
                 hashing.update(buffer[:count])
                 size += count
-            # Without the time of the last change: a second name, or other rights, change nothing of the content.
-            source = cls(path, Digest.made(algorithm, hashing), size, _identity(found)[:-1])
+            source = cls(path, Digest.made(algorithm, hashing), size, written(found))
             source._check(file)
             return source
 
     @classmethod
     def known(cls, path: Path, digest: Digest, found: os.stat_result) -> FileSource:
         """Take a file of which the system says this as one that has this digest, until it says anything else."""
-        return cls(path, digest, found.st_size, _identity(found))
+        return cls(path, digest, found.st_size, touched(found), touched)
 
     def open(self) -> FileReader:
         """Open the file to be sent. Raises `StorageError`, also while it is sent, as soon as it has changed."""
@@ -65,8 +67,8 @@ class FileSource(msgspec.Struct, frozen=True):
         return file
 
     def _check(self, file: io.FileIO) -> None:
-        found = _identity(os.fstat(file.fileno()))[: len(self._identity)]
-        if found != self._identity or found[0] != self.size:
+        found = os.fstat(file.fileno())
+        if self._identity(found) != self._found or found.st_size != self.size:
             raise StorageError(f"{self.path} changed while it was being pushed: push it again")
 
 
@@ -138,10 +140,6 @@ def temporary_file(directory: Path | None = None) -> BinaryIO:
     where = "" if directory is None else f" in {str(directory)!r}"
     with storage_errors(f"cannot create a temporary file{where}"):
         return tempfile.TemporaryFile(dir=directory)  # the caller closes it
-
-
-def _identity(found: os.stat_result) -> tuple[int, ...]:
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev, found.st_ctime_ns
 
 
 def _opened(path: Path) -> io.FileIO:

@@ -239,14 +239,12 @@ class LayoutTarget(ContentsTarget):
         await self._io.call(self._push_manifest, manifest, tags, listed)
 
     def _stream(self, blob: Descriptor) -> Stream:
-        reader, seals = self._open(blob), self._seals
-        if seals is None or blob.size < LEAST_SEALED or not isinstance(reader, FileIO):
+        reader, layout, seals = self._open(blob), self._lazy.found(), self._seals
+        if layout is None or seals is None or blob.size < LEAST_SEALED or not isinstance(reader, FileIO):
             return Stream(reader)
         found = os.fstat(reader.fileno())
         if seals.has(blob.digest, found):
-            path = self._lazy.made().blob_path(blob.digest)
-            return Stream(reader, known=FileSource.known(path, blob.digest, found))
-
+            return Stream(reader, known=FileSource.known(layout.blob_path(blob.digest), blob.digest, found))
         return Stream(reader, verified=lambda: seals.put(blob.digest, found, os.fstat(reader.fileno())))
 
     def _keeps_blob(self, blob: Descriptor) -> bool:

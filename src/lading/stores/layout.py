@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from lading._io import durable
+from lading._io.identity import written
 from lading._io.lock import exclusive
 from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
@@ -106,7 +107,7 @@ class Layout:
         snapshot = self._snapshot
         if snapshot is not None and snapshot.settled:
             with durable.refusals("look at", path):
-                if _signature(path.lstat()) == snapshot.signature:
+                if written(path.lstat()) == snapshot.signature:
                     return snapshot.content
         read = _read(path, _MAX_INDEX)
         if read is None:
@@ -119,7 +120,7 @@ class Layout:
                 f"{str(path)!r} is damaged and left as it is: {error}; restore it from a copy, the blobs are untouched"
             ) from error
         settled = time.time_ns() - found.st_mtime_ns > _CLOCK_GRAIN_NS
-        self._snapshot = _Snapshot(_signature(found), settled, index)
+        self._snapshot = _Snapshot(written(found), settled, index)
         return index
 
     def resolve(self, tag_or_digest: str) -> Descriptor | None:
@@ -339,10 +340,6 @@ def _refuse_links(blobs: Path) -> None:
         raise LayoutError(
             f"{str(linked)!r} is a symbolic link, which may lead anywhere: put the directory in its place"
         )
-
-
-def _signature(found: os.stat_result) -> tuple[int, ...]:
-    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
 
 
 def _read(path: Path, limit: int) -> tuple[bytes, os.stat_result] | None:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading._io import durable
+from lading._io import identity
 from lading._io.durable import OpenFile, refusals, sync_directory
 from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
@@ -98,7 +98,7 @@ class Partial(OpenFile):
         """
         with refusals("write", final):
             if backdated:
-                os.utime(self._descriptor, ns=durable.backdated())
+                os.utime(self._descriptor, ns=identity.backdated())
             # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
             os.fsync(self._descriptor)
             there = self._directory

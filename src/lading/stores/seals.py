@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from lading._io import durable
+from lading._io.identity import touched
 from lading.digest import Digest
 from lading.errors import StorageError
 from lading.stores.notes import private_file
@@ -74,5 +75,4 @@ class Seals:
 
 
 def _line(digest: Digest, found: os.stat_result) -> bytes:
-    identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return f"{digest} {' '.join(map(str, identity))}\n".encode("ascii")
+    return f"{digest} {' '.join(map(str, touched(found)))}\n".encode("ascii")

@@ -103,11 +103,13 @@ class Content:
         return count
 
     def extents(self) -> Generator[Extent]:
-        """Say where all of it is, if it is in a file."""
+        """Say where all of it is, if it is in a file. Raises `StorageError` if that has changed at the end."""
         if isinstance(self._reader, FileReader):
             while count := min(_PIECE, self.left):
                 self.left -= count
                 yield self._reader.claim(count)
+            # The system sends what the file has by then, not what it had when it was asked to.
+            self._reader.check()
 
     def close(self) -> None:
         self._reader.close()
