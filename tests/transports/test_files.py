@@ -108,7 +108,7 @@ def test_r_68_a_file_that_changes_while_it_is_sent_is_not_sent_whole(
     server = serve(script)
     with pytest.raises(StorageError, match="changed while it was being pushed"):
         transport.send(put(server, source), Cancellation())
-    assert MIB < received.get(timeout=20) < LARGE
+    assert received.get(timeout=20) < LARGE
 
 
 def test_r_68_a_file_that_changes_after_its_last_piece_was_handed_over_is_an_error(tmp_path: Path) -> None:
