@@ -2,13 +2,14 @@
 #
 #   make demo     push, list, inspect and pull real content against an embedded registry
 #   make test     lint and type checks once, the tests on each version of CPython >= 3.11 that is found
+#   make peers    other clients and registries, which some tests and the benchmarks need (with Go)
 #
 # PYTHON=python3.12 (a name or a path) makes any of them use that interpreter alone; ARGS='-k digest' goes to pytest.
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/bench-%/ready .venvs/test-%/ready .venvs/lint-%/ready
-.PHONY: demo test lint format coverage bench pyodide changelog clean help
+.PHONY: demo test lint format coverage bench peers pyodide changelog clean help
 
 # One VERSION=PATH for each usable interpreter, oldest first.
 PYTHONS := $(shell sh scripts/pythons.sh $(PYTHON))
@@ -23,11 +24,15 @@ SOURCES := $(shell find src -name '*.py')
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_USER PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+# What `make peers` has built comes before what the machine has.
+export PATH := $(CURDIR)/.venvs/peers:$(PATH)
 
 LINT := .venvs/lint-$(NEWEST)/bin
-PYTEST := python -m pytest --numprocesses auto --maxprocesses 4
-# What strangers make of us, and what a killed process leaves, does not depend on the Python: the newest one tries it.
-ONCE := --ignore=tests/registries --ignore=tests/conformance --ignore=tests/crashes --ignore=tests/browser
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+# What other programs make of lading, what a killed process leaves and what pages of docs say does not depend on the Python:
+# the newest one tries it.
+ONCE := $(addprefix --ignore=tests/,registries conformance crashes browser docs scripts \
+	cli/test_demo.py cli/test_interruptions.py images/test_peers.py stores/test_skopeo.py)
 
 demo: .venvs/demo-$(NEWEST)/ready
 	@.venvs/demo-$(NEWEST)/bin/lading demo
@@ -63,6 +68,10 @@ coverage: .venvs/test-$(NEWEST)/ready
 
 bench: .venvs/bench-$(NEWEST)/ready
 	.venvs/bench-$(NEWEST)/bin/python -m benchmarks.suite $(ARGS)
+
+# Other clients and registries, which some tests and the benchmarks need: built with Go, once for the machine's cache.
+peers: .venvs/pip-$(NEWEST)/ready
+	sh scripts/peers.sh .venvs/pip-$(NEWEST)/bin/python
 
 # What tests/browser needs beside node and chromium.
 pyodide: .venvs/pip-$(NEWEST)/ready

@@ -1,35 +1,33 @@
-"""Which programs of other projects does a test need?"""
+"""Programs of other projects that tests need."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
-# Where programs come from that Debian and Ubuntu do not have.
-_MODULES = {
-    "registry": "github.com/distribution/distribution/v3/cmd/registry@v3.1.2",
-    "crane": "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
-    "regctl": "github.com/regclient/regclient/cmd/regctl@v0.11.7",
-    "oras": "oras.land/oras/cmd/oras@v1.3.0",
-}
-_ELSEWHERE = {
-    "zot": "from zotregistry.dev",
-    "oci-conformance": "conformance of github.com/opencontainers/distribution-spec, main branch, built under this name",
-}
+PEERS = Path(__file__).parents[2] / ".venvs" / "peers"
+_BUILT = frozenset({"registry", "crane", "regctl", "oras", "oci-conformance", "oras-py"})
+_ELSEWHERE = {"zot": "zotregistry.dev has it", "pyodide": "make pyodide brings it"}
 
 
 def require(name: str) -> str:
-    """Return the path of a program. Without it the test is skipped; where CI is set, which installs programs, it fails.
+    """Return the path of a program; without it, the test is skipped or fails (see `without`)."""
+    return shutil.which(name) or without(name)
 
-    CI has no way to install some of them; and others come from modules of Go, and from there only where Go is.
+
+def without(name: str) -> str:
+    """Skip the test because a program is missing; where CI is set, fail it unless .ci/run has left a reason.
+
+    The reason is in the file `.venvs/peers/NAME.missing`. So a program that could not be installed skips tests, and one
+    that CI forgot to install fails them.
     """
-    path = shutil.which(name)
-    if path is not None:
-        return path
-    installed_by_ci = shutil.which("go") is not None if name in _MODULES else name not in _ELSEWHERE
-    if os.environ.get("CI") and installed_by_ci:
-        pytest.fail(f"{name} is not on PATH, and CI has to install it (.ci/run)", pytrace=False)
-    source = f"go install {_MODULES[name]}" if name in _MODULES else _ELSEWHERE.get(name, f"apt install {name}")
+    reason = PEERS / f"{name}.missing"
+    if reason.exists():
+        pytest.skip(f"{name} is missing: {reason.read_text(encoding='utf-8').strip()}")
+    if os.environ.get("CI"):
+        pytest.fail(f"{name} is missing, and .ci/run neither installed it nor left a reason", pytrace=False)
+    source = "make peers builds it" if name in _BUILT else _ELSEWHERE.get(name, f"apt install {name}")
     pytest.skip(f"{name} is not on PATH ({source})")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 import lading
+from tests.support.programs import without
 
 _ROOT = Path(__file__).parents[2]
 _HOME = _ROOT / ".venvs" / "pyodide"
@@ -25,12 +23,10 @@ class Pyodide:
 
 
 def require_pyodide() -> Pyodide:
-    """Return what `make pyodide` has brought. Without it the test is skipped; where CI is set, which does, it fails."""
+    """Return what `make pyodide` has brought; without it, the test is skipped or fails as without a program."""
     directory, wheels = _HOME / "node_modules" / "pyodide", sorted(_HOME.glob("msgspec-*.whl"))
     if not directory.is_dir() or not wheels:
-        if os.environ.get("CI"):
-            pytest.fail("Pyodide is not here, and CI has to bring it (.ci/run)", pytrace=False)
-        pytest.skip("Pyodide is not here (make pyodide brings it)")
+        without("pyodide")
     return Pyodide(directory, wheels[-1])
 
 
