@@ -70,7 +70,7 @@ class Registry:
             yield requests
         finally:
             self._stop()
-            requests.update(_ANSWERED.findall(self._log.read_text(encoding="utf-8")))
+            requests.update(requests_in(self._log.read_text(encoding="utf-8")))
             self._start()
 
     @property
@@ -139,6 +139,23 @@ def embedded(directory: Path) -> Generator[Registry]:
 
     with Registry(directory, command, can_count=False).running() as registry:
         yield registry
+
+
+@contextmanager
+def sink(directory: Path) -> Generator[Registry]:
+    """Run a registry that keeps nothing of what is pushed."""
+    program = [sys.executable, str(Path(__file__).with_name("sink.py"))]
+
+    def command(port: int, is_logging: bool) -> list[str]:
+        return [*program, "--port", str(port), *["--log"] * is_logging]
+
+    with Registry(directory, command).running() as registry:
+        yield registry
+
+
+def requests_in(log: str) -> Counter[str]:
+    """Return how many requests of each method are in an access log."""
+    return Counter(_ANSWERED.findall(log))
 
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
