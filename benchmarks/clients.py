@@ -43,6 +43,11 @@ class Client:
             return str(Path(sys.executable).with_name(self.program))
         return shutil.which(self.program)
 
+    @property
+    def hint(self) -> str:
+        """Say how to get it."""
+        return "`make bench` installs it" if self.package or self.name == "lading" else "`make peers` builds it"
+
     def is_outdated(self) -> bool:
         """Say whether it is older than what is compared."""
         numbers = re.findall(r"[0-9]+", self.says())

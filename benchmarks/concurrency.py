@@ -72,7 +72,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lading-", dir="/dev/shm") as name:  # a directory of our own
         directory = Path(name)
-        write_image(directory / "layout", options.pulls, _SIZE)
+        write_image(directory / "layout", [_SIZE] * options.pulls)
         with distribution(directory) as registry:
             lading = str(Path(sys.executable).with_name("lading"))
             source, target = f"oci:{directory / 'layout'}:1", f"{registry.address}/image:1"

@@ -6,20 +6,22 @@ import hashlib
 import json
 import os
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 MIB = 1 << 20
+SMALL = 64 << 10
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _STORED = 0
 
 
-def write_image(layout: Path, layers: int, size: int) -> list[str]:
-    """Write an image of so many layers of about `size` bytes each, with the tag `1`; return the layers' digests."""
+def write_image(layout: Path, sizes: Iterable[int]) -> list[str]:
+    """Write an image with layers of about so many bytes, and the tag `1`; return the layers' digests."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    written = [_write_layer(blobs, size) for _ in range(layers)]
+    written = [_write_layer(blobs, size) for size in sizes]
     config = {
         "architecture": "amd64",
         "os": "linux",

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from benchmarks.suite import median, ratio, shown
+from benchmarks.far import LINES
+from benchmarks.figures import has_wire, median, ratio, shown
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- figures: python -m benchmarks.report -->", "<!-- end of figures -->"
-DRAWN = ("pull", "push", "push-new", "copy", "many", "far", "resolve", "list", "blob", "blob-tls")
+NEAR = ("pull", "push", "push-new", "copy", "many", "resolve", "list", "blob", "blob-tls", "sink-new")
+# Two of each line: what many connections help with where each is slow, and what many requests cost far away.
+FAR = tuple(f"{name}-{line}" for line in LINES for name in ("pull", "many" if line in {"20ms", "100ms"} else "push"))
+DRAWN = (*NEAR, *FAR)
 
 _WIDTH, _LEFT, _BAR, _GAP, _HEAD, _RIGHT = 760, 90, 13, 4, 22, 70
 # Colours that can be read on white and on black; text follows the reader's choice.
@@ -47,13 +51,15 @@ def tables(figures: Mapping[str, Any]) -> str:
         runs: Runs = work["runs"]
         requests: Mapping[str, Mapping[str, int]] = work.get("requests", {})
         rounds = len(next(iter(runs.values())))
+        wire = " wire, MiB | connections |" if has_wire(runs) else ""
+        head = f"| | wall, s | to lading | CPU, s | to lading | peak, MiB | server's CPU, s |{wire} requests |"
         parts += [
             f"### {work['title']}\n",
             f"{work['date']}, medians of {rounds} rounds, written to `{work['written to']}`.\n",
-            "| | wall, s | to lading | CPU, s | to lading | peak, MiB | server's CPU, s | requests |",
-            "|---|---|---|---|---|---|---|---|",
+            head,
+            "|" + "---|" * (head.count("|") - 1),
             *(_row(name, costs, runs["lading"], requests.get(name)) for name, costs in runs.items()),
-            *(f"| {name} | {why} | | | | | | |" for name, why in work["left out"].items()),
+            *(f"| {name} | {why} |{' |' * (head.count('|') - 3)}" for name, why in work["left out"].items()),
             "",
         ]
     return "\n".join(parts)
@@ -73,6 +79,7 @@ def _row(
         f"{ratio(costs, own, 'cpu'):.2f}",
         f"{median(costs, 'mebibytes'):.0f}",
         f"{median(costs, 'server'):.2f}",
+        *([f"{median(costs, 'wire'):.2f}", f"{median(costs, 'connections'):.0f}"] if "wire" in costs[0] else []),
         shown(requests),
     ]
     return f"| {' | '.join(cells)} |"

@@ -65,7 +65,7 @@ def copy_index(directory: Path, count: int) -> Cost:
 
 def copy_layers(directory: Path, count: int) -> Cost:
     """Copy an image of small layers."""
-    write_image(directory / "source", count, 64 << 10)
+    write_image(directory / "source", [64 << 10] * count)
     return _lading(directory, "copy", "oci:source:1", "oci:copied:1")
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from benchmarks.report import tables
+from benchmarks.figures import printed
+from benchmarks.report import picture, tables
+from benchmarks.running import Measured
 
 RUN = {"wall": 2.0, "cpu": 1.0, "mebibytes": 30.0, "server": 0.5}
 MACHINE = {"processor": "P", "cores": 2, "memory GiB": 23, "python": "CPython 3.13"}
@@ -28,3 +31,34 @@ def test_requests_are_shown_in_all_and_by_method() -> None:
 
 def test_figures_from_before_requests_were_counted_have_none() -> None:
     assert rows()[2] == "| lading | 2.000 | 1.00 | 1.000 | 1.00 | 30 | 0.50 |  |"
+
+
+def test_bytes_and_connections_are_shown_where_a_relay_counted_them() -> None:
+    far = {"lading": [{**RUN, "wire": 12.5, "connections": 4}], "crane": [{**RUN, "wire": 12.75, "connections": 5}]}
+    found = rows(runs=far, requests={"lading": {"GET": 5}})
+    assert found[0].endswith("| server's CPU, s | wire, MiB | connections | requests |")
+    assert found[2:4] == [
+        "| lading | 2.000 | 1.00 | 1.000 | 1.00 | 30 | 0.50 | 12.50 | 4 | 5 (GET 5) |",
+        "| crane | 2.000 | 1.00 | 1.000 | 1.00 | 30 | 0.50 | 12.75 | 5 |  |",
+    ]
+    assert {row.count("|") for row in found} == {11}
+
+
+def test_a_work_is_printed_with_what_a_relay_counted() -> None:
+    near = Measured("pull", "(a) pull", "/", {"lading": [RUN]}, {"lading": {"GET": 5}}, {"oras": "cannot"})
+    assert printed(near).splitlines()[2:] == [
+        "                   wall s  ratio    CPU s  ratio    MiB  server s  requests",
+        "lading              2.000   1.00    1.000   1.00     30      0.50  5 (GET 5)",
+        "oras            cannot",
+    ]
+    far = replace(near, runs={"lading": [{**RUN, "wire": 12.5, "connections": 4}]})
+    assert printed(far).splitlines()[2:4] == [
+        "                   wall s  ratio    CPU s  ratio    MiB  server s  wire MiB  conns  requests",
+        "lading              2.000   1.00    1.000   1.00     30      0.50     12.50      4  5 (GET 5)",
+    ]
+
+
+def test_every_work_that_is_drawn_has_a_bar_for_each_client() -> None:
+    work = {"title": "T & U", "runs": {"lading": [RUN], "crane": [RUN], "SHA-256 alone": [RUN]}}
+    drawn = picture({"works": {"pull": work, "many-20ms": work, "resolve-20ms": work}})
+    assert (drawn.count("T &amp; U"), drawn.count("<rect")) == (2, 4)
