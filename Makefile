@@ -9,7 +9,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/bench-%/ready .venvs/test-%/ready .venvs/lint-%/ready
-.PHONY: demo test lint format coverage bench peers pyodide changelog clean help
+.PHONY: demo test lint format coverage bench bench-check peers pyodide changelog clean help
 
 # One VERSION=PATH for each usable interpreter, oldest first.
 PYTHONS := $(shell sh scripts/pythons.sh $(PYTHON))
@@ -68,6 +68,9 @@ coverage: .venvs/test-$(NEWEST)/ready
 
 bench: .venvs/bench-$(NEWEST)/ready
 	.venvs/bench-$(NEWEST)/bin/python -m benchmarks.suite $(ARGS)
+
+bench-check: .venvs/bench-$(NEWEST)/ready
+	.venvs/bench-$(NEWEST)/bin/python -m benchmarks.check $(ARGS)
 
 # Other clients and registries, which some tests and the benchmarks need: built with Go, once for the machine's cache.
 peers: .venvs/pip-$(NEWEST)/ready
