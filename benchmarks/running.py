@@ -20,7 +20,7 @@ from benchmarks.far import LINES
 from benchmarks.images import MIB
 from benchmarks.meter import measure
 from benchmarks.work import Sizes, Work
-from benchmarks.works import STAGES
+from benchmarks.stages import STAGES
 
 Runs = dict[str, list[dict[str, float]]]
 Requests = dict[str, Mapping[str, int]]
