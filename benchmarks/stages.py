@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from benchmarks.far import LINES, at
-from benchmarks.images import MIB, SMALL, write_image
+from benchmarks.images import MIB, SMALL, date_back, write_image
 from benchmarks.registries import embedded, sink
 from benchmarks.work import (
     REPOSITORIES,
@@ -156,6 +156,7 @@ def sink_pushes(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
     """Do (k) push where nothing is hashed and nothing kept, so that the client is all that takes time."""
     large, small, state = directory / "layout", directory / "small", {"XDG_STATE_HOME": str(directory / "state")}
     digests = write_image(large, [sizes.layer * MIB] * sizes.layers)
+    date_back(large)
     few = write_image(small, [SMALL] * sizes.many)
     with sink(directory) as registry:
         copy(f"oci:{large}:1", f"{registry.address}/known:1", state)
