@@ -7,9 +7,9 @@ other clients take longer than lading: the median over rounds for each client, a
 that both have figures of. Peak memory does not depend on the machine, and is compared as it is.
 
 Sizes are small. A work that seems slower is measured a second time, and the better figure counts. After that a work is
-slower if its wall time grew by more than a fifth, its processor time by 15 %, or its memory by a quarter. On two shared
-cores the ratios of two such runs of the same code differ by a tenth, those of processor time by less; memory depends
-on how many threads happen to hold a piece at once.
+slower if its wall time grew by more than a fifth, its processor time by 15 %, or its memory by a quarter. On two quiet
+cores the ratios of two runs of the same code differ by up to 14 %, those of processor time by up to 7 %, and memory by
+7 %; on busy ones by twice as much. So keep figures, and compare them, on a quiet machine.
 
 Exits with 1 if a work is slower, and with 2 if there is nothing to compare. `--keep` keeps what was measured.
 """
