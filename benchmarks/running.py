@@ -19,8 +19,8 @@ from benchmarks.clients import CLIENTS, Client
 from benchmarks.far import LINES
 from benchmarks.images import MIB
 from benchmarks.meter import measure
-from benchmarks.work import Sizes, Work
 from benchmarks.stages import STAGES
+from benchmarks.work import Sizes, Work
 
 Runs = dict[str, list[dict[str, float]]]
 Requests = dict[str, Mapping[str, int]]
