@@ -59,11 +59,11 @@ def printed(measured: Measured) -> str:
 def save(path: Path, measured: Measured, clients: Sequence[Client]) -> None:
     """Add the figures of a work to a file, in place of those that it has of the same work."""
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept["machine"] = machine()
     kept.setdefault("clients", {}).update({client.name: client.says() for client in clients})
     kept.setdefault("works", {})[measured.name] = {
         "title": measured.title,
         "date": today(),
+        "machine": machine(),
         "written to": measured.where,
         "left out": measured.left_out,
         "runs": {

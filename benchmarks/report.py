@@ -43,19 +43,17 @@ def main() -> None:
 
 def tables(figures: Mapping[str, Any]) -> str:
     """Return a table for each work, and what ran where."""
-    machine, clients = figures["machine"], figures["clients"]
-    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory GiB']} GiB; {machine['python']}"
-    versions = ", ".join(f"{name} {version}" for name, version in clients.items())
-    parts = [f"{where}. {versions}.\n"]
+    parts = [f"{', '.join(f'{name} {version}' for name, version in figures['clients'].items())}.\n"]
     for work in figures["works"].values():
         runs: Runs = work["runs"]
         requests: Mapping[str, Mapping[str, int]] = work.get("requests", {})
-        rounds = len(next(iter(runs.values())))
+        rounds, machine = len(next(iter(runs.values()))), work["machine"]
+        where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory GiB']} GiB, {machine['python']}"
         wire = " wire, MiB | connections |" if has_wire(runs) else ""
         head = f"| | wall, s | to lading | CPU, s | to lading | peak, MiB | server's CPU, s |{wire} requests |"
         parts += [
             f"### {work['title']}\n",
-            f"{work['date']}, medians of {rounds} rounds, written to `{work['written to']}`.\n",
+            f"{work['date']}; {where}; medians of {rounds} rounds, written to `{work['written to']}`.\n",
             head,
             "|" + "---|" * (head.count("|") - 1),
             *(_row(name, costs, runs["lading"], requests.get(name)) for name, costs in runs.items()),

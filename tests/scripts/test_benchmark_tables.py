@@ -15,7 +15,8 @@ def rows(**work: Any) -> list[str]:
     """Return the rows of a table of two clients and of one that is left out."""
     runs = {"lading": [RUN], "crane": [{**RUN, "wall": 3.0}]}
     given = {"title": "(a) pull", "date": "2026-11-22", "written to": "/dev/shm", "left out": {"oras": "cannot"}}
-    figures = {"machine": MACHINE, "clients": {"lading": "1"}, "works": {"pull": {**given, "runs": runs, **work}}}
+    works = {"pull": {**given, "machine": MACHINE, "runs": runs, **work}}
+    figures = {"clients": {"lading": "1"}, "works": works}
     return [line for line in tables(figures).splitlines() if line.startswith("|")]
 
 
