@@ -25,7 +25,7 @@
     │   └── CredentialHelperError, TokenError
     ├── StorageError                                                 the disk refused (also OSError)
     │   └── LayoutError                                              no image layout, or a damaged one
-    └── CopyError                                                    which side failed, at which descriptor
+    └── CopyError                                                    which side failed, at which content
 
 Every message is one line that says what, where and what to do; longer advice stands in the notes of the exception.
 All of them can be pickled: `args` holds the message alone, everything else is an attribute with a default.
@@ -35,12 +35,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
-
-if TYPE_CHECKING:
-    from lading.descriptor import Descriptor
 
 
 class LadingError(Exception):
@@ -293,7 +290,8 @@ class LayoutError(StorageError):
 class CopyError(LadingError):
     """A copy failed, on one `side` of it; its cause is what went wrong there.
 
-    `descriptor` is that of the content it failed at, or None when it was not about one: a tag that is not there, say.
+    `digest` and `media_type` are those of the content it failed at, or None when it was not about one: a tag that is
+    not there, say.
     """
 
     def __init__(
@@ -301,8 +299,10 @@ class CopyError(LadingError):
         message: str,
         *,
         side: Literal["source", "destination"] = "source",
-        descriptor: Descriptor | None = None,
+        digest: str | None = None,
+        media_type: str | None = None,
     ) -> None:
         super().__init__(message)
         self.side = side
-        self.descriptor = descriptor
+        self.digest = digest
+        self.media_type = media_type

@@ -276,7 +276,7 @@ async def test_a_tag_that_is_not_there_is_of_the_source_and_of_no_content(client
 
 
 def _failed(error: CopyError) -> tuple[str, str | None]:
-    return error.side, error.descriptor.digest if error.descriptor else None
+    return error.side, error.digest
 
 
 async def test_a_missing_foreign_layer_is_left_out_and_one_that_is_there_goes_along(

@@ -39,7 +39,9 @@ def copy_error(
     doing: str, place: Place, cause: LadingError, side: Side, descriptor: Descriptor | None = None
 ) -> CopyError:
     """Make the error of a copy."""
-    error = CopyError(f"cannot {doing} {place.name}: {cause}", side=side, descriptor=descriptor)
+    error = CopyError(f"cannot {doing} {place.name}: {cause}", side=side)
+    if descriptor is not None:
+        error.digest, error.media_type = str(descriptor.digest), descriptor.media_type
     for note in getattr(cause, "__notes__", ()):
         error.add_note(note)
     return error
