@@ -20,17 +20,17 @@ SOURCES = Path(__file__).resolve().parent.parent / "src"
 FACE = SOURCES / "lading" / "_blocking.py"
 CLASSES = {
     "AsyncClient": "lading._core.client",
-    "AsyncRegistry": "lading._core.registry",
-    "AsyncRepository": "lading._core.repository",
-    "AsyncTags": "lading._core.tags",
-    "AsyncManifests": "lading._core.manifests",
-    "AsyncBlobs": "lading._core.blobs",
-    "AsyncBlobStream": "lading._core.stream",
-    "AsyncUploads": "lading._core.uploads",
-    "AsyncUpload": "lading._core.uploads",
-    "AsyncReferrers": "lading._core.referrers",
-    "AsyncImages": "lading._core.images.images",
-    "AsyncIndexes": "lading._core.images.indexes",
+    "AsyncRegistry": "lading._core.repository.registry",
+    "AsyncRepository": "lading._core.repository.repository",
+    "AsyncTags": "lading._core.repository.tags",
+    "AsyncManifests": "lading._core.repository.manifests",
+    "AsyncBlobs": "lading._core.repository.blobs",
+    "AsyncBlobStream": "lading._core.transfer.blob_stream",
+    "AsyncUploads": "lading._core.transfer.uploads",
+    "AsyncUpload": "lading._core.transfer.uploads",
+    "AsyncReferrers": "lading._core.repository.referrers",
+    "AsyncImages": "lading._core.verbs.edits",
+    "AsyncIndexes": "lading._core.verbs.indexes",
 }
 HEAD = '''"""The blocking face: every flow, run to its end in the calling thread.
 

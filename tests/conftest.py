@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# How a test that is an `async def` is run, and its fixtures.
+pytest_plugins = ["tests.support.flows"]
+
 # On a machine that is busy with other things a slow example is no failure. In CI the examples are the same every time.
 settings.register_profile("lading", deadline=None, max_examples=50, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("lading")

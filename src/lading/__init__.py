@@ -26,50 +26,49 @@ if TYPE_CHECKING:
         Upload as Upload,
         Uploads as Uploads,
     )
-    from lading._core.artifact import Artifact as Artifact, Blob as Blob, File as File, Pulled as Pulled
-    from lading._core.blobs import AsyncBlobs as AsyncBlobs
-    from lading._core.budgets import Budgets as Budgets
+    from lading._core.artifacts.artifact import Artifact as Artifact, Blob as Blob, File as File, Pulled as Pulled
     from lading._core.client import AsyncClient as AsyncClient
     from lading._core.copying.plan import Copied as Copied, Step as Step
-    from lading._core.evidence import Evidence as Evidence
-    from lading._core.expansion import Limits as Limits
-    from lading._core.gate import Gate as Gate
-    from lading._core.images.changes import FileChange as FileChange
-    from lading._core.images.difference import (
+    from lading._core.exchange.budgets import Budgets as Budgets
+    from lading._core.exchange.gate import Gate as Gate
+    from lading._core.exchange.recording import RecordedExchange as RecordedExchange
+    from lading._core.exchange.retry import Retries as Retries
+    from lading._core.graph.evidence import Evidence as Evidence
+    from lading._core.graph.predecessors import ReferrerTree as ReferrerTree
+    from lading._core.graph.verify import Problem as Problem, Verified as Verified
+    from lading._core.images.image import Image as Image, Layer as Layer
+    from lading._core.images.image_diff import (
         HistoryChange as HistoryChange,
         ImageDiff as ImageDiff,
         LayerChange as LayerChange,
         ValueChange as ValueChange,
     )
-    from lading._core.images.entries import NewEntry as NewEntry
-    from lading._core.images.export import Exported as Exported
-    from lading._core.images.files import FileEntry as FileEntry
-    from lading._core.images.image import Image as Image, Layer as Layer
-    from lading._core.images.images import AsyncImages as AsyncImages
-    from lading._core.images.indexes import AsyncIndexes as AsyncIndexes
-    from lading._core.images.inspection import (
+    from lading._core.images.index_entries import NewEntry as NewEntry
+    from lading._core.images.inspection_types import (
         BuildStep as BuildStep,
         IndexEntry as IndexEntry,
         Inspection as Inspection,
     )
-    from lading._core.images.packed import PackedLayer as PackedLayer
-    from lading._core.manifests import AsyncManifests as AsyncManifests
-    from lading._core.predecessors import ReferrerTree as ReferrerTree
-    from lading._core.recording import RecordedExchange as RecordedExchange
-    from lading._core.referrers import AsyncReferrers as AsyncReferrers
-    from lading._core.registry import AsyncRegistry as AsyncRegistry
-    from lading._core.repository import AsyncRepository as AsyncRepository
-    from lading._core.retry import Retries as Retries
-    from lading._core.stream import AsyncBlobStream as AsyncBlobStream
-    from lading._core.tags import AsyncTags as AsyncTags
-    from lading._core.uploads import (
+    from lading._core.images.packed_layer import PackedLayer as PackedLayer
+    from lading._core.repository.blobs import AsyncBlobs as AsyncBlobs
+    from lading._core.repository.manifests import AsyncManifests as AsyncManifests
+    from lading._core.repository.referrers import AsyncReferrers as AsyncReferrers
+    from lading._core.repository.registry import AsyncRegistry as AsyncRegistry
+    from lading._core.repository.repository import AsyncRepository as AsyncRepository
+    from lading._core.repository.tags import AsyncTags as AsyncTags
+    from lading._core.rootfs.export import Exported as Exported
+    from lading._core.rootfs.file_changes import FileChange as FileChange
+    from lading._core.rootfs.file_listing import FileEntry as FileEntry
+    from lading._core.tar.decompression import Limits as Limits
+    from lading._core.transfer.blob_stream import AsyncBlobStream as AsyncBlobStream
+    from lading._core.transfer.uploads import (
         AsyncUpload as AsyncUpload,
         AsyncUploads as AsyncUploads,
         UploadState as UploadState,
     )
-    from lading._core.verifying import Problem as Problem, Verified as Verified
+    from lading._core.verbs.edits import AsyncImages as AsyncImages
+    from lading._core.verbs.indexes import AsyncIndexes as AsyncIndexes
     from lading._io.base import Cancellation as Cancellation, Transport as Transport
-    from lading._wire.answers import Extension as Extension
     from lading._wire.messages import (
         Headers as Headers,
         Origin as Origin,
@@ -78,6 +77,7 @@ if TYPE_CHECKING:
         Response as Response,
         Source as Source,
     )
+    from lading._wire.response_facts import Extension as Extension
     from lading.auth.credentials import (
         Chain as Chain,
         Credential as Credential,
@@ -174,37 +174,37 @@ _HOMES = {
         "Upload",
         "Uploads",
     ),
-    "lading._core.artifact": ("Artifact", "Blob", "File", "Pulled"),
-    "lading._core.blobs": ("AsyncBlobs",),
-    "lading._core.budgets": ("Budgets",),
+    "lading._core.artifacts.artifact": ("Artifact", "Blob", "File", "Pulled"),
+    "lading._core.repository.blobs": ("AsyncBlobs",),
+    "lading._core.exchange.budgets": ("Budgets",),
     "lading._core.client": ("AsyncClient",),
     "lading._core.copying.plan": ("Copied", "Step"),
-    "lading._core.evidence": ("Evidence",),
-    "lading._core.expansion": ("Limits",),
-    "lading._core.gate": ("Gate",),
-    "lading._core.images.changes": ("FileChange",),
-    "lading._core.images.export": ("Exported",),
-    "lading._core.images.files": ("FileEntry",),
-    "lading._core.images.difference": ("HistoryChange", "ImageDiff", "LayerChange", "ValueChange"),
-    "lading._core.images.inspection": ("BuildStep", "IndexEntry", "Inspection"),
-    "lading._core.images.entries": ("NewEntry",),
+    "lading._core.graph.evidence": ("Evidence",),
+    "lading._core.tar.decompression": ("Limits",),
+    "lading._core.exchange.gate": ("Gate",),
+    "lading._core.rootfs.file_changes": ("FileChange",),
+    "lading._core.rootfs.export": ("Exported",),
+    "lading._core.rootfs.file_listing": ("FileEntry",),
+    "lading._core.images.image_diff": ("HistoryChange", "ImageDiff", "LayerChange", "ValueChange"),
+    "lading._core.images.inspection_types": ("BuildStep", "IndexEntry", "Inspection"),
+    "lading._core.images.index_entries": ("NewEntry",),
     "lading._core.images.image": ("Image", "Layer"),
-    "lading._core.images.images": ("AsyncImages",),
-    "lading._core.images.indexes": ("AsyncIndexes",),
-    "lading._core.images.packed": ("PackedLayer",),
-    "lading._core.manifests": ("AsyncManifests",),
-    "lading._core.predecessors": ("ReferrerTree",),
-    "lading._core.recording": ("RecordedExchange",),
-    "lading._core.referrers": ("AsyncReferrers",),
-    "lading._core.registry": ("AsyncRegistry",),
-    "lading._core.repository": ("AsyncRepository",),
-    "lading._core.retry": ("Retries",),
-    "lading._core.stream": ("AsyncBlobStream",),
-    "lading._core.tags": ("AsyncTags",),
-    "lading._core.uploads": ("AsyncUpload", "AsyncUploads", "UploadState"),
-    "lading._core.verifying": ("Problem", "Verified"),
+    "lading._core.verbs.edits": ("AsyncImages",),
+    "lading._core.verbs.indexes": ("AsyncIndexes",),
+    "lading._core.images.packed_layer": ("PackedLayer",),
+    "lading._core.repository.manifests": ("AsyncManifests",),
+    "lading._core.graph.predecessors": ("ReferrerTree",),
+    "lading._core.exchange.recording": ("RecordedExchange",),
+    "lading._core.repository.referrers": ("AsyncReferrers",),
+    "lading._core.repository.registry": ("AsyncRegistry",),
+    "lading._core.repository.repository": ("AsyncRepository",),
+    "lading._core.exchange.retry": ("Retries",),
+    "lading._core.transfer.blob_stream": ("AsyncBlobStream",),
+    "lading._core.repository.tags": ("AsyncTags",),
+    "lading._core.transfer.uploads": ("AsyncUpload", "AsyncUploads", "UploadState"),
+    "lading._core.graph.verify": ("Problem", "Verified"),
     "lading._io.base": ("Cancellation", "Transport"),
-    "lading._wire.answers": ("Extension",),
+    "lading._wire.response_facts": ("Extension",),
     "lading._wire.messages": ("Headers", "Origin", "Reader", "Request", "Response", "Source"),
     "lading.auth.credentials": ("Chain", "Credential", "CredentialSource", "Explicit", "Found"),
     "lading.descriptor": ("Descriptor",),

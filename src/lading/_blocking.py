@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from lading._core.client import AsyncClient
 from lading._io.base import advance, step, steps
 from lading._io.blocking import BlockingIO
-from lading._io.bulk import PIECE
+from lading._io.body_reading import PIECE
 from lading.media_types import ACCEPT, OCTET_STREAM
 
 if TYPE_CHECKING:
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, BinaryIO, Self
 
-    from lading._core.artifact import Artifact, Pulled
-    from lading._core.blobs import AsyncBlobs
-    from lading._core.budgets import Budgets
+    from lading._core.artifacts.artifact import Artifact, Pulled
     from lading._core.copying.plan import Copied, IndexForm
-    from lading._core.evidence import Evidence
-    from lading._core.expansion import Limits
-    from lading._core.gate import Gate
-    from lading._core.images.changes import FileChange
-    from lading._core.images.difference import ImageDiff
-    from lading._core.images.entries import NewEntry
-    from lading._core.images.export import Exported
-    from lading._core.images.files import FileEntry
-    from lading._core.images.forms import Form
+    from lading._core.exchange.budgets import Budgets
+    from lading._core.exchange.gate import Gate
+    from lading._core.exchange.recording import RecordedExchange
+    from lading._core.exchange.retry import Retries
+    from lading._core.graph.evidence import Evidence
+    from lading._core.graph.predecessors import ReferrerTree
+    from lading._core.graph.verify import Verified
+    from lading._core.images.docker_media_types import Form
     from lading._core.images.image import Image
-    from lading._core.images.images import AsyncImages
-    from lading._core.images.indexes import AsyncIndexes
-    from lading._core.images.inspection import Inspection
-    from lading._core.images.packed import PackedLayer
-    from lading._core.manifests import AsyncManifests
-    from lading._core.predecessors import ReferrerTree
-    from lading._core.recording import RecordedExchange
-    from lading._core.referrers import AsyncReferrers
-    from lading._core.registry import AsyncRegistry
-    from lading._core.repository import AsyncRepository
-    from lading._core.retry import Retries
-    from lading._core.stream import AsyncBlobStream
-    from lading._core.tags import AsyncTags
-    from lading._core.uploads import AsyncUpload, AsyncUploads, UploadState
-    from lading._core.verifying import Verified
+    from lading._core.images.image_diff import ImageDiff
+    from lading._core.images.index_entries import NewEntry
+    from lading._core.images.inspection_types import Inspection
+    from lading._core.images.packed_layer import PackedLayer
+    from lading._core.repository.blobs import AsyncBlobs
+    from lading._core.repository.manifests import AsyncManifests
+    from lading._core.repository.referrers import AsyncReferrers
+    from lading._core.repository.registry import AsyncRegistry
+    from lading._core.repository.repository import AsyncRepository
+    from lading._core.repository.tags import AsyncTags
+    from lading._core.rootfs.export import Exported
+    from lading._core.rootfs.file_changes import FileChange
+    from lading._core.rootfs.file_listing import FileEntry
+    from lading._core.tar.decompression import Limits
+    from lading._core.transfer.blob_stream import AsyncBlobStream
+    from lading._core.transfer.uploads import AsyncUpload, AsyncUploads, UploadState
+    from lading._core.verbs.edits import AsyncImages
+    from lading._core.verbs.indexes import AsyncIndexes
     from lading._io.base import Transport
-    from lading._wire.answers import Extension
     from lading._wire.messages import Reader, Source
+    from lading._wire.response_facts import Extension
     from lading.auth.credentials import Credential, CredentialSource
     from lading.descriptor import Descriptor
     from lading.digest import Digest

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lading._wire.messages import Origin
-from lading.auth import docker_config, helpers
+from lading.auth import credential_helpers, docker_config
 from lading.auth.credentials import Chain, Credential, Explicit, Found, Secret, Step, first
 from lading.auth.docker_config import DockerConfig
 from lading.auth.scopes import PULL, Scope
@@ -40,7 +40,7 @@ HOLDERS = [
     TokenRequest("service", (), (), PLANTED),
     docker_config._Entry("planted-11"),
     docker_config._Proxy("planted-12"),
-    helpers._Answer("ghcr.io", "alice", "planted-13"),
+    credential_helpers._Answer("ghcr.io", "alice", "planted-13"),
     TokenRequest("service", (), (), PLANTED).request("POST", ORIGIN, "/token"),
 ]
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 from hypothesis import given, strategies as st
 
-from lading._wire.challenge import Challenge, challenges
+from lading._wire.auth_challenges import Challenge, challenges
 from lading._wire.messages import Origin, Request
 from lading.auth.credentials import Credential, Secret
 from lading.auth.scopes import CATALOG, DELETE, PULL, PUSH, Scope

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.process import Run
-from tests.copy.corpus import Corpus, corpus
+from tests.support.corpus import Corpus, corpus
 
 
 @pytest.fixture

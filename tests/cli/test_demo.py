@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lading.cli.demo_runner import Tour
 from lading.cli.output import Output
-from lading.cli.tour import Tour
 from lading.errors import LadingError
 from tests.cli.process import Run
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifacts.tars import snapshot
 from tests.cli import process
 from tests.cli.process import Run, command
 from tests.support.layers import Blobs, folder, hard_link, link, member, read_tar
+from tests.support.tars import snapshot
 
 FILES = (
     folder("etc"),

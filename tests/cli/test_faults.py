@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lading import errors
-from lading.cli.faults import exit_code, tell
+from lading.cli.exit_codes import exit_code, tell
 from lading.cli.main import main
 from lading.cli.output import Output, UsageError
 from tests.cli.process import Done, Run

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.process import Run
-from tests.copy.corpus import EMPTY, MANIFEST, Corpus, Json, digest_of, encoded
 from tests.support.containers import PROVENANCE, attestation, container
+from tests.support.corpus import EMPTY, MANIFEST, Corpus, Json, digest_of, encoded
 
 HISTORY: list[Json] = [
     {"created": "2026-01-02T03:04:05Z", "created_by": "ADD rootfs.tar /"},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.server.policy import Policy
+from lading.server.limits import Policy
 from lading.server.serving import running
 from tests.cli.process import Run
 from tests.support.images import MANIFEST, Image, sha256

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lading import __version__
-from lading.cli import parsers
+from lading.cli import argument_parser
 from lading.cli.commands import VERBS
 from lading.cli.main import main
 from tests.cli.process import Run, environment
@@ -21,7 +21,13 @@ HEAVY = (
     *("pathlib", "random", "rich", "shutil", "ssl", "subprocess", "tempfile", "uvicorn"),
 )
 FOR_REQUESTS = ("lading.errors", "lading._wire.messages", "msgspec", "socket", "urllib")
-FOR_CONTENT = ("lading._core.blobs", "lading._core.manifests", "lading.auth", "lading.documents", "lading.platform")
+FOR_CONTENT = (
+    "lading._core.repository.blobs",
+    "lading._core.repository.manifests",
+    "lading.auth",
+    "lading.documents",
+    "lading.platform",
+)
 
 
 def test_version_is_one_line(lading: Run) -> None:
@@ -39,7 +45,7 @@ def test_a_list_of_tags_imports_nothing_that_it_has_no_use_for(repository: str) 
 
 
 def test_resolve_imports_nothing_heavy(repository: str) -> None:
-    modules = {*HEAVY, "lading._core.blobs", "lading.auth"} - {"json"}
+    modules = {*HEAVY, "lading._core.repository.blobs", "lading.auth"} - {"json"}
     assert _imported(["resolve", f"{repository}:1"], tuple(modules)) == []
 
 
@@ -78,7 +84,7 @@ def test_help_names_every_verb(lading: Run) -> None:
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = import_module(f"lading.cli.commands.{verb.replace(' ', '_')}")
     with pytest.raises(SystemExit) as exited:
-        parsers.parse(verb, module, ["--help"])
+        argument_parser.parse(verb, module, ["--help"])
     assert exited.value.code == 0
     printed = capsys.readouterr().out
     assert printed.startswith(f"usage: lading {verb}")
@@ -141,7 +147,7 @@ def test_a_header_without_a_name_is_not_shown(capsys: pytest.CaptureFixture[str]
     ids=["between", "behind", "before"],
 )
 def test_options_may_stand_anywhere_after_the_verb(arguments: list[str]) -> None:
-    options = parsers.parse("push", import_module("lading.cli.commands.push"), arguments)
+    options = argument_parser.parse("push", import_module("lading.cli.commands.push"), arguments)
     assert (options.reference, options.files) == ("ref", [("one", None), ("two", None)])
     assert (options.json, options.quiet, options.timeout, options.annotations) == (True, True, 3.0, [("a", "b")])
 

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import parse as parse_xml
 
 import pytest
 
-from lading.server.policy import Policy
+from lading.server.limits import Policy
 from lading.server.serving import running
 from tests.cli.process import command, environment
 from tests.support.programs import require

@@ -16,8 +16,8 @@ from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
 from lading.transports.direct import DirectTransport
 from tests.cli.process import environment
-from tests.copy.corpus import LAYER, Corpus, Json
 from tests.crashes import killing
+from tests.support.corpus import LAYER, Corpus, Json
 from tests.support.transports import Recording
 
 IMAGES = 12

@@ -13,10 +13,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lading import Client
-from lading.stores.garbage import collect
+from lading.stores.garbage_collection import collect
 from lading.stores.layout import Layout
 from tests.cli.process import environment
-from tests.copy.corpus import Corpus
+from tests.support.corpus import Corpus
 
 PROCESSES, TAGS, KILLED = 16, 50, 5
 WRITER = """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.copy.corpus import Corpus
 from tests.support.containers import attestation, container
+from tests.support.corpus import Corpus
 from tests.support.examples import ROOT, blocks, run_commands, run_program
 
 PAGE = "docs/inspection.md"

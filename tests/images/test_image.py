@@ -26,7 +26,7 @@ from lading._core.images.image import load_image
 from lading._io.base import IO
 from lading.media_types import OCI_CONFIG, OCI_LAYER
 from lading.stores.memory import Memory
-from lading.targets import Content, Stream
+from lading.target import Content, Stream
 from tests.support.images import sha256
 
 _LAYERS = (b"first", b"second")

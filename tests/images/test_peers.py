@@ -10,9 +10,9 @@ import pytest
 
 from lading import Client
 from lading.server.serving import running
-from tests.artifacts.tars import Tree, snapshot
 from tests.support.layers import Blobs, folder, hard_link, link, member, read_tar
 from tests.support.programs import require
+from tests.support.tars import Tree, snapshot
 from tests.support.zstandard import require_zstandard
 
 SECONDS = 60.0

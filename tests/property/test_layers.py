@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from hypothesis import example, given, settings, strategies as st
 
 from lading import LadingError, Limits
-from lading._core.images.files_finding import Finder, UnknownError
-from lading._core.images.rootfs import apply_all
-from lading._core.images.rootfs_entries import Inode
-from lading._core.images.rootfs_tree import Tree
-from lading._core.tar import Kind, Member
+from lading._core.rootfs.entries import Inode
+from lading._core.rootfs.find_file import Finder, UnknownError
+from lading._core.rootfs.rootfs import apply_all
+from lading._core.rootfs.tree import Tree
+from lading._core.tar.reader import Kind, Member
 
 LIMITS = Limits(entries=1000)
 PARTS = st.sampled_from([b"a", b"b", b"c", b".wh.a", b".wh.b", b".wh..wh..opq"])

@@ -16,7 +16,7 @@ from tests.quirks.sockets import AUTHORITY, on_sockets
 from tests.quirks.test_quirks import APP, on_disk
 from tests.quirks.worlds import HOST, PASSWORD, World
 from tests.support.images import Image, sha256
-from tests.trust.stage import Done, Face
+from tests.threats.stage import Done, Face
 
 # Ways to log in, to page, to redirect to a store, to take uploads and to answer HEAD, each by another registry.
 CHOSEN = ("public_hub", "amazon", "harbor", "gitlab", "artifactory")

@@ -13,7 +13,7 @@ from lading._wire.messages import Headers, Origin, Request
 from lading.auth.credentials import Credential
 from lading.server.handler import EmbeddedRegistry
 from lading.testing import Fault, Faults, RefuseField, Say, Setup, Sites, TestRegistry, Watch
-from lading.testing.bodies import Kept, read_answer
+from lading.testing.body_helpers import Kept, read_answer
 from lading.transports.direct import DirectTransport
 from tests.support.images import MANIFEST, Image, sha256
 

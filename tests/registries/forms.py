@@ -7,7 +7,7 @@ import gzip
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tests.copy.corpus import (
+from tests.support.corpus import (
     CONFIG,
     DOCKER_CONFIG,
     DOCKER_LAYER,

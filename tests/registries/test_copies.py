@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lading import Client, CopyError, RecordedExchange, RejectedError, Repository
-from tests.copy.corpus import Corpus, corpus
 from tests.support.capabilities import Place
+from tests.support.corpus import Corpus, corpus
 
 # What the specification leaves to registries, and Distribution refuses.
 MAY_BE_REFUSED = frozenset({"sha512", "unknown", "holder"})

@@ -15,9 +15,9 @@ import pytest
 
 from lading import Client, CopyError
 from lading.server.serving import running
-from tests.copy.corpus import Corpus, Json, digest_of
 from tests.registries.forms import FORMS, Form, cargo
 from tests.registries.interoperation import DIRECTIONS, Direction, read_page, write_cell
+from tests.support.corpus import Corpus, Json, digest_of
 from tests.support.peers import PEERS, Crane, Kept, Lading, MissingError, Peer, RefusedError, Umoci
 from tests.support.programs import require
 

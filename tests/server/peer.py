@@ -14,7 +14,7 @@ from lading._wire.messages import Headers, Origin, Request
 from lading.digest import Digest
 from lading.media_types import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
 from lading.server.handler import EmbeddedRegistry
-from lading.server.policy import Policy
+from lading.server.limits import Policy
 
 ORIGIN = Origin("http", "localhost", 80)
 

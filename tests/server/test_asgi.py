@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lading._io.base import Content
-from lading._io.loops import AsyncIO
+from lading._io.event_loop import AsyncIO
 from lading._wire.messages import Headers, Request, Response
 from lading.server.asgi import Application
 from lading.server.handler import EmbeddedRegistry

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lading.digest import Digest
-from lading.server.policy import Policy
+from lading.server.limits import Policy
 from tests.server.peer import Peer, image_manifest
 
 CONTENT = b"0123456789"

@@ -10,8 +10,8 @@ import pytest
 
 from lading._wire.endpoints import ENDPOINTS
 from lading.digest import Digest
-from lading.server import answers, handler
-from lading.server.policy import Policy
+from lading.server import handler, responses
+from lading.server.limits import Policy
 from lading.stores.layout import Layout
 from tests.server.peer import Peer, image_manifest
 
@@ -169,7 +169,7 @@ def test_a_failing_disk_leaves_no_file_open(peer: Peer, monkeypatch: pytest.Monk
         opened.append(file)
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(answers, "file", fail)
+    monkeypatch.setattr(responses, "file", fail)
     assert peer.ask("GET", f"/v2/a/blobs/{digest}").status == 500
     assert [file.closed for file in opened] == [True]
 

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import pytest
 
-from lading._wire.fields import next_link
+from lading._wire.header_fields import next_link
 from lading.digest import Digest
 from lading.media_types import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
-from lading.server.policy import Policy
+from lading.server.limits import Policy
 from lading.stores.layout import Layout
 from tests.server.peer import Answer, Peer, descriptor, image_index, image_manifest
 

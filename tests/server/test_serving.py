@@ -17,7 +17,7 @@ import pytest
 from lading._wire.messages import Origin
 from lading.digest import Digest
 from lading.media_types import OCI_MANIFEST
-from lading.server.policy import Policy
+from lading.server.limits import Policy
 from lading.server.serving import _listening, running
 from lading.stores.layout import Layout
 from tests.server.peer import image_manifest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lading._io import durable
+from lading._io import atomic_files
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import (
@@ -20,7 +20,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.media_types import OCI_MANIFEST
-from lading.stores import partials
+from lading.stores import partial_files
 from lading.stores.layout import Layout
 from tests.support.layouts import CONTENT, DIGEST, files, manifest, push, write
 
@@ -304,18 +304,18 @@ def test_writers_at_the_same_time_lose_nothing(layout: Layout) -> None:
 
 def test_nothing_unfinished_is_ever_among_the_blobs(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     places: list[Path] = []
-    create, begin = durable.NewFile.__init__, partials.Partial.__init__
+    create, begin = atomic_files.NewFile.__init__, partial_files.Partial.__init__
 
-    def record(new: durable.NewFile, directory: Path, *, mode: int = 0o644) -> None:
+    def record(new: atomic_files.NewFile, directory: Path, *, mode: int = 0o644) -> None:
         places.append(directory)
         create(new, directory, mode=mode)
 
-    def record_partial(new: partials.Partial, directory: int, path: Path, digest: Digest) -> None:
+    def record_partial(new: partial_files.Partial, directory: int, path: Path, digest: Digest) -> None:
         places.append(path)
         begin(new, directory, path, digest)
 
-    monkeypatch.setattr(durable.NewFile, "__init__", record)
-    monkeypatch.setattr(partials.Partial, "__init__", record_partial)
+    monkeypatch.setattr(atomic_files.NewFile, "__init__", record)
+    monkeypatch.setattr(partial_files.Partial, "__init__", record_partial)
     raw, descriptor = manifest()
     layout.push_manifest(raw, descriptor, ["v1"])
     push(layout, CONTENT)

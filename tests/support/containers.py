@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.copy.corpus import CONFIG, LAYER, MANIFEST, Corpus, Json, digest_of, encoded
+from tests.support.corpus import CONFIG, LAYER, MANIFEST, Corpus, Json, digest_of, encoded
 
 PROVENANCE = "https://slsa.dev/provenance/v1"
 

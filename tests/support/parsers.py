@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from lading import strict_json
-from lading._core.codings import coding_of, decoded
-from lading._core.expansion import Expansion, Limits
-from lading._core.tar import TarReader
-from lading._core.titles import safe_title
-from lading._wire import answers, endpoints, fields, problems, urls
-from lading._wire.challenge import challenges
+from lading._core.exchange.content_encoding import coding_of, decoded
+from lading._core.tar.decompression import Expansion, Limits
+from lading._core.tar.file_titles import safe_title
+from lading._core.tar.reader import TarReader
+from lading._wire import endpoints, error_documents, header_fields, response_facts, urls
+from lading._wire.auth_challenges import challenges
 from lading._wire.messages import Headers, Origin, Request
 from lading.auth.docker_config import DockerConfig
 from lading.auth.scopes import parse_scopes
@@ -48,19 +48,21 @@ TEXTS: dict[str, Callable[[str], Any]] = {
     "title": safe_title,
     "scopes": parse_scopes,
     "challenge": _header("WWW-Authenticate", lambda headers: challenges(headers.all("WWW-Authenticate"))),
-    "link": _header("Link", lambda headers: fields.next_link(headers.all("Link"))),
+    "link": _header("Link", lambda headers: header_fields.next_link(headers.all("Link"))),
     "location": _header("Location", lambda headers: urls.resolve(ORIGIN, "/v2/", headers.get("Location") or "")),
     "redacted URL": urls.redact,
-    "upload range": _header("Range", lambda headers: fields.upload_range(headers.get("Range"))),
-    "chunk range": fields.chunk_range,
-    "content range": _header("Content-Range", lambda headers: fields.content_range(headers.get("Content-Range"))),
-    "wanted range": fields.wanted_range,
-    "retry after": _header("Retry-After", fields.retry_after),
-    "warning": _header("Warning", lambda headers: fields.warnings(headers.all("Warning"))),
-    "content type": _header("Content-Type", answers.media_type),
+    "upload range": _header("Range", lambda headers: header_fields.upload_range(headers.get("Range"))),
+    "chunk range": header_fields.chunk_range,
+    "content range": _header(
+        "Content-Range", lambda headers: header_fields.content_range(headers.get("Content-Range"))
+    ),
+    "wanted range": header_fields.wanted_range,
+    "retry after": _header("Retry-After", header_fields.retry_after),
+    "warning": _header("Warning", lambda headers: header_fields.warnings(headers.all("Warning"))),
+    "content type": _header("Content-Type", response_facts.media_type),
     "content coding": _header("Content-Encoding", coding_of),
-    "rate limit": _header("RateLimit-Limit", lambda headers: fields.rate_limit(headers.get("RateLimit-Limit"))),
-    "content digest": _header("Docker-Content-Digest", answers.content_digest),
+    "rate limit": _header("RateLimit-Limit", lambda headers: header_fields.rate_limit(headers.get("RateLimit-Limit"))),
+    "content digest": _header("Docker-Content-Digest", response_facts.content_digest),
     "request target": lambda text: endpoints.match("GET", f"/{text}"),
 }
 CONTENTS: dict[str, Callable[[bytes], Any]] = {
@@ -69,10 +71,10 @@ CONTENTS: dict[str, Callable[[bytes], Any]] = {
     "index": lambda content: Manifest[Any].parse(content, OCI_INDEX).document,
     "config": lambda content: open_document(content, OCI_CONFIG),
     "descriptor": Descriptor.parse,
-    "tags": lambda content: answers.tag_page(REQUEST, JSON, content),
-    "repositories": lambda content: answers.repository_page(REQUEST, JSON, content),
-    "extensions": lambda content: answers.extensions(REQUEST, JSON, content),
-    "error document": lambda content: problems.problem(REQUEST, 400, JSON, content),
+    "tags": lambda content: response_facts.tag_page(REQUEST, JSON, content),
+    "repositories": lambda content: response_facts.repository_page(REQUEST, JSON, content),
+    "extensions": lambda content: response_facts.extensions(REQUEST, JSON, content),
+    "error document": lambda content: error_documents.problem(REQUEST, 400, JSON, content),
     "token": lambda content: TokenRequest("s", (), ()).token(content, received_at=0.0, realm=ORIGIN),
     "docker config": lambda content: DockerConfig.parse(content, "config.json"),
     "gzip": lambda content: decoded(content, Headers([("Content-Encoding", "gzip")]), 1 << 20, "answer"),

@@ -17,7 +17,7 @@ from lading import (
     Response,
     Transport,
 )
-from lading._wire import fields
+from lading._wire import header_fields
 from lading.media_types import OCI_LAYER
 
 NAME = "localhost:5000/acme/app"
@@ -53,7 +53,7 @@ class Server:
             self.requests.append(request)
             self.ranges.append(request.headers.get("Range"))
             number = len(self.requests) - 1
-        wanted = fields.wanted_range(request.headers.get("Range"))
+        wanted = header_fields.wanted_range(request.headers.get("Range"))
         first = (wanted.first if wanted else None) or 0
         end = SIZE if wanted is None or wanted.last is None else min(wanted.last + 1, SIZE)
         answer = self._turn(number, request, first, end) or (part(first, end) if wanted else whole())

@@ -54,11 +54,11 @@ from lading.testing import (
     direct,
     serving,
 )
-from lading.testing.bodies import Kept
+from lading.testing.body_helpers import Kept
 from lading.testing.faults import matches
 from lading.transports.direct import DirectTransport
-from lading.transports.settings import NetworkSettings
-from lading.transports.sockets import SocketTransport
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.socket_transport import SocketTransport
 from tests.quirks.worlds import stock
 from tests.support.images import MANIFEST, Image, image, sha256
 from tests.support.scripted import exchange, read_all

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 
 from lading._wire.messages import Origin
-from lading.transports.settings import NetworkSettings
-from lading.transports.sockets import SocketTransport
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import ScriptedServer
 
 # Short enough that a hang is noticed, long enough for a busy machine.

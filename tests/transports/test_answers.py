@@ -7,7 +7,7 @@ import pytest
 
 from lading._io.base import Cancellation
 from lading.errors import ConnectionFailedError, LadingError, LimitExceededError, ProtocolError
-from lading.transports.sockets import SocketTransport
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get
 
 Serve = Callable[..., ScriptedServer]

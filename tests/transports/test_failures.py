@@ -12,8 +12,8 @@ import pytest
 from lading._io.base import Cancellation
 from lading._wire.messages import Origin, Request
 from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError, TransportError
-from lading.transports.settings import NetworkSettings
-from lading.transports.sockets import SocketTransport
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, read_all, steps
 
 Serve = Callable[..., ScriptedServer]

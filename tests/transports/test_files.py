@@ -14,16 +14,16 @@ from queue import SimpleQueue
 import msgspec
 import pytest
 
-from lading._core.blob_pushes import Counted
-from lading._core.deliveries import rest_of
+from lading._core.transfer.push import Counted
+from lading._core.transfer.resumable_upload import rest_of
 from lading._io.base import Cancellation
-from lading._io.extents import Extent, FileReader
-from lading._io.files import FileSource
+from lading._io.file_ranges import Extent, FileReader
+from lading._io.file_sources import FileSource
 from lading._wire.messages import Origin, Request, Source
 from lading.errors import StorageError
-from lading.transports.outgoing import cut
-from lading.transports.settings import NetworkSettings
-from lading.transports.sockets import SocketTransport
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.request_writer import cut
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, exchange, steps
 
 Serve = Callable[..., ScriptedServer]

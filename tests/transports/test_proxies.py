@@ -11,9 +11,9 @@ import pytest
 from lading._io.base import Cancellation
 from lading._wire.messages import Origin
 from lading.errors import ConnectionFailedError, ProtocolError, TimedOutError
+from lading.transports.network_settings import NetworkSettings
 from lading.transports.proxies import Proxies, Proxy, read_environment
-from lading.transports.settings import NetworkSettings
-from lading.transports.sockets import SocketTransport
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, relay, repeats
 
 Serve = Callable[..., ScriptedServer]

@@ -11,12 +11,12 @@ from queue import SimpleQueue
 import pytest
 
 from lading._io.base import Cancellation
-from lading._io.extents import FileReader
+from lading._io.file_ranges import FileReader
 from lading._version import __version__
 from lading._wire.messages import Headers, Origin, Reader, Request
 from lading.errors import ConnectionFailedError, StorageError, TimedOutError
-from lading.transports.settings import NetworkSettings
-from lading.transports.sockets import SocketTransport
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, steps
 
 Serve = Callable[..., ScriptedServer]
@@ -97,7 +97,7 @@ def test_empty_body_has_a_length_where_the_method_expects_content(
 
 
 def test_host_has_no_zone_and_no_default_port() -> None:
-    from lading.transports.outgoing import add_fields
+    from lading.transports.request_writer import add_fields
 
     request = get(Origin.of("http", "[fe80::1%25eth0]:5000"))
     assert add_fields(request, "x").get("Host") == "[fe80::1]:5000"

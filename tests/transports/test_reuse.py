@@ -12,8 +12,8 @@ import pytest
 from lading._io.base import Cancellation
 from lading._wire.messages import Headers, Request
 from lading.errors import ConnectionFailedError, ProtocolError, TimedOutError
-from lading.transports.settings import NetworkSettings
-from lading.transports.sockets import SocketTransport
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, Script, ScriptedServer, answers, exchange, get, repeats, steps
 
 Serve = Callable[..., ScriptedServer]
@@ -294,7 +294,7 @@ def test_request_is_not_repeated_after_a_timeout(serve: Serve, connect: Connect)
 FORK = """
 import os, sys
 from lading._wire.messages import Origin
-from lading.transports.sockets import SocketTransport
+from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import exchange, get
 
 transport, origin = SocketTransport(), Origin.of("http", sys.argv[1])

@@ -9,21 +9,21 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lading._core.budgets import Budgets
-from lading._core.exchange import Exchange
-from lading._core.gate import Gate
-from lading._core.lanes import many
-from lading._core.network import origin_of, sockets
-from lading._core.recording import RecordedExchange
-from lading._core.registry import AsyncRegistry
-from lading._core.repository import AsyncRepository
-from lading._core.retry import Retries
-from lading._core.settings import MOST_RANGES, Settings
+from lading._core.exchange.budgets import Budgets
+from lading._core.exchange.connecting import origin_of, sockets
+from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.gate import Gate
+from lading._core.exchange.recording import RecordedExchange
+from lading._core.exchange.retry import Retries
+from lading._core.exchange.settings import MOST_RANGES, Settings
+from lading._core.repository.registry import AsyncRegistry
+from lading._core.repository.repository import AsyncRepository
+from lading._core.transfer.concurrency import many
+from lading._core.verbs.base import parsed
 from lading._core.verbs.content import ContentVerbs
-from lading._core.verbs.ground import parsed
 from lading._core.verbs.images import ImageVerbs
 from lading._io.base import IO, Transport
-from lading._io.bulk import one_at_a_time
+from lading._io.body_reading import one_at_a_time
 from lading._wire.messages import Headers, Origin
 from lading.errors import InvalidReferenceError
 from lading.events import Event, EventHandler
@@ -166,7 +166,7 @@ def _async_io() -> IO:
         from lading._io.browser import BrowserIO
 
         return BrowserIO()
-    from lading._io.loops import AsyncIO
+    from lading._io.event_loop import AsyncIO
 
     return AsyncIO()
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
 from lading._io.base import Arguments, Body, Cancellation, T, Transport, U, step, take
-from lading._io.workers import work_together
+from lading._io.worker_threads import work_together
 from lading._wire.messages import Request
 from lading.errors import TransportError
 

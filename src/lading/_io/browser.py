@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from lading._io.base import Arguments, Body, Cancellation, T, Transport
-from lading._io.loops import AsyncIO
+from lading._io.event_loop import AsyncIO
 from lading._wire.messages import Request, Response
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from lading._wire.display import quoted
+from lading._wire.escaping import quoted
 from lading._wire.urls import Query, with_query
 from lading.digest import Digest
 from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote_plus
 
 import msgspec
 
-from lading._wire.display import shown
+from lading._wire.escaping import shown
 from lading._wire.messages import Origin
 from lading.errors import ForbiddenRedirectError, ProtocolError
 

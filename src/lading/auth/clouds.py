@@ -23,8 +23,8 @@ from urllib.parse import urlencode
 
 from lading import strict_json
 from lading._io.base import Body, Cancellation, Transport
-from lading._io.bulk import read_all
-from lading._wire.display import shown
+from lading._io.body_reading import read_all
+from lading._wire.escaping import shown
 from lading._wire.messages import Headers, Origin, Request
 from lading.auth.credentials import Credential, Found
 from lading.auth.tokens import LONGEST_REPLY
@@ -208,9 +208,9 @@ def _azure_token() -> str:
 
 
 def _own_transport() -> Transport:
+    from lading.transports.network_settings import NetworkSettings
     from lading.transports.proxies import read_environment
-    from lading.transports.settings import NetworkSettings
-    from lading.transports.sockets import SocketTransport
+    from lading.transports.socket_transport import SocketTransport
 
     return SocketTransport(NetworkSettings(proxies=read_environment(os.environ)))
 

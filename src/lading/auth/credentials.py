@@ -16,8 +16,8 @@ from typing import Final, NoReturn, Protocol, runtime_checkable
 
 import msgspec
 
-from lading._wire.display import quoted
-from lading.auth.keys import Key, matching
+from lading._wire.escaping import quoted
+from lading.auth.credential_keys import Key, matching
 from lading.errors import AuthError, InvalidReferenceError
 
 # RFC 6750, section 2.1, and whatever else a header field can carry without being misread.

@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from lading._wire.display import quoted
+from lading._wire.escaping import quoted
+from lading.auth.credential_helpers import Helper
+from lading.auth.credential_keys import matching
 from lading.auth.credentials import Chain, Credential, CredentialSource, Found, Secret, Step, first
-from lading.auth.documents import read
-from lading.auth.helpers import Helper
-from lading.auth.keys import matching
+from lading.auth.secret_json import read
 from lading.errors import AuthError
 from lading.transports.proxies import Proxies
 

@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 
 from lading import strict_json
-from lading._io.durable import replace
-from lading._io.lock import exclusive
+from lading._io.atomic_files import replace
+from lading._io.file_lock import exclusive
+from lading.auth.credential_keys import Key, server
 from lading.auth.credentials import Credential
 from lading.auth.docker_config import ConfigFile, DockerConfig
-from lading.auth.keys import Key, server
 from lading.errors import storage_errors
 
 _SECONDS = 30.0

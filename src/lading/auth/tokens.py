@@ -14,12 +14,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from lading._wire.challenge import Challenge
+from lading._wire.auth_challenges import Challenge
 from lading._wire.messages import Headers, Origin, Request
 from lading._wire.urls import with_query
 from lading.auth.credentials import Credential, Secret
-from lading.auth.documents import read
 from lading.auth.scopes import Scope, asked, merged
+from lading.auth.secret_json import read
 from lading.errors import TokenError
 
 LONGEST_REPLY: Final = 256 << 10

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from msgspec.structs import replace
 
 from lading._blocking import Client
-from lading._core.retry import Retries
-from lading.cli.events import Events
+from lading._core.exchange.retry import Retries
+from lading.cli.event_output import Events
 from lading.cli.options import once
 from lading.cli.output import Output, UsageError
 from lading.digest import Digest

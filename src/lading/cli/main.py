@@ -14,7 +14,7 @@ from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
-from lading.cli import parsers
+from lading.cli import argument_parser
 from lading.cli.output import ClosedPipeError, Output
 
 
@@ -40,17 +40,17 @@ def main(arguments: Sequence[str]) -> int:
     except (ClosedPipeError, BrokenPipeError):  # the second by argparse printing its help, in an early Python 3.11
         code = 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the one place where every error becomes a line and a code
-        from lading.cli import faults
+        from lading.cli import exit_codes
 
-        code = faults.tell(error, output)
+        code = exit_codes.tell(error, output)
     output.abandon()
     return code
 
 
 def _dispatch(arguments: Sequence[str], output: Output) -> int:
-    verb, rest = parsers.split(arguments)
+    verb, rest = argument_parser.split(arguments)
     module = import_module(f"lading.cli.commands.{verb.replace(' ', '_')}")
-    options = parsers.parse(verb, module, rest)
+    options = argument_parser.parse(verb, module, rest)
     output.configure(json=options.json, quiet=options.quiet, verbose=options.verbose)
     return module.run(options, output) or 0
 

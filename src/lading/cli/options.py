@@ -96,7 +96,7 @@ def count(text: str) -> int:
 
 def ranges(text: str) -> int:
     """Read how many connections a blob gets, 1 to 16."""
-    from lading._core.settings import MOST_RANGES
+    from lading._core.exchange.settings import MOST_RANGES
 
     number = count(text)
     if number > MOST_RANGES:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 
-from lading._wire.display import shown
+from lading._wire.escaping import shown
 
 # Longer than any line that is worth reading.
 _LONGEST = 4000

@@ -12,9 +12,9 @@ from lading.documents.configs import (
     RootFS,
 )
 from lading.documents.document import CONFIG_LIMIT, MANIFEST_LIMIT, Document, UnknownDocument
-from lading.documents.images import DockerManifest, DockerManifestList, ImageIndex, ImageManifest
-from lading.documents.kinds import register
+from lading.documents.image_manifests import DockerManifest, DockerManifestList, ImageIndex, ImageManifest
 from lading.documents.manifest import Manifest, open_document
+from lading.documents.media_type_registry import register
 
 __all__ = [
     "CONFIG_LIMIT",

@@ -12,9 +12,9 @@ from lading import strict_json
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents.document import Document, UnknownDocument
-from lading.documents.editing import changed, rewritten
-from lading.documents.kinds import kind_of, media_type_of
-from lading.documents.structure import check_structure
+from lading.documents.json_editing import changed, rewritten
+from lading.documents.media_type_registry import kind_of, media_type_of
+from lading.documents.type_confusion import check_structure
 from lading.errors import DocumentError, InvalidMediaTypeError, UnexpectedMediaTypeError
 from lading.media_types import DOCKER_SCHEMA1, OCI_INDEX, OCI_MANIFEST, check_media_type
 from lading.verification import Verifier

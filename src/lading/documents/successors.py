@@ -12,7 +12,7 @@ import msgspec
 from lading import strict_json
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents.images import ImageIndex, ImageManifest
+from lading.documents.image_manifests import ImageIndex, ImageManifest
 from lading.documents.manifest import Manifest
 from lading.errors import DocumentError, UnexpectedMediaTypeError
 from lading.media_types import (

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from lading._io.base import IO, Handler
 from lading._wire.messages import Headers, Origin, Reader, Request, Response
 from lading.errors import TransportError
-from lading.server.answers import RefusedError
+from lading.server.responses import RefusedError
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]

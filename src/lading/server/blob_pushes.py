@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from lading._wire import endpoints
-from lading._wire.fields import chunk_range, media_type, number
+from lading._wire.header_fields import chunk_range, media_type, number
 from lading._wire.messages import Response
 from lading.digest import Digest, hasher
 from lading.reference import check_name
-from lading.server import answers
-from lading.server.answers import RefusedError
-from lading.server.call import Call
-from lading.server.uploads import Upload
+from lading.server import responses
+from lading.server.request_context import Call
+from lading.server.responses import RefusedError
+from lading.server.upload_sessions import Upload
 
 _OCTETS = "application/octet-stream"
 
@@ -46,7 +46,7 @@ def cancel_upload(call: Call) -> Response:
     """Answer end-14. Blocks."""
     with call.uploads.open(call.match.name, call.match.session) as upload:
         upload.cancel()
-    return answers.empty(204, {})
+    return responses.empty(204, {})
 
 
 async def push_blob_at_once(call: Call) -> Response:
@@ -140,7 +140,7 @@ def _range(offset: int) -> str:
 
 
 def _progress(status: int, call: Call, session: str, offset: int) -> Response:
-    return answers.empty(status, {"Location": _location(call, session), "Range": _range(offset)})
+    return responses.empty(status, {"Location": _location(call, session), "Range": _range(offset)})
 
 
 def _accepted(call: Call, session: str, offset: int) -> Response:
@@ -149,4 +149,4 @@ def _accepted(call: Call, session: str, offset: int) -> Response:
 
 def _created(call: Call, digest: Digest) -> Response:
     location = endpoints.target(endpoints.PULL_BLOB, name=call.match.name, digest=digest)
-    return answers.empty(201, {"Location": location, "Docker-Content-Digest": digest})
+    return responses.empty(201, {"Location": location, "Docker-Content-Digest": digest})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lading._wire.messages import Response
 from lading.digest import Digest
-from lading.server import answers
-from lading.server.answers import RefusedError
-from lading.server.call import Call
+from lading.server import responses
+from lading.server.request_context import Call
+from lading.server.responses import RefusedError
 
 
 def delete_manifest(call: Call) -> Response:
@@ -16,7 +16,7 @@ def delete_manifest(call: Call) -> Response:
     found = layout.delete_manifest(given) if isinstance(given, Digest) else layout.delete_tag(given)
     if not found:
         raise RefusedError("MANIFEST_UNKNOWN", f"there is no manifest {given} in {call.match.name}")
-    return answers.empty(202, {})
+    return responses.empty(202, {})
 
 
 def delete_blob(call: Call) -> Response:
@@ -27,7 +27,7 @@ def delete_blob(call: Call) -> Response:
         raise RefusedError("UNSUPPORTED", f"{call.digest} is a manifest: delete it as one", status=405)
     if not layout.delete_blob(call.digest):
         raise RefusedError("BLOB_UNKNOWN", f"there is no blob {call.digest} in {call.match.name}")
-    return answers.empty(202, {})
+    return responses.empty(202, {})
 
 
 def _check_allowed(call: Call) -> None:

@@ -16,13 +16,13 @@ from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint, Refusal
 from lading._wire.messages import Request, Response
 from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError, StorageError
-from lading.server import answers, blob_pushes, deletions, listings, manifest_pushes, pulls
-from lading.server.answers import RefusedError
-from lading.server.call import Call
-from lading.server.policy import Policy
+from lading.server import blob_pushes, deletions, listings, manifest_pushes, pulls, responses
+from lading.server.limits import Policy
 from lading.server.referrers import Referrers
 from lading.server.repositories import Repositories
-from lading.server.uploads import Uploads
+from lading.server.request_context import Call
+from lading.server.responses import RefusedError
+from lading.server.upload_sessions import Uploads
 
 _LOG = logging.getLogger("lading.server")
 
@@ -74,7 +74,7 @@ class EmbeddedRegistry:
             if error is watched.failure:
                 raise
             response = _failure(request, error).response()
-        return answers.without_body(response) if request.method == "HEAD" else response
+        return responses.without_body(response) if request.method == "HEAD" else response
 
     async def _answer(self, request: Request, content: Content) -> Response:
         match = endpoints.match(request.method, request.target)

@@ -14,9 +14,9 @@ from lading.descriptor import Descriptor
 from lading.errors import InvalidTagError
 from lading.media_types import OCI_INDEX
 from lading.reference import check_tag
-from lading.server import answers
-from lading.server.answers import RefusedError
-from lading.server.call import Call
+from lading.server import responses
+from lading.server.request_context import Call
+from lading.server.responses import RefusedError
 
 _OCI_EXTENSION = {
     "name": "_oci",
@@ -36,7 +36,7 @@ def list_tags(call: Call) -> Response:
     """Answer end-8a and end-8b."""
     names = call.layout().tags()
     page, link = _page(call, endpoints.LIST_TAGS, filter(_is_tag, _after(call, names)))
-    return answers.json({"name": call.match.name, "tags": page}, headers=link)
+    return responses.json({"name": call.match.name, "tags": page}, headers=link)
 
 
 def list_repositories(call: Call) -> Response:
@@ -45,12 +45,12 @@ def list_repositories(call: Call) -> Response:
         raise RefusedError("UNSUPPORTED", "this registry does not list its repositories", status=404)
     names = call.repositories.names()
     page, link = _page(call, endpoints.LIST_REPOSITORIES, _after(call, names))
-    return answers.json({"repositories": page}, headers=link)
+    return responses.json({"repositories": page}, headers=link)
 
 
 def discover_extensions(call: Call) -> Response:
     """Answer `_oci/ext/discover`."""
-    return answers.json({"extensions": [_OCI_EXTENSION, *([_CATALOG_EXTENSION] if call.policy.catalog else [])]})
+    return responses.json({"extensions": [_OCI_EXTENSION, *([_CATALOG_EXTENSION] if call.policy.catalog else [])]})
 
 
 def list_referrers(call: Call) -> Response:
@@ -70,7 +70,7 @@ def list_referrers(call: Call) -> Response:
         query = [("artifactType", wanted)] if wanted is not None else []
         headers |= _next(call, endpoints.LIST_REFERRERS, *query, ("last", page[-1].digest))
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}
-    return answers.document(strict_json.encode(index), media_type=OCI_INDEX, headers=headers)
+    return responses.document(strict_json.encode(index), media_type=OCI_INDEX, headers=headers)
 
 
 def _following(call: Call, found: Sequence[Descriptor]) -> Sequence[Descriptor]:

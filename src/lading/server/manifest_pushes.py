@@ -6,7 +6,7 @@ from typing import Any
 
 from lading import strict_json
 from lading._wire import endpoints
-from lading._wire.fields import media_type, number
+from lading._wire.header_fields import media_type, number
 from lading._wire.messages import Response
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -20,9 +20,9 @@ from lading.media_types import (
     is_manifest,
 )
 from lading.reference import check_tag
-from lading.server import answers
-from lading.server.answers import RefusedError
-from lading.server.call import Call
+from lading.server import responses
+from lading.server.request_context import Call
+from lading.server.responses import RefusedError
 from lading.stores.layout import Layout
 
 # Layers that their licence keeps from being pushed (image-spec, layer.md, Non-Distributable Layers).
@@ -77,7 +77,7 @@ def _push(call: Call, raw: bytes, tags: tuple[str, ...]) -> Response:
         headers["OCI-Subject"] = document.subject.digest
     if call.match.query.all("tag"):
         headers["OCI-Tag"] = ", ".join(tags)
-    return answers.empty(201, headers)
+    return responses.empty(201, headers)
 
 
 def _parse(call: Call, raw: bytes) -> Manifest[Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 
-from lading._wire.fields import wanted_range
+from lading._wire.header_fields import wanted_range
 from lading._wire.messages import Response
 from lading.errors import LayoutError
-from lading.server import answers
-from lading.server.answers import RefusedError
-from lading.server.call import Call
+from lading.server import responses
+from lading.server.request_context import Call
+from lading.server.responses import RefusedError
 
 # What other tools have put into a layout may be larger than what this registry takes, but is held in memory.
 _MAX_STORED_MANIFEST = 32 * 1024 * 1024
@@ -18,7 +18,7 @@ _MAX_STORED_MANIFEST = 32 * 1024 * 1024
 
 def ping(_call: Call) -> Response:
     """Answer end-1."""
-    return answers.json({})
+    return responses.json({})
 
 
 def pull_blob(call: Call) -> Response:
@@ -43,7 +43,7 @@ def pull_manifest(call: Call) -> Response:
     if descriptor is None or raw is None:
         raise RefusedError("MANIFEST_UNKNOWN", f"there is no manifest {call.match.tag_or_digest} in {call.match.name}")
     headers = {"Docker-Content-Digest": descriptor.digest, "ETag": f'"{descriptor.digest}"'}
-    return answers.document(raw, media_type=descriptor.media_type, headers=headers)
+    return responses.document(raw, media_type=descriptor.media_type, headers=headers)
 
 
 def _blob(call: Call, file: io.FileIO) -> Response:
@@ -59,11 +59,11 @@ def _blob(call: Call, file: io.FileIO) -> Response:
     meant = call.request.method == "GET" and fields.get("If-Range") in {None, tag}
     wanted = wanted_range(fields.get("Range")) if meant else None
     if wanted is None:
-        return answers.file(file, headers)
+        return responses.file(file, headers)
     size = os.fstat(file.fileno()).st_size
     within = wanted.within(size)
     if within is None:
         file.close()
         # Without an error document: the specification has no code for this, and RFC 9110 says it all.
-        return answers.empty(416, {"Content-Range": f"bytes */{size}"})
-    return answers.part(file, *within, headers)
+        return responses.empty(416, {"Content-Range": f"bytes */{size}"})
+    return responses.part(file, *within, headers)

@@ -15,7 +15,7 @@ from lading.digest import Digest
 from lading.documents import Manifest
 from lading.documents.successors import Referrer, as_referrer
 from lading.errors import DocumentError, InvalidDigestError, VerificationError
-from lading.stores.index import LayoutIndex
+from lading.stores.index_json import LayoutIndex
 from lading.stores.layout import Layout
 
 _REPOSITORIES = 256

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from lading._io import durable
+from lading._io import atomic_files
 from lading.digest import Digest
 from lading.errors import StorageError
 from lading.stores.layout import Layout
@@ -75,7 +75,7 @@ def _names(directory: Path, prefix: str) -> Iterator[str]:
 
 def _directories(directory: Path) -> list[str]:
     try:
-        with durable.refusals("list", directory), os.scandir(directory) as entries:
+        with atomic_files.refusals("list", directory), os.scandir(directory) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except StorageError as error:
         # Not made yet, or deleted in the meantime.

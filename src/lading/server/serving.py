@@ -15,12 +15,12 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lading._io.base import IO, Handler
-from lading._io.loops import AsyncIO
+from lading._io.event_loop import AsyncIO
 from lading._wire.messages import Origin
 from lading.server.asgi import BREAK, Application
 from lading.server.cross_origin import CrossOrigin
 from lading.server.handler import EmbeddedRegistry
-from lading.server.policy import Policy
+from lading.server.limits import Policy
 
 # Seconds that requests under way get to end when the server is told to stop.
 _GRACE = 2

@@ -8,7 +8,7 @@ from typing import Self
 
 from lading.digest import Digest
 from lading.errors import SizeMismatchError
-from lading.stores.partials import Partial
+from lading.stores.partial_files import Partial
 from lading.verification import Verifier
 
 

@@ -16,17 +16,17 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from lading._io import durable
-from lading._io.identity import written
-from lading._io.lock import exclusive
+from lading._io import atomic_files
+from lading._io.file_identity import written
+from lading._io.file_lock import exclusive
 from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.errors import LayoutError, StorageError
-from lading.stores import partials
+from lading.stores import partial_files
 from lading.stores.blob_writer import BlobWriter
-from lading.stores.index import LayoutIndex
-from lading.stores.nested import Nested
-from lading.stores.partials import Partial
+from lading.stores.index_json import LayoutIndex
+from lading.stores.nested_indexes import Nested
+from lading.stores.partial_files import Partial
 
 # The side file of the lock; like the unfinished files, it hides from tools that list a layout.
 _LOCK = ".index.lock"
@@ -69,13 +69,13 @@ class Layout:
         refuses.
         """
         if not _is_layout(path):
-            durable.make_directory(path / "blobs")
+            atomic_files.make_directory(path / "blobs")
             with exclusive(path / _LOCK):
                 # The marker comes last: a directory that has it is whole.
-                if durable.regular_size(path / "index.json") is None:
-                    durable.replace(path / "index.json", LayoutIndex.empty().encode())
+                if atomic_files.regular_size(path / "index.json") is None:
+                    atomic_files.replace(path / "index.json", LayoutIndex.empty().encode())
                 cls(path).index()
-                durable.replace(path / "oci-layout", msgspec.json.encode(_Header(_VERSION)))
+                atomic_files.replace(path / "oci-layout", msgspec.json.encode(_Header(_VERSION)))
         return cls.open(path)
 
     @classmethod
@@ -106,7 +106,7 @@ class Layout:
         path = self.path / "index.json"
         snapshot = self._snapshot
         if snapshot is not None and snapshot.settled:
-            with durable.refusals("look at", path):
+            with atomic_files.refusals("look at", path):
                 if written(path.lstat()) == snapshot.signature:
                     return snapshot.content
         read = _read(path, _MAX_INDEX)
@@ -149,18 +149,18 @@ class Layout:
 
     def blob_size(self, digest: Digest) -> int | None:
         """Return the size of a blob in bytes, None if there is none."""
-        return durable.regular_size(self.blob_path(digest))
+        return atomic_files.regular_size(self.blob_path(digest))
 
     def keep_blob(self, digest: Digest, size: int) -> bool:
-        """Say whether there is a blob of this size, and keep it from `lading.stores.garbage` as if it were new.
+        """Say whether there is a blob of this size, and keep it from garbage collection as if it were new.
 
         For whoever is about to push a manifest that names it.
         """
         path = self.blob_path(digest)
-        if durable.regular_size(path) != size:
+        if atomic_files.regular_size(path) != size:
             return False
         # Under the lock, so that no removal comes between the look and the touch; any number may look at once.
-        with exclusive(self.path / _LOCK, shared=True), durable.refusals("keep", path):
+        with exclusive(self.path / _LOCK, shared=True), atomic_files.refusals("keep", path):
             try:
                 os.utime(path, follow_symlinks=False)
             except FileNotFoundError:
@@ -169,7 +169,7 @@ class Layout:
 
     def open_blob(self, digest: Digest) -> io.FileIO | None:
         """Open a blob, unbuffered and unverified; None if there is none."""
-        return durable.open_regular(self.blob_path(digest))
+        return atomic_files.open_regular(self.blob_path(digest))
 
     def read_blob(self, descriptor: Descriptor) -> bytes | None:
         """Return the whole of a small blob, verified; None if there is none.
@@ -179,7 +179,7 @@ class Layout:
         file = self.open_blob(descriptor.digest)
         if file is None:
             return None
-        with file, durable.refusals("read", self.blob_path(descriptor.digest)):
+        with file, atomic_files.refusals("read", self.blob_path(descriptor.digest)):
             raw = file.read(min(descriptor.size, os.fstat(file.fileno()).st_size) + 1)
         descriptor.verify(raw)
         return raw
@@ -205,7 +205,7 @@ class Layout:
         digest.hasher()
         final = self._place(digest)
         self._sweep()
-        with durable.refusals("create a file in", self.path):
+        with atomic_files.refusals("create a file in", self.path):
             directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             return BlobWriter(Partial(directory, self.path, digest), final, digest, size)
@@ -214,7 +214,7 @@ class Layout:
 
     def adopt(self, path: Path, digest: Digest) -> None:
         """Take a file of the same file system over as a blob. Whoever calls has verified it."""
-        durable.adopt(path, self._place(digest))
+        atomic_files.adopt(path, self._place(digest))
 
     def mount_blob(self, digest: Digest, source: Layout) -> bool:
         """Share a blob with another layout, and say whether that was possible.
@@ -233,7 +233,7 @@ class Layout:
             if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOENT}:
                 return False
             raise StorageError.because(f"cannot link {str(final)!r}", error) from error
-        durable.sync_directory(final.parent)
+        atomic_files.sync_directory(final.parent)
         return True
 
     def push_manifest(self, raw: bytes, descriptor: Descriptor, tags: Iterable[str] = ()) -> None:
@@ -248,7 +248,7 @@ class Layout:
         self._sweep()
         # Under the lock from the blob on, so that no deletion comes between the blob and its entry.
         with exclusive(self.path / _LOCK):
-            with durable.NewFile(self.path) as new:
+            with atomic_files.NewFile(self.path) as new:
                 new.write(raw)
                 new.publish(final, sync_name=False)
             self._change(lambda index: index.with_manifest(descriptor, tags))
@@ -282,7 +282,7 @@ class Layout:
 
         Return its size in bytes, None if it stays. With `dry_run` it stays all the same.
         """
-        with exclusive(self.path / _LOCK), durable.refusals("look at", self.blob_path(digest)):
+        with exclusive(self.path / _LOCK), atomic_files.refusals("look at", self.blob_path(digest)):
             if needs(self.index(), digest) or (size := self.blob_size(digest)) is None:
                 return None
             if self.blob_path(digest).lstat().st_mtime >= before:
@@ -302,38 +302,38 @@ class Layout:
         """
         for algorithm in REGISTERED_ALGORITHMS:
             if (place := self.path / "blobs" / algorithm).is_dir():
-                durable.sync_directory(place)
-        durable.replace(self.path / "index.json", change(self.index()).encode())
+                atomic_files.sync_directory(place)
+        atomic_files.replace(self.path / "index.json", change(self.index()).encode())
 
     def _unlink(self, digest: Digest) -> bool:
         path = self.blob_path(digest)
-        with durable.refusals("delete", path):
+        with atomic_files.refusals("delete", path):
             try:
                 path.unlink()
             except FileNotFoundError:
                 return False
-        durable.sync_directory(path.parent)
+        atomic_files.sync_directory(path.parent)
         return True
 
     def _place(self, digest: Digest) -> Path:
         path = self.blob_path(digest)
-        durable.make_directory(path.parent)
+        atomic_files.make_directory(path.parent)
         return path
 
     def _sweep(self) -> None:
         if not self._swept:
-            durable.sweep(self.path)
-            partials.sweep(self.path)
+            atomic_files.sweep(self.path)
+            partial_files.sweep(self.path)
             self._swept = True
 
 
 def _is_layout(path: Path) -> bool:
-    return durable.regular_size(path / "oci-layout") is not None
+    return atomic_files.regular_size(path / "oci-layout") is not None
 
 
 def _refuse_links(blobs: Path) -> None:
     """Raise `LayoutError` if a directory of blobs is a link: blobs elsewhere would be read, written and deleted."""
-    with durable.refusals("list", blobs):
+    with atomic_files.refusals("list", blobs):
         directories = [blobs, *blobs.iterdir()] if blobs.is_dir() and not blobs.is_symlink() else [blobs]
     linked = next((path for path in directories if path.is_symlink()), None)
     if linked is not None:
@@ -344,10 +344,10 @@ def _refuse_links(blobs: Path) -> None:
 
 def _read(path: Path, limit: int) -> tuple[bytes, os.stat_result] | None:
     """Read a whole file of at most `limit` bytes; None if there is none."""
-    file = durable.open_regular(path)
+    file = atomic_files.open_regular(path)
     if file is None:
         return None
-    with file, durable.refusals("read", path):
+    with file, atomic_files.refusals("read", path):
         found = os.fstat(file.fileno())
         if found.st_size > limit:
             raise LayoutError(f"{str(path)!r} has {found.st_size} bytes, more than the {limit} that are accepted")

@@ -13,7 +13,7 @@ from lading.digest import Digest
 from lading.documents import Manifest
 from lading.documents.successors import subject_of
 from lading.errors import BlobUnknownError, ManifestUnknownError
-from lading.targets import Ahead, Content, Progress, Readable, Stream, read_whole
+from lading.target import Ahead, Content, Progress, Readable, Stream, read_whole
 
 
 class Memory:

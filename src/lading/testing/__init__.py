@@ -9,37 +9,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lading.server.access import (
+    from lading.server.limits import Policy as Policy
+    from lading.server.token_server import TokenRules as TokenRules
+    from lading.server.users_and_rights import (
         EVERYTHING as EVERYTHING,
         NOTHING as NOTHING,
         Access as Access,
         Rights as Rights,
         User as User,
     )
-    from lading.server.policy import Policy as Policy
-    from lading.server.tokens import TokenRules as TokenRules
-    from lading.testing.answers import (
-        Change as Change,
-        Corrupt as Corrupt,
-        EditDocument as EditDocument,
-        EditField as EditField,
-        EditTarget as EditTarget,
-        Instead as Instead,
-        Redirect as Redirect,
-        Refuse as Refuse,
-        RefuseField as RefuseField,
-        Say as Say,
-    )
-    from lading.testing.connections import Cut as Cut, Drop as Drop, LoseAnswer as LoseAnswer
-    from lading.testing.dialogues import Dialogue as Dialogue, Seen as Seen, Watch as Watch
+    from lading.testing.connection_faults import Cut as Cut, Drop as Drop, LoseAnswer as LoseAnswer
     from lading.testing.faults import Fault as Fault, Faults as Faults, Onward as Onward
-    from lading.testing.listings import (
+    from lading.testing.listing_faults import (
         OpaquePages as OpaquePages,
         RefusePages as RefusePages,
         WantKnownLast as WantKnownLast,
         WholeList as WholeList,
     )
-    from lading.testing.manifests import (
+    from lading.testing.manifest_faults import (
         ClaimSubject as ClaimSubject,
         FinalTags as FinalTags,
         OrElse as OrElse,
@@ -52,7 +39,20 @@ if TYPE_CHECKING:
         direct as direct,
         serving as serving,
     )
-    from lading.testing.uploads import (
+    from lading.testing.response_faults import (
+        Change as Change,
+        Corrupt as Corrupt,
+        EditDocument as EditDocument,
+        EditField as EditField,
+        EditTarget as EditTarget,
+        Instead as Instead,
+        Redirect as Redirect,
+        Refuse as Refuse,
+        RefuseField as RefuseField,
+        Say as Say,
+    )
+    from lading.testing.scripted_exchanges import Dialogue as Dialogue, Seen as Seen, Watch as Watch
+    from lading.testing.upload_faults import (
         ChangingLocation as ChangingLocation,
         FrozenRange as FrozenRange,
         LeastChunk as LeastChunk,
@@ -64,10 +64,10 @@ if TYPE_CHECKING:
     )
 
 _NAMES = {
-    "lading.server.access": ("Access", "EVERYTHING", "NOTHING", "Rights", "User"),
-    "lading.server.policy": ("Policy",),
-    "lading.server.tokens": ("TokenRules",),
-    "lading.testing.answers": (
+    "lading.server.users_and_rights": ("Access", "EVERYTHING", "NOTHING", "Rights", "User"),
+    "lading.server.limits": ("Policy",),
+    "lading.server.token_server": ("TokenRules",),
+    "lading.testing.response_faults": (
         "Change",
         "Corrupt",
         "EditDocument",
@@ -79,13 +79,13 @@ _NAMES = {
         "RefuseField",
         "Say",
     ),
-    "lading.testing.connections": ("Cut", "Drop", "LoseAnswer"),
-    "lading.testing.dialogues": ("Dialogue", "Seen", "Watch"),
+    "lading.testing.connection_faults": ("Cut", "Drop", "LoseAnswer"),
+    "lading.testing.scripted_exchanges": ("Dialogue", "Seen", "Watch"),
     "lading.testing.faults": ("Fault", "Faults", "Onward"),
-    "lading.testing.listings": ("OpaquePages", "RefusePages", "WantKnownLast", "WholeList"),
-    "lading.testing.manifests": ("ClaimSubject", "FinalTags", "OrElse", "RefuseManifests"),
+    "lading.testing.listing_faults": ("OpaquePages", "RefusePages", "WantKnownLast", "WholeList"),
+    "lading.testing.manifest_faults": ("ClaimSubject", "FinalTags", "OrElse", "RefuseManifests"),
     "lading.testing.registries": ("Setup", "Sites", "TestRegistry", "direct", "serving"),
-    "lading.testing.uploads": (
+    "lading.testing.upload_faults": (
         "ChangingLocation",
         "FrozenRange",
         "LeastChunk",

@@ -11,13 +11,13 @@ from typing import Final, Literal
 from lading._io.base import IO, Content, Handler
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Origin, Request, Response
-from lading.server.access import Access
-from lading.server.guard import Basic, Bearer, Guard
+from lading.server.access_control import Basic, Bearer, Guard
 from lading.server.handler import EmbeddedRegistry
-from lading.server.policy import Policy
-from lading.server.tokens import TokenRules, TokenServer
-from lading.testing.dialogues import Seen, Watch
+from lading.server.limits import Policy
+from lading.server.token_server import TokenRules, TokenServer
+from lading.server.users_and_rights import Access
 from lading.testing.faults import Fault, Faults
+from lading.testing.scripted_exchanges import Seen, Watch
 from lading.transports.direct import DirectTransport
 
 

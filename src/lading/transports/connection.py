@@ -7,12 +7,12 @@ from contextlib import closing
 
 from lading._wire.messages import Headers, Request
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError, TransportError
-from lading.transports.abort import Abort
-from lading.transports.bodies import Decoder, decoder
-from lading.transports.heads import Head, frame, parse_head
-from lading.transports.outgoing import SMALL, cut, strip_zone, write_head
+from lading.transports.cancellation import Abort
 from lading.transports.proxies import Proxy
-from lading.transports.stream import Stream
+from lading.transports.request_writer import SMALL, cut, strip_zone, write_head
+from lading.transports.response_body import Decoder, decoder
+from lading.transports.response_head import Head, frame, parse_head
+from lading.transports.socket_stream import Stream
 
 _INTERIM_HEADS = 16
 _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")

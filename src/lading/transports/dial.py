@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
-from lading._wire.addresses import is_public
 from lading._wire.messages import Headers, Origin
+from lading._wire.private_addresses import is_public
 from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError
-from lading.transports.abort import Abort
+from lading.transports.cancellation import Abort
 from lading.transports.connection import Answer, Connection
-from lading.transports.outgoing import strip_zone, write_head
+from lading.transports.network_settings import NetworkSettings
 from lading.transports.proxies import Proxy
-from lading.transports.settings import NetworkSettings
-from lading.transports.stream import Stream, reason
+from lading.transports.request_writer import strip_zone, write_head
+from lading.transports.socket_stream import Stream, reason
 
 if TYPE_CHECKING:
     from lading.transports.tls import Trust

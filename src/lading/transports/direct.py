@@ -9,9 +9,9 @@ from __future__ import annotations
 from lading._io.base import Cancellation, Handler, step
 from lading._wire.messages import Origin, Reader, Request, Response
 from lading.errors import ConnectionFailedError, TransportError
-from lading.transports.heads import Framing, Head, frame
-from lading.transports.outgoing import Content, add_fields
-from lading.transports.settings import NetworkSettings
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.request_writer import Content, add_fields
+from lading.transports.response_head import Framing, Head, frame
 
 _PIECE = 1 << 20
 

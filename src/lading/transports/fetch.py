@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from lading._io.base import Cancellation
-from lading._wire.display import shown
+from lading._wire.escaping import shown
 from lading._wire.messages import Headers, Request, Response
 from lading.errors import (
     ConnectionFailedError,
@@ -25,7 +25,7 @@ from lading.errors import (
     TimedOutError,
     TransportError,
 )
-from lading.transports.outgoing import Content
+from lading.transports.request_writer import Content
 
 T = TypeVar("T")
 

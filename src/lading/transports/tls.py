@@ -12,9 +12,9 @@ import sys
 
 from lading._wire.messages import Origin
 from lading.errors import ConnectionFailedError, TimedOutError, TransportError
-from lading.transports.abort import Abort
-from lading.transports.settings import ClientCertificate, NetworkSettings
-from lading.transports.stream import reason
+from lading.transports.cancellation import Abort
+from lading.transports.network_settings import ClientCertificate, NetworkSettings
+from lading.transports.socket_stream import reason
 
 # What OpenSSL, in its several versions, says when the first bytes of the server are not TLS.
 _NOT_TLS = {

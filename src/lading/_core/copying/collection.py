@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from lading._core.copying.faults import failing
+from lading._core.copying.errors import failing
 from lading._core.copying.plan import CopyOptions, Root
-from lading._core.copying.selection import Selection, rewrite
-from lading._core.digest_tags import digest_tags, resolve_if_there
-from lading._core.graph import Graph, Node
-from lading._core.lanes import wide
+from lading._core.copying.platform_selection import Selection, rewrite
+from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
+from lading._core.graph.graph import Graph, Node
+from lading._core.transfer.concurrency import wide
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
 from lading.events import Event
-from lading.targets import Readable
+from lading.target import Readable
 
 
 class Collection:
@@ -72,8 +72,8 @@ class Collection:
             return await self._at_hand(descriptor) or await self._source.pull_manifest(descriptor)
 
     async def _add_referrers(self, nodes: Iterable[Node]) -> None:
-        from lading._core.leniency import LenientReader
-        from lading._core.predecessors import Predecessors
+        from lading._core.graph.predecessors import Predecessors
+        from lading._core.graph.tolerant_reader import LenientReader
 
         # One that cannot be pulled may be a referrer: the `CopyError` of `_pull` ends the copy.
         reader = LenientReader(self._source, self._emit, self._pull)

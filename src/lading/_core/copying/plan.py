@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from lading._core.graph import Graph, Node
+from lading._core.graph.graph import Graph, Node
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents.successors import successors

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from lading._core.copying.flow import Copying
+from lading._core.copying.copy import Copying
 from lading._core.copying.plan import Copied, CopyOptions
-from lading._core.settings import Settings
-from lading._core.targets_by_reference import Places
+from lading._core.exchange.settings import Settings
+from lading._core.targets.resolver import Places
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference, parse
-from lading.targets import Readable, Writable
+from lading.target import Readable, Writable
 
 Whole: TypeAlias = Reference | LocalReference
 

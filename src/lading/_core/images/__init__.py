@@ -1,1 +1,4 @@
-"""Images as they stand in a place: read, looked into and edited without a daemon, layers only where they are needed."""
+"""Images without a daemon: reading, inspecting, comparing and editing their manifests and configs.
+
+Entrance: `image`, which everything else here reads or makes.
+"""

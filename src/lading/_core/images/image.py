@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from lading._core.images import configuring, forms
-from lading._core.images.annotating import annotated, base_annotations
-from lading._core.images.forms import Form
-from lading._core.images.overlay import Overlay
-from lading._core.images.packed import PackedLayer
+from lading._core.images import config_edits, docker_media_types
+from lading._core.images.docker_media_types import Form
+from lading._core.images.manifest_annotations import annotated, base_annotations
+from lading._core.images.overlay_target import Overlay
+from lading._core.images.packed_layer import PackedLayer
 from lading._core.images.rebasing import rebased_config
 from lading._io.base import IO
 from lading._wire.messages import Source
@@ -29,7 +29,7 @@ from lading.errors import DocumentError, LimitExceededError
 from lading.media_types import is_image_config
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
-from lading.targets import Readable, Stream, read_whole
+from lading.target import Readable, Stream, read_whole
 
 # Indexes in indexes; no builder makes more than two.
 DEEPEST = 8
@@ -101,7 +101,7 @@ class Image:
 
         Raises `DocumentError` for what is no port or no name of a variable, and `ValueError` for a time without a zone.
         """
-        config = configuring.configured(
+        config = config_edits.configured(
             self.config,
             env=env or {},
             labels=labels or {},
@@ -136,9 +136,9 @@ class Image:
 
         Raises `DocumentError` for a layer that the image's form has no media type for: Docker's has none for zstd.
         """
-        form = forms.form_of(self.manifest)
-        config = configuring.extended(self.config, [(layer.diff_id, created_by) for layer in layers], created)
-        added = tuple(forms.described_in(layer.descriptor, form) for layer in layers)
+        form = docker_media_types.form_of(self.manifest)
+        config = config_edits.extended(self.config, [(layer.diff_id, created_by) for layer in layers], created)
+        added = tuple(docker_media_types.described_in(layer.descriptor, form) for layer in layers)
         blobs = {layer.descriptor.digest: layer for layer in layers}
         image = self._with(config, (*self.manifest.document.layers, *added), blobs=blobs)
         return image if base is None else image.annotated(base_annotations(base, self.manifest.digest))
@@ -150,10 +150,10 @@ class Image:
 
         It is built on nothing then: the annotations that say what its base is go. All else is as for `appended`.
         """
-        config = configuring.rewritten(self.config, rootfs=RootFS(()), history=())
+        config = config_edits.rewritten(self.config, rootfs=RootFS(()), history=())
         image = self._with(config, ()).appended(*layers, created_by=created_by, created=created)
         unsaid: Mapping[str, None] = {BASE_NAME: None, BASE_DIGEST: None}
-        return image.annotated(unsaid) if forms.form_of(self.manifest) == "oci" else image
+        return image.annotated(unsaid) if docker_media_types.form_of(self.manifest) == "oci" else image
 
     def rebased(
         self, old_base: Image, new_base: Image, *, base: str | Reference | LocalReference | None = None
@@ -165,13 +165,13 @@ class Image:
 
         Raises `DocumentError` if the image does not begin with the layers of the old base.
         """
-        form = forms.form_of(self.manifest)
+        form = docker_media_types.form_of(self.manifest)
         config = rebased_config(self.config, old_base.config, new_base.config)
         below = new_base.manifest.document.layers
         own = self.manifest.document.layers[len(old_base.manifest.document.layers) :]
         image = self._with(
             config,
-            (*(forms.described_in(layer, form) for layer in below), *own),
+            (*(docker_media_types.described_in(layer, form) for layer in below), *own),
             elsewhere=[(layer, new_base.place) for layer in below],
         )
         if form == "docker":
@@ -187,12 +187,12 @@ class Image:
         """
         document = self.manifest.document
         manifest = self.manifest
-        if form != forms.form_of(manifest):
+        if form != docker_media_types.form_of(manifest):
             manifest = manifest.edited(
-                media_type=forms.in_form(manifest.media_type, form),
-                config=forms.described_in(document.config, form),
-                layers=tuple(forms.described_in(layer, form) for layer in document.layers),
-                **forms.left_out(form),
+                media_type=docker_media_types.in_form(manifest.media_type, form),
+                config=docker_media_types.described_in(document.config, form),
+                layers=tuple(docker_media_types.described_in(layer, form) for layer in document.layers),
+                **docker_media_types.left_out(form),
             )
         config = msgspec.structs.replace(self.config, media_type=manifest.document.config.media_type)
         return self._made(manifest, config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lading._core.images.configuring import padded, rewritten
+from lading._core.images.config_edits import padded, rewritten
 from lading.digest import Digest
 from lading.documents import History, ImageConfig, Manifest, RootFS
 from lading.errors import DocumentError

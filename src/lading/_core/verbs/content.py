@@ -6,16 +6,16 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from lading._core.verbs.ground import Ground, parsed, place_of
+from lading._core.verbs.base import Ground, parsed, place_of
 from lading.reference import LocalReference, Reference
 
 if TYPE_CHECKING:
-    from lading._core.artifact import Artifact, Pulled
-    from lading._core.artifact_places import Artifacts
+    from lading._core.artifacts.artifact import Artifact, Pulled
+    from lading._core.artifacts.push_pull import Artifacts
     from lading._core.copying.plan import Copied, CopyOptions, IndexForm
-    from lading._core.evidence import Evidence
-    from lading._core.predecessors import ReferrerTree
-    from lading._core.verifying import Verified
+    from lading._core.graph.evidence import Evidence
+    from lading._core.graph.predecessors import ReferrerTree
+    from lading._core.graph.verify import Verified
     from lading.descriptor import Descriptor
     from lading.platform import Platform
 
@@ -85,9 +85,9 @@ class ContentVerbs(Ground):
 
         Raises `NotFoundError` if there is no such manifest, and `LimitExceededError` for more than 10,000 referrers.
         """
-        from lading._core.artifact_places import resolve_subject
-        from lading._core.leniency import LenientReader
-        from lading._core.predecessors import Predecessors, Wanted
+        from lading._core.artifacts.push_pull import resolve_subject
+        from lading._core.graph.predecessors import Predecessors, Wanted
+        from lading._core.graph.tolerant_reader import LenientReader
 
         async with self._places().readable(whole := parsed(reference)) as place:
             reader = LenientReader(place, self._settings.emit)
@@ -107,7 +107,7 @@ class ContentVerbs(Ground):
         Raises as `referrers_tree` does. What cannot be read is passed over with a warning.
         """
         from lading._core.copying.references import selector_of
-        from lading._core.evidence import Search
+        from lading._core.graph.evidence import Search
 
         async with self._places().readable(whole := parsed(reference)) as place:
             search = Search(self._io, place, self._settings.emit, concurrency=self._concurrency)
@@ -186,7 +186,7 @@ class ContentVerbs(Ground):
         manifest, and `TransportError` and `RegistryError` if the registry does not answer or refuses.
         """
         from lading._core.copying.references import selector_of
-        from lading._core.verifying import Verification
+        from lading._core.graph.verify import Verification
 
         whole = parsed(reference)
         async with self._places().readable(whole) as place:
@@ -194,7 +194,7 @@ class ContentVerbs(Ground):
             return await verification.verify(selector_of(whole))
 
     def _artifacts(self) -> Artifacts:
-        from lading._core.artifact_places import Artifacts
+        from lading._core.artifacts.push_pull import Artifacts
 
         return Artifacts(self._places(), self._settings, concurrency=self._concurrency)
 

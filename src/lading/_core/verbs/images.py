@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from lading._core.verbs.ground import Ground, parsed, platform_of
+from lading._core.verbs.base import Ground, parsed, platform_of
 from lading.reference import LocalReference, Reference
 
 if TYPE_CHECKING:
-    from lading._core.expansion import Limits
-    from lading._core.images.changes import FileChange
-    from lading._core.images.difference import ImageDiff
-    from lading._core.images.export import Exported
-    from lading._core.images.exports import Exports
-    from lading._core.images.files import FileEntry
-    from lading._core.images.images import AsyncImages
-    from lading._core.images.indexes import AsyncIndexes
-    from lading._core.images.inspection import Inspection
+    from lading._core.images.image_diff import ImageDiff
+    from lading._core.images.inspection_types import Inspection
+    from lading._core.rootfs.export import Exported
+    from lading._core.rootfs.file_changes import FileChange
+    from lading._core.rootfs.file_listing import FileEntry
+    from lading._core.tar.decompression import Limits
+    from lading._core.verbs.edits import AsyncImages
+    from lading._core.verbs.exports import Exports
+    from lading._core.verbs.indexes import AsyncIndexes
     from lading.platform import Platform
 
 
@@ -42,7 +42,7 @@ class ImageVerbs(Ground):
         manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
         """
         from lading._core.copying.references import selector_of
-        from lading._core.images.inspecting import Inspecting
+        from lading._core.images.inspect import Inspecting
 
         whole = parsed(reference)
         async with self._places().readable(whole) as place:
@@ -64,8 +64,8 @@ class ImageVerbs(Ground):
         without one that fits.
         """
         from lading._core.copying.references import selector_of
-        from lading._core.images.difference import difference
         from lading._core.images.image import load_image
+        from lading._core.images.image_diff import difference
 
         async with self._places().readable(parsed(old)) as one, self._places().readable(parsed(new)) as other:
             return difference(
@@ -179,21 +179,21 @@ class ImageVerbs(Ground):
     @property
     def images(self) -> AsyncImages:
         """Container images, to be loaded, changed and pushed."""
-        from lading._core.images.images import AsyncImages
+        from lading._core.verbs.edits import AsyncImages
 
         return AsyncImages(self._places(), self._copies(), self._settings, concurrency=self._concurrency)
 
     @property
     def indexes(self) -> AsyncIndexes:
         """Indexes, to be made of images and other manifests, and to be changed."""
-        from lading._core.images.indexes import AsyncIndexes
+        from lading._core.verbs.indexes import AsyncIndexes
 
         return AsyncIndexes(self._places(), self._copies(), concurrency=self._concurrency)
 
     def _exports(
         self, reference: str | Reference | LocalReference, platform: Platform | str | None, limits: Limits | None
     ) -> Exports:
-        from lading._core.images.exports import Exports
+        from lading._core.verbs.exports import Exports
 
         return Exports(
             self._places(),

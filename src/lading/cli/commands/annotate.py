@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination, add_pairs
+from lading.cli.edit_options import add_destination, add_pairs
 from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.copies import destination_of, show
-    from lading.cli.edits import pairs
+    from lading.cli.copy_output import destination_of, show
+    from lading.cli.edit_options import pairs
 
     annotations = pairs(options.annotation, options.annotation_remove, "annotation")
     if not annotations:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from lading.cli.edits import add_destination, time
+from lading.cli.edit_options import add_destination, time
 from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading._core.images.image import Image
     from lading.cli.client import connected, registries_of
-    from lading.cli.copies import show
+    from lading.cli.copy_output import show
 
     on_scratch = options.base == _SCRATCH
     if on_scratch and len(options.platforms) != 1:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
     from lading.cli.client import blob_reference, connected_to
-    from lading.cli.faults import NOT_FOUND
+    from lading.cli.exit_codes import NOT_FOUND
 
     reference, digest = blob_reference(options.blob)
     with connected_to(options, output, reference) as repository:

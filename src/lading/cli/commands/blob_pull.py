@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import blob_reference, connected_to
-    from lading.cli.files import destination
+    from lading.cli.file_arguments import destination
 
     reference, digest = blob_reference(options.blob)
     path = destination(options)

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected_to, described
-    from lading.cli.files import stdin
+    from lading.cli.file_arguments import stdin
     from lading.reference import Reference
 
     reference = Reference.parse_repository(options.repository)

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.copies import record
+    from lading.cli.copy_output import record
 
     if options.index == "rewritten" and not options.platforms:
         raise UsageError("--index rewritten needs --platform: without it, no entry is left out")

@@ -14,8 +14,8 @@ from lading.cli.output import Output
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lading.cli.cargo import Cargo
-    from lading.cli.tour import Tour
+    from lading.cli.demo_images import Cargo
+    from lading.cli.demo_runner import Tour
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,8 @@ def run(_options: argparse.Namespace, output: Output) -> None:
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from lading.cli.cargo import write_images, write_package
-    from lading.cli.tour import Tour, serving
+    from lading.cli.demo_images import write_images, write_package
+    from lading.cli.demo_runner import Tour, serving
 
     with TemporaryDirectory(prefix="lading-demo-") as name:
         directory = Path(name)
@@ -80,7 +80,7 @@ def _ship_images(tour: Tour, repository: str, cargo: Cargo) -> None:
 
 
 def _pull_through_both_faces(tour: Tour, repository: str, cargo: Cargo) -> None:
-    from lading.cli.cargo import AWAITED, BLOCKING, PLATFORMS
+    from lading.cli.demo_images import AWAITED, BLOCKING, PLATFORMS
 
     tour.chapter("The same from Python: blocking, and under asyncio")
     for name, program in (("blocking", BLOCKING), ("awaited", AWAITED)):

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.comparison import comparison, lines
+    from lading.cli.diff_output import comparison, lines
 
     with connected(options, output, *registries_of(options.old, options.new)) as client:
         diff = client.diff(options.old, options.new, platform=options.platform)

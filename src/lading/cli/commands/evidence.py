@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, get_args
 
-from lading._core.evidence_kinds import EvidenceKind
+from lading._core.graph.evidence_kinds import EvidenceKind
 from lading.cli.options import add_connection_options, platform
 from lading.cli.output import Output
 
 if TYPE_CHECKING:
-    from lading._core.evidence import Evidence
+    from lading._core.graph.evidence import Evidence
 
 _LONGEST = 200
 
@@ -63,7 +63,7 @@ def _record(evidence: Evidence) -> dict[str, Any]:
 
 
 def _line(evidence: Evidence) -> str:
-    from lading._wire.display import shown
+    from lading._wire.escaping import shown
 
     content = evidence.content or evidence.manifest
     about = "-" if evidence.subject.platform is None else str(evidence.subject.platform)

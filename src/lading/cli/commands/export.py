@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.files import destination, stdout
+    from lading.cli.file_arguments import destination, stdout
 
     to_directory = _names_directory(options.output)
     if options.privileged and not to_directory:

@@ -15,7 +15,7 @@ from lading.cli.options import add_connection_options, platform
 from lading.cli.output import Output
 
 if TYPE_CHECKING:
-    from lading._core.images.files import FileEntry
+    from lading._core.rootfs.file_listing import FileEntry
 
 _KINDS = {
     "directory": stat.S_IFDIR,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination
+from lading.cli.edit_options import add_destination
 from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.copies import show
+    from lading.cli.copy_output import show
 
     with connected(options, output, *registries_of(options.reference, options.to)) as client:
         show(client.images.flatten(options.reference, options.to, platforms=options.platforms), output)

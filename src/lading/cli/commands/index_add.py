@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination, add_manifests
+from lading.cli.edit_options import add_destination, add_manifests
 from lading.cli.options import add_connection_options
 from lading.cli.output import Output
 
@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._core.images.entries import NewEntry
+    from lading._core.images.index_entries import NewEntry
     from lading.cli.client import connected
-    from lading.cli.copies import destination_of, registries_beside, show
+    from lading.cli.copy_output import destination_of, registries_beside, show
 
     destination = destination_of(options)
     entries = [NewEntry(manifest, platform) for platform, manifest in options.manifests]

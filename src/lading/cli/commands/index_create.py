@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_manifests
+from lading.cli.edit_options import add_manifests
 from lading.cli.options import add_annotations, add_connection_options, once
 from lading.cli.output import Output
 
@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._core.images.entries import NewEntry
+    from lading._core.images.index_entries import NewEntry
     from lading.cli.client import connected
-    from lading.cli.copies import registries_beside, show
+    from lading.cli.copy_output import registries_beside, show
 
     annotations = once(options.annotations, "annotation")
     entries = [NewEntry(manifest, platform) for platform, manifest in options.manifests]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination
+from lading.cli.edit_options import add_destination
 from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.copies import destination_of, show
+    from lading.cli.copy_output import destination_of, show
 
     if not options.manifests and not options.platforms:
         raise UsageError("nothing to take out: name a MANIFEST or a --platform")

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.description import description
-    from lading.cli.portrait import lines
+    from lading.cli.inspect_json import description
+    from lading.cli.inspect_text import lines
     from lading.reference import parse
 
     reference = parse(options.reference)

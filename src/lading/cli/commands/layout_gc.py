@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from pathlib import Path
 
-    from lading.stores.garbage import collect
+    from lading.stores.garbage_collection import collect
     from lading.stores.layout import Layout
 
     layout = Layout.open(Path(options.directory))

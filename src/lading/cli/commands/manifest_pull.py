@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._io.durable import NewFile
+    from lading._io.atomic_files import NewFile
     from lading.cli.client import connected_to, described, manifest_reference
-    from lading.cli.files import destination
+    from lading.cli.file_arguments import destination
 
     reference = manifest_reference(options.reference)
     path = destination(options)

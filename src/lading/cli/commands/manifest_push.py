@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._core.budgets import Budgets
+    from lading._core.exchange.budgets import Budgets
     from lading.cli.client import connected_to, described, manifest_reference
-    from lading.cli.files import read
+    from lading.cli.file_arguments import read
     from lading.documents import Manifest
     from lading.names import check_tag
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lading.cli.edits import add_destination, add_pairs, time, words
+from lading.cli.edit_options import add_destination, add_pairs, time, words
 from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.copies import show
-    from lading.cli.edits import pairs
+    from lading.cli.copy_output import show
+    from lading.cli.edit_options import pairs
 
     changes: dict[str, Any] = {
         "env": pairs(options.env, options.env_remove, "variable"),

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
 def _limits(headers: Headers) -> dict[str, int]:
     """Return what an answer says: requests in all, requests left, and in how many seconds (`window`)."""
-    from lading._wire.fields import rate_limit
+    from lading._wire.header_fields import rate_limit
 
     limits: dict[str, int] = {}
     for name, field in (("limit", "RateLimit-Limit"), ("remaining", "RateLimit-Remaining")):

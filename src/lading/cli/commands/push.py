@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.artifacts import add_artifact_options, named_file, packed
+from lading.cli.artifact_options import add_artifact_options, named_file, packed
 from lading.cli.options import add_connection_options, media_type
 from lading.cli.output import Output
 

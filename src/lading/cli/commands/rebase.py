@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.edits import add_destination
+from lading.cli.edit_options import add_destination
 from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.copies import show
+    from lading.cli.copy_output import show
 
     named = [name for name in (options.reference, options.to, options.old_base, options.new_base) if name is not None]
     with connected(options, output, *registries_of(*named)) as client:

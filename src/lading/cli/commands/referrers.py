@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from lading import strict_json
-from lading._wire.display import shown
+from lading._wire.escaping import shown
 from lading.cli.options import add_connection_options, count, media_type, platform
 from lading.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
     from lading._blocking import Client
-    from lading._core.predecessors import ReferrerTree
+    from lading._core.graph.predecessors import ReferrerTree
     from lading.descriptor import Descriptor
 
 _DEEPEST = 32
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
 def _listed(client: Client, options: argparse.Namespace) -> Iterator[Descriptor]:
     """Give what the registry lists, as far as it is wanted."""
-    from lading._core.predecessors import Wanted
+    from lading._core.graph.predecessors import Wanted
     from lading.cli.client import manifest_reference
 
     reference = manifest_reference(options.reference)

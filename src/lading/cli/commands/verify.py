@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
     from lading.cli.client import connected, described, registries_of
-    from lading.cli.faults import UNVERIFIED
+    from lading.cli.exit_codes import UNVERIFIED
 
     with connected(options, output, *registries_of(options.reference)) as client:
         verified = client.verify(options.reference)

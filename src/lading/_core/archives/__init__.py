@@ -1,1 +1,0 @@
-"""Archives that hold images: of an image layout, and as `docker save` writes them."""

@@ -1,0 +1,93 @@
+"""How the parts of an artifact become blobs: hashed where they are, packed, or kept in a temporary file meanwhile."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading._core.artifacts.artifact import Artifact, Blob, File, Part
+from lading._core.tar.packing import pack_directory
+from lading._io.file_sources import FileSource, SpoolSource, temporary_file
+from lading._wire.messages import Reader, Source
+from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
+from lading.descriptor import Descriptor
+from lading.documents import ImageManifest, Manifest
+from lading.media_types import OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM
+
+# The empty blob stands for no content (image-spec, manifest.md, Guidance for an Empty Descriptor).
+EMPTY = Blob(b"{}", OCI_EMPTY)
+# What ORAS calls a config that nobody gave a media type.
+_UNKNOWN_CONFIG = "application/vnd.unknown.config.v1+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A blob to be pushed: what it is called, what it will be in the manifest, and its content."""
+
+    title: str
+    descriptor: Descriptor
+    content: bytes | Source
+
+    def open(self) -> Reader:
+        """Return a reader from the first byte."""
+        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open()
+
+
+def layer_of(part: Part, spools: ExitStack) -> Layer:
+    """Prepare what is to be a layer; temporary files live as long as `spools`. Blocks.
+
+    Raises `StorageError` for what cannot be read, and whatever an iterable raises.
+    """
+    if isinstance(part, Blob):
+        return _blob(part, spools)
+    return _packed(part, spools) if Path(part.path).is_dir() else _file(part, OCTET_STREAM)
+
+
+def config_of(artifact: Artifact, spools: ExitStack) -> Layer:
+    """Prepare the config of an artifact, as `layer_of` does; a directory can be none."""
+    config = artifact.config or EMPTY
+    return _blob(config, spools) if isinstance(config, Blob) else _file(config, _UNKNOWN_CONFIG)
+
+
+def manifest_of(artifact: Artifact, config: Layer, layers: Iterable[Layer]) -> Manifest[ImageManifest]:
+    """Write the manifest of an artifact whose blobs are known."""
+    return Manifest.of(
+        ImageManifest(
+            artifact_type=artifact.artifact_type,
+            config=config.descriptor,
+            layers=tuple(layer.descriptor for layer in layers),
+            subject=artifact.subject,
+            annotations=dict(artifact.annotations),
+        )
+    )
+
+
+def _file(file: File, media_type: str) -> Layer:
+    source = FileSource.hashed(Path(file.path), "sha256")
+    descriptor = Descriptor(file.media_type or media_type, source.digest, source.size, annotations=_annotations(file))
+    return Layer(file.title or "", descriptor, source)
+
+
+def _packed(directory: File, spools: ExitStack) -> Layer:
+    title = directory.title or ""
+    spool = spools.enter_context(closing(temporary_file()))
+    packed = pack_directory(Path(directory.path), title, spool)
+    annotations = _annotations(directory) | {UNPACK: "true", UNPACKED_DIGEST: packed.uncompressed}
+    descriptor = Descriptor(directory.media_type or OCI_LAYER_GZIP, packed.digest, packed.size, annotations=annotations)
+    return Layer(title, descriptor, SpoolSource(spool, packed.digest, packed.size))
+
+
+def _blob(blob: Blob, spools: ExitStack) -> Layer:
+    title, annotations = blob.title or "", _annotations(blob)
+    if isinstance(blob.content, bytes):
+        return Layer(title, Descriptor.of(blob.content, blob.media_type, annotations=annotations), blob.content)
+    source = spools.enter_context(closing(SpoolSource.filled(blob.open(), "sha256")))
+    descriptor = Descriptor(blob.media_type, source.digest, source.size, annotations=annotations)
+    return Layer(title, descriptor, source)
+
+
+def _annotations(part: Part) -> dict[str, str]:
+    return {**part.annotations} if part.title is None else {**part.annotations, TITLE: part.title}

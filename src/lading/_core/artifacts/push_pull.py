@@ -1,0 +1,215 @@
+"""Artifacts in any place: pushed to it, pulled from it, attached to what is there.
+
+A repository of a registry has ways of its own to move a blob, which ask once more and go on where they broke off. Every
+other place is on a disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lading._core.artifacts.artifact import Artifact, Part, Pulled, twin_key
+from lading._core.artifacts.layers import EMPTY, Layer, config_of, layer_of, manifest_of
+from lading._core.copying.references import name_of, selector_of
+from lading._core.exchange.settings import Settings
+from lading._core.repository.manifests import AsyncManifests
+from lading._core.tar.file_titles import safe_title
+from lading._core.targets.registry_target import RepositoryTarget
+from lading._core.targets.resolver import Places
+from lading._core.transfer.concurrency import move_all
+from lading._core.transfer.pull import Sink, receive
+from lading._core.transfer.push import push_blob
+from lading._core.transfer.sinks import PlacedFileSink, UnpackingSink
+from lading._io.body_reading import pump
+from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceError
+from lading.events import Progress, Skipped
+from lading.platform import Platform
+from lading.reference import LocalReference, Reference
+from lading.target import Readable, Stream, Writable
+from lading.verification import Verifier
+
+_DOCKER_ARCHIVE = "docker-archive"
+
+
+class Artifacts:
+    """Moves artifacts for a client, `concurrency` blobs at a time."""
+
+    def __init__(self, places: Places, settings: Settings, *, concurrency: int) -> None:
+        self._places = places
+        self._io = places.io
+        self._settings = settings
+        self._concurrency = concurrency
+
+    async def push(self, reference: Reference | LocalReference, artifact: Artifact) -> Descriptor:
+        """Push an artifact under the tag of a reference, or by its digest alone."""
+        if isinstance(reference, LocalReference) and reference.transport == _DOCKER_ARCHIVE:
+            raise InvalidReferenceError(f"{reference}: such an archive holds images, and no artifacts", position=0)
+        tag = name_of(reference)
+        async with self._places.writable(reference, dry_run=False) as place:
+            return await self._push(place, artifact, [] if tag is None else [tag], expected=reference.digest)
+
+    async def attach(
+        self, reference: Reference | LocalReference, artifact: Artifact, platform: Platform | str | None
+    ) -> Descriptor:
+        """Push an artifact whose subject is the manifest that a reference names, beside that."""
+        if isinstance(reference, LocalReference) and reference.transport != "oci":
+            raise InvalidReferenceError(f"{reference}: an archive cannot be added to: copy it to oci:DIR", position=0)
+        if artifact.subject is not None:
+            raise DocumentError(f"the artifact has the subject {artifact.subject.digest}: push it, or attach another")
+        async with (
+            self._places.readable(reference) as source,
+            self._places.writable(reference, dry_run=False) as place,
+        ):
+            subject = await resolve_subject(source, reference, platform)
+            return await self._push(place, replace(artifact, subject=subject), [], expected=None)
+
+    async def pull(
+        self, reference: Reference | LocalReference, directory: Path, platform: Platform | str | None
+    ) -> Pulled:
+        """Pull the titled layers of an artifact into a directory."""
+        async with self._places.readable(reference) as place:
+            pulled = await _pull(place, selector_of(reference), platform)
+            manifest = pulled.expect(ImageManifest)
+            titled = _titled(manifest.document, reference)
+            await self._io.call(partial(directory.mkdir, parents=True, exist_ok=True))
+
+            async def receive_file(entry: tuple[str, Descriptor]) -> Path:
+                title, layer = entry
+                sink: Callable[[Digest], Sink] = partial(PlacedFileSink, directory, title)
+                if layer.annotations.get(UNPACK) == "true":
+                    sink = partial(UnpackingSink, directory, title, layer.annotations.get(UNPACKED_DIGEST))
+                await self._receive(place, layer, sink, title)
+                return directory / title
+
+            paths = await move_all(
+                self._io,
+                receive_file,
+                titled.items(),
+                lambda entry: entry[1].size,
+                place,
+                concurrency=self._concurrency,
+            )
+        return Pulled(manifest, tuple(paths))
+
+    async def _push(
+        self, place: Writable, artifact: Artifact, tags: Sequence[str], *, expected: Digest | None
+    ) -> Descriptor:
+        with ExitStack() as spools:
+
+            async def prepare(part: Part) -> Layer:
+                return await self._io.call(layer_of, part, spools)
+
+            async def push(layer: Layer) -> None:
+                await self._push_blob(place, layer)
+
+            layers = await self._io.map(prepare, artifact.files or (EMPTY,), limit=self._concurrency)
+            config = await self._io.call(config_of, artifact, spools)
+            manifest = manifest_of(artifact, config, layers)
+            if expected is not None and expected != manifest.digest:
+                raise DigestMismatchError(
+                    f"the manifest of these files is {manifest.digest}, not {expected}: nothing was pushed",
+                    expected=expected,
+                    actual=manifest.digest,
+                )
+            once = {layer.descriptor.digest: layer for layer in (config, *layers)}
+            await move_all(
+                self._io, push, once.values(), lambda layer: layer.descriptor.size, place, concurrency=self._concurrency
+            )
+        await place.push_manifest(manifest, tags, listed=True)
+        return manifest.descriptor
+
+    async def _push_blob(self, place: Writable, layer: Layer) -> None:
+        title, blob, emit = layer.title, layer.descriptor, self._settings.emit
+        if isinstance(place, RepositoryTarget):
+            await push_blob(place.exchange, place.repository, blob, layer.content, title=title)
+            return
+        if await place.keeps_blob(blob):
+            emit(Skipped("push", blob.digest, blob.size, title))
+            return
+
+        def progress(offset: int) -> None:
+            emit(Progress("push", blob.digest, offset, blob.size, title))
+
+        @asynccontextmanager
+        async def content(_offset: int = 0, /) -> AsyncGenerator[Stream]:
+            reader = await self._io.call(layer.open, discard=lambda late: late.close())
+            try:
+                yield Stream(reader)
+            finally:
+                reader.close()
+
+        progress(0)
+        await place.push_blob(blob, content, progress, mount_from=None)
+
+    async def _receive(
+        self, place: Readable, layer: Descriptor, make_sink: Callable[[Digest], Sink], title: str
+    ) -> None:
+        if isinstance(place, RepositoryTarget):
+            await receive(place.exchange, place.repository, layer, make_sink, title=title)
+            return
+        verifier = Verifier(layer.digest, layer.size)
+
+        def progress(offset: int) -> None:
+            self._settings.emit(Progress("pull", layer.digest, offset, layer.size, title))
+
+        sink = await self._io.call(make_sink, layer.digest, discard=lambda late: late.discard())
+        try:
+            # What was left of a pull from a registry gains nothing here: the content is on this machine.
+            await self._io.call(sink.restart)
+            async with place.open_blob(layer) as stream:
+                progress(0)
+                await self._io.call(
+                    pump, stream.reader, sink.write, verifier, progress, cancellation=stream.cancellation
+                )
+            verifier.finish()
+            await self._io.call(sink.commit)
+        finally:
+            sink.discard()
+
+
+async def resolve_subject(
+    place: Readable, reference: Reference | LocalReference, platform: Platform | str | None
+) -> Descriptor:
+    """Return media type, digest and size of the manifest that a reference names, or of its entry for a platform."""
+    selector = selector_of(reference)
+    if platform is None:
+        found = await place.resolve(selector)
+    else:
+        found = (await _pull(place, selector, platform)).descriptor
+    return Descriptor(found.media_type, found.digest, found.size)
+
+
+async def _pull(place: Readable, selector: str | None, platform: Platform | str | None) -> Manifest[Any]:
+    """Pull a manifest; of an index, with a platform, its entry for that. A registry is asked once, by the tag."""
+    if isinstance(place, RepositoryTarget):
+        return await AsyncManifests(place.exchange, place.repository).pull(selector or "latest", platform=platform)
+    manifest = await place.pull_manifest(selector)
+    if platform is None or not isinstance(manifest.document, ImageIndex):
+        return manifest
+    return await place.pull_manifest(manifest.document.choose(platform))
+
+
+def _titled(manifest: ImageManifest, reference: Reference | LocalReference) -> dict[str, Descriptor]:
+    """Return the layers that are files, by their titles."""
+    titled: dict[str, Descriptor] = {}
+    twins: dict[str, Descriptor] = {}
+    for layer in manifest.layers:
+        title = layer.annotations.get(TITLE)
+        if title is None:
+            continue
+        name = str(safe_title(title))
+        if twins.setdefault(twin_key(name), layer).digest != layer.digest:
+            raise DocumentError(f"{reference} has two different files with the title {title!r}: nothing was written")
+        titled[name] = layer
+    if not titled:
+        raise DocumentError(f"{reference} has no files: none of its layers has a title. Pull its blobs one by one")
+    return titled

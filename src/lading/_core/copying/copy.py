@@ -1,0 +1,164 @@
+"""Content copied from one place to another, whole and byte for byte.
+
+A copy has three parts. First what is to be copied: the source is asked once what the tag stands for, and from then on
+by digests only, so that a tag that moves meanwhile changes nothing. Then the plan: what the destination has does not
+move. Then the transfer: blobs; manifests, each after what it names; and tags last, when everything is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lading._core.copying.blob_copy import Transfer
+from lading._core.copying.collection import Collection
+from lading._core.copying.errors import copy_error, failing
+from lading._core.copying.plan import Copied, CopyOptions, Plan, Root
+from lading._core.exchange.settings import Settings
+from lading._core.graph.graph import Node
+from lading._core.transfer.concurrency import wide
+from lading._io.base import IO
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.errors import DigestMismatchError, DocumentError
+from lading.events import Skipped
+from lading.media_types import (
+    DOCKER_FOREIGN_LAYER,
+    OCI_FOREIGN_LAYER,
+    OCI_FOREIGN_LAYER_GZIP,
+    OCI_FOREIGN_LAYER_ZSTD,
+    is_image_config,
+    is_index,
+)
+from lading.target import Readable, Writable
+
+_FOREIGN = frozenset({DOCKER_FOREIGN_LAYER, OCI_FOREIGN_LAYER, OCI_FOREIGN_LAYER_GZIP, OCI_FOREIGN_LAYER_ZSTD})
+
+
+class Copying:
+    """Copies between two places, any number of manifests one after another.
+
+    `image_only` says that the destination takes no index.
+    """
+
+    def __init__(
+        self,
+        io: IO,
+        settings: Settings,
+        source: Readable,
+        destination: Writable,
+        options: CopyOptions,
+        *,
+        concurrency: int,
+        image_only: bool = False,
+    ) -> None:
+        self._io = io
+        self._settings = settings
+        self._source = source
+        self._destination = destination
+        self._options = options
+        self._concurrency = concurrency
+        self._image_only = image_only
+
+    async def copy(self, name: str | None, tags: Sequence[str] = (), *, expected: Digest | None = None) -> Copied:
+        """Copy what a tag or digest of the source stands for, and have tags of the destination stand for it.
+
+        Raises `CopyError`, whose cause is the error of one side, or a `DigestMismatchError` if the manifest is not the
+        `expected` one.
+        """
+        with failing(f"resolve {name or 'the manifest'} in", self._source, "source"):
+            root, pulled = await self._find(name, tags)
+
+        async def at_hand(manifest: Descriptor) -> Manifest[Any] | None:
+            if pulled is not None and pulled.digest == manifest.digest:
+                return pulled
+            return await self._destination.manifest_at_hand(manifest)
+
+        collection = Collection(
+            self._io,
+            self._source,
+            at_hand,
+            self._options,
+            self._settings.emit,
+            concurrency=self._concurrency,
+        )
+        await collection.add(Root(root, tuple(tags)))
+        copied = collection.roots[0].descriptor
+        if self._image_only:
+            with failing("copy to", self._destination, "destination", copied):
+                _check_image(collection.graph.nodes[copied.digest].manifest)
+        if expected is not None and copied.digest != expected:
+            message = f"the manifest is {copied.digest}, not {expected}: nothing was copied"
+            mismatch = DigestMismatchError(message, expected=expected, actual=copied.digest)
+            raise copy_error("copy to", self._destination, mismatch, "destination", copied) from mismatch
+        plan = await self._plan(Plan.of(collection.graph, collection.roots))
+        if not self._options.dry_run:
+            transfer = Transfer(
+                self._io, self._settings, self._source, self._destination, concurrency=self._concurrency
+            )
+            await transfer.carry_out(plan)
+        return Copied(copied, plan.steps())
+
+    async def _find(self, name: str | None, tags: Sequence[str]) -> tuple[Descriptor, Manifest[Any] | None]:
+        """Find what is to be copied, in one question: its content comes along unless the destination may have it."""
+        known = [each for each in (name, *tags) if each is not None and await self._destination.knows(each)]
+        if known and not self._image_only:
+            return await self._source.resolve(name), None
+        manifest = await self._source.pull_manifest(name)
+        if self._image_only and is_index(manifest.media_type):
+            return self._one_image(manifest), None
+        return manifest.descriptor, manifest
+
+    def _one_image(self, index: Manifest[Any]) -> Descriptor:
+        """Choose the image to be copied to a place that takes no index."""
+        if len(self._options.platforms) != 1:
+            raise DocumentError(f"{index.digest} is an index, where one image has to be chosen: give one platform")
+        chosen: Descriptor = index.expect(ImageIndex).document.choose(self._options.platforms[0])
+        return chosen
+
+    async def _plan(self, plan: Plan) -> Plan:
+        """Ask the destination for everything, however much of it came with what is there already.
+
+        Some registries take an index without its images, and a copy for some platforms leaves such.
+        """
+
+        async def decide_blob(blob: Descriptor) -> None:
+            await self._decide_blob(plan, blob)
+
+        async def decide_manifest(node: Node) -> None:
+            there = await self._has_manifest(node.descriptor, plan.tags.get(node.descriptor.digest))
+            plan.actions[node.descriptor.digest] = "skip" if there else "push"
+
+        limit = wide(self._concurrency, self._destination)
+        await self._io.map(decide_blob, plan.graph.blobs.values(), limit=limit)
+        await self._io.map(decide_manifest, plan.graph.nodes.values(), limit=limit)
+        return plan
+
+    async def _decide_blob(self, plan: Plan, blob: Descriptor) -> None:
+        plan.actions[blob.digest] = "skip"
+        with failing(f"look for blob {blob.digest} in", self._destination, "destination", blob):
+            if await self._destination.keeps_blob(blob):
+                self._settings.emit(Skipped("push", blob.digest, blob.size))
+                return
+        if (blob.urls or blob.media_type in _FOREIGN) and not await self._is_distributed(blob):
+            plan.left_out.add(blob.digest)
+            return
+        mounts = self._destination.mounts_from(self._source.holder(blob)) and blob.data is None
+        plan.actions[blob.digest] = "mount" if mounts else "push"
+
+    async def _is_distributed(self, blob: Descriptor) -> bool:
+        """Say whether the source has a blob of which registries seldom keep copies (image-spec, layer.md)."""
+        with failing(f"look for blob {blob.digest} in", self._source, "source", blob):
+            return await self._source.blob_exists(blob)
+
+    async def _has_manifest(self, manifest: Descriptor, tags: Sequence[str] | None) -> bool:
+        with failing(f"look for manifest {manifest.digest} in", self._destination, "destination", manifest):
+            return await self._destination.keeps_manifest(manifest, tags or (), listed=tags is not None)
+
+
+def _check_image(manifest: Manifest[Any]) -> None:
+    """Accept what can be in a place that takes container images only. Raises `DocumentError`."""
+    config = manifest.expect(ImageManifest).document.config
+    if not is_image_config(config.media_type):
+        raise DocumentError(f"{manifest.digest} is an artifact and no container image: an oci-archive takes it")

@@ -1,0 +1,266 @@
+"""What a registry wants to see before it answers, and how it is come by.
+
+A registry says what it wants in the challenge of a 401: a user name and password (Basic), or a token of a token server,
+the realm (Bearer; github.com/distribution/distribution, docs/content/spec/auth/token.md). What it wanted once is
+remembered, so that later requests bring it along. Realms pass the gate every time, and get credentials only when they
+belong to the registry or the user trusts them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from lading._core.exchange.gate import Passage
+from lading._io.base import IO
+from lading._wire import endpoints
+from lading._wire.auth_challenges import Challenge, challenges
+from lading._wire.endpoints import Endpoint, repository_of
+from lading._wire.escaping import quoted
+from lading._wire.messages import Headers, Origin, Request
+from lading._wire.urls import Query, redact
+from lading.auth.credentials import Credential, CredentialSource, Found, Remembering
+from lading.auth.scopes import PULL, Scope, wanted
+from lading.auth.token_cache import TokenCache, TokenKey
+from lading.auth.tokens import LONGEST_REPLY, Token, TokenRequest
+from lading.errors import AuthError, LadingError, RegistryError, TokenError
+from lading.events import Authorized, EventHandler, Warned
+
+_MOST_TOKENS = 2
+_ABSOLUTE = re.compile(r"https?://[^#]*", re.ASCII | re.IGNORECASE)
+# How a token server answers a form of the question that it does not know.
+_OTHER_FORM = frozenset({404, 405, 415})
+_REFUSED = frozenset({401, 403})
+# Seconds for which a failure is everybody's: those who waited for the same token do not ask for it one by one.
+_SHARED = 1.0
+
+
+class Asking(msgspec.Struct):
+    """One request on its way to be authorized: where it goes, what it needs, and how many tokens it has had made."""
+
+    repository: str
+    scopes: tuple[Scope, ...]
+    tokens: int = 0
+
+    @property
+    def only_pulls(self) -> bool:
+        # What has no scope, such as end-1, is how a login is checked: nobody else will do.
+        return bool(self.scopes) and all(scope.actions <= PULL for scope in self.scopes)
+
+
+class Ways(msgspec.Struct, frozen=True):
+    """What authorization needs of the exchange that it belongs to.
+
+    `ask` sends a request to a token server and gives so many bytes of its answer at most, `probe` gives the header
+    fields with which `/v2/` answers a stranger, `admit` is the gate for realms.
+    """
+
+    ask: Callable[[Request, int], Awaitable[bytes]]
+    probe: Callable[[], Awaitable[Headers]]
+    admit: Callable[[str], Passage]
+    emit: EventHandler
+
+
+class Authorization:
+    """The credentials and tokens for one registry. Shared by all requests to it."""
+
+    def __init__(self, io: IO, registry: str, origin: Origin, source: CredentialSource, ways: Ways) -> None:
+        self._io = io
+        self._registry = registry
+        self._origin = origin
+        self._source = source
+        memory: object = source
+        self._memory = memory if isinstance(memory, Remembering) else None
+        self._ways = ways
+        self._lock = io.lock()
+        self._tokens = TokenCache()
+        self._challenge: Challenge | None = None
+        self._found: dict[str, Found | None] = {}
+        self._refused: set[Credential] = set()
+        self._forms: dict[Origin, str] = {}
+        self._failure: tuple[tuple[Scope, ...], LadingError, float] | None = None
+
+    async def current(self, asking: Asking) -> str | None:
+        """Return what a request brings along from the start: nothing until the registry has asked for something.
+
+        Raises `AuthError` when a token cannot be had, and what asking for it raises.
+        """
+        if self._challenge is None:
+            return None
+        async with self._lock:
+            try:
+                return await self._header(asking, self._challenge)
+            except RegistryError as error:
+                if error.status != 400:
+                    raise
+                # Some token servers know other actions than ours; the registry's challenge will say which.
+                self._failure = None
+                return None
+
+    def asking(self, endpoint: Endpoint, request: Request, name: str) -> Asking:
+        """Say what a request needs; `name` is its repository, where its path does not tell."""
+        path, _, query = request.target.partition("?")
+        repository = name or repository_of(path) or ""
+        mount_from = Query.parse(query).get("from") if endpoint is endpoints.MOUNT_BLOB else None
+        return Asking(repository, wanted(endpoint, repository, mount_from))
+
+    async def answer(self, asking: Asking, status: int, headers: Headers, rejected: str | None) -> bool:
+        """Take a 401 or 403, given in answer to `rejected`; say whether there is something else to be sent now.
+
+        Raises `AuthError` when a token cannot be had, and what asking for it raises.
+        """
+        if status == 403:
+            return await self._renewed(asking, rejected)
+        offered = challenges(headers.all("WWW-Authenticate"))
+        async with self._lock:
+            if not offered and self._challenge is None and asking.repository:
+                # Some registries challenge at /v2/ only: one look there is worth it.
+                offered = challenges((await self._ways.probe()).all("WWW-Authenticate"))
+            challenge = _best(offered) or self._challenge
+            if challenge is None:
+                return False
+            # The scope is what this request needs; the next one will need another.
+            self._challenge = replace(challenge, parameters=_without_scope(challenge))
+            await self._drop(asking, challenge, rejected)
+            header = await self._header(asking, challenge)
+            return header is not None and header != rejected
+
+    async def _renewed(self, asking: Asking, rejected: str | None) -> bool:
+        """Say whether a credential that was forbidden could be made anew: some registries answer an old one so."""
+        if self._challenge is None or self._challenge.scheme != "basic" or rejected is None:
+            return False
+        async with self._lock:
+            if not await self._forget(asking, rejected):
+                return False
+            header = await self._header(asking, self._challenge)
+            return header is not None and header != rejected
+
+    async def _header(self, asking: Asking, challenge: Challenge) -> str | None:
+        found = await self._find(asking.repository)
+        credential = found.credential if found else None
+        if challenge.scheme == "basic":
+            return credential.basic() if credential and credential.password else None
+        if credential and credential.registry_token:
+            return credential.bearer()
+        token = self._tokens.find(self._key(challenge, credential), asking.scopes, self._io.now())
+        if token is None and asking.tokens < _MOST_TOKENS:
+            asking.tokens += 1
+            token = await self._shared(asking, challenge, found)
+        return token.bearer() if token else None
+
+    async def _drop(self, asking: Asking, challenge: Challenge, rejected: str | None) -> None:
+        """Forget what the registry does not want any more, unless somebody else has put something new in its place."""
+        if rejected is None or await self._forget(asking, rejected):
+            return
+        found = await self._find(asking.repository)
+        key = self._key(challenge, found.credential if found else None)
+        token = self._tokens.find(key, asking.scopes, self._io.now())
+        if token is not None and token.bearer() == rejected:
+            self._tokens.drop(token)
+
+    async def _forget(self, asking: Asking, rejected: str) -> bool:
+        found, source = self._found.get(asking.repository), self._memory
+        if found is None or source is None or found.credential.basic() != rejected:
+            return False
+        await self._io.call(source.forget, found.credential)
+        del self._found[asking.repository]
+        return True
+
+    async def _find(self, repository: str) -> Found | None:
+        if repository not in self._found:
+            found = await self._io.call(self._source.find, self._registry, repository)
+            for warning in found.warnings if found else ():
+                self._ways.emit(Warned(self._registry, warning))
+            self._found[repository] = found
+        found = self._found[repository]
+        return None if found is None or found.credential in self._refused else found
+
+    async def _shared(self, asking: Asking, challenge: Challenge, found: Found | None) -> Token:
+        """Have a token made, or fail as the same attempt has failed a moment ago."""
+        if self._failure is not None:
+            scopes, error, until = self._failure
+            if scopes == asking.scopes and self._io.now() < until:
+                raise error.with_traceback(None)
+        try:
+            token = await self._made(asking, challenge, found)
+        except LadingError as error:
+            self._failure = (asking.scopes, error, self._io.now() + _SHARED)
+            raise
+        return token
+
+    async def _made(self, asking: Asking, challenge: Challenge, found: Found | None) -> Token:
+        try:
+            return await self._asked(asking, challenge, found)
+        except RegistryError as error:
+            if error.status not in _REFUSED:
+                raise
+            refusal = TokenError(f"{self._registry}: its token server refuses {_whose(found)}: {error}")
+            refusal.__cause__ = error
+        if found is None or not asking.only_pulls:
+            raise refusal
+        # What is public needs no credentials, and a stale password in some file should not stand in its way.
+        self._refused.add(found.credential)
+        self._ways.emit(Warned(self._registry, f"{refusal}; going on without them"))
+        return await self._asked(asking, challenge, None)
+
+    async def _asked(self, asking: Asking, challenge: Challenge, found: Found | None) -> Token:
+        """Ask the token server, in the form that it knows."""
+        passage = self._admitted(challenge, found)
+        credential = found.credential if found else None
+        question = TokenRequest.answering(challenge, asking.scopes, credential)
+        known = self._forms.get(passage.origin)
+        forms = (known,) if known in question.methods else question.methods
+        for form in forms:
+            request = question.request(form, passage.origin, passage.target)
+            try:
+                content = await self._ways.ask(replace(request, public_only=passage.public_only), LONGEST_REPLY)
+            except RegistryError as error:
+                if error.status not in _OTHER_FORM or form == forms[-1]:
+                    raise
+                continue
+            self._forms[passage.origin] = form
+            token = question.token(content, received_at=self._io.now(), realm=passage.origin)
+            self._tokens.add(self._key(challenge, credential), token)
+            scopes = tuple(str(scope) for scope in token.scopes)
+            account = credential.username or "an identity token" if credential else ""
+            self._ways.emit(Authorized(self._registry, str(passage.origin), scopes, account))
+            return token
+        raise AssertionError("the last form returns or raises")
+
+    def _admitted(self, challenge: Challenge, found: Found | None) -> Passage:
+        realm = challenge.get("realm") or ""
+        if not _ABSOLUTE.fullmatch(realm):
+            raise TokenError(
+                f"{self._registry} names {quoted(redact(realm))} as its token server, which is no URL of one"
+            )
+        passage = self._ways.admit(realm)
+        if found is not None and not passage.secrets:
+            raise AuthError(
+                f"{self._registry} names {passage.origin} as its token server, which is not of the registry's own "
+                f"domain: it was not given {_whose(found)}. If it may have them: "
+                f"Gate(trusted_realms={{{passage.origin.authority!r}}})"
+            )
+        return passage
+
+    def _key(self, challenge: Challenge, credential: Credential | None) -> TokenKey:
+        return TokenKey(self._origin, f"{challenge.get('realm')} {challenge.get('service')}", credential)
+
+
+def _best(offered: tuple[Challenge, ...]) -> Challenge | None:
+    """Choose the challenge to meet: tokens say less about the user than a password does."""
+    for scheme in ("bearer", "basic"):
+        for challenge in offered:
+            if challenge.scheme == scheme:
+                return challenge
+    return None
+
+
+def _without_scope(challenge: Challenge) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in challenge.parameters if name != "scope")
+
+
+def _whose(found: Found | None) -> str:
+    return "a stranger" if found is None else f"the credentials of {found.source}"

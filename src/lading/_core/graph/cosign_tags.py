@@ -1,0 +1,26 @@
+"""What cosign kept under tags made of a digest, before there were referrers.
+
+https://github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md
+"""
+
+from __future__ import annotations
+
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import NotFoundError
+from lading.target import Readable
+
+_SUFFIXES = ("sig", "att", "sbom")
+
+
+def digest_tags(digest: Digest) -> tuple[str, ...]:
+    """Return the tags for the signatures, the attestations and the SBOM of a manifest."""
+    return tuple(f"{digest.algorithm}-{digest.encoded}.{suffix}" for suffix in _SUFFIXES)
+
+
+async def resolve_if_there(place: Readable, tag: str) -> Descriptor | None:
+    """Return what a tag stands for; None if there is no such tag."""
+    try:
+        return await place.resolve(tag)
+    except NotFoundError:
+        return None

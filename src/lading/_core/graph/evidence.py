@@ -1,0 +1,140 @@
+"""SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
+
+There are three such places: manifests with it as their subject (referrers, listed by the registry or under a tag), the
+tags that cosign makes of its digest, and, for images in an index, the attestation manifests that BuildKit puts beside
+them. What is found is told apart by what it says of itself; none of it is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
+from lading._core.graph.evidence_kinds import EvidenceKind, kind_of, predicate_type_of
+from lading._core.graph.graph import MOST_MANIFESTS, Graph
+from lading._core.graph.predecessors import Predecessors
+from lading._core.graph.tolerant_reader import LenientReader
+from lading._core.transfer.concurrency import wide
+from lading._io.base import IO
+from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.errors import LimitExceededError
+from lading.events import Event
+from lading.media_types import OCI_EMPTY, is_index
+from lading.platform import Platform
+from lading.target import Readable
+
+FoundIn: TypeAlias = Literal["referrers", "tag", "index"]
+
+_BY_TAG: dict[str, EvidenceKind] = {"sig": "signature", "att": "attestation", "sbom": "sbom"}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Something that was found about a manifest. It was found, not checked: no signature has been verified.
+
+    `subject` is what it is about, with its platform if it is an entry of an index. `manifest` holds it, and was found
+    among the `referrers`, under a `tag` that cosign made, or in the `index` beside the image. `content` is the layer to
+    be pulled (`repository.blobs.pull`), None where there is none. `kind` and `predicate_type` (in-toto) are what the
+    manifest says.
+    """
+
+    kind: EvidenceKind
+    found_in: FoundIn
+    subject: Descriptor
+    manifest: Descriptor
+    content: Descriptor | None = None
+    predicate_type: str | None = None
+    tag: str | None = None
+
+
+class Search:
+    """Looks for evidence in one place."""
+
+    def __init__(self, io: IO, place: Readable, emit: Callable[[Event], None], *, concurrency: int) -> None:
+        self._io = io
+        self._place = place
+        self._reader = LenientReader(place, emit)
+        self._concurrency = concurrency
+
+    async def run(self, selector: str | None, platform: Platform | str | None) -> tuple[Evidence, ...]:
+        """Find the evidence of a manifest; of an index also that of its entries, or that of one for a platform."""
+        graph = Graph(self._io, self._place.pull_manifest, keep=_indexes, limit=wide(self._concurrency, self._place))
+        [root, *_] = nodes = await graph.add([await self._place.resolve(selector)])
+        indexes = [node.manifest.document for node in nodes if isinstance(node.manifest.document, ImageIndex)]
+        subjects = {root.manifest.digest: root.manifest.descriptor}
+        for entry in (entry for index in indexes for entry in index.images):
+            subjects.setdefault(entry.digest, entry)
+        if platform is not None and indexes:
+            chosen = indexes[0].choose(platform)
+            subjects = {chosen.digest: chosen}
+        if len(subjects) > MOST_MANIFESTS:
+            raise LimitExceededError(f"the index has more than {MOST_MANIFESTS} entries: choose a platform")
+        found = [
+            *await self._referring(subjects),
+            *await self._tagged(subjects),
+            *await self._beside(subjects, indexes),
+        ]
+        position = {digest: number for number, digest in enumerate(subjects)}
+        return tuple(sorted(found, key=lambda each: position[each.subject.digest]))
+
+    async def _referring(self, subjects: dict[Digest, Descriptor]) -> list[Evidence]:
+        predecessors = Predecessors(self._io, self._place, self._reader, concurrency=self._concurrency)
+        referrers = await predecessors.of(list(subjects))
+        return [
+            evidence
+            for digest, subject in subjects.items()
+            for referrer in referrers[digest]
+            for evidence in _evidence(referrer.manifest, subject, "referrers")
+        ]
+
+    async def _tagged(self, subjects: dict[Digest, Descriptor]) -> list[Evidence]:
+        async def look(pair: tuple[Descriptor, str]) -> list[Evidence]:
+            subject, tag = pair
+            descriptor = await resolve_if_there(self._place, tag)
+            manifest = None if descriptor is None else await self._reader.pull(descriptor)
+            return [] if manifest is None else list(_evidence(manifest, subject, "tag", tag))
+
+        pairs = [(subject, tag) for digest, subject in subjects.items() for tag in digest_tags(digest)]
+        found = await self._io.map(look, pairs, limit=self._concurrency)
+        return [evidence for each in found for evidence in each]
+
+    async def _beside(self, subjects: dict[Digest, Descriptor], indexes: Sequence[ImageIndex]) -> list[Evidence]:
+        async def look(entry: Descriptor) -> list[Evidence]:
+            subject = subjects[Digest(entry.annotations[DOCKER_REFERENCE_DIGEST])]
+            manifest = await self._reader.pull(entry)
+            return [] if manifest is None else list(_evidence(manifest, subject, "index"))
+
+        entries = {
+            entry.digest: entry
+            for index in indexes
+            for entry in index.manifests
+            if DOCKER_REFERENCE_TYPE in entry.annotations and entry.annotations.get(DOCKER_REFERENCE_DIGEST) in subjects
+        }
+        found = await self._io.map(look, entries.values(), limit=self._concurrency)
+        return [evidence for each in found for evidence in each]
+
+
+def _indexes(_: Manifest[Any], entries: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
+    return tuple(entry for entry in entries if is_index(entry.media_type))
+
+
+def _evidence(
+    manifest: Manifest[Any], subject: Descriptor, found_in: FoundIn, tag: str | None = None
+) -> Iterator[Evidence]:
+    """Give the layers of a manifest, each as a piece of evidence; itself, if it has no content."""
+    document = manifest.document
+    if not isinstance(document, ImageManifest):
+        yield Evidence("other", found_in, subject, manifest.descriptor, tag=tag)
+        return
+    for layer in document.layers or (document.config,):
+        predicate_type = predicate_type_of(document, layer)
+        kind = kind_of(document, layer, predicate_type)
+        if kind == "other" and tag is not None:
+            kind = _BY_TAG[tag.rpartition(".")[2]]
+        content = None if layer.media_type == OCI_EMPTY else layer
+        yield Evidence(kind, found_in, subject, manifest.descriptor, content, predicate_type, tag)

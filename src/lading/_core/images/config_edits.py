@@ -1,0 +1,112 @@
+"""How the config of an image reads after a change (image-spec, config.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from lading._core.images.manifest_annotations import merged
+from lading._core.tar.source_date_epoch import source_date_epoch
+from lading._wire.escaping import quoted
+from lading.digest import Digest
+from lading.documents import History, ImageConfig, Manifest, RootFS
+from lading.errors import DocumentError
+
+_EPOCH = "1970-01-01T00:00:00Z"
+_PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?", re.ASCII)
+
+
+def configured(
+    config: Manifest[ImageConfig],
+    *,
+    env: Mapping[str, str | None],
+    labels: Mapping[str, str | None],
+    entrypoint: Sequence[str] | None,
+    cmd: Sequence[str] | None,
+    texts: Mapping[str, str | None],
+    ports: Iterable[str],
+    volumes: Iterable[str],
+    created: datetime | None,
+) -> Manifest[ImageConfig]:
+    """Return a config with other execution parameters; see `Image.mutated`. `texts` are the fields that are texts."""
+    before = config.document.config
+    changes: dict[str, Any] = {name: value for name, value in texts.items() if value is not None}
+    if entrypoint is not None:
+        changes |= {"entrypoint": tuple(entrypoint), "cmd": ()}
+    if cmd is not None:
+        changes["cmd"] = tuple(cmd)
+    after = msgspec.structs.replace(
+        before,
+        env=_environment(before.env, env),
+        labels=merged(before.labels, labels),
+        exposed_ports={**before.exposed_ports, **{_port(port): {} for port in ports}},
+        volumes={**before.volumes, **{volume: {} for volume in volumes}},
+        **changes,
+    )
+    return rewritten(config, config=after, created=timestamp(created) or config.document.created)
+
+
+def extended(
+    config: Manifest[ImageConfig], layers: Sequence[tuple[Digest, str]], created: datetime | None
+) -> Manifest[ImageConfig]:
+    """Return a config of further layers, each with its diff_id and how it came about."""
+    document, when = config.document, timestamp(created)
+    told = [History(created=when or _EPOCH, created_by=created_by) for _, created_by in layers]
+    history = (*padded(document.history, len(document.rootfs.diff_ids)), *told) if told else document.history
+    rootfs = RootFS((*document.rootfs.diff_ids, *(diff_id for diff_id, _ in layers)))
+    return rewritten(config, rootfs=rootfs, history=history, created=when or document.created)
+
+
+def rewritten(config: Manifest[ImageConfig], /, **changes: Any) -> Manifest[ImageConfig]:
+    """Return a config with other values; the same bytes if no value is another."""
+    document = config.document
+    if all(getattr(document, name) == value for name, value in changes.items()):
+        return config
+    return config.edited(**changes)
+
+
+def padded(history: tuple[History, ...], layers: int) -> tuple[History, ...]:
+    """Return a history that says something of each layer, so that what follows it lines up (config.md, history)."""
+    told = sum(not entry.empty_layer for entry in history)
+    return (*history, *(History(),) * (layers - told))
+
+
+def timestamp(created: datetime | None) -> str | None:
+    """Return a time, or else SOURCE_DATE_EPOCH, as text (RFC 3339, section 5.6), in UTC; None without either.
+
+    Raises `ValueError` for a time without a time zone.
+    """
+    if created is None:
+        epoch = source_date_epoch()
+        if epoch is None:
+            return None
+        created = datetime.fromtimestamp(epoch, UTC)
+    if created.tzinfo is None:
+        raise ValueError(f"{created} has no time zone: give it one, such as datetime.UTC")
+    return created.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _environment(before: Sequence[str], changes: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Change variables where they stand; new ones come last."""
+    for name in changes:
+        if not name or "=" in name or "\0" in name:
+            raise DocumentError(f"{quoted(name)} is no name of an environment variable")
+    waiting = dict(changes)
+    after: list[str] = []
+    for entry in before:
+        name = entry.partition("=")[0]
+        if name not in changes:
+            after.append(entry)
+        elif (value := waiting.pop(name, None)) is not None:
+            after.append(f"{name}={value}")
+    return (*after, *(f"{name}={value}" for name, value in waiting.items() if value is not None))
+
+
+def _port(text: str) -> str:
+    if _PORT.fullmatch(text) and 0 < int(text.partition("/")[0]) < 65536:
+        return text if "/" in text else f"{text}/tcp"
+    raise DocumentError(f"{quoted(text)} is no port: write PORT, PORT/tcp, PORT/udp or PORT/sctp")

@@ -1,0 +1,46 @@
+"""How a manifest reads with other annotations (image-spec, annotations.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from lading._core.images.docker_media_types import form_of
+from lading.annotations import BASE_DIGEST, BASE_NAME
+from lading.digest import Digest
+from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.errors import DocumentError
+from lading.reference import LocalReference, Reference, parse
+
+
+def annotated(manifest: Manifest[Any], annotations: Mapping[str, str | None]) -> Manifest[Any]:
+    """Return an image manifest or an index with other annotations; the same bytes if none is another.
+
+    Raises `DocumentError` for any other manifest, and for Docker's forms.
+    """
+    document = manifest.document
+    if not isinstance(document, ImageManifest | ImageIndex):
+        raise DocumentError(f"{manifest.digest} is {manifest.media_type}, which cannot be annotated")
+    if form_of(manifest) == "docker":
+        error = DocumentError(f"{manifest.digest} is in Docker's form, which has no annotations")
+        error.add_note("convert it first: lading convert --form oci")
+        raise error
+    after = merged(document.annotations, annotations)
+    return manifest if after == document.annotations else manifest.edited(annotations=after)
+
+
+def base_annotations(base: str | Reference | LocalReference | None, digest: Digest) -> Mapping[str, str | None]:
+    """Return the annotations that say what an image is built on; None takes a name away that is not known.
+
+    A place on a disk is no name: it means nothing elsewhere. Raises `InvalidReferenceError`.
+    """
+    whole = parse(base) if isinstance(base, str) else base
+    name = str(replace(whole, digest=None, scheme=None)) if isinstance(whole, Reference) else None
+    return {BASE_NAME: name, BASE_DIGEST: digest}
+
+
+def merged(before: Mapping[str, str], changes: Mapping[str, str | None]) -> Mapping[str, str]:
+    """Return a mapping with other values of some keys; None takes a key away."""
+    return {key: value for key, value in {**before, **changes}.items() if value is not None}

@@ -1,0 +1,157 @@
+"""What was made of an image, and the places where all the rest of it is.
+
+To a copy this is one place to read from. The documents and layers that are new are held here; everything else is named
+by its digest and stays where it is until a copy asks for it, so what the destination has, or can mount, is never read.
+"""
+
+from __future__ import annotations
+
+import io as streams
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from lading._wire.messages import Reader, Source
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.documents.successors import successors
+from lading.errors import BlobUnknownError, ManifestUnknownError
+from lading.target import Readable, Stream
+
+
+class Overlay:
+    """New content over a place, or over nothing. `add` what is new while it is put together."""
+
+    def __init__(self, under: Readable | None = None, name: str = "memory") -> None:
+        self.under = under
+        self.own_name = name
+        self.manifests: dict[Digest, Manifest[Any]] = {}
+        self.blobs: dict[Digest, bytes | Source] = {}
+        self.places: dict[Digest, Readable] = {}
+
+    @classmethod
+    def over(cls, place: Readable) -> Self:
+        """Begin with all that a place has; if that is an overlay itself, with what is new in it."""
+        if not isinstance(place, Overlay):
+            return cls(place)
+        made = cls(place.under, place.own_name)
+        made.join(place)
+        return made
+
+    def add(
+        self,
+        *manifests: Manifest[Any],
+        blobs: Mapping[Digest, bytes | Source] | None = None,
+        elsewhere: Iterable[tuple[Descriptor, Readable]] = (),
+    ) -> None:
+        """Add new manifests and blobs, and the places of what is neither here nor underneath."""
+        self.manifests |= {manifest.digest: manifest for manifest in manifests}
+        self.blobs |= blobs or {}
+        self.places |= {descriptor.digest: place for descriptor, place in elsewhere}
+
+    def add_found(self, manifest: Manifest[Any], place: Readable) -> None:
+        """Add a manifest that was pulled from another place; what it names stays there."""
+        self.manifests[manifest.digest] = manifest
+        self._note(manifest, place)
+
+    def join(self, other: Readable) -> None:
+        """Add what is new in another overlay of the same place; there is nothing to add from that place itself."""
+        if isinstance(other, Overlay):
+            self.manifests |= other.manifests
+            self.blobs |= other.blobs
+            self.places |= other.places
+
+    @property
+    def name(self) -> str:
+        return self.own_name if self.under is None else self.under.name
+
+    @property
+    def is_remote(self) -> bool:
+        return any(place is not None and place.is_remote for place in (self.under, *self.places.values()))
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        made = self._made(tag_or_digest)
+        if made is not None:
+            return made.descriptor
+        return await self._somewhere(self.under, tag_or_digest).resolve(tag_or_digest)
+
+    async def tags(self) -> AsyncIterator[str]:
+        if self.under is not None:
+            async for tag in self.under.tags():
+                yield tag
+
+    async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        if self.under is not None:
+            async for descriptor in self.under.referrers(subject):
+                yield descriptor
+
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        if isinstance(manifest, Descriptor):
+            made, place = self.manifests.get(manifest.digest), self._place(manifest.digest)
+        else:
+            made, place = self._made(manifest), self.under
+        if made is not None:
+            return made
+        place = self._somewhere(place, manifest.digest if isinstance(manifest, Descriptor) else manifest)
+        pulled = await place.pull_manifest(manifest)
+        self._note(pulled, place)
+        return pulled
+
+    async def blob_exists(self, blob: Descriptor) -> bool:
+        place = self._place(blob.digest)
+        return blob.digest in self.blobs or (place is not None and await place.blob_exists(blob))
+
+    @asynccontextmanager
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+        made = self.blobs.get(blob.digest)
+        if made is not None:
+            reader = streams.BytesIO(made) if isinstance(made, bytes) else _LateReader(made)
+            try:
+                yield Stream(reader)
+            finally:
+                reader.close()
+            return
+        place = self._place(blob.digest)
+        if place is None:
+            raise BlobUnknownError(f"{self.name} has no blob {blob.digest}")
+        async with place.open_blob(blob, offset) as stream:
+            yield stream
+
+    def holder(self, blob: Descriptor) -> Readable:
+        place = self._place(blob.digest)
+        return self if place is None or blob.digest in self.blobs else place.holder(blob)
+
+    def _note(self, manifest: Manifest[Any], place: Readable) -> None:
+        """Note that what a manifest names is in the place where the manifest is."""
+        for descriptors in successors(manifest):
+            for descriptor in descriptors:
+                self.places.setdefault(descriptor.digest, place)
+
+    def _made(self, tag_or_digest: str | None) -> Manifest[Any] | None:
+        return next((made for digest, made in self.manifests.items() if digest == tag_or_digest), None)
+
+    def _somewhere(self, place: Readable | None, tag_or_digest: str | None) -> Readable:
+        if place is None:
+            raise ManifestUnknownError(f"{self.name} has no manifest {(tag_or_digest or '')[:100]!r}")
+        return place
+
+    def _place(self, digest: Digest) -> Readable | None:
+        return self.places.get(digest, self.under)
+
+
+class _LateReader:
+    """A source that is opened when it is first read from: opening a file is blocking work."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._reader: Reader | None = None
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if self._reader is None:
+            self._reader = self._source.open()
+        return self._reader.readinto(buffer) or 0
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()

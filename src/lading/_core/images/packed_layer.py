@@ -1,0 +1,110 @@
+"""A layer that is ready to be appended to an image: a directory that was packed, or an archive as it is."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from lading._core.tar.decompression import Expansion, Limits
+from lading._core.tar.packing import Packed, pack_root
+from lading._io.body_reading import PIECE
+from lading._io.file_sources import FileSource, SpoolSource, temporary_file
+from lading._wire.messages import Reader, Source
+from lading.descriptor import Descriptor
+from lading.digest import Digest, hasher
+from lading.errors import ProtocolError, StorageError
+from lading.media_types import OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+
+# RFC 1952, 2.3.1; RFC 8878, 3.1.1.
+_FORMS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
+# The archive is the user's own: it may expand as far as its coding can.
+_LIMITS = Limits(ratio=1 << 24)
+
+
+# Without slots: a weak reference to it says when its temporary file is not needed any more.
+@dataclass(frozen=True)
+class PackedLayer:
+    """A layer to be appended: its descriptor, and the digest of the archive before compression.
+
+    Made by `client.images.pack_layer`. A temporary file that belongs to it is there as long as the layer is in use.
+    """
+
+    descriptor: Descriptor
+    diff_id: Digest
+    _source: Source = field(repr=False, compare=False)
+
+    @property
+    def size(self) -> int:
+        """The size of the blob in bytes."""
+        return self.descriptor.size
+
+    def open(self) -> Reader:
+        """Return a reader of the blob, from its first byte; it blocks.
+
+        Raises `StorageError` if it is a file that has changed since.
+        """
+        return self._source.open()
+
+
+def pack_layer(path: Path) -> PackedLayer:
+    """Make a layer of a directory, or of an archive as `AsyncImages.pack_layer` says. Blocks."""
+    return _packed_directory(path) if path.is_dir() else _archive(path)
+
+
+def _packed_directory(path: Path) -> PackedLayer:
+    return packed_layer(lambda file: pack_root(path, file))
+
+
+def packed_layer(pack: Callable[[BinaryIO], Packed]) -> PackedLayer:
+    """Make a layer of what a function packs into a temporary file. Blocks."""
+    file = temporary_file()
+    try:
+        packed = pack(file)
+        source = SpoolSource(file, packed.digest, packed.size)
+    except BaseException:
+        file.close()
+        raise
+    layer = PackedLayer(Descriptor(OCI_LAYER_GZIP, packed.digest, packed.size), packed.uncompressed, source)
+    weakref.finalize(layer, source.close)
+    return layer
+
+
+def _archive(path: Path) -> PackedLayer:
+    source = FileSource.hashed(path, "sha256")
+    with source.file() as file:
+        beginning = file.read(max(len(mark) for mark, _ in _FORMS))
+    media_type = next((form for mark, form in _FORMS if beginning.startswith(mark)), OCI_LAYER)
+    with source.file() as file:
+        try:
+            diff_id = _expanded_digest(file, source, compressed=media_type != OCI_LAYER)
+        except ProtocolError as error:
+            raise StorageError(f"{path} cannot be a layer: {error}") from error
+    return PackedLayer(Descriptor(media_type, source.digest, source.size), diff_id, source)
+
+
+def _expanded_digest(file: io.FileIO, source: FileSource, *, compressed: bool) -> Digest:
+    expansion = Expansion(file, _LIMITS, None)
+    piece = expansion.read(PIECE)
+    _check_tar(piece[: tarfile.BLOCKSIZE])
+    if not compressed:
+        return source.digest
+    hashing = hasher("sha256")
+    while piece:
+        hashing.update(piece)
+        piece = expansion.read(PIECE)
+    return Digest.made("sha256", hashing)
+
+
+def _check_tar(block: bytes) -> None:
+    """Accept the first block of a tar archive of whichever form; its checksum is in all of them."""
+    if block == bytes(tarfile.BLOCKSIZE):
+        return  # an archive of no members
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError as error:
+        raise ProtocolError("it is neither a directory nor a tar archive, plain or compressed") from error

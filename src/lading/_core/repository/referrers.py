@@ -1,0 +1,103 @@
+"""Referrers: which manifests have another one as their subject (distribution-spec, Listing Referrers)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import msgspec
+
+from lading._core.exchange.exchange import Answer, Exchange
+from lading._core.repository.pagination import Listing, Pages
+from lading._core.repository.referrers_tag import kept_referrers
+from lading._wire import endpoints, error_documents, requests, response_facts
+from lading._wire.messages import Headers, Request
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex, Manifest
+from lading.errors import (
+    DocumentError,
+    ForbiddenRedirectError,
+    NameUnknownError,
+    NotFoundError,
+    UnsupportedError,
+)
+from lading.media_types import OCI_INDEX
+
+
+class _Page(msgspec.Struct, frozen=True):
+    items: tuple[Descriptor, ...]
+    next: str | None
+
+
+class AsyncReferrers:
+    """The referrers of the manifests of one repository."""
+
+    def __init__(self, exchange: Exchange, name: str) -> None:
+        self._exchange = exchange
+        self._name = name
+
+    def list(self, digest: str, *, artifact_type: str | None = None) -> AsyncIterator[Descriptor]:
+        """List the manifests that have this one as their subject, page by page (end-12a, end-12b).
+
+        The subject need not exist. With `artifact_type`, only those of that type are listed, whether or not the
+        registry filters. Where it has no referrers API, the list is the one that clients keep under a tag.
+
+        Raises `NameUnknownError` when there is no such repository.
+        """
+        pages = _ReferrerPages(self._exchange, self._name, Digest(digest), artifact_type)
+        return Listing(pages.next)
+
+
+class _ReferrerPages:
+    """The pages of referrers, whether the registry has a list or clients keep it."""
+
+    def __init__(self, exchange: Exchange, name: str, subject: Digest, artifact_type: str | None) -> None:
+        self._exchange = exchange
+        self._name = name
+        self._subject = subject
+        self._artifact_type = artifact_type
+        self._pages: Pages[_Page] | None = None
+        self._ended = False
+
+    async def next(self) -> Iterator[Descriptor] | None:
+        """Return the entries of the next page that are of the wanted type, or None after the last."""
+        if self._ended:
+            return None
+        if self._pages is None:
+            first = await first_page(self._exchange, self._name, self._subject, self._artifact_type)
+            if first is None:
+                kept = await kept_referrers(self._exchange, self._name, self._subject)
+                self._ended = True
+                return self._wanted(kept)
+            self._pages = Pages(self._exchange, endpoints.LIST_REFERRERS, first, _read, accept=[OCI_INDEX])
+        page = await self._pages.next()
+        return None if page is None else self._wanted(page.items)
+
+    def _wanted(self, entries: Sequence[Descriptor]) -> Iterator[Descriptor]:
+        # Not every registry filters, and not every one that says so does.
+        return (entry for entry in entries if self._artifact_type in {None, entry.artifact_type})
+
+
+async def first_page(exchange: Exchange, name: str, subject: Digest, artifact_type: str | None = None) -> Answer | None:
+    """Ask for the referrers of a manifest; None if the registry has no referrers API.
+
+    It has none if it knows no such path (404, 405, 501), sends the request on to another place, or answers with
+    anything but an index. Any other failure is one, and no reason to look at a list that may be out of date.
+    """
+    request = requests.list_referrers(exchange.origin, name, subject, artifact_type=artifact_type)
+    try:
+        answer = await exchange.read(endpoints.LIST_REFERRERS, request, limit=exchange.budgets.page)
+    except NameUnknownError:
+        raise
+    except (NotFoundError, UnsupportedError, ForbiddenRedirectError):
+        return None
+    is_index = response_facts.media_type(answer.headers) == OCI_INDEX
+    return answer if is_index and answer.request.origin == exchange.origin else None
+
+
+def _read(request: Request, headers: Headers, content: bytes) -> _Page:
+    try:
+        index = Manifest.parse(content, OCI_INDEX).expect(ImageIndex)
+        return _Page(index.document.manifests, response_facts.next_page(headers))
+    except DocumentError as error:
+        raise DocumentError(f"{error_documents.describe(request)}: {error}") from None

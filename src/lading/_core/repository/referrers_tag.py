@@ -1,0 +1,179 @@
+"""The list of referrers that clients keep under a tag (distribution-spec, Referrers Tag Schema).
+
+Where a registry has no referrers API, whoever pushes or deletes a manifest with a subject changes that list, and
+several may do so at once. The update below loses nothing as long as nobody takes several times as long over it as we:
+
+- The list is read, changed and pushed on the condition that it is still the one that was read (RFC 9110, section 13.1),
+  for registries that heed conditions.
+- For all others: whoever overwrites our change must have read the list before we pushed it, and pushes his own soon
+  after. So we wait for longer than such an update takes, look again, and begin anew if our change is gone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from lading._core.exchange.exchange import Exchange
+from lading._core.repository.manifest_requests import push_manifest, read_manifest, request_manifest, resolve_manifest
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex, Manifest
+from lading.documents.successors import Referrer, as_referrer
+from lading.errors import (
+    DocumentError,
+    ManifestBlobUnknownError,
+    NameUnknownError,
+    NotFoundError,
+    RegistryError,
+    RejectedError,
+    UnexpectedMediaTypeError,
+)
+from lading.events import Warned
+from lading.media_types import ACCEPT, OCI_INDEX
+
+Entries = tuple[Descriptor, ...]
+
+_NOT_OF_TAGS = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
+_ALGORITHM_LENGTH = 32
+_ENCODED_LENGTH = 64
+_ROUNDS = 20
+_PRECONDITION_FAILED = 412
+# Seconds: what others may take over an update, as a multiple of what we took, and its bounds.
+_PATIENCE = 4.0
+_SHORTEST_WAIT = 0.25
+_LONGEST_WAIT = 10.0
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """The list as it was read: its index, None if there is none, and what a push can be made conditional on."""
+
+    index: Manifest[ImageIndex] | None
+    condition: tuple[str, str] | None
+
+    @property
+    def entries(self) -> Entries:
+        return self.index.document.manifests if self.index else ()
+
+
+def referrers_tag(digest: Digest) -> str:
+    """Return the tag under which the referrers of a manifest are listed."""
+    text = f"{digest.algorithm[:_ALGORITHM_LENGTH]}-{digest.encoded[:_ENCODED_LENGTH]}"
+    return _NOT_OF_TAGS.sub("-", text)
+
+
+def referrer(manifest: Manifest[Any]) -> Referrer | None:
+    """Return the subject of a manifest, and the entry for it in the list of referrers; None if it has no subject."""
+    try:
+        return as_referrer(manifest)
+    except DocumentError:
+        return None  # the registry says what is wrong with it
+
+
+async def kept_referrers(exchange: Exchange, name: str, subject: Digest) -> Entries:
+    """Return the list; it is empty if there is none, or something that is no list under its tag."""
+    try:
+        return (await _read(exchange, name, subject)).entries
+    except DocumentError as error:
+        # "The client SHOULD assume there are no referrers" (Listing Referrers).
+        exchange.emit(Warned(exchange.origin.authority, f"no referrers of {subject} can be told: {error}"))
+        return ()
+
+
+async def add_referrer(exchange: Exchange, name: str, subject: Digest, entry: Descriptor) -> None:
+    """Add an entry to the list, unless it is there. Raises `DocumentError` if its tag stands for something else."""
+
+    def added(entries: Entries) -> Entries:
+        return entries if any(each.digest == entry.digest for each in entries) else (*entries, entry)
+
+    await _update(exchange, name, subject, added)
+
+
+async def drop_referrer(exchange: Exchange, name: str, subject: Digest, digest: Digest) -> None:
+    """Take a manifest out of the list. Raises `DocumentError` if its tag stands for something else."""
+
+    def dropped(entries: Entries) -> Entries:
+        return tuple(each for each in entries if each.digest != digest)
+
+    try:
+        await _update(exchange, name, subject, dropped)
+    except NameUnknownError:
+        return  # with its last manifest the repository has gone, and the list with it
+
+
+async def _update(exchange: Exchange, name: str, subject: Digest, change: Callable[[Entries], Entries]) -> None:
+    """Change the list until the change is in it, and has been for a while."""
+    from random import uniform  # few registries need it
+
+    io = exchange.io
+    for _ in range(_ROUNDS):
+        began = io.now()
+        kept = await _read(exchange, name, subject)
+        wanted = change(kept.entries)
+        if wanted == kept.entries:
+            return
+        try:
+            pushed = await _push(exchange, name, subject, kept, wanted)
+        except ManifestBlobUnknownError:
+            # Somebody deleted a manifest and not its entry, and this registry takes no list that names it.
+            present = await _present(exchange, name, wanted)
+            if present == wanted:
+                raise
+            pushed = await _push(exchange, name, subject, kept, present)
+        if pushed:
+            wait = min(max(_PATIENCE * (io.now() - began), _SHORTEST_WAIT), _LONGEST_WAIT)
+            await io.sleep(uniform(wait, 2 * wait))  # noqa: S311  # so that rivals do not keep step
+    where = f"{exchange.origin.authority}/{name}:{referrers_tag(subject)}"
+    raise RegistryError(
+        f"{where}: others change this list of referrers all the time: push or delete the manifest again"
+    )
+
+
+async def _read(exchange: Exchange, name: str, subject: Digest) -> _Kept:
+    tag = referrers_tag(subject)
+    try:
+        answer = await request_manifest(exchange, name, tag, accept=ACCEPT)
+    except NameUnknownError:
+        raise
+    except NotFoundError:
+        return _Kept(None, ("If-None-Match", "*"))
+    manifest = read_manifest(exchange, tag, answer)
+    if manifest.digest == subject:
+        # GitLab takes the tag for another spelling of the digest: there is no list yet.
+        return _Kept(None, None)
+    if manifest.media_type != OCI_INDEX:
+        raise UnexpectedMediaTypeError(
+            f"{exchange.origin.authority}/{name}:{tag} is {manifest.media_type}, where a list of referrers should be"
+        )
+    index = manifest.expect(ImageIndex)
+    _ = index.document  # raises if it is none
+    validator = answer.headers.get("ETag") or ""
+    # A weak one never matches (RFC 9110, section 13.1.1).
+    return _Kept(index, ("If-Match", validator) if validator.startswith('"') else None)
+
+
+async def _present(exchange: Exchange, name: str, entries: Entries) -> Entries:
+    """Return the entries whose manifests the repository has."""
+    present: list[Descriptor] = []
+    for entry in entries:
+        try:
+            await resolve_manifest(exchange, name, entry.digest, accept=(entry.media_type,))
+        except NotFoundError:
+            continue
+        present.append(entry)
+    return tuple(present)
+
+
+async def _push(exchange: Exchange, name: str, subject: Digest, kept: _Kept, wanted: Entries) -> bool:
+    """Push a changed list, and return whether it was taken: not if the registry sees that it has changed since."""
+    index = Manifest.of(ImageIndex(manifests=wanted)) if kept.index is None else kept.index.edited(manifests=wanted)
+    try:
+        await push_manifest(exchange, name, referrers_tag(subject), index, condition=kept.condition)
+    except RejectedError as error:
+        if error.status != _PRECONDITION_FAILED:
+            raise
+        return False
+    return True

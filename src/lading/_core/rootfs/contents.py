@@ -1,0 +1,48 @@
+"""The contents of a layer's files, kept in a temporary file without a name until they are wanted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lading._io.file_sources import temporary_file
+from lading.errors import storage_errors
+
+_PIECE = 1 << 20
+
+
+class Contents:
+    """Bytes that are appended, and read again from anywhere. Close it.
+
+    `size` is how many there are. Raises `StorageError` when the disk refuses.
+    """
+
+    __slots__ = ("_file", "size")
+
+    def __init__(self, directory: Path | None) -> None:
+        self._file = temporary_file(directory)
+        self.size = 0
+
+    def append(self, piece: bytes) -> None:
+        with storage_errors("cannot write a temporary file"):
+            self._file.write(piece)
+        self.size += len(piece)
+
+    def finish(self) -> None:
+        """Have all of it ready to be read."""
+        with storage_errors("cannot write a temporary file"):
+            self._file.flush()
+
+    def pieces(self, offset: int, size: int) -> Iterator[bytes]:
+        """Read so many bytes, from any thread."""
+        end = offset + size
+        while offset < end:
+            with storage_errors("cannot read a temporary file"):
+                piece = os.pread(self._file.fileno(), min(end - offset, _PIECE), offset)
+            offset += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()

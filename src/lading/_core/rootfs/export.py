@@ -1,0 +1,149 @@
+"""An image leaves as a tar archive, as a directory, or one file of it alone.
+
+Every layer is read to its end and verified before the first byte goes out, so that neither a file, a directory nor a
+stream ever has anything that was not pushed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from lading._core.exchange.settings import Settings
+from lading._core.images.image import Image
+from lading._core.rootfs.entries import Inode
+from lading._core.rootfs.export_directory import check_destination, write_directory
+from lading._core.rootfs.export_tar import write_tar
+from lading._core.rootfs.find_file import open_file
+from lading._core.rootfs.rootfs import STANDARD, open_rootfs
+from lading._core.tar.decompression import Limits
+from lading._core.tar.member_names import shown
+from lading._core.transfer.sinks import check_replaceable
+from lading._io.atomic_files import NewFile
+from lading._io.base import IO
+from lading._io.body_reading import PIECE
+from lading.descriptor import Descriptor
+from lading.errors import LimitExceededError
+from lading.events import Warned
+
+Out = str | os.PathLike[str] | BinaryIO
+"""A file by its path, or one that is open for writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was exported: the manifest of the image, and how many files, directories, links and devices of it."""
+
+    descriptor: Descriptor
+    entries: int
+
+
+async def export_tar(
+    io: IO, settings: Settings, image: Image, out: Out, *, limits: Limits = STANDARD, concurrency: int = 4
+) -> Exported:
+    """Write the files of an image as a tar archive. A file gets its name, replacing one of it, when it is complete."""
+    async with open_rootfs(
+        io, settings, image, limits=limits, concurrency=concurrency, keep=True, directory=_disk_of(out)
+    ) as tree:
+        entries = await io.call(partial(_write_out, out, partial(write_tar, tree)))
+    return Exported(image.manifest.descriptor, entries)
+
+
+async def export_directory(
+    io: IO,
+    settings: Settings,
+    image: Image,
+    directory: Path,
+    *,
+    privileged: bool = False,
+    limits: Limits = STANDARD,
+    concurrency: int = 4,
+) -> Exported:
+    """Write the files of an image to a directory that is empty, or not there yet."""
+    final = await io.call(partial(check_destination, directory, privileged=privileged))
+    async with open_rootfs(
+        io, settings, image, limits=limits, concurrency=concurrency, keep=True, directory=final.parent
+    ) as tree:
+        written = await io.call(partial(write_directory, tree, final, privileged=privileged))
+    if written.left_out:
+        first, more = shown(written.first_left_out), written.left_out - 1
+        what = f"{first} and {more} more were left out" if more else f"{first} was left out"
+        settings.emit(Warned(image.place.name, f"{what}: devices and FIFOs are made by root only, and on request"))
+    return Exported(image.manifest.descriptor, written.entries)
+
+
+async def export_file(
+    io: IO, settings: Settings, image: Image, path: str, out: Out, *, limits: Limits = STANDARD
+) -> Exported:
+    """Write one file of an image."""
+    async with open_file(io, settings, image, path, limits=limits) as inode:
+        await io.call(partial(_write_out, out, partial(_write_content, inode)))
+    return Exported(image.manifest.descriptor, 1)
+
+
+async def read_file(
+    io: IO, settings: Settings, image: Image, path: str, *, limit: int, limits: Limits = STANDARD
+) -> bytes:
+    """Return one file of an image. Raises `LimitExceededError` for one of more than `limit` bytes."""
+    pieces: list[bytes] = []
+    async with open_file(io, settings, image, path, limits=limits) as inode:
+        if inode.member.size > limit:
+            raise LimitExceededError(
+                f"{shown(path)} has {inode.member.size} bytes, and {limit} are accepted: export it to a file"
+            )
+        await io.call(_write_content, inode, pieces.append)
+    return b"".join(pieces)
+
+
+def _write_content(inode: Inode, write: Callable[[bytes], object]) -> int:
+    assert inode.contents is not None
+    for piece in inode.contents.pieces(inode.offset, inode.member.size):
+        write(piece)
+    return 1
+
+
+def _write_out(out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> int:
+    """Fill a file, which gets its name only then, or one that is open already."""
+    if not isinstance(out, str | os.PathLike):
+        gathered = _Gathered(out.write)
+        count = fill(gathered.write)
+        gathered.flush()
+        return count
+    path = Path(out)
+    check_replaceable(path)
+    with NewFile(path.parent) as new:
+        gathered = _Gathered(new.write)
+        count = fill(gathered.write)
+        gathered.flush()
+        new.publish(path)
+    return count
+
+
+class _Gathered:
+    """Makes few large writes of many small ones: an image has more small files than large ones."""
+
+    __slots__ = ("_pieces", "_size", "_write")
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size >= PIECE:
+            self.flush()
+
+    def flush(self) -> None:
+        self._write(b"".join(self._pieces))
+        self._pieces.clear()
+        self._size = 0
+
+
+def _disk_of(out: Out) -> Path | None:
+    return Path(out).absolute().parent if isinstance(out, str | os.PathLike) else None

@@ -1,0 +1,105 @@
+"""What became of the files from one image to another.
+
+Layers that both images have are read once, and of two images whose layers are the same none is read. Files of one size
+are compared by their digests, so that a layer which was only built anew changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from lading._core.exchange.settings import Settings
+from lading._core.images.image import Image
+from lading._core.rootfs.entries import Entry
+from lading._core.rootfs.file_listing import text
+from lading._core.rootfs.layers import LayerReader
+from lading._core.rootfs.rootfs import STANDARD, apply_all
+from lading._core.rootfs.tree import Tree
+from lading._core.tar.decompression import Limits
+from lading._core.tar.reader import Kind, Member
+from lading._io.base import IO
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What became of one path, which begins with a slash.
+
+    Sizes are in bytes, None where there is no such path, and 0 for what is no file. `what` says what differs of a path
+    that changed: `kind`, `content`, `target`, `mode`, `owner` or `xattrs`. Times are not looked at.
+    """
+
+    path: str
+    change: Literal["added", "removed", "changed"]
+    old_size: int | None
+    new_size: int | None
+    what: tuple[str, ...] = ()
+
+
+async def file_changes(
+    io: IO,
+    settings: Settings,
+    old: Image,
+    new: Image,
+    *,
+    limits: Limits = STANDARD,
+    concurrency: int = 4,
+) -> tuple[FileChange, ...]:
+    """Compare the files of two images, sorted by path. `limits` are for both together.
+
+    Raises `VerificationError`, `ProtocolError` for hostile or damaged layers, `LimitExceededError`.
+    """
+    if [layer.diff_id for layer in old.layers] == [layer.diff_id for layer in new.layers]:
+        return ()
+    reader = LayerReader(io, settings, limits=limits, digests=True)
+    before = await reader.read_all(old, concurrency=concurrency)
+    after = await reader.read_all(new, concurrency=concurrency)
+
+    def compare() -> tuple[FileChange, ...]:
+        return tuple(_compared(apply_all(before, limits), apply_all(after, limits)))
+
+    return await io.call(compare)
+
+
+def _compared(old: Tree, new: Tree) -> Iterator[FileChange]:
+    before, after = dict(old.walk()), dict(new.walk())
+    for path in sorted((before.keys() | after.keys()) - {b""}):
+        was, now = before.get(path), after.get(path)
+        name = f"/{text(path)}"
+        if was is None or now is None:
+            yield FileChange(name, "added" if was is None else "removed", _size(was), _size(now))
+        elif what := _differences(was, now):
+            yield FileChange(name, "changed", _size(was), _size(now), what)
+
+
+def _differences(was: Entry, now: Entry) -> tuple[str, ...]:
+    if was.inode is now.inode or was.inode is None or now.inode is None:
+        # A directory that no layer declares has no properties to compare.
+        return () if _kind(was) is _kind(now) else ("kind",)
+    old, new = was.inode.member, now.inode.member
+    if old.kind is not new.kind:
+        return ("kind",)
+    same_content = old.size == new.size and was.inode.digest == now.inode.digest
+    compared = {
+        "content": same_content and old.device == new.device,
+        "target": old.target == new.target,
+        "mode": _is_link(old) or old.mode == new.mode,
+        "owner": (old.owner, old.group) == (new.owner, new.group),
+        "xattrs": old.xattrs == new.xattrs,
+    }
+    return tuple(what for what, same in compared.items() if not same)
+
+
+def _is_link(member: Member) -> bool:
+    return member.kind is Kind.LINK
+
+
+def _kind(entry: Entry) -> Kind:
+    return Kind.DIRECTORY if entry.inode is None else entry.inode.member.kind
+
+
+def _size(entry: Entry | None) -> int | None:
+    if entry is None:
+        return None
+    return 0 if entry.inode is None else entry.inode.member.size

@@ -1,0 +1,132 @@
+"""Where one file of an image is: looked for from the last layer down, no further than it takes to be sure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from lading._core.exchange.settings import Settings
+from lading._core.images.image import Image
+from lading._core.rootfs.entries import Entry, Inode
+from lading._core.rootfs.layers import LayerReader
+from lading._core.rootfs.rootfs import apply_all
+from lading._core.rootfs.tree import Tree
+from lading._core.tar.decompression import Limits
+from lading._core.tar.member_names import shown
+from lading._core.tar.reader import Kind
+from lading._io.base import IO
+from lading.errors import LimitExceededError, NotFoundError, ProtocolError
+
+_LINKS = 40  # as in rootfs_tree
+_OPAQUE = b".wh..opq"  # the last part of a name, without the first `.wh.`
+
+
+class UnknownError(Exception):
+    """What is asked for depends on layers further down."""
+
+
+@asynccontextmanager
+async def open_file(io: IO, settings: Settings, image: Image, path: str, *, limits: Limits) -> AsyncGenerator[Inode]:
+    """Find a file and give it, its content at hand within the context. Layers below it are not read.
+
+    Raises `NotFoundError` if there is none, or something else in its place.
+    """
+    finder = Finder(path.encode("utf-8", "surrogateescape"))
+    reader = LayerReader(io, settings, limits=limits, keep=True)
+    try:
+        found = await _search(io, reader, image, finder, limits)
+        if found is None:
+            raise NotFoundError(f"{image.place.name} has no file {shown(path)} in {image.manifest.digest}")
+        if found.member.kind is not Kind.FILE:
+            raise NotFoundError(
+                f"{shown(path)} in {image.manifest.digest} is no file: it is a {found.member.kind.value}"
+            )
+        yield found
+    finally:
+        reader.close()
+
+
+async def _search(io: IO, reader: LayerReader, image: Image, finder: Finder, limits: Limits) -> Inode | None:
+    layers: list[list[Inode]] = []
+    for number, layer in reversed([*enumerate(image.layers)]):
+        layers.insert(0, await reader.read(image.place, number, layer))
+        try:
+            return await io.call(finder.look, layers, number, limits)
+        except UnknownError:
+            continue
+    return None
+
+
+class Finder:
+    """Finds one path in trees of an image, of which each has one layer more than the one before."""
+
+    def __init__(self, path: bytes) -> None:
+        self._parts = path.split(b"/")
+        self.names: set[bytes] = set(self._parts)
+        """What the names on the way to the file end with, as far as is known."""
+
+    def look(self, layers: list[list[Inode]], number: int, limits: Limits) -> Inode | None:
+        """Look into the layers from a number on, of which the first one is new. Raises `UnknownError`."""
+        names = self.names | {_OPAQUE}
+        if number and not any(_last_part(inode.member.name) in names for inode in layers[0]):
+            raise UnknownError
+        try:
+            tree = apply_all(layers, limits, partial_from=number)
+        except LimitExceededError:
+            raise
+        except ProtocolError:
+            if number:
+                raise UnknownError from None  # what is in the way may be something else further down
+            raise
+        return self.find(tree, whole=number == 0)
+
+    def find(self, tree: Tree, *, whole: bool) -> Inode | None:
+        """Return what the path leads to, links followed; None if there is nothing.
+
+        Raises `UnknownError` if layers further down might change that; `whole` says that there are none. Raises
+        `ProtocolError` for links that lead round in circles.
+        """
+        trail: list[tuple[Entry, bool]] = [(tree.root, tree.root.opaque or whole)]
+        todo, links = self._parts[::-1], 0
+        while todo:
+            part = todo.pop()
+            if part in {b"", b"."}:
+                continue
+            directory, covered = trail[-1]
+            if directory.children is None:
+                return None
+            if part == b"..":
+                trail = _left(trail, whole=whole)
+                continue
+            self.names.add(part)
+            entry = directory.children.get(part)
+            if (entry is None and not covered) or tree.doubts(part, entry):
+                raise UnknownError
+            if entry is None or entry.is_whiteout:
+                return None
+            if entry.inode is not None and entry.inode.member.kind is Kind.LINK:
+                links += 1
+                if links > _LINKS:
+                    raise ProtocolError("the file is refused: too many symbolic links lead on from one to the next")
+                target = entry.inode.member.target
+                trail = trail[:1] if target.startswith(b"/") else trail
+                todo.extend(target.split(b"/")[::-1])
+                continue
+            trail.append((entry, covered or entry.opaque))
+        inode = trail[-1][0].inode
+        if inode is not None and inode.member.kind is Kind.HARD_LINK:
+            raise UnknownError
+        return inode
+
+
+def _left(trail: list[tuple[Entry, bool]], *, whole: bool) -> list[tuple[Entry, bool]]:
+    """Go up from a directory."""
+    if len(trail) == 1:
+        return trail
+    if trail[-1][0].inode is None and not whole:
+        raise UnknownError  # it may be a link to a directory that is in another one
+    return trail[:-1]
+
+
+def _last_part(name: bytes) -> bytes:
+    return name.rstrip(b"/").rpartition(b"/")[2].removeprefix(b".wh.")

@@ -1,0 +1,33 @@
+"""An image with one layer, which has what all of its layers make together."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import BinaryIO
+
+from lading._core.exchange.settings import Settings
+from lading._core.images.image import Image
+from lading._core.images.packed_layer import packed_layer
+from lading._core.rootfs.export_tar import write_tar
+from lading._core.rootfs.rootfs import open_rootfs
+from lading._core.rootfs.tree import Tree
+from lading._core.tar.packing import Packed, Packer
+from lading._io.base import IO
+
+_CREATED_BY = "lading flatten"
+
+
+async def flattened(io: IO, settings: Settings, image: Image, *, concurrency: int) -> Image:
+    """Return the image with one layer in place of its own, all of which are read and verified.
+
+    Raises as `open_rootfs` does.
+    """
+    async with open_rootfs(io, settings, image, concurrency=concurrency, keep=True) as tree:
+        layer = await io.call(packed_layer, partial(_pack, tree))
+    return image.layered(layer, created_by=_CREATED_BY)
+
+
+def _pack(tree: Tree, out: BinaryIO) -> Packed:
+    packer = Packer(out)
+    write_tar(tree, packer.write)
+    return packer.finish()

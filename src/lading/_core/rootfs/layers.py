@@ -1,0 +1,245 @@
+"""What is in the layers of an image: read from where they stand, verified, contents kept or passed over.
+
+A layer is two promises: that its blob has the digest of its descriptor, and that what it expands to has the digest that
+the config says (image-spec, config.md, Layer DiffID). Neither is known before the last byte. So nothing of a layer is
+shown or written anywhere before it was read to the end.
+"""
+
+from __future__ import annotations
+
+import io as streams
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lading._core.exchange.retry import Attempts
+from lading._core.exchange.settings import Settings
+from lading._core.images.image import Image, Layer
+from lading._core.rootfs.contents import Contents
+from lading._core.rootfs.entries import Inode
+from lading._core.tar.decompression import Expansion, Limits
+from lading._core.tar.reader import LAYER, Kind, Member, TarReader
+from lading._io.base import IO
+from lading._io.body_reading import PIECE
+from lading._wire.messages import Reader
+from lading.descriptor import Descriptor
+from lading.digest import Digest, hasher
+from lading.errors import LadingError, LimitExceededError, ProtocolError
+from lading.events import Progress, Retried
+from lading.target import Readable, Stream
+from lading.verification import Verifier
+
+# Bytes of names, targets of links and extended attributes that are kept in memory for one image.
+_NAMES = 128 << 20
+
+
+@dataclass(slots=True)
+class Use:
+    """What was read of an image: members, bytes of their contents, and bytes of their names.
+
+    Several threads add to one and do not wait for one another, so that a few members may be missing in it.
+    """
+
+    members: int = 0
+    contents: int = 0
+    names: int = 0
+
+    def add(self, other: Use, sign: int = 1) -> None:
+        self.members += sign * other.members
+        self.contents += sign * other.contents
+        self.names += sign * other.names
+
+    def check(self, limits: Limits) -> None:
+        """Raise `LimitExceededError` if it is too much."""
+        if self.members > limits.entries:
+            raise LimitExceededError(f"the layers of the image have more than {limits.entries} members")
+        if self.names > _NAMES:
+            raise LimitExceededError(f"the names of the image's files have more than {_NAMES} bytes")
+        if limits.size is not None and self.contents > limits.size:
+            raise LimitExceededError(f"the files of the image have more than {limits.size} bytes")
+
+
+class LayerReader:
+    """Reads layers of images, each once however often it is named. Close it, with all contents that it kept.
+
+    `keep` says whether contents are kept: on the disk of `directory`, or on that for temporary files. With `digests`,
+    the SHA-256 of every file is taken.
+    """
+
+    def __init__(
+        self,
+        io: IO,
+        settings: Settings,
+        *,
+        limits: Limits,
+        keep: bool = False,
+        directory: Path | None = None,
+        digests: bool = False,
+    ) -> None:
+        self._io = io
+        self._settings = settings
+        self._limits = limits
+        self._use = Use()
+        self._keep = keep
+        self._directory = directory
+        self._digests = digests
+        self._read: dict[Digest, list[Inode]] = {}
+        self._kept: list[Contents] = []
+
+    async def read(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
+        """Return what is in a layer, the `number`th of its image from 0 on.
+
+        Raises `VerificationError`, `ProtocolError` for what is no sound archive, `LimitExceededError`, `StorageError`
+        and `NotFoundError`.
+        """
+        if layer.diff_id not in self._read:
+            self._read[layer.diff_id] = await self._read_until_whole(place, number, layer)
+        return self._read[layer.diff_id]
+
+    async def read_all(self, image: Image, *, concurrency: int, first: int = 0) -> list[list[Inode]]:
+        """Return what is in the layers of an image, from the `first` one on, which are read several at once."""
+        layers = image.layers[first:]
+        once = {layer.diff_id: (first + number, layer) for number, layer in reversed([*enumerate(layers)])}
+
+        async def read(numbered: tuple[int, Layer]) -> None:
+            await self.read(image.place, *numbered)
+
+        await self._io.map(read, sorted(once.values(), key=lambda numbered: numbered[0]), limit=concurrency)
+        return [self._read[layer.diff_id] for layer in layers]
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        for contents in self._kept:
+            contents.close()
+
+    async def _read_until_whole(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
+        attempts = Attempts(self._settings.retries)
+        while True:
+            try:
+                return await self._read_once(place, number, layer)
+            except LadingError as error:
+                wait = attempts.wait_after(error)
+                if wait is None:
+                    raise
+                what = f"layer {layer.descriptor.digest} of {place.name}"
+                self._settings.emit(Retried(what, str(error), wait, attempts.made - 1))
+                await self._io.sleep(wait)
+
+    async def _read_once(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
+        contents = await self._io.call(self._new_contents) if self._keep else None
+        reading = _Reading(layer, number, self._limits, self._use, contents, digests=self._digests)
+        try:
+            async with _opened(place, layer.descriptor) as stream:
+                return await self._io.call(
+                    reading.run, stream.reader, self._progress(layer.descriptor), cancellation=stream.cancellation
+                )
+        except BaseException:
+            if contents is not None:
+                contents.close()
+            self._use.add(reading.use, -1)
+            raise
+
+    def _new_contents(self) -> Contents:
+        contents = Contents(self._directory)
+        self._kept.append(contents)
+        return contents
+
+    def _progress(self, blob: Descriptor) -> Callable[[int], None]:
+        def progress(offset: int) -> None:
+            self._settings.emit(Progress("pull", blob.digest, offset, blob.size))
+
+        return progress
+
+
+class _Reading:
+    """One reading of a layer, blocking."""
+
+    def __init__(
+        self, layer: Layer, number: int, limits: Limits, total: Use, contents: Contents | None, *, digests: bool
+    ) -> None:
+        self.use = Use()
+        self._layer = layer
+        self._number = number
+        self._limits = limits
+        self._total = total
+        self._contents = contents
+        self._digests = digests
+
+    def run(self, reader: Reader, progress: Callable[[int], None]) -> list[Inode]:
+        """Read a layer to its last byte, and return its members if they are what the image says."""
+        blob = _Blob(reader, self._layer.descriptor, progress)
+        try:
+            expansion = Expansion(blob, self._limits, self._layer.diff_id)
+            archive = TarReader(expansion.read, entries=self._limits.entries, dialect=LAYER)
+            inodes = [self._inode(member, archive) for member in archive]
+        except LimitExceededError:
+            raise
+        except ProtocolError:
+            blob.finish()  # if these are not the right bytes, that is what is to be said
+            raise
+        blob.finish()
+        expansion.finish()
+        if self._contents is not None:
+            self._contents.finish()
+        return inodes
+
+    def _inode(self, member: Member, archive: TarReader) -> Inode:
+        names = len(member.name) + len(member.target) + sum(len(key) + len(value) for key, value in member.xattrs)
+        use = Use(1, member.size, names)
+        self.use.add(use)
+        self._total.add(use)
+        self._total.check(self._limits)
+        inode = Inode(member, self._number, self._contents, 0 if self._contents is None else self._contents.size)
+        if member.kind is not Kind.FILE:
+            return inode
+        hashing = hasher("sha256") if self._digests else None
+        for piece in archive.pieces():
+            if hashing is not None:
+                hashing.update(piece)
+            if self._contents is not None:
+                self._contents.append(piece)
+        if hashing is not None:
+            inode.digest = hashing.digest()
+        return inode
+
+
+class _Blob:
+    """The bytes of a layer's blob, verified as they come."""
+
+    __slots__ = ("_progress", "_reader", "_told", "_verifier")
+
+    def __init__(self, reader: Reader, blob: Descriptor, progress: Callable[[int], None]) -> None:
+        self._reader = reader
+        self._verifier = Verifier(blob.digest, blob.size)
+        self._progress = progress
+        self._told = 0
+        progress(0)
+
+    def read(self, size: int, /) -> bytes:
+        buffer = bytearray(min(size, PIECE))
+        count = self._reader.readinto(memoryview(buffer)) or 0
+        piece = bytes(buffer[:count])
+        self._verifier.update(piece)
+        if self._verifier.seen - self._told >= PIECE:
+            self._told = self._verifier.seen
+            self._progress(self._told)
+        return piece
+
+    def finish(self) -> None:
+        """Read what the archive did not need, and accept the whole. Raises `VerificationError`."""
+        while self.read(PIECE):
+            pass
+        self._verifier.finish()
+        self._progress(self._verifier.seen)
+
+
+@asynccontextmanager
+async def _opened(place: Readable, blob: Descriptor) -> AsyncGenerator[Stream]:
+    """Open a blob, or what its descriptor carries of it."""
+    embedded = blob.embedded
+    if embedded is not None:
+        yield Stream(streams.BytesIO(embedded))
+        return
+    async with place.open_blob(blob) as stream:
+        yield stream

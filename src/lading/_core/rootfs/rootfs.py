@@ -1,0 +1,52 @@
+"""The files of a whole image, read and applied, contents at hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lading._core.exchange.settings import Settings
+from lading._core.images.image import Image
+from lading._core.rootfs.entries import Inode
+from lading._core.rootfs.layers import LayerReader
+from lading._core.rootfs.tree import Tree
+from lading._core.tar.decompression import Limits
+from lading._io.base import IO
+
+STANDARD = Limits(entries=500_000)
+"""For an image: as many members in all of its layers."""
+
+
+@asynccontextmanager
+async def open_rootfs(
+    io: IO,
+    settings: Settings,
+    image: Image,
+    *,
+    limits: Limits = STANDARD,
+    concurrency: int = 4,
+    keep: bool = False,
+    directory: Path | None = None,
+) -> AsyncGenerator[Tree]:
+    """Read all layers of an image, `concurrency` at a time, and give what they make together.
+
+    With `keep` the contents of files can be read within the context. They are in temporary files, on the disk of
+    `directory` if given, which take as many bytes as the layers expand to.
+
+    Raises `VerificationError`, `ProtocolError` for hostile or damaged layers, `LimitExceededError`, `StorageError`.
+    """
+    reader = LayerReader(io, settings, limits=limits, keep=keep, directory=directory)
+    try:
+        layers = await reader.read_all(image, concurrency=concurrency)
+        yield await io.call(apply_all, layers, limits)
+    finally:
+        reader.close()
+
+
+def apply_all(layers: list[list[Inode]], limits: Limits, *, partial_from: int = 0) -> Tree:
+    """Apply layers from the first to the last. `partial_from` counts those below them that are not applied."""
+    tree = Tree(entries=limits.entries, partial=partial_from > 0)
+    for number, inodes in enumerate(layers, partial_from):
+        tree.apply(number, inodes)
+    return tree

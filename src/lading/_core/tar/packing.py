@@ -1,0 +1,234 @@
+"""How a directory becomes one blob: a tar archive, compressed with gzip, the same for the same content.
+
+Entries are sorted by the bytes of their names, a directory before what is in it; owners are 0, times are
+`SOURCE_DATE_EPOCH` or the epoch itself. The digest of the expanded archive depends on the content alone; that of the
+compressed one also on the version of zlib.
+
+In an artifact, names begin with the title, as oras packs directories, and of the permissions only "executable" is kept.
+Whatever is packed so, `unpacking` accepts: what it would refuse is refused now, before it is pushed. In the layer of an
+image, names begin in the root of its file system, and links and permissions stay as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import tarfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lading._core.tar.file_titles import safe_title
+from lading._core.tar.member_names import check_link, shown, split_name
+from lading._core.tar.safe_open import disk_errors, shown_path
+from lading._core.tar.source_date_epoch import source_date_epoch
+from lading.digest import Digest, hasher
+from lading.errors import StorageError
+
+_PIECE = 1 << 20
+_LEVEL = 6
+# Deflate; no flags; no time; no hint of the level; unknown system (RFC 1952, 2.3.1).
+_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+_ALGORITHM = "sha256"
+# A FIFO that took the place of a file meanwhile must not be waited for, nor a link followed.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A packed directory: digest and size in bytes of the compressed archive, digest of the expanded one."""
+
+    digest: Digest
+    size: int
+    uncompressed: Digest
+
+
+def pack_directory(root: Path, title: str, out: BinaryIO) -> Packed:
+    """Write a directory to `out` as a reproducible tar archive compressed with gzip.
+
+    `title` is what the names in the archive begin with. Symbolic links are packed as links, hard links as files of
+    their own. The memory in use does not grow with the content.
+
+    Raises `StorageError`, naming the path, for what cannot be read, is changed meanwhile, is neither file, directory
+    nor link, or could not be unpacked elsewhere: a link that leads out of the directory, a name with a backslash.
+    Raises `DocumentError` for an unsafe title.
+    """
+    return _packed(root, str(safe_title(title)).encode(), out, portable=True)
+
+
+def pack_root(root: Path, out: BinaryIO) -> Packed:
+    """Write a directory to `out` as a layer that has its content in the root of an image, likewise reproducible.
+
+    Hard links are packed as files of their own, and extended attributes are left out. Names that begin with `.wh.` mean
+    in a layer that something is deleted (image-spec, layer.md, Whiteouts); they are packed as they are.
+
+    Raises `StorageError` for what cannot be read, is changed meanwhile, or is neither file, directory nor link.
+    """
+    return _packed(root, b"", out, portable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Something to be packed; the name of the root of a layer is empty."""
+
+    path: bytes
+    name: bytes
+    mode: int
+
+
+class Packer:
+    """Compresses an archive that is written to it, with gzip, and takes the digests of both."""
+
+    __slots__ = ("_compressed", "_expanded", "_gzip")
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._compressed = _Hashed(out.write)
+        self._gzip = _Gzip(self._compressed)
+        self._expanded = _Hashed(self._gzip.write)
+
+    def write(self, piece: bytes) -> None:
+        """Write the next piece of the archive."""
+        self._expanded.write(piece)
+
+    def finish(self) -> Packed:
+        """End the archive. Nothing may be written then."""
+        self._gzip.finish()
+        return Packed(self._compressed.digest(), self._compressed.size, self._expanded.digest())
+
+
+class _Hashed:
+    """A writer that hashes and counts what it passes on."""
+
+    __slots__ = ("_hasher", "_write", "size")
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._hasher = hasher(_ALGORITHM)
+        self.size = 0
+
+    def write(self, piece: bytes) -> None:
+        self._hasher.update(piece)
+        self.size += len(piece)
+        self._write(piece)
+
+    def digest(self) -> Digest:
+        return Digest.made(_ALGORITHM, self._hasher)
+
+
+class _Gzip:
+    """A gzip stream of one member (RFC 1952) that is the same on every system, and holds nothing after an error."""
+
+    __slots__ = ("_checksum", "_compressor", "_out", "_size")
+
+    def __init__(self, out: _Hashed) -> None:
+        self._out = out
+        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+        self._checksum = 0
+        self._size = 0
+        out.write(_GZIP_HEADER)
+
+    def write(self, piece: bytes) -> None:
+        self._checksum = zlib.crc32(piece, self._checksum)
+        self._size += len(piece)
+        if compressed := self._compressor.compress(piece):
+            self._out.write(compressed)
+
+    def finish(self) -> None:
+        self._out.write(self._compressor.flush() + struct.pack("<II", self._checksum, self._size & 0xFFFFFFFF))
+
+
+def _packed(root: Path, prefix: bytes, out: BinaryIO, *, portable: bool) -> Packed:
+    with disk_errors(f"cannot pack {shown_path(root)}"):
+        packer = Packer(out)
+        packing = _Packing(packer, source_date_epoch() or 0, portable, prefix.count(b"/") + 1)
+        packing.add(_Entry(os.fsencode(root), prefix, stat.S_IFDIR))
+        packer.write(bytes(2 * tarfile.BLOCKSIZE))
+        return packer.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """One archive that is written. `portable` is what any system unpacks; `time` is that of every entry."""
+
+    out: Packer
+    time: int
+    portable: bool
+    title_depth: int
+
+    def add(self, root: _Entry) -> None:
+        """Write a directory and all that is in it."""
+        waiting = [root]
+        while waiting:
+            entry = waiting.pop()
+            with disk_errors(f"cannot pack {shown_path(entry.path)}"):
+                if stat.S_ISDIR(entry.mode):
+                    if entry.name:
+                        self._write_header(entry, tarfile.DIRTYPE, 0o755)
+                    waiting += reversed(self._children(entry))
+                elif stat.S_ISLNK(entry.mode):
+                    self._write_header(entry, tarfile.SYMTYPE, 0o777, target=self._link_target(entry))
+                else:
+                    self._add_file(entry)
+
+    def _children(self, directory: _Entry) -> list[_Entry]:
+        children: list[_Entry] = []
+        for name in sorted(os.listdir(directory.path)):  # noqa: PTH208  # names are bytes here
+            path = directory.path + b"/" + name
+            full = directory.name + b"/" + name if directory.name else name
+            if self.portable:
+                try:
+                    split_name(full)
+                except ValueError as wrong:
+                    raise StorageError(f"cannot pack {shown_path(path)}: its name {wrong}; rename it") from None
+            children.append(_Entry(path, full, os.lstat(path).st_mode))
+        return children
+
+    def _link_target(self, entry: _Entry) -> bytes:
+        target = os.readlink(entry.path)  # noqa: PTH115  # names are bytes here
+        if self.portable:
+            try:
+                check_link(target, entry.name.count(b"/") - self.title_depth)
+            except ValueError as wrong:
+                raise StorageError(
+                    f"cannot pack {shown_path(entry.path)}: it is a symbolic link, and its target {shown(target)} "
+                    f"{wrong}"
+                ) from None
+        return target
+
+    def _add_file(self, entry: _Entry) -> None:
+        if not stat.S_ISREG(entry.mode):
+            raise _no_file(entry)
+        with os.fdopen(os.open(entry.path, _READ), "rb", buffering=0) as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise _no_file(entry)
+            portable_mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
+            self._write_header(entry, tarfile.REGTYPE, portable_mode, size=before.st_size)
+            left = before.st_size
+            while left and (piece := file.read(min(left, _PIECE))):
+                self.out.write(piece)
+                left -= len(piece)
+            if left or file.read(1) or os.fstat(file.fileno()).st_mtime_ns != before.st_mtime_ns:
+                raise StorageError(f"cannot pack {shown_path(entry.path)}: it was changed while it was read; try again")
+            self.out.write(bytes(-before.st_size % tarfile.BLOCKSIZE))
+
+    def _write_header(
+        self, entry: _Entry, kind: bytes, portable_mode: int, *, target: bytes = b"", size: int = 0
+    ) -> None:
+        header = tarfile.TarInfo(_text(entry.name))
+        header.type, header.size, header.mtime, header.linkname = kind, size, self.time, _text(target)
+        header.mode = portable_mode if self.portable or kind == tarfile.SYMTYPE else stat.S_IMODE(entry.mode)
+        self.out.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+
+
+def _no_file(entry: _Entry) -> StorageError:
+    return StorageError(
+        f"cannot pack {shown_path(entry.path)}: it is a device, FIFO or socket, which cannot be pulled again"
+    )
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

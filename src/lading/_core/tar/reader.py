@@ -1,0 +1,256 @@
+"""What members a tar archive holds (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU names).
+
+A strict reader of a hostile stream: it takes what lading, Go's archive/tar and GNU tar write for directories of files,
+and refuses whatever two programs could read in two ways. The standard library's reader is not used, because it reads
+headers of any size into memory, takes a damaged header for the end, and behaves differently from one Python to the
+next (CVE-2024-6232, CVE-2025-8194).
+
+There are two dialects. An archive that `pack_directory` or oras made has files, directories and symbolic links, and
+their owners, times and extended attributes are not looked at. The layer of an image has members of every kind, and may
+have been written by anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from lading._core.tar.headers import BLOCK, Header, records
+from lading._core.tar.member_names import LONGEST_NAME, shown
+from lading.errors import LimitExceededError, ProtocolError
+
+_ZEROS = bytes(BLOCK)
+_PIECE = 1 << 20
+_LARGEST_OCTAL = 8**11 - 1
+_RECORD_SIZE = re.compile(rb"[0-9]{1,19}", re.ASCII)
+_RECORD_TIME = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]{0,18}))?", re.ASCII)
+_PATH, _LINK_PATH, _SIZE = b"path", b"linkpath", b"size"
+_OWNER, _GROUP, _TIME, _XATTR = b"uid", b"gid", b"mtime", b"SCHILY.xattr."
+_USED = frozenset({_PATH, _LINK_PATH, _SIZE})
+_PROPERTIES = frozenset({_OWNER, _GROUP, _TIME})
+# Seconds, so that no time is one that other programs cannot take; some three thousand years.
+_LATEST = 10**11
+_EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
+_EXTENSIONS = frozenset({_EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK})
+
+
+class Kind(Enum):
+    """What a member is. The archives of artifacts have the first three only."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "symbolic link"
+    HARD_LINK = "hard link"
+    CHARACTER_DEVICE = "character device"
+    BLOCK_DEVICE = "block device"
+    FIFO = "FIFO"
+
+
+_KINDS = {b"0": Kind.FILE, b"\0": Kind.FILE, b"5": Kind.DIRECTORY, b"2": Kind.LINK}
+_MORE_KINDS = {b"1": Kind.HARD_LINK, b"3": Kind.CHARACTER_DEVICE, b"4": Kind.BLOCK_DEVICE, b"6": Kind.FIFO}
+_REFUSED = {
+    **{flag: kind.value for flag, kind in _MORE_KINDS.items()},
+    b"7": "contiguous file",
+    b"S": "sparse file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Which archives are read. `extension` is the most bytes of an extended header.
+
+    What is `plain` has no properties but the mode. Any other may be in the format from before POSIX, may end without an
+    end mark, and may have anything behind that: container engines take no notice, and the digest of the whole is known.
+    """
+
+    kinds: Mapping[bytes, Kind]
+    extension: int
+    plain: bool
+
+    def uses(self, key: bytes) -> bool:
+        """Say whether a record of an extended header is looked at."""
+        return key in _USED or (not self.plain and (key in _PROPERTIES or key.startswith(_XATTR)))
+
+
+ARTIFACT = Dialect(_KINDS, 64 << 10, plain=True)
+LAYER = Dialect({**_KINDS, **_MORE_KINDS, b"7": Kind.FILE}, 1 << 20, plain=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member. `name` and `target` (of a link) are as they stand in the archive; `size` is in bytes.
+
+    `time` is in nanoseconds since 1970; `device` has the major and minor number. All that follows `size` is empty in
+    the archives of artifacts.
+    """
+
+    kind: Kind
+    name: bytes
+    target: bytes
+    mode: int
+    size: int
+    owner: int = 0
+    group: int = 0
+    time: int = 0
+    device: tuple[int, int] = (0, 0)
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class TarReader:
+    """The members of an archive, in order. `read` returns as many bytes as asked for, fewer only at the end.
+
+    Every method raises `ProtocolError` for an archive that is damaged or ambiguous, `LimitExceededError` for one with
+    more than `entries` members, of which `count` have been seen.
+    """
+
+    __slots__ = ("_dialect", "_entries", "_left", "_padding", "_read", "count")
+
+    def __init__(self, read: Callable[[int], bytes], *, entries: int, dialect: Dialect = ARTIFACT) -> None:
+        self._read = read
+        self._entries = entries
+        self._dialect = dialect
+        self.count = 0
+        self._left = 0
+        self._padding = 0
+
+    def __iter__(self) -> Iterator[Member]:
+        while (member := self._next()) is not None:
+            self._begin(member.size)
+            yield member
+            for _ in self.pieces():
+                pass
+            self._unless_over(self._padding)
+        self._drain()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read the content of the member that the iteration is at."""
+        while self._left:
+            piece = self._exactly(min(self._left, _PIECE))
+            self._left -= len(piece)
+            yield piece
+
+    def _begin(self, size: int) -> None:
+        self._left = size
+        self._padding = -size % BLOCK
+
+    def _next(self) -> Member | None:
+        extensions: dict[bytes, bytes] = {}
+        kinds: set[bytes] = set()
+        while (block := self._unless_over(BLOCK) or _ZEROS) != _ZEROS:
+            header = Header(block, old=not self._dialect.plain)
+            if header.kind not in _EXTENSIONS:
+                self._take_one()
+                return _member(header, extensions, self._dialect)
+            if header.kind == _GLOBAL:
+                self._take_one()
+            elif header.kind in kinds:
+                raise ProtocolError("the archive is ambiguous: a member has two extended headers of one kind")
+            kinds.add(header.kind)
+            self._extend(header, extensions)
+        if extensions:
+            raise ProtocolError("the archive is damaged: an extended header stands before its end")
+        return None
+
+    def _take_one(self) -> None:
+        self.count += 1
+        if self.count > self._entries:
+            raise LimitExceededError(f"the archive has more than {self._entries} members")
+
+    def _extend(self, header: Header, extensions: dict[bytes, bytes]) -> None:
+        size, largest = header.size, self._dialect.extension
+        if size > largest:
+            raise LimitExceededError(f"an extended header of the archive is larger than {largest} bytes")
+        content = self._exactly(size)
+        self._exactly(-size % BLOCK)
+        for key, value in _extension(header.kind, content):
+            if key.startswith(b"GNU.sparse."):
+                raise ProtocolError("the archive is refused: it contains a sparse file")
+            if not self._dialect.uses(key):
+                continue
+            if header.kind == _GLOBAL or key in extensions:
+                raise ProtocolError(f"the archive is ambiguous: {shown(key)} is set twice, or for all members")
+            extensions[key] = value
+
+    def _unless_over(self, size: int) -> bytes:
+        """Read so many bytes, or none where an archive without an end mark ends: umoci even leaves out the padding."""
+        return self._exactly(size, or_none=not self._dialect.plain)
+
+    def _exactly(self, size: int, *, or_none: bool = False) -> bytes:
+        piece = self._read(size)
+        if len(piece) != size and (piece or not or_none):
+            raise ProtocolError("the archive is cut short: its end mark is missing")
+        return piece
+
+    def _drain(self) -> None:
+        while piece := self._read(_PIECE):
+            if self._dialect.plain and piece.count(0) != len(piece):
+                raise ProtocolError("the archive is ambiguous: something follows its end mark")
+
+
+def _member(header: Header, extensions: dict[bytes, bytes], dialect: Dialect) -> Member:
+    name = extensions.get(_PATH, header.name)
+    kind = dialect.kinds.get(header.kind)
+    if kind is None:
+        what = _REFUSED.get(header.kind, "member of unknown kind")
+        raise ProtocolError(f"archive member {shown(name)} is refused: it is a {what}")
+    # POSIX lets a hard link repeat its content; what containers are made with writes its size at most.
+    size = 0 if kind is Kind.HARD_LINK else _size(header, extensions)
+    if kind is not Kind.FILE and size:
+        raise ProtocolError(f"archive member {shown(name)} is refused: a {kind.value} has no content")
+    target = extensions.get(_LINK_PATH, header.link)
+    if dialect.plain:
+        return Member(kind, name, target, header.mode, size)
+    if header.kind == b"\0" and name.endswith(b"/"):  # how directories were written before POSIX
+        kind = Kind.DIRECTORY
+    return Member(
+        kind,
+        name,
+        target if kind in {Kind.LINK, Kind.HARD_LINK} else b"",
+        header.mode & 0o7777,
+        size,
+        _whole_number(extensions, _OWNER) if _OWNER in extensions else header.owner,
+        _whole_number(extensions, _GROUP) if _GROUP in extensions else header.group,
+        _time(extensions[_TIME]) if _TIME in extensions else _bounded(header.time) * 10**9,
+        header.device if kind in {Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE} else (0, 0),
+        tuple((key.removeprefix(_XATTR), value) for key, value in sorted(extensions.items()) if key.startswith(_XATTR)),
+    )
+
+
+def _size(header: Header, extensions: dict[bytes, bytes]) -> int:
+    # POSIX lets an extended header give the size of what does not fit. Where both could hold it and differ, readers
+    # disagree on where the next header stands (CVE-2025-62518).
+    if _SIZE not in extensions:
+        return header.size
+    size = _whole_number(extensions, _SIZE)
+    if size != header.size and size <= _LARGEST_OCTAL:
+        raise ProtocolError("the archive is ambiguous: a member has two sizes")
+    return size
+
+
+def _whole_number(extensions: Mapping[bytes, bytes], key: bytes) -> int:
+    if not _RECORD_SIZE.fullmatch(extensions[key]):
+        raise ProtocolError(f"the archive is damaged: an extended header has a {key.decode()} that is no number")
+    return int(extensions[key])
+
+
+def _time(text: bytes) -> int:
+    match = _RECORD_TIME.fullmatch(text)
+    if match is None:
+        raise ProtocolError("the archive is damaged: an extended header has a time that is none")
+    nanoseconds = _bounded(int(match[2])) * 10**9 + int((match[3] or b"").ljust(9, b"0")[:9])
+    return -nanoseconds if match[1] else nanoseconds
+
+
+def _bounded(seconds: int) -> int:
+    return max(-_LATEST, min(seconds, _LATEST))
+
+
+def _extension(kind: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    if kind in {_EXTENDED, _GLOBAL}:
+        yield from records(content)
+    elif len(content) > LONGEST_NAME + 1:
+        raise ProtocolError(f"the archive is refused: a name in it is longer than {LONGEST_NAME} bytes")
+    else:
+        yield (_PATH if kind == _LONG_NAME else _LINK_PATH), content.removesuffix(b"\0")

@@ -1,0 +1,24 @@
+"""The time that reproducible content bears in place of now (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from lading._core.tar.member_names import shown
+from lading.errors import StorageError
+
+_EPOCH = re.compile(r"[0-9]{1,11}", re.ASCII)
+
+
+def source_date_epoch() -> int | None:
+    """Return what SOURCE_DATE_EPOCH says, in seconds since 1970; None if it is not set.
+
+    Raises `StorageError` if it is no number.
+    """
+    value = os.environ.get("SOURCE_DATE_EPOCH")
+    if value is None:
+        return None
+    if not _EPOCH.fullmatch(value):
+        raise StorageError(f"SOURCE_DATE_EPOCH is {shown(value)}: set it to seconds since 1970, or not at all")
+    return int(value)

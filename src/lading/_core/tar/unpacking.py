@@ -1,0 +1,174 @@
+"""How a packed directory becomes a directory again, without a byte outside of it.
+
+The archive is unpacked into a fresh hidden directory beside the target. When its last byte has been read and its digest
+holds, what is in there is renamed into place; before that nothing of it is visible, and on any error it is deleted. A
+process that is killed leaves a directory named `.lading-…`, which may be deleted.
+
+An existing target is added to, as `oras pull` does: directories are merged, files and links are replaced by whole new
+ones, and what the archive does not name stays. Nothing is touched if a directory would have to become a file, a file a
+directory, or if a link stands where the archive has a directory. A disk that fails while entries are renamed leaves
+some of them in place, each of them whole.
+
+Files get the permission bits of the archive, less the umask, and directories also those that let their owner change
+them. Owners, times and extended attributes are not restored. Only relative links that stay inside are accepted, and no
+hard links, which neither lading nor oras writes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from lading._core.tar.decompression import Expansion, Limits, Stream
+from lading._core.tar.file_titles import safe_title
+from lading._core.tar.member_names import check_link, shown, split_name
+from lading._core.tar.reader import Kind, Member, TarReader
+from lading._core.tar.safe_open import (
+    FRESH,
+    Place,
+    closing,
+    descend,
+    disk_errors,
+    enter,
+    fresh_name,
+    not_a_directory,
+    open_below,
+    shown_path,
+)
+from lading.digest import Digest
+from lading.errors import ProtocolError, StorageError
+
+_TREE = b"tree"
+_STANDARD = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What came out of an archive: where, how many members, and how many bytes the archive expanded to."""
+
+    path: Path
+    entries: int
+    size: int
+
+
+def unpack(
+    archive: Stream,
+    directory: Path,
+    title: str,
+    *,
+    content_digest: Digest | None = None,
+    limits: Limits = _STANDARD,
+) -> Unpacked:
+    """Unpack a tar archive, compressed with gzip or not, to the place of its title below an existing directory.
+
+    Every name in the archive has to begin with the title, as lading and oras pack it. `content_digest` is the digest
+    of the expanded archive (the annotation `io.deis.oras.content.digest`). The archive is read to its very end before
+    anything gets its name, so a stream that raises there because its own digest is wrong is safe to unpack from.
+
+    Raises `ProtocolError` for an archive that is damaged or would write anywhere else, `LimitExceededError` for one
+    that exceeds `limits`, `DigestMismatchError`, `DocumentError` for an unsafe title, and `StorageError`.
+    """
+    with open_below(directory, title) as place, disk_errors(f"cannot unpack to {shown_path(place.path)}"):
+        with _scratch(place) as scratch:
+            expansion = Expansion(archive, limits, content_digest)
+            root = tuple(part.encode() for part in safe_title(title).parts)
+            reader = TarReader(expansion.read, entries=limits.entries)
+            for member in reader:
+                _write(scratch, member, _path(member, root), reader)
+            expansion.finish()
+            if not reader.count:
+                raise ProtocolError("the archive is refused: it is empty")
+            for move in (False, True):  # first see that nothing is in the way of anything
+                _merge(scratch, _TREE, place.directory, place.name, move=move)
+        return Unpacked(place.path, reader.count, expansion.seen)
+
+
+@contextmanager
+def _scratch(place: Place) -> Generator[int, None, None]:
+    """Make a directory beside a place that only this user may enter, and delete it with all that is left in it."""
+    name = fresh_name()
+    os.mkdir(name, 0o700, dir_fd=place.directory)
+    try:
+        with closing(enter(place.directory, name)) as descriptor:
+            yield descriptor
+    finally:
+        shutil.rmtree(name, dir_fd=place.directory)
+
+
+def _path(member: Member, root: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return the path of a member below the scratch directory."""
+    name = member.name.removesuffix(b"/") if member.kind is Kind.DIRECTORY else member.name
+    try:
+        parts = split_name(name)
+    except ValueError as wrong:
+        raise _refused(member, f"its name {wrong}") from None
+    below = parts[len(root) :]
+    if parts[: len(root)] != root or (not below and member.kind is not Kind.DIRECTORY):
+        raise _refused(member, f"it is not in the directory {shown(b'/'.join(root))}")
+    if member.kind is Kind.LINK:
+        try:
+            check_link(member.target, len(below) - 1)
+        except ValueError as wrong:
+            raise _refused(member, f"its target {shown(member.target)} {wrong}") from None
+    return (_TREE, *below)
+
+
+def _write(scratch: int, member: Member, path: tuple[bytes, ...], reader: TarReader) -> None:
+    *parents, name = path
+    try:
+        with closing(descend(scratch, parents)) as parent:
+            file = _create(parent, name, member)
+    except OSError as error:
+        if not isinstance(error, FileExistsError) and not not_a_directory(error):
+            raise
+        raise _refused(member, "another member is in its place") from None
+    if file is not None:
+        with file:
+            for piece in reader.pieces():
+                file.write(piece)
+
+
+def _create(parent: int, name: bytes, member: Member) -> BinaryIO | None:
+    """Create a member that is not there yet, and return the file to be filled if it is one."""
+    mode = member.mode & 0o777  # nothing that lends the rights of the owner; the system subtracts the umask
+    match member.kind:
+        case Kind.DIRECTORY:
+            os.mkdir(name, mode | 0o700, dir_fd=parent)  # or it could be neither filled nor moved
+        case Kind.LINK:
+            os.symlink(member.target, name, dir_fd=parent)
+        case _:  # a file: the archives of artifacts have no other kinds
+            return os.fdopen(os.open(name, FRESH, mode, dir_fd=parent), "wb")
+    return None
+
+
+def _merge(source: int, name: str | bytes, destination: int, final: str | bytes, *, move: bool) -> None:
+    """Move an entry to its final name, or only see whether that can be done."""
+    directory = _is_directory(source, name)
+    existing = _is_directory(destination, final)
+    if directory and existing:
+        with closing(enter(source, name)) as inner, closing(enter(destination, final)) as outer:
+            for entry in os.listdir(inner):  # noqa: PTH208  # a descriptor has no path
+                _merge(inner, entry, outer, entry, move=move)
+    elif existing or (directory and existing is not None):
+        wanted = "directory" if directory else "file or link"
+        raise StorageError(f"cannot unpack: {shown(final)} is there and is no {wanted}; move it away first")
+    elif move:
+        os.rename(name, final, src_dir_fd=source, dst_dir_fd=destination)
+
+
+def _is_directory(parent: int, name: str | bytes) -> bool | None:
+    """Tell whether an entry is a directory itself, not a link to one; None if there is none."""
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _refused(member: Member, why: str) -> ProtocolError:
+    return ProtocolError(f"archive member {shown(member.name)} is refused: {why}")

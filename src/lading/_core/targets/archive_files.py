@@ -1,0 +1,155 @@
+"""Where the files of a tar archive are in it, so that each can be read by itself."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from pathlib import Path
+from typing import NamedTuple
+
+from lading._core.tar.headers import BLOCK
+from lading._core.tar.reader import Kind, TarReader
+from lading._io import atomic_files
+from lading._io.file_ranges import read_at
+from lading.errors import LimitExceededError, NotFoundError, ProtocolError, StorageError
+
+_ENTRIES = 200_000
+_LINKS = 16
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+_ZEROS = bytes(1 << 20)
+
+
+class Span(NamedTuple):
+    """Where the content of a file is; both are in bytes."""
+
+    offset: int
+    size: int
+
+
+class Archive:
+    """An uncompressed tar archive that is open for reading. Close it.
+
+    Raises `StorageError` for what cannot be read or is compressed, `ProtocolError` for what is no sound archive, and
+    `LimitExceededError` for more than 200,000 members.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = _opened(path)
+        try:
+            with atomic_files.refusals("read", path):
+                self._files = self._list()
+        except BaseException:
+            self.close()
+            raise
+
+    def find(self, name: str) -> Span | None:
+        """Return where a file is; None if there is no such file. Links inside of the archive are followed."""
+        for _ in range(_LINKS):
+            found = self._files.get(posixpath.normpath(name))
+            if not isinstance(found, str):
+                return found
+            name = posixpath.join(posixpath.dirname(name), found)
+        raise ProtocolError(f"{str(self.path)!r}: too many links lead on from {name[:100]!r}")
+
+    def names(self, directory: str) -> list[str]:
+        """Return the names of all files below a directory."""
+        return [name for name in self._files if name.startswith(f"{directory}/")]
+
+    def open(self, span: Span) -> SpanReader:
+        """Open a part of the archive; any number may be open at once, as long as the archive is."""
+        return SpanReader(self._descriptor, span, self.path)
+
+    def read(self, name: str, limit: int) -> bytes | None:
+        """Read a whole file of at most `limit` bytes; None if there is none. Raises `LimitExceededError`."""
+        span = self.find(name)
+        if span is None:
+            return None
+        if span.size > limit:
+            raise LimitExceededError(f"{str(self.path)!r}: {name!r} has {span.size} bytes, more than {limit}")
+        content = bytearray(span.size)
+        reader, view = self.open(span), memoryview(content)
+        while view and (count := reader.readinto(view)):
+            view = view[count:]
+        return bytes(content)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _list(self) -> dict[str, Span | str]:
+        """Find every file, and every symbolic link with its target. Of two of one name, the last counts, as in tar."""
+        cursor = _Cursor(self._descriptor)
+        if cursor.begins_with(_COMPRESSED):
+            raise StorageError(f"{str(self.path)!r} is compressed: decompress it first")
+        files: dict[str, Span | str] = {}
+        for member in TarReader(cursor.read, entries=_ENTRIES):
+            name = posixpath.normpath(os.fsdecode(member.name))
+            if member.kind is Kind.FILE:
+                files[name] = Span(cursor.offset, member.size)
+            elif member.kind is Kind.LINK:
+                files[name] = os.fsdecode(member.target)
+            cursor.skip(member.size + -member.size % BLOCK)
+        return files
+
+
+class SpanReader:
+    """Reads a part of a file without moving the position that others have."""
+
+    __slots__ = ("_descriptor", "_end", "_offset", "_path")
+
+    def __init__(self, descriptor: int, span: Span, path: Path) -> None:
+        self._descriptor = descriptor
+        self._offset = span.offset
+        self._end = span.offset + span.size
+        self._path = path
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        with atomic_files.refusals("read", self._path):
+            count = read_at(self._descriptor, buffer[: self._end - self._offset], self._offset)
+        self._offset += count
+        return count
+
+    def close(self) -> None:
+        """Nothing: the file belongs to the archive."""
+
+
+class _Cursor:
+    """Reads an archive from front to back, but for what is skipped: of that, only the length is given."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+        self._skipped_to = 0
+        self.offset = 0
+
+    def begins_with(self, marks: tuple[bytes, ...]) -> bool:
+        return os.pread(self._descriptor, 8, 0).startswith(marks)
+
+    def skip(self, size: int) -> None:
+        """Have the next `size` bytes read as zeros, if they are there."""
+        self._skipped_to = self.offset + size
+
+    def read(self, size: int) -> bytes:
+        skipped = self._skipped_to - self.offset
+        if skipped <= 0:
+            content = os.pread(self._descriptor, size, self.offset)
+        else:
+            content = _ZEROS[: max(0, min(size, skipped, self._size - self.offset))]
+        self.offset += len(content)
+        return content
+
+
+def _opened(path: Path) -> int:
+    with atomic_files.refusals("read", path):
+        try:
+            # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise NotFoundError(f"there is no archive {str(path)!r}") from error
+    if atomic_files.is_regular(descriptor):
+        return descriptor
+    os.close(descriptor)
+    raise StorageError(f"cannot read {str(path)!r}: not a regular file")

@@ -1,0 +1,223 @@
+"""How an archive as `docker save` writes it (`docker-archive:FILE`) is read and written.
+
+Its file manifest.json lists images: a config, layers and names each. Docker before version 25 has each layer in a
+directory of its own, uncompressed; since then the archive is an image layout as well. Both are read by manifest.json,
+which has no digest of a manifest: one is made up, the same for the same image. What is written is of the new form, with
+every blob as it was copied. https://github.com/moby/docker-image-spec/blob/main/v1.2.md (Combined Image JSON)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from lading import strict_json
+from lading._core.targets.archive_files import Archive, Span
+from lading._io.base import IO
+from lading._io.body_reading import PIECE
+from lading.annotations import REF_NAME
+from lading.descriptor import Descriptor
+from lading.digest import Digest, hasher
+from lading.documents import CONFIG_LIMIT, ImageIndex, ImageManifest, Manifest
+from lading.errors import BlobUnknownError, DocumentError, InvalidReferenceError, LayoutError, ManifestUnknownError
+from lading.media_types import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+from lading.reference import Reference
+from lading.stores.layout import Layout
+from lading.target import Readable, Stream, read_manifest
+
+_LIST = "manifest.json"
+_MAX_LIST = 8 * 2**20
+_SHOWN = 100
+_FORMS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
+_CONTAINERD_NAME = "io.containerd.image.name"
+
+
+class _Entry(msgspec.Struct, frozen=True, rename="pascal"):
+    """An image in manifest.json; its config and layers are names of files."""
+
+    config: str
+    layers: tuple[str, ...]
+    repo_tags: tuple[str, ...] = ()
+
+
+class _RootFS(msgspec.Struct, frozen=True):
+    diff_ids: tuple[Digest, ...] = ()
+
+
+class _Config(msgspec.Struct, frozen=True):
+    rootfs: _RootFS
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    manifest: Manifest[Any]
+    spans: Mapping[Digest, Span]
+
+
+class DockerArchive:
+    """The images of an archive, to be read."""
+
+    def __init__(self, io: IO, name: str, archive: Archive) -> None:
+        self._io = io
+        self._name = name
+        self._archive = archive
+        self._images: dict[Digest, _Image] = {}
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        """Return the manifest of the image with a name, such as `docker.io/library/alpine:3`, or of the only image."""
+        image = await self._io.call(self._find, tag_or_digest)
+        self._images[image.manifest.digest] = image
+        return image.manifest.descriptor
+
+    async def tags(self) -> AsyncIterator[str]:
+        for entry in await self._io.call(self._entries):
+            for name in filter(None, map(_canonical, entry.repo_tags)):
+                yield name
+
+    async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        none: tuple[Descriptor, ...] = ()
+        for descriptor in none:
+            yield descriptor
+
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        if not isinstance(manifest, Descriptor):
+            manifest = await self.resolve(manifest)
+        image = self._images.get(manifest.digest)
+        if image is None:
+            raise ManifestUnknownError(f"{self._name} has no manifest {manifest.digest}")
+        return image.manifest
+
+    async def blob_exists(self, blob: Descriptor) -> bool:
+        return self._span(blob.digest) is not None
+
+    @asynccontextmanager
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+        span = self._span(blob.digest)
+        if span is None:
+            raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
+        yield Stream(self._archive.open(span))
+
+    def holder(self, blob: Descriptor) -> Readable:
+        return self
+
+    def _span(self, digest: Digest) -> Span | None:
+        return next((image.spans[digest] for image in self._images.values() if digest in image.spans), None)
+
+    def _entries(self) -> tuple[_Entry, ...]:
+        raw = self._archive.read(_LIST, _MAX_LIST)
+        if raw is None:
+            raise LayoutError(f"{self._name} is no archive of docker save: it has no file {_LIST}")
+        return strict_json.typed(strict_json.parse(raw, _LIST), tuple[_Entry, ...], _LIST)
+
+    def _find(self, name: str | None) -> _Image:
+        entries = self._entries()
+        if name is None and len(entries) == 1:
+            return self._read(entries[0])
+        for entry in entries:
+            if name is not None and name in map(_canonical, entry.repo_tags):
+                return self._read(entry)
+        names = ", ".join(repr(tag[:_SHOWN]) for entry in entries for tag in entry.repo_tags[:1])
+        raise ManifestUnknownError(f"{self._name} has no image {(name or '')[:_SHOWN]!r}: there is {names or 'none'}")
+
+    def _read(self, entry: _Entry) -> _Image:
+        """Make the manifest of an image: the digests of uncompressed layers are in its config."""
+        raw = self._archive.read(entry.config, CONFIG_LIMIT)
+        if raw is None:
+            raise DocumentError(f"{self._name} lacks the config {entry.config[:_SHOWN]!r} that its {_LIST} names")
+        config = Descriptor.of(raw, OCI_CONFIG)
+        diff_ids = strict_json.typed(strict_json.parse(raw, "config"), _Config, "config").rootfs.diff_ids
+        if len(diff_ids) != len(entry.layers):
+            raise DocumentError(
+                f"{self._name}: an image has {len(entry.layers)} layers, and {len(diff_ids)} in its config"
+            )
+        spans = {config.digest: self._file(entry.config)}
+        layers: list[Descriptor] = []
+        for name, diff_id in zip(entry.layers, diff_ids, strict=True):
+            span = self._file(name)
+            layers.append(self._layer(span, diff_id))
+            spans[layers[-1].digest] = span
+        return _Image(Manifest.of(ImageManifest(config=config, layers=tuple(layers))), spans)
+
+    def _file(self, name: str) -> Span:
+        span = self._archive.find(name)
+        if span is None:
+            raise DocumentError(f"{self._name} lacks the file {name[:_SHOWN]!r} that its {_LIST} names")
+        return span
+
+    def _layer(self, span: Span, diff_id: Digest) -> Descriptor:
+        reader = self._archive.open(span)
+        buffer = memoryview(bytearray(min(PIECE, span.size)))
+        count = reader.readinto(buffer)
+        media_type = next((form for mark, form in _FORMS if bytes(buffer[: len(mark)]) == mark), OCI_LAYER)
+        if media_type == OCI_LAYER:
+            return Descriptor(OCI_LAYER, diff_id, span.size)
+        hashing = hasher("sha256")
+        while count:
+            hashing.update(buffer[:count])
+            count = reader.readinto(buffer)
+        return Descriptor(media_type, Digest.made("sha256", hashing), span.size)
+
+
+def docker_files(layout: Layout) -> Mapping[str, bytes]:
+    """Return the files that make an archive of a layout one that Docker loads.
+
+    The tags of the layout are whole references. Raises `DocumentError` for a manifest that is no image.
+    """
+    images: list[dict[str, Any]] = []
+    repositories: dict[str, dict[str, str]] = {}
+    entries: list[Descriptor] = []
+    index = layout.index()
+    for descriptor in index.manifests():
+        named = [(tag, index.tagged(tag)) for tag in index.tags]
+        names = [Reference.parse(tag) for tag, found in named if found and found.digest == descriptor.digest]
+        document = _image(layout, descriptor)
+        layers = [_path(layer.digest) for layer in document.layers]
+        tags = [name.familiar for name in names]
+        images.append({"Config": _path(document.config.digest), "RepoTags": tags, "Layers": layers})
+        for tag in tags:
+            repository, _, version = tag.rpartition(":")
+            repositories.setdefault(repository, {})[version] = (document.layers or (document.config,))[
+                -1
+            ].digest.encoded
+        entries += [_entry(descriptor, name) for name in names] or [descriptor]
+    return {
+        "index.json": Manifest.of(ImageIndex(manifests=tuple(entries))).raw,
+        _LIST: strict_json.encode(images),
+        "repositories": strict_json.encode(repositories),
+    }
+
+
+def _image(layout: Layout, descriptor: Descriptor) -> ImageManifest:
+    raw = layout.read_blob(descriptor)
+    if raw is None:
+        raise LayoutError(f"{str(layout.path)!r} has no manifest {descriptor.digest}")
+    return read_manifest(descriptor, raw).expect(ImageManifest).document
+
+
+def _entry(descriptor: Descriptor, name: Reference) -> Descriptor:
+    """Return the entry of index.json for a name, as Docker and containerd write it."""
+    annotations = {**descriptor.annotations, _CONTAINERD_NAME: str(name), REF_NAME: name.tag or ""}
+    return msgspec.structs.replace(descriptor, annotations=annotations)
+
+
+def _canonical(name: str) -> str | None:
+    try:
+        return str(Reference.parse(name))
+    except InvalidReferenceError:
+        return None
+
+
+def _path(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.encoded}"

@@ -1,0 +1,168 @@
+"""How an archive of an image layout (`oci-archive:FILE`) is read and written (image-spec, image-layout.md)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import tarfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lading._core.targets.archive_files import Archive, SpanReader
+from lading._io import atomic_files
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import LayoutError
+from lading.stores.index_json import LayoutIndex
+from lading.stores.layout import Layout
+from lading.stores.nested_indexes import Nested
+from lading.target import read_whole
+
+_MAX_INDEX = 128 * 1024 * 1024
+_MAX_HEADER = 64 * 1024
+_PIECE = 1 << 20
+_WORK = re.compile(r"\.[0-9a-f]{32}\.archive", re.ASCII)
+
+
+class ArchivedLayout:
+    """An image layout inside of an archive. Raises `LayoutError` if there is none."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        if archive.read("oci-layout", _MAX_HEADER) is None:
+            raise LayoutError(f"{str(archive.path)!r} is no archive of an image layout: it has no file oci-layout")
+        raw = archive.read("index.json", _MAX_INDEX)
+        try:
+            self._index = LayoutIndex.parse(raw or b"")
+        except LayoutError as error:
+            raise LayoutError(f"{str(archive.path)!r}: index.json is damaged: {error}") from error
+        self._nested = Nested(self._read)
+
+    def index(self) -> LayoutIndex:
+        return self._index
+
+    def resolve(self, tag_or_digest: str) -> Descriptor | None:
+        if ":" not in tag_or_digest:
+            return self._index.tagged(tag_or_digest)
+        digest = Digest(tag_or_digest)
+        return self._index.named(digest) or self._nested.of(self._index).get(digest)
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        own = {descriptor.digest: descriptor for descriptor in self._index.manifests()}
+        inside = self._nested.of(self._index)
+        return tuple({**inside, **own}.values())
+
+    def blob_size(self, digest: Digest) -> int | None:
+        span = self._archive.find(_path(digest))
+        return None if span is None else span.size
+
+    def open_blob(self, digest: Digest) -> SpanReader | None:
+        span = self._archive.find(_path(digest))
+        return None if span is None else self._archive.open(span)
+
+    def _read(self, descriptor: Descriptor) -> bytes | None:
+        reader = self.open_blob(descriptor.digest)
+        if reader is None:
+            return None
+        raw = read_whole(reader, descriptor.size)
+        descriptor.verify(raw)
+        return raw
+
+
+@contextmanager
+def work_directory(final: Path) -> Generator[Path]:
+    """Give an empty directory beside a file that is to be written, and remove it at the end.
+
+    What processes that are no longer alive have left of such is removed first. Raises `StorageError`.
+    """
+    with atomic_files.refusals("write", final):
+        _sweep(final.parent)
+        path, descriptor = _made(final.parent)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def write_archive(layout: Layout, final: Path, replaced: Mapping[str, bytes] | None = None) -> None:
+    """Write a layout as a tar archive, the same for the same content, and give it its name when it is whole.
+
+    `replaced` has the content of further files, or of those that read otherwise in the archive, by their names. Raises
+    `StorageError`; what had the name before is then still there.
+    """
+    files = {**_files(layout.path), **(replaced or {})}
+    directories = {str(parent) for name in files for parent in Path(name).parents} - {"."}
+    with atomic_files.NewFile(final.parent) as new:
+        for name in sorted({*files, *directories}):
+            content = files.get(name)
+            if content is None:
+                new.write(_header(f"{name}/", 0, tarfile.DIRTYPE, 0o755))
+            elif isinstance(content, bytes):
+                new.write(_header(name, len(content), tarfile.REGTYPE, 0o644) + _padded(content))
+            else:
+                _append(new, name, content)
+        new.write(bytes(2 * tarfile.BLOCKSIZE))
+        new.publish(final)
+
+
+def _files(root: Path) -> dict[str, Path | bytes]:
+    own = [root / "oci-layout", root / "index.json", *(root / "blobs").glob("*/*")]
+    return {path.relative_to(root).as_posix(): path for path in own}
+
+
+def _append(new: atomic_files.NewFile, name: str, path: Path) -> None:
+    file = atomic_files.open_regular(path)
+    if file is None:
+        raise LayoutError(f"{str(path)!r} is gone: write the archive again")
+    with file, atomic_files.refusals("read", path):
+        size = os.fstat(file.fileno()).st_size
+        new.write(_header(name, size, tarfile.REGTYPE, 0o644))
+        buffer = memoryview(bytearray(_PIECE))
+        while count := file.readinto(buffer):
+            new.write(buffer[:count])
+        new.write(bytes(-size % tarfile.BLOCKSIZE))
+
+
+def _header(name: str, size: int, kind: bytes, mode: int) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.size, member.type, member.mode = size, kind, mode
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+def _padded(content: bytes) -> bytes:
+    return content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+def _made(directory: Path) -> tuple[Path, int]:
+    """Make a directory that no sweep takes for abandoned; return its path, and the descriptor that holds its lock."""
+    while True:
+        path = directory / f".{secrets.token_hex(16)}.archive"
+        path.mkdir(mode=0o700)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+        # A sweep came between creation and lock: it has removed the directory, or is about to.
+        os.close(descriptor)
+
+
+def _sweep(directory: Path) -> None:
+    for path in [each for each in directory.iterdir() if _WORK.fullmatch(each.name)]:
+        # Locked by its writer, or gone in the meantime: either way not ours to remove.
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+            finally:
+                os.close(descriptor)
+
+
+def _path(digest: Digest) -> str:
+    return f"blobs/{digest.algorithm}/{digest.encoded}"

@@ -1,0 +1,111 @@
+"""Which place a whole reference names, opened to be read or written."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from lading._core.exchange.exchange import Exchange
+from lading._core.targets.registry_target import RepositoryTarget
+from lading._io.base import IO
+from lading.reference import LocalReference, Reference
+from lading.stores.digest_cache import Seals
+from lading.stores.layout import Layout
+from lading.stores.layout_target import ContentsTarget, LayoutTarget
+from lading.stores.memory import Memory
+from lading.target import Readable, Writable
+
+
+class Places(msgspec.Struct, frozen=True, eq=False):
+    """Opens places; `exchange_of` gives the way to the registry of a reference.
+
+    `state` is the directory of what is noted for later processes.
+    """
+
+    io: IO
+    exchange_of: Callable[[Reference], Exchange]
+    state: Path | None = None
+
+    @asynccontextmanager
+    async def readable(self, reference: Reference | LocalReference) -> AsyncGenerator[Readable]:
+        """Open the place that a reference names, to be read within the context."""
+        place, close = await self._opened(reference)
+        try:
+            yield place
+        finally:
+            close()
+
+    async def lasting(self, reference: Reference | LocalReference) -> Readable:
+        """Open the place that a reference names, to be read for as long as somebody holds it."""
+        place, close = await self._opened(reference)
+        weakref.finalize(place, close)
+        return place
+
+    async def _opened(self, reference: Reference | LocalReference) -> tuple[Readable, Callable[[], object]]:
+        """Open a place to be read; return what closes it as well."""
+        if isinstance(reference, Reference):
+            return self._repository(reference), _nothing
+        path = Path(reference.path)
+        if reference.transport == "oci":
+            await self.io.call(Layout.open, path)
+            return self._layout(path), _nothing
+        # Archives bring in whatever reads a tar, and are seldom copied.
+        from lading._core.targets.archive_files import Archive
+
+        archive = await self.io.call(Archive, path, discard=Archive.close)
+        name = f"{reference.transport}:{path}"
+        if reference.transport == "docker-archive":
+            from lading._core.targets.docker_archive import DockerArchive
+
+            return DockerArchive(self.io, name, archive), archive.close
+        from lading._core.targets.layout_archive import ArchivedLayout
+
+        try:
+            return ContentsTarget(self.io, name, await self.io.call(ArchivedLayout, archive)), archive.close
+        except BaseException:
+            archive.close()
+            raise
+
+    @asynccontextmanager
+    async def writable(self, reference: Reference | LocalReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
+        """Open the place that a reference names, to be written within the context.
+
+        An archive is written anew at the end of the context, and not if that is left by an error.
+        """
+        if isinstance(reference, Reference):
+            yield self._repository(reference)
+            return
+        path = Path(reference.path)
+        name = f"{reference.transport}:{path}"
+        if reference.transport == "oci":
+            yield self._layout(path)
+        elif dry_run:
+            yield Memory(self.io, name)
+        else:
+            from lading._core.targets.layout_archive import work_directory
+
+            with work_directory(path) as directory:
+                yield LayoutTarget(self.io, directory, name)
+                await self.io.call(_write, reference.transport, directory, path)
+
+    def _layout(self, path: Path) -> LayoutTarget:
+        return LayoutTarget(self.io, path, seals=None if self.state is None else Seals(self.state))
+
+    def _repository(self, reference: Reference) -> RepositoryTarget:
+        return RepositoryTarget(self.exchange_of(reference), reference.registry, reference.repository)
+
+
+def _nothing() -> None:
+    """There is nothing to be closed."""
+
+
+def _write(transport: str, directory: Path, path: Path) -> None:
+    from lading._core.targets.docker_archive import docker_files
+    from lading._core.targets.layout_archive import write_archive
+
+    layout = Layout.create(directory)
+    write_archive(layout, path, docker_files(layout) if transport == "docker-archive" else None)

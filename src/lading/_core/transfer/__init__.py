@@ -1,0 +1,4 @@
+"""Blob transfer: verified, resumable pulls and pushes.
+
+Entrances: `pull` and `push`; `uploads` and `blob_stream` have the public classes of the steps.
+"""

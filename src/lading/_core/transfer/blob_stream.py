@@ -1,0 +1,180 @@
+"""A blob, or a part of one, that is read while it arrives (distribution-spec, Pulling blobs; RFC 9110, section 14)."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self
+
+from lading._core.exchange.exchange import Exchange
+from lading._io.base import Body
+from lading._io.body_reading import PIECE
+from lading._wire import endpoints, error_documents, header_fields, response_facts
+from lading._wire.escaping import quoted
+from lading._wire.header_fields import ContentRange
+from lading._wire.messages import Request
+from lading.digest import Digest
+from lading.errors import ProtocolError, RangeNotSatisfiableError, SizeMismatchError
+from lading.events import Warned
+from lading.verification import Verifier
+
+
+class AsyncBlobStream:
+    """A blob on its way, checked against its digest and size as it is read.
+
+    To be used as a context manager. What has been read is to be trusted only when `verified` is true, which it is once
+    `read` has returned an empty piece, or iteration has ended. A part of a blob cannot be verified: the digest is that
+    of the whole.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        request: Request,
+        digest: Digest,
+        size: int | None,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+    ) -> None:
+        self._digest = digest
+        self._size = size
+        self._offset = offset
+        # Bytes that are still to be given out; None until the end of the body.
+        self._left = length
+        self._verified = False
+        self._exchange = exchange
+        self._request = request
+        # None while a part is read that does not begin the blob, or does not end it.
+        self._verifier: Verifier | None = Verifier(digest, size)
+        self._opening: AbstractAsyncContextManager[Body] | None = None
+        self._body: Body | None = None
+
+    @property
+    def digest(self) -> Digest:
+        return self._digest
+
+    @property
+    def size(self) -> int | None:
+        """The number of bytes of the whole blob; None if neither the descriptor nor the registry says."""
+        return self._size
+
+    @property
+    def verified(self) -> bool:
+        """Whether all of the blob was read and was right."""
+        return self._verified
+
+    async def __aenter__(self) -> Self:
+        self._opening = self._exchange.open(endpoints.PULL_BLOB, self._request)
+        self._body = await self._opening.__aenter__()
+        try:
+            if self._body.status == 206:
+                self._take_part(self._body)
+            else:
+                await self._take_whole(self._body)
+        except BaseException as error:
+            await self._opening.__aexit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._opening is not None:
+            await self._opening.__aexit__(kind, error, traceback)
+        self._body = None
+
+    async def read(self, size: int = PIECE) -> bytes:
+        """Read the next piece, `size` bytes at most; an empty one says that all was read.
+
+        Raises `VerificationError` instead of ending when the content is not what the digest and size say, or a part is
+        shorter than the registry announced.
+        """
+        if self._body is None:
+            raise ValueError("a blob can be read only inside the `with` block that opened it")
+        if self._verified or self._left == 0 or size == 0:
+            return b""
+        wanted = size if size > 0 else PIECE
+        piece = await self._receive(self._body, wanted if self._left is None else min(wanted, self._left))
+        if not piece:
+            self._finish()
+        elif self._left is not None:
+            self._left -= len(piece)
+        return piece
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self.read()
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+    async def _take_whole(self, body: Body) -> None:
+        """Prepare to read an answer that has the blob from its first byte on, whatever was asked for."""
+        self._size = size = checked_size(self._request, body, self._size)
+        if self._offset == 0 and (self._left is None or (size is not None and size <= self._left)):
+            self._left = None
+            return
+        where = error_documents.describe(self._request)
+        self._exchange.emit(Warned(self._exchange.origin.authority, f"{where}: a part was asked for, and all is sent"))
+        missing = self._offset
+        while missing and (piece := await self._receive(body, min(missing, PIECE))):
+            missing -= len(piece)
+        if missing or self._offset == size:
+            message = f"{where}: the blob ends before byte {self._offset}"
+            raise RangeNotSatisfiableError(message, request=where, status=body.status)
+
+    def _take_part(self, body: Body) -> None:
+        """Prepare to read an answer that has the part that was asked for, and refuse any other."""
+        part = header_fields.content_range(body.headers.get("Content-Range"))
+        length = response_facts.content_length(body.headers)
+        if part is None or not self._is_wanted(part) or length not in {None, part.last - part.first + 1}:
+            given = quoted(body.headers.get("Content-Range") or "")
+            where = error_documents.describe(self._request)
+            raise ProtocolError(f"{where}: answered with a part that was not asked for: Content-Range {given}")
+        self._size = part.size if self._size is None else self._size
+        if (part.first, part.last + 1) == (0, self._size):
+            self._left = None
+        else:
+            self._left = part.last - part.first + 1
+            self._verifier = None
+
+    def _is_wanted(self, part: ContentRange) -> bool:
+        if part.first != self._offset or (None not in {part.size, self._size} and part.size != self._size):
+            return False
+        size = part.size if self._size is None else self._size
+        end = None if self._left is None else self._offset + self._left
+        if size is not None:
+            end = size if end is None else min(end, size)
+        return end is None or part.last + 1 == end
+
+    async def _receive(self, body: Body, size: int) -> bytes:
+        buffer = memoryview(bytearray(size))
+        count = await self._exchange.io.call(body.readinto, buffer, cancellation=body.cancellation)
+        piece = bytes(buffer[:count])
+        if self._verifier is not None:
+            self._verifier.update(piece)
+        return piece
+
+    def _finish(self) -> None:
+        """Accept the end of the body, if it may end here."""
+        if self._verifier is None:
+            raise SizeMismatchError(
+                f"{error_documents.describe(self._request)}: the part ends {self._left} bytes too early"
+            )
+        self._verifier.finish()
+        self._verified = True
+
+
+def checked_size(request: Request, body: Body, size: int | None) -> int | None:
+    """Compare the length of a blob's answer with the size that is expected, before a byte of it is read."""
+    length = response_facts.content_length(body.headers)
+    if size is not None and length is not None and length != size:
+        raise SizeMismatchError(
+            f"{error_documents.describe(request)}: the blob has {length} bytes where {size} were expected",
+            expected=size,
+            actual=length,
+        )
+    return size if size is not None else length

@@ -1,0 +1,82 @@
+"""In which pieces a registry takes a blob: all at once unless it says, or shows, that it wants something else.
+
+What a registry has shown is remembered for the next blob. Sizes are those that the registries of the world are known to
+take: 10 MiB does for most, GitHub's takes 4 MiB, and Amazon's wants 5 MiB of all pieces but the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from lading._core.exchange.exchange import Exchange
+from lading._core.transfer.uploads import AsyncUpload
+from lading._io.body_reading import fill
+from lading._io.relay_source import Relay
+from lading._wire.messages import Source
+from lading.errors import LadingError, RegistryError
+
+MIB = 1 << 20
+_LENGTHS = (10 * MIB, 4 * MIB, 1 * MIB)
+# How registries say that a whole blob, or a piece of it, is more than they take at once.
+_TOO_LARGE = frozenset({411, 413, 416})
+_OTHER_WAY = frozenset({"BLOB_UPLOAD_INVALID", "CONTENT_LENGTH_INVALID", "SIZE_INVALID"})
+
+
+def chunk_length(exchange: Exchange, upload: AsyncUpload, size: int) -> int | None:
+    """Return how many bytes to send at once, or None to send all of them."""
+    length = exchange.chunk_length
+    if length is None and (upload.chunk_max_length is None or size <= upload.chunk_max_length):
+        return None
+    length = max(length or _LENGTHS[0], upload.chunk_min_length)
+    return length if upload.chunk_max_length is None else min(length, upload.chunk_max_length)
+
+
+def learn(exchange: Exchange, length: int | None, error: LadingError) -> bool:
+    """After a refusal of so many bytes at once, say whether fewer are worth a try, and remember that."""
+    if not isinstance(error, RegistryError):
+        return False
+    codes = {entry.code for entry in error.errors}
+    if error.status not in _TOO_LARGE and (length is not None or not codes & _OTHER_WAY):
+        return False
+    smaller = next((each for each in _LENGTHS if length is None or each < length), None)
+    if smaller is None:
+        return False
+    exchange.chunk_length = smaller
+    return True
+
+
+async def send_chunks(
+    exchange: Exchange,
+    upload: AsyncUpload,
+    content: bytes | Source,
+    length: int,
+    sent: Callable[[AsyncUpload], Awaitable[None]],
+) -> None:
+    """Send what is left of a blob in pieces, the last one too (end-5). `sent` is called after each of them."""
+    if isinstance(content, bytes):
+        for start in range(0, len(content), length):
+            await _send_chunk(upload, content[start : start + length], sent, last=start + length >= len(content))
+        return
+    # What is relayed from another place is waited for there: its own cancellation breaks that wait.
+    cancellation = content.cancellation if isinstance(content, Relay) else None
+    reader = await exchange.io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
+    try:
+        left, buffer = content.size, memoryview(bytearray(min(length, content.size)))
+        while left:
+            count, failure = await exchange.io.call(fill, reader, buffer[:left], cancellation=cancellation)
+            if failure is not None:
+                raise failure
+            left -= count
+            await _send_chunk(upload, bytes(buffer[:count]), sent, last=not left)
+    finally:
+        reader.close()
+
+
+async def _send_chunk(
+    upload: AsyncUpload, chunk: bytes, sent: Callable[[AsyncUpload], Awaitable[None]], *, last: bool
+) -> None:
+    """Send a chunk, and again what the registry did not take of it."""
+    while chunk:
+        start = upload.offset
+        chunk = chunk[await upload.patch(chunk, last=last) - start :]
+        await sent(upload)

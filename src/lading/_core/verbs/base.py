@@ -1,0 +1,63 @@
+"""What the verbs of a client stand on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.settings import Settings
+from lading._io.base import IO
+from lading.errors import InvalidReferenceError
+from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference, parse
+
+if TYPE_CHECKING:
+    from lading._core.copying.references import Copies
+    from lading._core.targets.resolver import Places
+    from lading.platform import Platform
+
+
+class Ground(ABC):
+    """A client as its verbs see it: `concurrency` is how many blobs move at once."""
+
+    _io: IO
+    _settings: Settings
+    _concurrency: int
+
+    @abstractmethod
+    def _exchange_of(self, reference: Reference) -> Exchange:
+        """Return the way to the registry of a reference."""
+        ...
+
+    def _places(self) -> Places:
+        from lading._core.targets.resolver import Places
+
+        return Places(self._io, self._exchange_of, self._settings.state_directory())
+
+    def _copies(self) -> Copies:
+        from lading._core.copying.references import Copies
+
+        return Copies(self._places(), self._settings, concurrency=self._concurrency)
+
+
+def parsed(reference: str | Reference | LocalReference) -> Reference | LocalReference:
+    """Read a whole reference. Raises `InvalidReferenceError`."""
+    return parse(reference) if isinstance(reference, str) else reference
+
+
+def platform_of(platform: Platform | str | None) -> Platform | None:
+    """Read a platform. Raises `InvalidPlatformError`."""
+    from lading.platform import Platform
+
+    return Platform.parse(platform) if isinstance(platform, str) else platform
+
+
+def place_of(reference: str | Reference | LocalReference) -> Reference | LocalReference:
+    """Read a reference that names neither tag nor digest. Raises `InvalidReferenceError`."""
+    if isinstance(reference, str):
+        local = reference.partition(":")[0] in LOCAL_TRANSPORTS
+        reference = LocalReference.parse(reference) if local else Reference.parse_repository(reference)
+    name = reference.name if isinstance(reference, LocalReference) else reference.tag
+    if name or reference.digest:
+        raise InvalidReferenceError(f"{reference}: a place is meant: leave the name or digest out", position=0)
+    return reference

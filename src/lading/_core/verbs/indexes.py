@@ -1,0 +1,154 @@
+"""Indexes: made of manifests wherever they are, and changed where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lading._core.copying.plan import Copied
+from lading._core.copying.references import Copies, Whole, selector_of, whole_of
+from lading._core.images.index_entries import Entries, NewEntry, selected, with_added, without
+from lading._core.images.overlay_target import Overlay
+from lading._core.images.per_platform_edits import with_entries
+from lading._core.targets.resolver import Places
+from lading.annotations import DOCKER_REFERENCE_DIGEST
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import ImageIndex, Manifest
+from lading.errors import InvalidReferenceError, NotFoundError
+from lading.platform import Platform
+from lading.reference import LocalReference, Reference
+from lading.stores.layout_target import LayoutTarget
+from lading.target import Readable
+
+
+class AsyncIndexes:
+    """Indexes of images for several platforms, or of any other manifests."""
+
+    def __init__(self, places: Places, copies: Copies, *, concurrency: int) -> None:
+        self._places = places
+        self._copies = copies
+        self._concurrency = concurrency
+
+    async def create(
+        self,
+        reference: str | Reference | LocalReference,
+        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        *,
+        annotations: Mapping[str, str] | None = None,
+    ) -> Copied:
+        """Push an index (an OCI one) of manifests, which are copied along if they are elsewhere.
+
+        A manifest is named by its tag or digest beside the new index, or by a whole reference; a text without `/` and
+        `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of an index among
+        them, the entries are taken.
+
+        Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and `CopyError`.
+        """
+        whole = whole_of(reference)
+        place, overlay = await self._beside(whole)
+        entries = Entries(self._places, place, overlay, concurrency=self._concurrency)
+        found = with_added((), await entries.find(manifests))
+        index = Manifest.of(ImageIndex(manifests=found, annotations=dict(annotations or {})))
+        return await self._push(overlay, index, whole)
+
+    async def add(
+        self,
+        reference: str | Reference | LocalReference,
+        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        *,
+        to: str | Reference | LocalReference | None = None,
+    ) -> Copied:
+        """Push an index with further entries in place of the one that a tag stands for, or `to` another place.
+
+        Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it go.
+        Everything else that the index says stays, and it stays a Docker list if it is one.
+
+        Raises `NotFoundError`, `DocumentError`, `CopyError`, and `InvalidReferenceError` for a digest without `to`.
+        """
+        whole, destination = whole_of(reference), _destination(reference, to)
+        place, overlay, index = await self._open(whole)
+        # What is beside the index that changes is beside the new one too.
+        added = await Entries(self._places, place, overlay, concurrency=self._concurrency).find(manifests)
+        return await self._push(overlay, with_entries(index, with_added(index.document.manifests, added)), destination)
+
+    async def remove(
+        self,
+        reference: str | Reference | LocalReference,
+        manifests: Iterable[str] = (),
+        *,
+        platforms: Iterable[Platform | str] = (),
+        to: str | Reference | LocalReference | None = None,
+    ) -> Copied:
+        """Push an index without some entries in place of the one that a tag stands for, or `to` another place.
+
+        Entries are named by their digests, by tags beside the index, or by their platforms; attestations about them go
+        too. The manifests themselves stay where they are.
+
+        Raises `NotFoundError` if there is no such entry, `CopyError`, and `InvalidReferenceError` for a digest without
+        `to`.
+        """
+        whole, destination = whole_of(reference), _destination(reference, to)
+        place, overlay, index = await self._open(whole)
+        entries = index.document.manifests
+        gone = {await _digest(place, entries, manifest) for manifest in manifests}
+        for platform in platforms:
+            gone |= _for_platform(entries, Platform.parse(platform) if isinstance(platform, str) else platform)
+        return await self._push(overlay, with_entries(index, tuple(without(entries, gone))), destination)
+
+    async def _beside(self, reference: Whole) -> tuple[Readable, Overlay]:
+        """Return the place where an index is to go, which need not exist yet if it is on a disk."""
+        place: Readable
+        if isinstance(reference, LocalReference) and reference.transport == "oci":
+            place = LayoutTarget(self._places.io, Path(reference.path))
+        else:
+            try:
+                place = await self._places.lasting(reference)
+            except NotFoundError:
+                place = Overlay(name=str(reference))
+        return place, Overlay(place)
+
+    async def _open(self, reference: Whole) -> tuple[Readable, Overlay, Manifest[ImageIndex]]:
+        place = await self._places.lasting(reference)
+        manifest = await place.pull_manifest(selector_of(reference))
+        return place, Overlay(place), manifest.expect(ImageIndex)
+
+    async def _push(self, overlay: Overlay, index: Manifest[ImageIndex], destination: Whole) -> Copied:
+        overlay.add(index)
+        return await self._copies.push(overlay, index.digest, destination)
+
+
+async def _digest(place: Readable, entries: tuple[Descriptor, ...], manifest: str) -> Digest:
+    """Return the digest of the entry that is meant."""
+    name, whole = selected(manifest)
+    if whole is not None or name is None:
+        raise InvalidReferenceError(f"{manifest[:100]!r}: an entry is named by its digest, its platform or a tag")
+    digest = (await place.resolve(name)).digest if ":" not in name else Digest(name)
+    if digest not in {entry.digest for entry in entries}:
+        raise NotFoundError(f"the index has no entry {digest}")
+    return digest
+
+
+def _for_platform(entries: tuple[Descriptor, ...], platform: Platform) -> set[Digest]:
+    """Return the digests of the entries for a platform and no other."""
+    wanted = platform.normalised()
+    found = {
+        entry.digest
+        for entry in entries
+        if entry.platform is not None
+        and DOCKER_REFERENCE_DIGEST not in entry.annotations
+        and entry.platform.normalised() == wanted
+    }
+    if not found:
+        raise NotFoundError(f"the index has no entry for {platform}")
+    return found
+
+
+def _destination(reference: str | Reference | LocalReference, to: str | Reference | LocalReference | None) -> Whole:
+    """Return where the index goes that was changed. Raises `InvalidReferenceError`."""
+    destination = whole_of(reference if to is None else to)
+    if to is None and destination.digest is not None:
+        raise InvalidReferenceError(
+            f"{destination}: what a digest names cannot change: say where the new index goes", position=0
+        )
+    return destination

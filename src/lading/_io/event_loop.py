@@ -1,0 +1,134 @@
+"""IO for a running event loop, asyncio's or trio's: blocking work goes to a bounded set of worker threads."""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from lading._io import asyncio_loop
+from lading._io.base import Arguments, Body, Cancellation, T, Transport, U
+from lading._io.relay_source import Relay
+from lading._wire.messages import Request
+
+_THREADS = 32
+
+
+class AsyncIO:
+    """Waits of a flow as waits of the loop that it runs in.
+
+    `threads` bounds how many exchanges, bulk transfers and file operations can be under way at once. An object serves
+    one loop; `close` it when that ends.
+    """
+
+    def __init__(self, threads: int = _THREADS) -> None:
+        self._threads = ThreadPoolExecutor(threads, "lading")
+
+    async def send(self, transport: Transport, request: Request) -> Body:
+        cancellation = Cancellation()
+        if isinstance(request.body, Relay):
+            # The thread may be waiting for content to send, which another exchange brings.
+            cancellation.attach(request.body.cancellation.cancel)
+        response = await self.call(
+            transport.send, request, cancellation, cancellation=cancellation, discard=lambda late: late.body.close()
+        )
+        return Body(response, cancellation)
+
+    async def call(
+        self,
+        function: Callable[[*Arguments], T],
+        *arguments: *Arguments,
+        cancellation: Cancellation | None = None,
+        discard: Callable[[T], object] | None = None,
+    ) -> T:
+        context = contextvars.copy_context()
+        future: Future[T] = self._threads.submit(lambda: context.run(function, *arguments))
+
+        def abandon() -> None:
+            if not future.cancel() and cancellation is not None:
+                cancellation.cancel()
+
+        try:
+            await _loop().finish(future, abandon)
+        except BaseException:
+            # Cancelled while the work was being done: its result reaches nobody who could close it.
+            if discard is not None and not future.cancelled() and future.exception() is None:
+                discard(future.result())
+            raise
+        return future.result()
+
+    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
+        work = list(items)
+        results: dict[int, T] = {}
+        queue = iter(enumerate(work))
+
+        async def worker() -> None:
+            for place, item in queue:
+                results[place] = await call(item)
+
+        try:
+            await _loop().together(worker, min(limit, len(work)))
+        except BaseExceptionGroup as group:
+            error = _first(group)
+            raise error from error.__cause__
+        return [results[place] for place in range(len(work))]
+
+    async def sleep(self, seconds: float) -> None:
+        await _loop().sleep(seconds)
+
+    def lock(self) -> AbstractAsyncContextManager[object]:
+        return _Lock()
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def close(self) -> None:
+        """End the worker threads, without waiting for work that is under way."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _Lock:
+    """A lock of the loop that it is first used in: it may be made before any loop runs."""
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock: AbstractAsyncContextManager[object] | None = None
+
+    async def __aenter__(self) -> None:
+        self._lock = self._lock or _loop().lock()
+        await self._lock.__aenter__()
+
+    async def __aexit__(self, *failure: Any) -> None:  # noqa: PYI036  # passed on as it is
+        assert self._lock is not None
+        await self._lock.__aexit__(*failure)
+
+
+class _Loop(Protocol):
+    """What `asyncio_loop` and `trio_loop` have in common."""
+
+    async def sleep(self, delay: float, /) -> None: ...
+    def lock(self) -> AbstractAsyncContextManager[object]: ...
+    async def finish(self, future: Future[Any], abandon: Callable[[], object]) -> None: ...
+    async def together(self, worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None: ...
+
+
+def _loop() -> _Loop:
+    trio = sys.modules.get("trio")
+    if trio is None or not trio.lowlevel.in_trio_run():
+        return asyncio_loop
+    from lading._io import trio_loop
+
+    return trio_loop
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first failure of a group of tasks: the others were cancelled because of it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,56 @@
+"""Who may change a directory or a file now: one process, and one thread of it, at a time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lading._io.atomic_files import refusals
+from lading.errors import StorageError
+
+_FIRST_WAIT = 0.001
+_LONGEST_WAIT = 0.05
+
+
+@contextmanager
+def exclusive(path: Path, *, seconds: float = 30.0, shared: bool = False, mode: int = 0o644) -> Generator[None]:
+    """Hold the lock that a side file stands for; it falls back by itself when the process dies.
+
+    With `shared`, others may hold it too who ask for it in that way: none of them changes what it guards. The file is
+    created with `mode` if it is not there, and stays: removing it would split the lock in two. Waits `seconds` at most,
+    then raises `StorageError` (EAGAIN).
+    """
+    with refusals("lock", path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    try:
+        _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, path, seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, kind: int, path: Path, seconds: float) -> None:
+    # flock belongs to the open file, not to the process: two threads that each opened it exclude each other too.
+    deadline = time.monotonic() + seconds
+    wait = _FIRST_WAIT
+    while True:
+        try:
+            with refusals("lock", path):
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+        else:
+            return
+        if time.monotonic() >= deadline:
+            raise StorageError(
+                f"{str(path)!r} has been locked by another process for {seconds:g} s: try again when it is done",
+                errno=errno.EAGAIN,
+            )
+        time.sleep(wait)
+        wait = min(wait * 2, _LONGEST_WAIT)

@@ -1,0 +1,152 @@
+"""Files as content to be sent, and the digest of a file."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from lading._io.body_reading import PIECE
+from lading._io.file_identity import touched, written
+from lading._io.file_ranges import FileReader, read_at
+from lading._wire.messages import Reader
+from lading.digest import Digest, hasher
+from lading.errors import StorageError, storage_errors
+
+
+class FileSource(msgspec.Struct, frozen=True):
+    """A file whose digest is known, to be sent any number of times.
+
+    After the file has changed it is not read any more: what would be sent no longer has that digest.
+    """
+
+    path: Path
+    digest: Digest
+    size: int
+    _found: tuple[int, ...]
+    _identity: Callable[[os.stat_result], tuple[int, ...]] = written
+
+    @classmethod
+    def hashed(cls, path: Path, algorithm: str) -> FileSource:
+        """Read a file once for its digest.
+
+        Raises `StorageError` if the file cannot be read, is no regular file, or changes meanwhile.
+        """
+        with storage_errors(f"cannot read {path}"), _opened(path) as file:
+            found, hashing, size = os.fstat(file.fileno()), hasher(algorithm), 0
+            buffer = memoryview(bytearray(PIECE))
+            while count := file.readinto(buffer):
+                hashing.update(buffer[:count])
+                size += count
+            source = cls(path, Digest.made(algorithm, hashing), size, written(found))
+            source._check(file)
+            return source
+
+    @classmethod
+    def known(cls, path: Path, digest: Digest, found: os.stat_result) -> FileSource:
+        """Take a file of which the system says this as one that has this digest, until it says anything else."""
+        return cls(path, digest, found.st_size, touched(found), touched)
+
+    def open(self) -> FileReader:
+        """Open the file to be sent. Raises `StorageError`, also while it is sent, as soon as it has changed."""
+        return FileReader(self.file(), self._check)
+
+    def file(self) -> io.FileIO:
+        """Open the file from its first byte. Raises `StorageError` if it is not the one whose digest was taken."""
+        file = _opened(self.path)
+        try:
+            self._check(file)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _check(self, file: io.FileIO) -> None:
+        found = os.fstat(file.fileno())
+        if self._identity(found) != self._found or found.st_size != self.size:
+            raise StorageError(f"{self.path} changed while it was being pushed: push it again")
+
+
+class SpoolSource:
+    """A temporary file without a name, written once, to be sent any number of times. Close it."""
+
+    __slots__ = ("_file", "digest", "size")
+
+    def __init__(self, file: BinaryIO, digest: Digest, size: int) -> None:
+        with storage_errors("cannot write a temporary file"):
+            file.flush()
+        self._file = file
+        self.digest = digest
+        self.size = size
+
+    @classmethod
+    def filled(cls, stream: Reader, algorithm: str) -> SpoolSource:
+        """Write a stream to its end. Raises `StorageError` when there is no room for it."""
+        file = temporary_file()
+        try:
+            hashing, size = hasher(algorithm), 0
+            buffer = memoryview(bytearray(PIECE))
+            while count := stream.readinto(buffer) or 0:
+                hashing.update(buffer[:count])
+                size += count
+                with storage_errors("cannot write a temporary file"):
+                    file.write(buffer[:count])
+            return cls(file, Digest.made(algorithm, hashing), size)
+        except BaseException:
+            file.close()
+            raise
+
+    def open(self) -> Reader:
+        """Return a reader from the first byte; any number may be open at once."""
+        return _PositionedReader(self._file.fileno(), self.size)
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()
+
+
+class _PositionedReader:
+    """Reads a file from its first byte without moving the position that its other readers have."""
+
+    __slots__ = ("_descriptor", "_offset", "_size")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self._descriptor = descriptor
+        self._offset = 0
+        self._size = size
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        with storage_errors("cannot read a temporary file"):
+            count = read_at(self._descriptor, buffer[: self._size - self._offset], self._offset)
+        self._offset += count
+        return count
+
+    def close(self) -> None:
+        """Nothing: the file belongs to its source."""
+
+
+def temporary_file(directory: Path | None = None) -> BinaryIO:
+    """Create a file without a name, on the disk of a directory or that which the system keeps for such.
+
+    Raises `StorageError`.
+    """
+    import tempfile
+
+    where = "" if directory is None else f" in {str(directory)!r}"
+    with storage_errors(f"cannot create a temporary file{where}"):
+        return tempfile.TemporaryFile(dir=directory)  # the caller closes it
+
+
+def _opened(path: Path) -> io.FileIO:
+    with storage_errors(f"cannot read {path}"):
+        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return io.FileIO(descriptor)
+    os.close(descriptor)
+    raise StorageError(f"cannot read {path}: not a regular file")

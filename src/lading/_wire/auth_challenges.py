@@ -1,0 +1,66 @@
+"""How a server says which credentials it wants (RFC 9110, section 11.6.1).
+
+One field may hold several challenges, and several fields one each; commas part both challenges and parameters. A scheme
+is told from a parameter by the equals sign that only the latter has behind it. Beyond the grammar, unquoted values with
+any character but blanks and commas are read, and parameters without a comma between them: both are seen in the wild.
+What cannot be read ends the field; nothing raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from lading._wire.header_fields import QUOTED_STRING, TCHARS, unescaped
+
+_SCHEME = re.compile(rf"[ \t,]*({TCHARS})(?:[ \t]+|(?=,)|\Z)", re.ASCII)
+_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?:(?=,)|\Z)", re.ASCII)
+# A quote opens a quoted string or nothing: one that is not closed ends the field.
+_PARAMETER = re.compile(
+    rf"[ \t,]*({TCHARS})[ \t]*=[ \t]*(?:{QUOTED_STRING}|([^\s,\"]*)(?=[\s,]|\Z))", re.ASCII | re.DOTALL
+)
+_NEEDS_ESCAPE = re.compile(r'["\\]')
+_ESCAPED = r"\\\g<0>"
+
+
+class Challenge(msgspec.Struct, frozen=True):
+    """One challenge: a scheme in lower case, and either parameters, their names in lower case, or a token68."""
+
+    scheme: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    token68: str | None = None
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a parameter, or None."""
+        return next((value for key, value in self.parameters if key == name), None)
+
+    def __str__(self) -> str:
+        """Write the challenge as a server sends it."""
+        if self.token68 is not None:
+            return f"{self.scheme} {self.token68}"
+        written = ", ".join(f'{key}="{_NEEDS_ESCAPE.sub(_ESCAPED, value)}"' for key, value in self.parameters)
+        return f"{self.scheme} {written}" if written else self.scheme
+
+
+def challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
+    """Read the values of every `WWW-Authenticate` field of an answer. Of a repeated parameter the first counts."""
+    found: list[Challenge] = []
+    for value in values:
+        position = 0
+        while scheme := _SCHEME.match(value, position):
+            challenge, position = _challenge(scheme[1].lower(), value, scheme.end())
+            found.append(challenge)
+    return tuple(found)
+
+
+def _challenge(scheme: str, text: str, position: int) -> tuple[Challenge, int]:
+    if token68 := _TOKEN68.match(text, position):
+        return Challenge(scheme, (), token68[1]), token68.end()
+    parameters: dict[str, str] = {}
+    while parameter := _PARAMETER.match(text, position):
+        position = parameter.end()
+        name, string, bare = parameter.groups()
+        parameters.setdefault(name.lower(), unescaped(string) if string is not None else bare)
+    return Challenge(scheme, tuple(parameters.items())), position

@@ -1,0 +1,99 @@
+"""What is said while content moves.
+
+Warnings always, unless the command is to be quiet; on a terminal one bar for each blob. With `-v`, in its place, a line
+for each request, and for each blob at its beginning and its end: no event holds a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lading._wire.escaping import shown
+from lading.cli.output import Output
+from lading.events import Authorized, Event, Exchanged, Progress, Redirected, Retried, Skipped, Warned
+
+if TYPE_CHECKING:
+    from lading.cli.progress_bars import Bars
+
+_LONGEST_TITLE = 40
+
+
+class Events:
+    """Told what happens by a client, one call at a time. A context manager."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._wants_bars = not output.quiet and not output.verbose and _can_draw()
+        self._bars: Bars | None = None
+        self._told: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            self._output.warning(f"{event.registry}: {event.text}")
+        elif isinstance(event, Progress | Skipped) and self._wants_bars:
+            self._draw(event)
+        elif not self._output.verbose:
+            return
+        elif isinstance(event, Progress):
+            self._tell_once(_progress_line(event))
+        else:
+            self._output.detail(_line(event))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def _tell_once(self, line: str) -> None:
+        # The end of a push is told twice: when the last byte is sent, and when the registry has taken it.
+        if line and line not in self._told:
+            self._told.add(line)
+            self._output.detail(line)
+
+    def _draw(self, event: Progress | Skipped) -> None:
+        if self._bars is None:
+            try:
+                from lading.cli.progress_bars import Bars
+            except ImportError:  # rich comes with lading[cli]; without it nothing is drawn
+                self._wants_bars = False
+                return
+            self._bars = Bars()
+        done = event.size if isinstance(event, Skipped) else event.offset
+        self._bars.show(event.digest, _name(event), done, event.size)
+
+
+def _can_draw() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+
+
+def _progress_line(event: Progress) -> str:
+    """Say that a blob begins or is done; between these there is nothing to say."""
+    what = f"{event.action} {event.digest} {event.title}".rstrip()
+    if event.offset == event.size:
+        return f"{what}: done"
+    return f"{what}: begins, {'size unknown' if event.size is None else f'{event.size} bytes'}" * (event.offset == 0)
+
+
+def _line(event: Skipped | Exchanged | Redirected | Retried | Authorized) -> str:
+    match event:
+        case Skipped(action, digest, size, title):
+            return f"{action} {digest} {title}".rstrip() + f": there already, {size} bytes"
+        case Exchanged(request, status, seconds):
+            return f"{request}: {status} after {seconds * 1000:.0f} ms"
+        case Redirected(request, origin):
+            return f"{request}: sent on to {origin}"
+        case Retried(request, reason, seconds, tries):
+            return f"{request}: try {tries} failed ({reason}), the next one is in {seconds:.1f} s"
+        case Authorized(registry, realm, scopes, account):
+            return f"{registry}: token from {realm} for {' '.join(scopes) or 'nothing'}, {account or 'anonymous'}"
+
+
+def _name(event: Progress | Skipped) -> str:
+    return shown(event.title or event.digest.partition(":")[2][:12], _LONGEST_TITLE)

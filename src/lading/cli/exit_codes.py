@@ -1,0 +1,68 @@
+"""What an error is to a shell: a line on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from lading._wire.escaping import shown
+from lading.cli.output import Output, UsageError
+from lading.errors import (
+    AuthError,
+    CopyError,
+    DeniedError,
+    InvalidDigestError,
+    InvalidMediaTypeError,
+    InvalidPlatformError,
+    InvalidReferenceError,
+    InvalidTagError,
+    LadingError,
+    NotFoundError,
+    TransportError,
+    UnauthorizedError,
+    VerificationError,
+)
+
+FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, UNVERIFIED, NO_ANSWER = 1, 2, 3, 4, 5, 6
+
+_INVALID = (InvalidReferenceError, InvalidTagError, InvalidDigestError, InvalidPlatformError, InvalidMediaTypeError)
+_CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
+    (USAGE, (UsageError, *_INVALID)),
+    (NOT_FOUND, (NotFoundError,)),
+    (NOT_ALLOWED, (UnauthorizedError, DeniedError, AuthError)),
+    (UNVERIFIED, (VerificationError,)),
+    (NO_ANSWER, (TransportError,)),
+)
+_LONGEST_NOTE = 1000
+
+
+def tell(error: Exception, output: Output) -> int:
+    """Say what went wrong and return the exit code.
+
+    With LADING_TRACEBACK in the environment, the traceback comes first.
+    """
+    if os.environ.get("LADING_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, LadingError | UsageError):
+        output.problem(str(error), *_notes(error))
+    else:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        output.problem(f"a fault in lading itself: {what}", "  hint: LADING_TRACEBACK=1 shows where")
+    return exit_code(error)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code for an error; for a copy, that of what went wrong on one of its sides."""
+    if isinstance(error, CopyError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return next((code for code, kinds in _CODES if isinstance(error, kinds)), FAILED)
+
+
+def _notes(error: Exception) -> Iterator[str]:
+    for note in getattr(error, "__notes__", ()):
+        # A note that is indented is a drawing, with a caret under the fault; any other is advice.
+        prefix = "" if note.startswith(" ") else "  hint: "
+        for line in note.splitlines():
+            yield prefix + shown(line, _LONGEST_NOTE)

@@ -1,0 +1,39 @@
+"""How facts, lists and sizes are written for a reader, foreign text cut and escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from lading._wire.escaping import shown
+
+_LONGEST = 200
+_UNITS = ("KiB", "MiB", "GiB", "TiB")
+
+
+def facts(pairs: Iterable[tuple[str, str]], indent: str = "") -> Iterator[str]:
+    """Write a line for each name and value."""
+    for name, value in pairs:
+        yield f"{indent}{name:13} {shown(value, _LONGEST)}"
+
+
+def section(title: str, rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Write rows of equally many cells as columns below a title; nothing if there are no rows."""
+    if not rows:
+        return
+    yield title
+    cells = [tuple(shown(cell, _LONGEST) for cell in row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield "  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def readable_size(size: int) -> str:
+    """Write a number of bytes with the unit that suits it."""
+    power = min((size.bit_length() - 1) // 10, len(_UNITS))
+    return f"{size} bytes" if power < 1 else f"{size / 1024**power:.1f} {_UNITS[power - 1]}"
+
+
+def short_digest(digest: str) -> str:
+    """Cut a digest to what tells it from others nearby."""
+    algorithm, _, encoded = digest.partition(":")
+    return f"{algorithm}:{encoded[:12]}"

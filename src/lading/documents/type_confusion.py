@@ -1,0 +1,75 @@
+"""Manifests that no reader can take for something else.
+
+A document that is an image to one reader and an index to another lets its signer and its user see different content
+(CVE-2021-41190). Go matches the names of members without case, so a name in another spelling counts as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from lading.descriptor import Descriptor
+from lading.documents.image_manifests import ImageIndex, ImageManifest
+from lading.errors import DocumentError
+from lading.media_types import IMAGE_MANIFESTS, INDEXES
+from lading.platform import Platform
+
+_SHOWN = 100
+# Members that only one form of manifest has: image, index, and the last two Docker's schema 1.
+_DISTINCTIVE = frozenset({"config", "layers", "manifests", "fsLayers", "history"})
+_OF_IMAGES = frozenset({"config", "layers"})
+_OF_INDEXES = frozenset({"manifests"})
+
+
+def _spellings(names: set[str]) -> Mapping[str, str]:
+    return {name.casefold(): name for name in names}
+
+
+def _names(kind: type[msgspec.Struct]) -> set[str]:
+    return {field.encode_name for field in msgspec.structs.fields(kind)}
+
+
+_TOP = _spellings(_names(ImageManifest) | _names(ImageIndex) | _DISTINCTIVE | {"schemaVersion"})
+_DESCRIPTOR = _spellings(_names(Descriptor))
+_PLATFORM = _spellings(_names(Platform))
+
+
+def check_structure(tree: Mapping[str, Any], media_type: str) -> None:
+    """Accept the parsed JSON of a manifest that no reader takes for another one; other media types pass.
+
+    Raises `DocumentError`.
+    """
+    if media_type not in INDEXES | IMAGE_MANIFESTS:
+        return
+    for place, members, spellings in _objects(tree):
+        _check_spelling(place, members, spellings, media_type)
+    foreign = _DISTINCTIVE - (_OF_INDEXES if media_type in INDEXES else _OF_IMAGES)
+    for name in tree:
+        if name in foreign:
+            raise DocumentError(
+                f"{media_type} is ambiguous: it has {name!r}, which belongs to another kind of manifest"
+            )
+
+
+def _objects(tree: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, str]]]:
+    """Go through the objects whose names are known: the manifest, its descriptors, their platforms."""
+    yield "$", tree, _TOP
+    for name in ("config", "subject", "layers", "manifests"):
+        value = tree.get(name)
+        for descriptor in value if isinstance(value, list) else [value]:
+            if isinstance(descriptor, dict):
+                yield f"$.{name}", descriptor, _DESCRIPTOR
+                if isinstance(platform := descriptor.get("platform"), dict):
+                    yield f"$.{name}.platform", platform, _PLATFORM
+
+
+def _check_spelling(place: str, members: Mapping[str, Any], spellings: Mapping[str, str], media_type: str) -> None:
+    for name in members:
+        meant = spellings.get(name.casefold())
+        if meant is not None and meant != name:
+            raise DocumentError(
+                f"{media_type} is ambiguous: {place} has {name[:_SHOWN]!r}, which some readers take for {meant!r}"
+            )

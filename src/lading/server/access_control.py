@@ -1,0 +1,170 @@
+"""How a registry is kept from those who may not (RFC 9110, section 11; threats: authorisation bypass).
+
+A guard stands before the registry and is itself a `Handler`: what it refuses never reaches the registry. It reads a
+request with the very function that the registry reads it with, so there is no spelling that only one of them
+understands, and what neither understands is refused here already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from lading._io.base import Content, Handler
+from lading._wire import endpoints
+from lading._wire.auth_challenges import Challenge
+from lading._wire.endpoints import Match, Refusal
+from lading._wire.messages import Request, Response
+from lading.auth.scopes import Scope, merged
+from lading.errors import InvalidReferenceError
+from lading.server import responses
+from lading.server.responses import RefusedError
+from lading.server.token_server import TokenServer, scope
+from lading.server.users_and_rights import ANYWHERE, Access, Need, basic_credentials, needed, sources
+
+
+class Verdict(NamedTuple):
+    """Whether the caller may do something, and whether it is known who that is.
+
+    Someone who is not allowed and not known, or has not asked for it yet, is told how to change that.
+    """
+
+    allowed: bool
+    final: bool
+
+
+class Scheme(Protocol):
+    """A way of telling who asks."""
+
+    def judge(self, authorization: str | None, need: Need | None) -> Verdict:
+        """Decide about one need; None is the need to be anybody at all who is known."""
+        ...
+
+    def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
+        """Say which credentials are wanted; `known` if there were some, but not good enough ones."""
+        ...
+
+
+class Basic:
+    """User name and password with every request (RFC 7617)."""
+
+    def __init__(self, access: Access, realm: str = "registry") -> None:
+        self._access = access
+        self._realm = realm
+
+    def judge(self, authorization: str | None, need: Need | None) -> Verdict:
+        if authorization is None:
+            return Verdict(need is not None and self._access.anonymous.allow(need), final=False)
+        credentials = basic_credentials(authorization)
+        user = self._access.login(*credentials) if credentials else None
+        if user is None:
+            return Verdict(allowed=False, final=False)
+        return Verdict(need is None or user.rights.allow(need), final=True)
+
+    def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
+        return Challenge("Basic", (("realm", self._realm),))
+
+
+class Bearer:
+    """Tokens of a token server, whose URL is the realm."""
+
+    def __init__(self, tokens: TokenServer, realm: str) -> None:
+        self._tokens = tokens
+        self._realm = realm
+
+    def judge(self, authorization: str | None, need: Need | None) -> Verdict:
+        kind, _, token = (authorization or "").partition(" ")
+        grant = self._tokens.find(token.strip(" ")) if kind.lower() == "bearer" else None
+        if grant is None:
+            return Verdict(allowed=False, final=False)
+        return Verdict(need is None or grant.allows(need), final=need is None or grant.knows(need))
+
+    def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
+        stated = merged(_stated(need, self._tokens.rules.refuses) for need in needs)
+        parameters = [("realm", self._realm), ("service", self._tokens.rules.service)]
+        if stated:
+            parameters.append(("scope", " ".join(map(str, stated))))
+        if known:
+            parameters.append(("error", "insufficient_scope"))
+        return Challenge("Bearer", tuple(parameters))
+
+
+class Guard:
+    """A handler that lets through to another one what is allowed. See `Access` for the rights."""
+
+    def __init__(self, handler: Handler, scheme: Scheme) -> None:
+        self._handler = handler
+        self._scheme = scheme
+
+    async def handle(self, request: Request, content: Content) -> Response:
+        """Answer a request, or have it answered."""
+        try:
+            admitted = self._admitted(request)
+        except RefusedError as refused:
+            response = refused.response()
+            return responses.without_body(response) if request.method == "HEAD" else response
+        return await self._handler.handle(admitted, content)
+
+    def _admitted(self, request: Request) -> Request:
+        """Return the request as it may be made. Raises `RefusedError` if it may not."""
+        match = endpoints.match(request.method, request.target)
+        if isinstance(match, Refusal):
+            raise RefusedError(match.code, match.message, status=match.status, headers=_allow(match))
+        needs, further = _needs(match)
+        for need in needs or (None,):
+            self._check(request, need, (*needs, *further))
+        if all(self._may_read(request, need, (*needs, *further)) for need in further):
+            return request
+        return _without_mount(request, match)
+
+    def _check(self, request: Request, need: Need | None, needs: Iterable[Need]) -> None:
+        authorization = request.headers.get("Authorization")
+        verdict = self._scheme.judge(authorization, need)
+        if verdict.allowed:
+            return
+        if verdict.final:
+            raise RefusedError("DENIED", "this user may not do that")
+        raise self._unauthorized(authorization, needs)
+
+    def _may_read(self, request: Request, need: Need, needs: Iterable[Need]) -> bool:
+        """Tell whether the source of a mount may be read. Raises `RefusedError` if that was not asked for yet."""
+        authorization = request.headers.get("Authorization")
+        verdict = self._scheme.judge(authorization, need)
+        if not verdict.allowed and not verdict.final and need.name != ANYWHERE:
+            raise self._unauthorized(authorization, needs)
+        return verdict.allowed
+
+    def _unauthorized(self, authorization: str | None, needs: Iterable[Need]) -> RefusedError:
+        stated = [need for need in needs if need.name != ANYWHERE]
+        challenge = self._scheme.challenge(stated, known=authorization is not None)
+        return RefusedError("UNAUTHORIZED", "log in first", headers={"WWW-Authenticate": str(challenge)})
+
+
+def _needs(match: Match) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
+    """Return what a request must be allowed, and what it must be allowed to read if it is to be a mount."""
+    needs = needed(match)
+    if needs is None:
+        raise RefusedError("DENIED", "nobody may do this")
+    try:
+        return needs, sources(match)
+    except InvalidReferenceError as error:
+        raise RefusedError("NAME_INVALID", str(error)) from error
+
+
+def _without_mount(request: Request, match: Match) -> Request:
+    """Return a mount whose source may not be read as what it comes to: the beginning of an upload (end-11, 202).
+
+    Nothing is said about whether the blob is there.
+    """
+    return replace(request, target=endpoints.target(endpoints.START_UPLOAD, name=match.name))
+
+
+def _stated(need: Need, refused: frozenset[str]) -> Scope:
+    stated = scope(need)
+    return Scope(stated.resource, frozenset("*")) if stated.actions & refused else stated
+
+
+def _allow(refusal: Refusal) -> dict[str, str] | None:
+    return {"Allow": ", ".join(refusal.allow)} if refusal.allow else None

@@ -1,0 +1,51 @@
+"""What an endpoint of the embedded registry knows when it answers a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lading._io.base import IO, Content
+from lading._wire.endpoints import Match
+from lading._wire.messages import Request
+from lading.digest import Digest
+from lading.server.limits import Policy
+from lading.server.referrers import Referrers
+from lading.server.repositories import Repositories
+from lading.server.responses import RefusedError
+from lading.server.upload_sessions import Uploads
+from lading.stores.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request with its reading, and the parts of the registry."""
+
+    request: Request
+    match: Match
+    content: Content
+    io: IO
+    policy: Policy
+    repositories: Repositories
+    uploads: Uploads
+    referrers: Referrers
+
+    @property
+    def digest(self) -> Digest:
+        """The digest in the path of an endpoint that has one."""
+        digest = self.match.digest
+        assert digest is not None
+        return digest
+
+    def layout(self) -> Layout:
+        """Return the repository of the request. Blocks; raises `RefusedError` (NAME_UNKNOWN) if there is none."""
+        layout = self.repositories.find(self.match.name)
+        if layout is None:
+            raise RefusedError("NAME_UNKNOWN", f"there is no repository {self.match.name}")
+        return layout
+
+    def parameter(self, name: str) -> str | None:
+        """Return a query parameter that may be given once. Raises `RefusedError` if it is given more often."""
+        values = self.match.query.all(name)
+        if len(values) > 1:
+            raise RefusedError("UNSUPPORTED", f"the parameter {name} may be given once only", status=400)
+        return values[0] if values else None

@@ -1,0 +1,194 @@
+"""Where a blob is between the start of its upload and its end (end-4 to end-6, end-13, end-14).
+
+In a file of its own under the root, on the file system of the repositories. Its name has an id that cannot be guessed
+and the fingerprint of the repository to which it belongs; the offset of the upload is its size. So sessions survive a
+restart, and nothing has to be kept in step with the disk. The file only ever grows, so that the same size means the
+same content: the running hash in memory, which knows its offset, is a shortcut past reading the file again. Everything
+here blocks.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from lading._io import atomic_files
+from lading.digest import Digest, hasher
+from lading.server.limits import Policy
+from lading.server.responses import RefusedError
+from lading.stores.layout import Layout
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_PIECE = 1024 * 1024
+
+
+class _Hashed(NamedTuple):
+    """The hash of the first `offset` bytes of a file."""
+
+    algorithm: str
+    hasher: hashlib._Hash
+    offset: int
+
+
+class Upload:
+    """A session that this request alone may write to. Leaving the `with` block lets the next request at it."""
+
+    __slots__ = ("_descriptor", "_hashes", "_limit", "_path", "offset")
+
+    def __init__(self, path: Path, descriptor: int, hashes: dict[Path, _Hashed], limit: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._hashes = hashes
+        self._limit = limit
+        self.offset = os.fstat(descriptor).st_size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def reserve(self, length: int) -> None:
+        """Raise `RefusedError` if `length` bytes more would make the blob larger than any may be."""
+        if self.offset + length > self._limit:
+            raise RefusedError("SIZE_INVALID", f"a blob may have {self._limit} bytes at most", status=413)
+
+    def write(self, piece: bytes) -> None:
+        """Append a piece. Raises `StorageError` when the disk refuses, which ends the session and frees its space."""
+        self.reserve(len(piece))
+        left = memoryview(piece)
+        try:
+            with atomic_files.refusals("write to", self._path):
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
+        except BaseException:
+            self.cancel()
+            raise
+        hashed = self._hashes.get(self._path)
+        if hashed is not None and hashed.offset == self.offset:
+            hashed.hasher.update(piece)
+            self._hashes[self._path] = hashed._replace(offset=self.offset + len(piece))
+        self.offset += len(piece)
+
+    def finish(self, digest: Digest, layout: Layout) -> None:
+        """Make the content a blob of a repository and end the session.
+
+        Raises `RefusedError` if the content is not what the digest says; that ends the session too.
+        """
+        actual = self._digest(digest.algorithm)
+        if actual != digest:
+            self.cancel()
+            raise RefusedError("DIGEST_INVALID", f"the content has the digest {actual}, not {digest}")
+        layout.adopt(self._path, digest)
+        self._hashes.pop(self._path, None)
+
+    def cancel(self) -> None:
+        """End the session and remove what came."""
+        self._hashes.pop(self._path, None)
+        with suppress(OSError):
+            self._path.unlink()
+
+    def _digest(self, algorithm: str) -> Digest:
+        hashed = self._hashes.get(self._path)
+        if hashed is None or hashed.algorithm != algorithm or hashed.offset != self.offset:
+            hashed = _Hashed(algorithm, hasher(algorithm), self.offset)
+            with atomic_files.refusals("read", self._path):
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+                while piece := os.read(self._descriptor, _PIECE):
+                    hashed.hasher.update(piece)
+        return Digest.made(algorithm, hashed.hasher)
+
+
+class Uploads:
+    """The sessions under a root directory."""
+
+    __slots__ = ("_directory", "_hashes", "_policy")
+
+    def __init__(self, root: Path, policy: Policy) -> None:
+        # No part of the name of a repository can begin with an underscore.
+        self._directory = root / "_uploads"
+        self._policy = policy
+        self._hashes: dict[Path, _Hashed] = {}
+
+    def start(self, name: str, algorithm: str = "sha256") -> str:
+        """Begin a session for a repository and return its id.
+
+        Raises `RefusedError` when there are too many, `InvalidDigestError` for an algorithm that cannot be computed.
+        """
+        hashed = _Hashed(algorithm, hasher(algorithm), 0)
+        atomic_files.make_directory(self._directory)
+        self._make_room()
+        session = str(uuid.uuid4())
+        path = self._path(name, session)
+        with atomic_files.refusals("create", path):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+        self._hashes[path] = hashed
+        return session
+
+    def offset(self, name: str, session: str) -> int:
+        """Return how many bytes have come. Raises `RefusedError` if there is no such session."""
+        size = atomic_files.regular_size(self._path(name, session))
+        if size is None:
+            raise _unknown()
+        return size
+
+    def open(self, name: str, session: str) -> Upload:
+        """Take hold of a session. Raises `RefusedError` if there is none, or another request is writing to it."""
+        path = self._path(name, session)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise _unknown() from None
+        try:
+            _take(descriptor, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return Upload(path, descriptor, self._hashes, self._policy.blob_bytes)
+
+    def _make_room(self) -> None:
+        with atomic_files.refusals("list", self._directory):
+            count = sum(1 for _ in self._directory.iterdir())
+        if count >= self._policy.sessions and count - self._expire() >= self._policy.sessions:
+            raise RefusedError("TOOMANYREQUESTS", "too many uploads are under way", headers={"Retry-After": "60"})
+
+    def _expire(self) -> int:
+        """Remove sessions that nobody has touched for long, and return how many those were."""
+        limit = time.time() - self._policy.session_seconds
+        removed = 0
+        for path in self._directory.iterdir():
+            # Finished or cancelled in the meantime.
+            with suppress(OSError):
+                if path.lstat().st_mtime < limit:
+                    path.unlink()
+                    self._hashes.pop(path, None)
+                    removed += 1
+        return removed
+
+    def _path(self, name: str, session: str) -> Path:
+        if not _ID.fullmatch(session):
+            raise _unknown()
+        fingerprint = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+        return self._directory / f"{session}.{fingerprint}"
+
+
+def _unknown() -> RefusedError:
+    return RefusedError("BLOB_UPLOAD_UNKNOWN", "there is no such upload in this repository: start a new one")
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        message = "another request is writing to this upload: wait for its end"
+        raise RefusedError("BLOB_UPLOAD_INVALID", message) from None
+    # Between open and lock another request may have finished the upload: the file is a blob now, and never changes.
+    if atomic_files.regular_size(path) is None:
+        raise _unknown()

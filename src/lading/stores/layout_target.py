@@ -1,0 +1,345 @@
+"""How an image layout, as a directory or in an archive, is a place to copy from and to (image-layout.md)."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Any, Protocol
+
+from lading._io import atomic_files
+from lading._io.base import IO
+from lading._io.body_reading import pump
+from lading._io.file_sources import FileSource
+from lading._wire.messages import Reader
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.documents.successors import subject_of
+from lading.errors import (
+    BlobUnknownError,
+    DocumentError,
+    InvalidDigestError,
+    LadingError,
+    ManifestUnknownError,
+    NotFoundError,
+    SizeMismatchError,
+    StorageError,
+    VerificationError,
+)
+from lading.stores.blob_writer import BlobWriter
+from lading.stores.digest_cache import LEAST_SEALED, Seals
+from lading.stores.index_json import LayoutIndex
+from lading.stores.layout import Layout
+from lading.target import Ahead, Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
+
+_TAGS_SHOWN = 10
+_SHOWN = 100
+
+
+class Contents(Protocol):
+    """What can be read of an image layout, wherever it is."""
+
+    def index(self) -> LayoutIndex:
+        """Return what index.json says."""
+        ...
+
+    def resolve(self, tag_or_digest: str) -> Descriptor | None:
+        """Return what a tag, or the digest of a manifest, stands for."""
+        ...
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """Return every manifest once."""
+        ...
+
+    def blob_size(self, digest: Digest) -> int | None:
+        """Return the size of a blob in bytes, None if there is none."""
+        ...
+
+    def open_blob(self, digest: Digest) -> Reader | None:
+        """Open a blob, unverified; None if there is none."""
+        ...
+
+
+class ContentsTarget:
+    """The manifests and blobs of an image layout, to be read."""
+
+    def __init__(self, io: IO, name: str, contents: Contents) -> None:
+        self._io = io
+        self._name = name
+        self._contents = contents
+        self._subjects: Mapping[Digest, Sequence[Descriptor]] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def is_remote(self) -> bool:
+        return False
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        """Return what a tag or digest stands for; without either, the only manifest that index.json has."""
+        return await self._io.call(self._resolve, tag_or_digest)
+
+    async def tags(self) -> AsyncIterator[str]:
+        for tag in (await self._io.call(self._contents.index)).tags:
+            yield tag
+
+    async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        if self._subjects is None:
+            self._subjects = await self._io.call(self._read_subjects)
+        for descriptor in self._subjects.get(subject, ()):
+            yield descriptor
+
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        return await self._io.call(self._pull_manifest, manifest)
+
+    async def blob_exists(self, blob: Descriptor) -> bool:
+        return await self._io.call(self._contents.blob_size, blob.digest) is not None
+
+    @asynccontextmanager
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+        stream = await self._io.call(self._stream, blob, discard=lambda late: late.reader.close())
+        try:
+            yield stream
+        finally:
+            stream.reader.close()
+
+    def holder(self, blob: Descriptor) -> Readable:
+        return self
+
+    def _resolve(self, name: str | None) -> Descriptor:
+        index = self._contents.index()
+        if name is None:
+            own = index.manifests()
+            if len(own) == 1:
+                return own[0]
+            raise ManifestUnknownError(f"{self._name} has {len(own)} manifests: say which one{_choice(index)}")
+        found = self._found(name)
+        if found is None:
+            raise ManifestUnknownError(f"{self._name} has no manifest {name[:_SHOWN]!r}{_choice(index)}")
+        return found
+
+    def _found(self, name: str) -> Descriptor | None:
+        # Other tools give names that are no tags, some with a colon.
+        return self._contents.index().tagged(name) or (self._contents.resolve(name) if _is_digest(name) else None)
+
+    def _pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        descriptor = manifest if isinstance(manifest, Descriptor) else self._resolve(manifest)
+        check_manifest_size(descriptor)
+        reader = self._open(descriptor)
+        try:
+            return read_manifest(descriptor, read_whole(reader, descriptor.size))
+        finally:
+            reader.close()
+
+    def _stream(self, blob: Descriptor) -> Stream:
+        return Stream(self._open(blob))
+
+    def _open(self, blob: Descriptor) -> Reader:
+        size = self._contents.blob_size(blob.digest)
+        if size is not None and size != blob.size:
+            raise SizeMismatchError(
+                f"{self._name}: blob {blob.digest} has {size} bytes where {blob.size} were expected",
+                expected=blob.size,
+                actual=size,
+            )
+        reader = self._contents.open_blob(blob.digest)
+        if reader is None:
+            raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
+        return reader
+
+    def _read_subjects(self) -> Mapping[Digest, Sequence[Descriptor]]:
+        subjects: defaultdict[Digest, list[Descriptor]] = defaultdict(list)
+        for descriptor in self._contents.manifests():
+            try:
+                manifest = self._pull_manifest(descriptor)
+            except LadingError:
+                continue  # what cannot be read says nothing of its subject
+            subject = subject_of(manifest)
+            if subject is not None:
+                subjects[subject.digest].append(descriptor)
+        return subjects
+
+
+class LayoutTarget(ContentsTarget):
+    """An image layout directory, to be read and written. Without the directory it is empty; writing makes it.
+
+    With `seals`, what was hashed once is known when it is opened again.
+    """
+
+    def __init__(self, io: IO, path: Path, name: str | None = None, *, seals: Seals | None = None) -> None:
+        self._lazy = LazyLayout(path)
+        self._seals = seals
+        super().__init__(io, f"oci:{path}" if name is None else name, self._lazy)
+
+    async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
+        return await self._io.call(self._keeps_manifest, manifest, tags, listed)
+
+    async def knows(self, tag_or_digest: str) -> bool:
+        return await self._io.call(self._found, tag_or_digest) is not None
+
+    async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
+        try:
+            return await self.pull_manifest(manifest)
+        except (NotFoundError, VerificationError, DocumentError, StorageError):
+            return None
+
+    async def keeps_blob(self, blob: Descriptor) -> bool:
+        return await self._io.call(self._keeps_blob, blob)
+
+    def mounts_from(self, source: Readable) -> bool:
+        return False
+
+    async def push_blob(
+        self,
+        blob: Descriptor,
+        content: Content,
+        progress: Progress,
+        *,
+        mount_from: Readable | None,
+        ahead: Ahead | None = None,
+    ) -> bool:
+        writer = await self._io.call(self._resumed, blob, discard=lambda late: late.leave())
+        with writer:
+            while writer.has_leftover:
+                await self._io.call(writer.replay)
+            if ahead is not None:
+
+                def take(piece: memoryview) -> None:
+                    writer.write(piece)
+                    progress(writer.offset)
+
+                await ahead(writer.offset, take)
+            found = writer.offset > 0
+            try:
+                await self._complete(writer, blob, content, progress)
+            except VerificationError:
+                if not found:
+                    raise
+                # It may be what was there before that is wrong.
+                await self._io.call(writer.restart)
+                await self._complete(writer, blob, content, progress)
+        return False
+
+    async def _complete(self, writer: BlobWriter, blob: Descriptor, content: Content, progress: Progress) -> None:
+        if blob.size == writer.offset > 0:
+            await self._io.call(self._commit, writer)
+            return
+        async with content(writer.offset) as stream:
+            if stream.start != writer.offset:
+                await self._io.call(writer.restart)
+            await self._io.call(self._write, writer, stream.reader, progress, cancellation=stream.cancellation)
+
+    async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
+        await self._io.call(self._push_manifest, manifest, tags, listed)
+
+    def _stream(self, blob: Descriptor) -> Stream:
+        reader, layout, seals = self._open(blob), self._lazy.found(), self._seals
+        if layout is None or seals is None or blob.size < LEAST_SEALED or not isinstance(reader, FileIO):
+            return Stream(reader)
+        found = os.fstat(reader.fileno())
+        if seals.has(blob.digest, found):
+            return Stream(reader, known=FileSource.known(layout.blob_path(blob.digest), blob.digest, found))
+        return Stream(reader, verified=lambda: seals.put(blob.digest, found, os.fstat(reader.fileno())))
+
+    def _keeps_blob(self, blob: Descriptor) -> bool:
+        layout = self._lazy.found()
+        return layout is not None and layout.keep_blob(blob.digest, blob.size)
+
+    def _keeps_manifest(self, manifest: Descriptor, tags: Sequence[str], listed: bool) -> bool:
+        index = self._lazy.index()
+        found = map(index.tagged, tags)
+        tagged = all(each is not None and each.digest == manifest.digest for each in found)
+        named = not listed or index.named(manifest.digest) is not None
+        return tagged and named and self._keeps_blob(manifest)
+
+    def _resumed(self, blob: Descriptor) -> BlobWriter:
+        writer = self._lazy.made().resume_blob(blob.digest, blob.size)
+        try:
+            writer.replay()
+        except BaseException:
+            writer.discard()
+            raise
+        return writer
+
+    def _write(self, writer: BlobWriter, reader: Reader, progress: Progress) -> None:
+        pump(reader, writer.append, writer.verifier, progress, writer.left)
+        self._commit(writer)
+
+    def _commit(self, writer: BlobWriter) -> None:
+        seals = self._seals if writer.offset >= LEAST_SEALED else None
+        found = writer.commit(sync_name=False, backdated=seals is not None)
+        if seals is not None:
+            seals.put(writer.verifier.digest, found)
+
+    def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
+        layout = self._lazy.made()
+        if listed or tags:
+            layout.push_manifest(manifest.raw, manifest.descriptor, tags)
+            return
+        # index.json has an entry for what was asked for, and none for what is inside of that.
+        with layout.push_blob(manifest.digest, len(manifest.raw)) as writer:
+            writer.write(manifest.raw)
+            writer.commit(sync_name=False)
+
+
+class LazyLayout:
+    """An image layout that need not exist yet."""
+
+    __slots__ = ("_layout", "path")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._layout: Layout | None = None
+
+    def found(self) -> Layout | None:
+        """Open the layout; None if there is none yet, or another process is about to make it."""
+        if self._layout is None and atomic_files.regular_size(self.path / "oci-layout") is not None:
+            self._layout = Layout.open(self.path)
+        return self._layout
+
+    def made(self) -> Layout:
+        """Open the layout, and make it first if need be."""
+        if self._layout is None:
+            self._layout = Layout.create(self.path)
+        return self._layout
+
+    def index(self) -> LayoutIndex:
+        layout = self.found()
+        return LayoutIndex.empty() if layout is None else layout.index()
+
+    def resolve(self, tag_or_digest: str) -> Descriptor | None:
+        layout = self.found()
+        return None if layout is None else layout.resolve(tag_or_digest)
+
+    def manifests(self) -> tuple[Descriptor, ...]:
+        layout = self.found()
+        return () if layout is None else layout.manifests()
+
+    def blob_size(self, digest: Digest) -> int | None:
+        layout = self.found()
+        return None if layout is None else layout.blob_size(digest)
+
+    def open_blob(self, digest: Digest) -> Reader | None:
+        layout = self.found()
+        return None if layout is None else layout.open_blob(digest)
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        Digest(text)
+    except InvalidDigestError:
+        return False
+    return True
+
+
+def _choice(index: LayoutIndex) -> str:
+    """Say which tags there are to choose from."""
+    shown = ", ".join(repr(tag[:_SHOWN]) for tag in index.tags[:_TAGS_SHOWN])
+    more = f" and {len(index.tags) - _TAGS_SHOWN} more" if len(index.tags) > _TAGS_SHOWN else ""
+    return f" (there is {shown}{more})" if shown else ""

@@ -1,0 +1,71 @@
+"""The default transport: which connection carries a request, and when another one carries it again.
+
+Answers are read by a strict parser of our own; docs/decisions/0003-transport.md says why it is not that of http.client.
+"""
+
+from __future__ import annotations
+
+from lading._io.base import Cancellation
+from lading._wire.messages import Headers, Request, Response
+from lading._wire.private_addresses import is_public
+from lading.errors import ConnectionFailedError
+from lading.transports.cancellation import Abort
+from lading.transports.connection import Connection
+from lading.transports.connection_pool import Pool
+from lading.transports.dial import Dialer
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.request_writer import add_fields
+from lading.transports.response_body import Decoder, IncomingBody
+from lading.transports.response_head import Head
+
+
+class SocketTransport:
+    """HTTP/1.1 over sockets and TLS, for any number of threads."""
+
+    def __init__(self, settings: NetworkSettings | None = None) -> None:
+        self._settings = settings or NetworkSettings()
+        self._dialer = Dialer(self._settings)
+        self._pool = Pool(self._settings.idle_connections, self._settings.keep_alive)
+
+    def send(self, request: Request, cancellation: Cancellation) -> Response:
+        """Send a request and return as soon as the head of the final response is there.
+
+        Raises `ConnectionFailedError` or `TimedOutError` when no answer comes, `ProtocolError` when it is not HTTP,
+        `LimitExceededError` when its head is too large, `StorageError` when the content to send is not what its source
+        says, `TransportError` after cancellation, and `ValueError` for a header that is the transport's to set.
+        """
+        headers = add_fields(request, self._settings.user_agent)
+        abort = Abort(request.origin, cancellation)
+        try:
+            connection, head, decoder = self._exchange(request, headers, abort)
+        except BaseException:
+            abort.end()
+            raise
+
+        def release(complete: bool) -> None:
+            abort.end()
+            if complete:
+                self._pool.give(request.origin, connection)
+            else:
+                connection.close()
+
+        return Response(head.status, head.headers, IncomingBody(decoder, release), connection.peer)
+
+    def close(self) -> None:
+        """Close every idle connection; those in use are closed when their bodies are."""
+        self._pool.close()
+
+    def _exchange(self, request: Request, headers: Headers, abort: Abort) -> tuple[Connection, Head, Decoder]:
+        connection = self._pool.take(request.origin)
+        if connection and request.public_only and connection.peer and not is_public(connection.peer):
+            connection.close()
+            connection = None
+        if connection:
+            try:
+                return connection, *connection.exchange(request, headers, abort)
+            except ConnectionFailedError:
+                # The server may have closed it just when the request was on its way, which says nothing about either.
+                if not connection.may_repeat(request):
+                    raise
+        connection = self._dialer.dial(request.origin, abort, public_only=request.public_only)
+        return connection, *connection.exchange(request, headers, abort)

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from lading.auth import credential_helpers
+from lading.auth.credential_helpers import Helper
+from lading.auth.credentials import Credential
+from lading.auth.subprocesses import converse, locate
+from lading.errors import CredentialHelperError
+from tests.auth.conftest import WriteHelper
+
+HUB = "https://index.docker.io/v1/"
+
+
+def test_a_helper_is_asked_on_stdin_for_one_server(helper: WriteHelper, tmp_path: Path) -> None:
+    helper("x", f'echo "$# $1" >{tmp_path}/asked; cat >>{tmp_path}/asked; echo \'{{"Username":"a","Secret":"s"}}\'')
+    found = Helper("x").find("ghcr.io")
+    assert found is not None
+    assert (found.credential, found.source) == (Credential("a", "s"), "docker-credential-x for ghcr.io")
+    assert (tmp_path / "asked").read_text() == "1 get\nghcr.io"
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ('{"ServerURL":"https://ghcr.io","Username":"a","Secret":"s"}', Credential("a", "s")),
+        ('{"ServerURL":"any thing","Username":"a","Secret":"s","More":[1]}', Credential("a", "s")),
+        ('{"Username":"<token>","Secret":"s"}', Credential(identity_token="s")),
+        ('{"Username":"","Secret":"s"}', Credential("", "s")),
+        ('{"Username":"a","Secret":null}', None),
+        ('{"Username":"a","Secret":""}', None),
+        ("{}", None),
+    ],
+)
+def test_what_a_helper_prints(helper: WriteHelper, printed: str, expected: Credential | None) -> None:
+    helper("x", f"echo '{printed}'")
+    found = Helper("x").find("ghcr.io")
+    assert (found.credential if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["credentials not found in native keychain", "Credentials not found"], ids=["keychain", "upper-case"]
+)
+def test_not_found_is_no_error(helper: WriteHelper, text: str) -> None:
+    helper("x", f"echo '{text}'; exit 1")
+    assert Helper("x").find("ghcr.io") is None
+    assert not Helper("x").erase("ghcr.io")
+    assert Helper("x").list() == {}
+
+
+def test_docker_hub_is_asked_for_by_both_of_its_names(helper: WriteHelper, tmp_path: Path) -> None:
+    helper(
+        "x",
+        f'read -r server; echo "$server" >>{tmp_path}/asked\n'
+        'if [ "$server" = docker.io ]; then echo \'{"Username":"a","Secret":"s"}\'\n'
+        "else echo 'credentials not found in native keychain'; exit 1; fi",
+    )
+    found = Helper("x").find("docker.io")
+    assert found is not None
+    assert found.source == "docker-credential-x for docker.io"
+    assert (tmp_path / "asked").read_text().split() == [HUB, "docker.io"]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("echo sesame; exit 3", "docker-credential-x get failed for ghcr.io (exit code 3)"),
+        ("echo sesame >&2; exit 1", "docker-credential-x get failed for ghcr.io (exit code 1)"),
+        ("kill -9 $$", "docker-credential-x get failed for ghcr.io (exit code -9)"),
+        ("echo sesame", "what docker-credential-x wrote is not JSON"),
+        ('printf \'\\357\\273\\277{"Secret":"sesame"}\'', "what docker-credential-x wrote is not JSON"),
+        ('printf \'{"Secret":"sesame\\377"}\'', "what docker-credential-x wrote is not UTF-8"),
+        ("echo '\"sesame\"'", "what docker-credential-x wrote is invalid"),
+        ('echo \'{"Username":{"sesame":1},"Secret":"sesame"}\'', "what docker-credential-x wrote is invalid"),
+        ('echo \'{"Username":"<token>","Secret":"sesame sesame"}\'', "the identity_token has blanks"),
+        (
+            'echo \'{"ServerURL":"https://evil.example","Username":"a","Secret":"sesame"}\'',
+            "was asked for ghcr.io and answered for 'evil.example'",
+        ),
+        ("yes sesame", "docker-credential-x wrote more than 1048576 bytes"),
+    ],
+)
+def test_a_helper_that_fails_is_an_error_that_shows_nothing_of_what_it_wrote(
+    helper: WriteHelper, capfd: pytest.CaptureFixture[str], script: str, message: str
+) -> None:
+    helper("x", script)
+    with pytest.raises(CredentialHelperError) as raised:
+        Helper("x").find("ghcr.io")
+    assert message in str(raised.value)
+    texts = [str(raised.value), repr(raised.value.__context__), *getattr(raised.value, "__notes__", ())]
+    assert "sesame" not in " ".join(texts)
+    assert b"sesame" not in pickle.dumps(raised.value)
+    assert "sesame" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("redirection", ["", ">&-", "0<&-"], ids=["silent", "stdout-shut", "stdin-shut"])
+def test_a_helper_that_hangs_is_killed(
+    helper: WriteHelper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redirection: str
+) -> None:
+    monkeypatch.setattr(credential_helpers, "SECONDS", 0.5)
+    # Longer than a test may take.
+    helper("x", f"echo $$ >{tmp_path}/pid; exec {redirection} sleep 1000")
+    with pytest.raises(CredentialHelperError, match=r"docker-credential-x did not answer within 0\.5 s"):
+        Helper("x").find("ghcr.io")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../x", "a;touch p", "a b", "/bin/sh", "", "x\n", "x\0", "\u0445", "$(x)", "x" * 201],
+    ids=lambda name: repr(name[:20]),
+)
+def test_a_name_that_no_helper_has_is_refused(name: str) -> None:
+    with pytest.raises(CredentialHelperError, match="is no name of a credential helper"):
+        Helper(name)
+
+
+@pytest.mark.parametrize("registry", ["ghcr.io\nhost=evil", "ghcr.io\0", "ghcr .io", "-x", "a/b"], ids=repr)
+def test_a_registry_that_is_none_is_refused_before_anything_is_run(
+    helper: WriteHelper, tmp_path: Path, registry: str
+) -> None:
+    helper("x", f"touch {tmp_path}/ran")
+    with pytest.raises(CredentialHelperError, match="is no registry to ask"):
+        Helper("x").find(registry)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("entry", ["", ".", "bin"], ids=["empty", "dot", "relative"])
+def test_the_current_directory_is_not_searched(
+    helper: WriteHelper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    path = helper("x", f"touch {tmp_path}/ran")
+    monkeypatch.chdir(tmp_path if entry == "bin" else path.parent)
+    monkeypatch.setenv("PATH", f"{entry}:/nowhere")
+    with pytest.raises(CredentialHelperError, match="docker-credential-x is not in PATH"):
+        Helper("x").find("ghcr.io")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_only_a_file_that_can_be_run_is_a_program(programs: Path) -> None:
+    (programs / "directory").mkdir()
+    (programs / "text").write_text("")
+    assert locate("directory", str(programs)) is None
+    assert locate("text", str(programs)) is None
+    (programs / "text").chmod(0o755)
+    assert locate("text", f"/nowhere:{programs}") == programs / "text"
+
+
+def test_a_file_that_turns_out_to_be_no_program_is_an_error(helper: WriteHelper) -> None:
+    helper("x", "").write_bytes(b"\0")
+    with pytest.raises(CredentialHelperError, match="docker-credential-x cannot be run: Exec format error"):
+        Helper("x").find("ghcr.io")
+
+
+def test_a_login_is_stored_as_json_on_stdin(helper: WriteHelper, tmp_path: Path) -> None:
+    helper("x", f'echo "$1" >>{tmp_path}/said; cat >>{tmp_path}/said; echo >>{tmp_path}/said')
+    Helper("x").store("docker.io", Credential('al"ice', "ses\name"))
+    Helper("x").store("ghcr.io", Credential("alice", identity_token="refresh"))
+    assert (tmp_path / "said").read_text().splitlines() == [
+        "store",
+        '{"ServerURL":"https://index.docker.io/v1/","Username":"al\\"ice","Secret":"ses\\name"}',
+        "store",
+        '{"ServerURL":"ghcr.io","Username":"<token>","Secret":"refresh"}',
+    ]
+    with pytest.raises(CredentialHelperError, match="docker-credential-x cannot keep a registry token"):
+        Helper("x").store("ghcr.io", Credential(registry_token="t"))
+
+
+def test_a_login_is_erased_under_the_names_that_the_helper_has(helper: WriteHelper, tmp_path: Path) -> None:
+    helper(
+        "x",
+        'read -r server; if [ "$server" != docker.io ]; then echo credentials not found; exit 1\n'
+        f'elif [ "$1" = erase ]; then echo "$server" >>{tmp_path}/erased\n'
+        'else echo \'{"Username":"a","Secret":"s"}\'; fi',
+    )
+    assert Helper("x").erase("docker.io")
+    assert (tmp_path / "erased").read_text() == "docker.io\n"
+    assert not Helper("x").erase("ghcr.io")
+
+
+def test_a_login_that_a_helper_does_not_take_is_an_error_without_the_secret(helper: WriteHelper) -> None:
+    helper("x", "cat; exit 1")
+    with pytest.raises(CredentialHelperError, match=r"store failed for ghcr\.io \(exit code 1\)") as raised:
+        Helper("x").store("ghcr.io", Credential("alice", "sesame"))
+    assert "sesame" not in str(raised.value) + repr(getattr(raised.value, "__notes__", ()))
+
+
+def test_a_helper_lists_its_servers(helper: WriteHelper) -> None:
+    helper("x", 'test "$1" = list && echo \'{"ghcr.io":"alice","quay.io":"bob"}\'')
+    assert Helper("x").list() == {"ghcr.io": "alice", "quay.io": "bob"}
+
+
+def test_a_request_larger_than_a_pipe_goes_through(programs: Path) -> None:
+    request = os.urandom(300_000)
+    assert converse(["/bin/cat"], request, limit=1 << 20, seconds=20.0) == (0, request)
+
+
+def test_a_program_need_not_listen(programs: Path) -> None:
+    code, written = converse(["/bin/echo", "x"], bytes(300_000), limit=100, seconds=20.0)
+    assert (code, written) == (0, b"x\n")
+
+
+@pytest.mark.parametrize(("limit", "fits"), [(10, True), (9, False)])
+def test_the_answer_has_a_bound(limit: int, fits: bool) -> None:
+    def ask() -> tuple[int, bytes]:
+        return converse(["/bin/cat"], b"x" * 10, limit=limit, seconds=20.0)
+
+    if fits:
+        assert ask() == (0, b"x" * 10)
+    else:
+        with pytest.raises(CredentialHelperError, match="cat wrote more than 9 bytes"):
+            ask()
+
+
+def test_a_helper_may_write_a_mib_and_take_half_a_minute() -> None:
+    assert (credential_helpers.LONGEST_ANSWER, credential_helpers.SECONDS) == (1 << 20, 30.0)

@@ -1,0 +1,78 @@
+"""A place that is made up of what is new and of other places."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lading import BlobUnknownError, Descriptor, ImageConfig, ImageManifest, Manifest, ManifestUnknownError
+from lading._core.images.overlay_target import Overlay
+from lading._io.base import IO
+from lading.documents import RootFS
+from lading.stores.memory import Memory
+from lading.target import read_whole
+
+CONFIG = Manifest.of(ImageConfig(architecture="amd64", os="linux", rootfs=RootFS(())))
+IMAGE = Manifest.of(ImageManifest(config=CONFIG.descriptor, layers=()))
+
+
+async def stocked(io: IO) -> Memory:
+    place = Memory(io)
+    await place.push_manifest(IMAGE, ("v1",), listed=True)
+    return place
+
+
+async def test_what_is_underneath_is_there(io: IO) -> None:
+    place = await stocked(io)
+    overlay = Overlay.over(place)
+    assert overlay.name == place.name
+    assert await overlay.resolve("v1") == IMAGE.descriptor
+    assert [tag async for tag in overlay.tags()] == ["v1"]
+    referrer = Manifest.of(ImageManifest(config=CONFIG.descriptor, layers=(), subject=IMAGE.descriptor))
+    await place.push_manifest(referrer, (), listed=True)
+    assert [found.digest async for found in overlay.referrers(IMAGE.digest)] == [referrer.digest]
+    assert await overlay.pull_manifest(IMAGE.descriptor) == IMAGE
+    assert overlay.holder(CONFIG.descriptor) is place
+    assert not await overlay.blob_exists(CONFIG.descriptor)
+    with pytest.raises(BlobUnknownError):
+        async with overlay.open_blob(CONFIG.descriptor):
+            pass
+
+
+async def test_what_is_new_is_here_and_hides_nothing_of_the_place(io: IO) -> None:
+    place = await stocked(io)
+    overlay = Overlay.over(place)
+    overlay.add(blobs={CONFIG.digest: CONFIG.raw})
+    assert overlay.holder(CONFIG.descriptor) is overlay
+    assert await overlay.blob_exists(CONFIG.descriptor)
+    async with overlay.open_blob(CONFIG.descriptor) as stream:
+        assert json.loads(read_whole(stream.reader, len(CONFIG.raw))) == json.loads(CONFIG.raw)
+    further = Overlay.over(overlay)
+    assert further.holder(CONFIG.descriptor) is further
+    assert await Overlay.over(further).resolve("v1") == IMAGE.descriptor
+    assert not await place.blob_exists(CONFIG.descriptor)
+
+
+async def test_what_a_manifest_names_is_where_the_manifest_is(io: IO) -> None:
+    place, other = Memory(io), await stocked(io)
+    overlay = Overlay(place)
+    overlay.add(elsewhere=[(IMAGE.descriptor, other)])
+    assert overlay.holder(CONFIG.descriptor) is place
+    assert await overlay.pull_manifest(IMAGE.descriptor) == IMAGE
+    assert overlay.holder(CONFIG.descriptor) is other
+
+
+async def test_over_nothing_there_is_nothing(io: IO) -> None:
+    overlay = Overlay(name="nowhere")
+    blob = Descriptor.of(b"", "a/b")
+    assert [tag async for tag in overlay.tags()] == []
+    assert [found async for found in overlay.referrers(IMAGE.digest)] == []
+    assert overlay.holder(blob) is overlay
+    with pytest.raises(ManifestUnknownError, match="nowhere has no manifest 'v1'"):
+        await overlay.resolve("v1")
+    with pytest.raises(ManifestUnknownError):
+        await overlay.pull_manifest(IMAGE.descriptor)
+    with pytest.raises(BlobUnknownError):
+        async with overlay.open_blob(blob):
+            pass

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.support.image_fixtures import exported, layout, shelf
+
+__all__ = ["exported", "layout", "shelf"]

@@ -1,0 +1,142 @@
+"""Layers that are made to write or read where they must not, or to cost more than they may (threats T-47 to T-53)."""
+
+from __future__ import annotations
+
+import io as streams
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from lading import AsyncClient, LimitExceededError, Limits, NotFoundError, ProtocolError
+from tests.support.layers import Blobs, folder, hard_link, link, member
+from tests.support.tars import extended, patched, record, snapshot
+
+GOOD = (folder("pkg"), member("pkg/first", b"1"))
+HOSTILE: dict[str, tuple[Sequence[Sequence[bytes]], str]] = {
+    "parent": ([[member("pkg/../../outside/x", b"x")]], r"'\.\.'"),
+    "parent in front": ([[member("../outside/x", b"x")]], r"'\.\.'"),
+    "parent of the root": ([[folder("..")]], r"'\.\.'"),
+    "nul in a name": ([[extended(record(b"path", b"a\0b")), member("a")]], "NUL"),
+    "nul in a header": ([[patched(member("a"), 0, b"a\0/../../x")]], "after a NUL"),
+    "long name": ([[member("a/" * 30 + "b" * 4097)]], "4096 bytes"),
+    "long part": ([[member("b" * 256)]], "255 bytes"),
+    "deep": ([[member("d/" * 64 + "e")]], "deeper than 64"),
+    "deep through a link": (
+        [[member("d/" * 63 + "e"), link("l", "d/" * 63), member("l/" + "d/" * 10 + "x")]],
+        "deeper than 64",
+    ),
+    "file for the root": ([[member("./", b"x")]], "root directory"),
+    "link for the root": ([[link(".", "/etc")]], "root directory"),
+    "through a file": ([[member("x", b"x"), member("x/y", b"y")]], "should be a directory"),
+    "through a device": ([[member("x", kind=tarfile.CHRTYPE), member("x/y", b"y")]], "should be a directory"),
+    "through links in circles": ([[link("a", "b"), link("b", "a"), member("a/x", b"x")]], "too many symbolic links"),
+    "hard link to nothing": ([[hard_link("h", "etc/shadow")]], "not there"),
+    "hard link to the outside": ([[hard_link("h", "../outside/secret")]], r"'\.\.'"),
+    "hard link to an absolute path": ([[hard_link("h", "/etc/shadow")]], "not there"),
+    "hard link through a link": ([[link("l", "/"), hard_link("h", "l/etc/shadow")]], "not there"),
+    "hard link to the root": ([[hard_link("h", "/")]], "not there"),
+    "hard link to a directory": ([[folder("d"), hard_link("h", "d")]], "to a directory"),
+    "hard link to what comes later": ([[hard_link("h", "x"), member("x")]], "not there"),
+    "hard link to what is hidden": ([[member("x")], [member(".wh.x")], [hard_link("h", "x")]], "not there"),
+    "whiteout of the parent": ([[member("pkg/.wh...")]], "whiteout of no file"),
+    "whiteout of itself": ([[member("pkg/.wh..")]], "whiteout of no file"),
+    "whiteout of no name": ([[member(".wh.")]], "whiteout of no file"),
+    "whiteout through the parent": ([[member("../.wh.x")]], r"'\.\.'"),
+    "below a whiteout": ([[member(".wh.../x", b"x")]], "below a whiteout"),
+    "sparse": ([[patched(member("n"), 156, b"S")]], "sparse"),
+    "sparse by record": ([[member("n", pax={"GNU.sparse.realsize": "99999999999"})]], "sparse"),
+    "unknown kind": ([[patched(member("n"), 156, b"Z")]], "unknown kind"),
+    "two sizes": ([[extended(record(b"size", b"512")), member("a"), member("b")]], "two sizes"),
+    "directory with content": ([[patched(folder("d"), 124, b"00000001000\0"), bytes(512)]], "no content"),
+    "owner twice": ([[extended(record(b"uid", b"1") * 2), member("a")]], "set twice"),
+    "owner that is none": ([[extended(record(b"uid", b"-1")), member("a")]], "no number"),
+    "time that is none": ([[extended(record(b"mtime", b"1e9")), member("a")]], "time that is none"),
+    "large extension": ([[extended(b"", size=8 << 30)]], "larger than 1048576"),
+    "wrong checksum": ([[b"b" + member("a")[1:]]], "checksum"),
+    "text": ([[b"not a tar archive" * 100]], "no tar archive"),
+}
+
+
+@pytest.mark.parametrize(("layers", "why"), HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_layer_is_refused_and_leaves_nothing(
+    client: AsyncClient, tmp_path: Path, layers: Sequence[Sequence[bytes]], why: str
+) -> None:
+    reference = Blobs(GOOD, *layers).write(tmp_path / "layout")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_bytes(b"precious")
+    before = snapshot(tmp_path)
+    with pytest.raises(ProtocolError, match=why) as refused:
+        await client.export_directory(reference, tmp_path / "out")
+    out = streams.BytesIO()
+    with pytest.raises(ProtocolError, match=why):
+        await client.export_tar(reference, out)
+    with pytest.raises(ProtocolError, match=why):
+        await client.export_tar(reference, tmp_path / "out.tar")
+    assert not out.getvalue()
+    assert snapshot(tmp_path) == before
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 1000
+
+
+async def test_links_lead_nowhere_when_a_directory_is_written(client: AsyncClient, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"precious")
+    reference = Blobs(
+        [link("etc", str(outside)), link("up", "../outside"), member("etc/planted", b"x"), member("up/planted", b"x")],
+        [link("swap", str(outside / "secret"))],
+        [member("swap", b"mine")],
+    ).write(tmp_path / "layout")
+    await client.export_directory(reference, tmp_path / "out")
+    assert snapshot(outside) == {"secret": b"precious"}
+    out = tmp_path / "out"
+    assert (out / "etc").readlink() == outside
+    assert (out / "up").readlink() == Path("../outside")
+    # What is written through a link of the image is where it leads in the image.
+    assert (out / str(outside)[1:] / "planted").read_bytes() == b"x"
+    assert (out / "outside/planted").read_bytes() == b"x"
+    assert (out / "swap").read_bytes() == b"mine"
+    assert not (out / "swap").is_symlink()
+
+
+async def test_a_file_is_not_read_through_a_link_that_leads_out(client: AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"precious")
+    reference = Blobs(
+        [link("l", str(tmp_path / "secret")), link("m", "../../../../../../../../etc/passwd"), folder("etc")],
+        [member("etc/passwd", b"of the image")],
+    ).write(tmp_path / "layout")
+    assert await client.read_file(reference, "m") == b"of the image"
+    with pytest.raises(NotFoundError, match="no file"):
+        await client.read_file(reference, "l")
+
+
+async def test_a_bomb_is_refused(client: AsyncClient, layout: Path) -> None:
+    reference = Blobs([member("zeros", bytes(80 << 20))]).write(layout)
+    with pytest.raises(LimitExceededError, match="100 times"):
+        await client.files(reference, limits=Limits(ratio=100))
+    with pytest.raises(LimitExceededError, match="more than 1000000 bytes"):
+        await client.files(reference, limits=Limits(size=1_000_000))
+
+
+async def test_members_are_counted_over_all_layers(client: AsyncClient, layout: Path) -> None:
+    layers = [[member(f"{layer}-{number}") for number in range(10)] for layer in range(5)]
+    reference = Blobs(*layers).write(layout)
+    assert len(await client.files(reference, limits=Limits(entries=50))) == 50
+    with pytest.raises(LimitExceededError, match="more than 49"):
+        await client.files(reference, limits=Limits(entries=49))
+
+
+async def test_directories_that_no_member_declares_are_counted(client: AsyncClient, layout: Path) -> None:
+    reference = Blobs([member(f"{number}/" + "d/" * 60 + "x") for number in range(10)]).write(layout)
+    with pytest.raises(LimitExceededError, match="more than 500 files and directories"):
+        await client.files(reference, limits=Limits(entries=500))
+
+
+async def test_detours_over_links_are_bounded(client: AsyncClient, layout: Path) -> None:
+    winding = "/".join(["d", ".."] * 400)
+    links = [link(f"l{number}", f"{winding}/l{number + 1}" if number < 30 else "d") for number in range(31)]
+    members = [member(f"l0/{number}/x") for number in range(2000)]
+    with pytest.raises(LimitExceededError, match="detours"):
+        await client.files(Blobs([folder("d"), *links, *members]).write(layout), limits=Limits(entries=5000))

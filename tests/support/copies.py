@@ -1,0 +1,30 @@
+"""Fixtures of the tests of copies and of what they copy between: the corpus, as content and as a layout on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lading._io.blocking import BlockingIO
+from lading.server.handler import EmbeddedRegistry
+from lading.transports.direct import DirectTransport
+from tests.support.corpus import Corpus, corpus
+
+
+@pytest.fixture(scope="session")
+def content() -> Corpus:
+    return corpus()
+
+
+@pytest.fixture
+def layout(tmp_path: Path, content: Corpus) -> Path:
+    """The directory of an image layout that holds the whole corpus."""
+    path = tmp_path / "source"
+    content.write_layout(path)
+    return path
+
+
+@pytest.fixture
+def registry(root: Path) -> DirectTransport:
+    return DirectTransport(EmbeddedRegistry(root, BlockingIO()))
