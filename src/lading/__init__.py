@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from lading._core.artifacts.artifact import Artifact as Artifact, Blob as Blob, File as File, Pulled as Pulled
     from lading._core.client import AsyncClient as AsyncClient
     from lading._core.copying.plan import Copied as Copied, Step as Step
-    from lading._core.exchange.budgets import Budgets as Budgets
     from lading._core.exchange.gate import Gate as Gate
     from lading._core.exchange.recording import RecordedExchange as RecordedExchange
     from lading._core.exchange.retry import Retries as Retries
+    from lading._core.exchange.settings import Budgets as Budgets
     from lading._core.graph.evidence import Evidence as Evidence
     from lading._core.graph.predecessors import ReferrerTree as ReferrerTree
     from lading._core.graph.verify import Problem as Problem, Verified as Verified
@@ -176,7 +176,7 @@ _HOMES = {
     ),
     "lading._core.artifacts.artifact": ("Artifact", "Blob", "File", "Pulled"),
     "lading._core.repository.blobs": ("AsyncBlobs",),
-    "lading._core.exchange.budgets": ("Budgets",),
+    "lading._core.exchange.settings": ("Budgets",),
     "lading._core.client": ("AsyncClient",),
     "lading._core.copying.plan": ("Copied", "Step"),
     "lading._core.graph.evidence": ("Evidence",),

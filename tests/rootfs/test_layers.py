@@ -19,7 +19,7 @@ from lading import (
     ProtocolError,
     VerificationError,
 )
-from lading._core.tar import zstd
+from lading._core.tar.decompression import begins_zstd_frame
 from tests.support.images import sha256
 from tests.support.layers import END, Blobs, Compress, folder, gzipped, hard_link, member
 from tests.support.tars import patched
@@ -213,4 +213,4 @@ async def test_without_zstandard_it_is_said_what_to_install(
     ],
 )
 def test_a_frame_is_known_by_its_beginning(beginning: bytes, is_frame: bool) -> None:
-    assert zstd.begins(beginning) == is_frame
+    assert begins_zstd_frame(beginning) == is_frame

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lading._core.exchange.budgets import Budgets
 from lading._core.exchange.gate import Gate
 from lading._core.exchange.recording import Recorder
 from lading._core.exchange.retry import Retries
@@ -20,8 +19,29 @@ if TYPE_CHECKING:
 
     from lading.auth.credentials import CredentialSource
 
+_MIB = 1 << 20
+
 MOST_RANGES: Final = 16
 """Connections that one blob can be given."""
+
+
+class Budgets(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds on what one answer, or one listing, may take. All sizes are in bytes; `seconds` is for a whole answer.
+
+    The defaults leave room beyond what the specification asks registries to take: manifests of 4 MiB must be possible
+    (distribution-spec, Pushing Manifests). `blob` bounds `blobs.pull` only, which holds content in memory; streams and
+    files have no bound but the size in their descriptor, and none in time but that bytes keep coming: `blob_rate` of
+    them a second at least, over ten seconds, where that is not 0.
+    """
+
+    manifest: int = 8 * _MIB
+    pushed_manifest: int = 4 * _MIB
+    blob: int = 32 * _MIB
+    page: int = 32 * _MIB
+    pages: int = 10_000
+    error: int = 64 << 10
+    seconds: float = 120.0
+    blob_rate: float = 0.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

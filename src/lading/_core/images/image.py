@@ -18,7 +18,6 @@ from lading._core.images.docker_media_types import Form
 from lading._core.images.manifest_annotations import annotated, base_annotations
 from lading._core.images.overlay_target import Overlay
 from lading._core.images.packed_layer import PackedLayer
-from lading._core.images.rebasing import rebased_config
 from lading._io.base import IO
 from lading._wire.messages import Source
 from lading.annotations import BASE_DIGEST, BASE_NAME
@@ -166,7 +165,7 @@ class Image:
         Raises `DocumentError` if the image does not begin with the layers of the old base.
         """
         form = docker_media_types.form_of(self.manifest)
-        config = rebased_config(self.config, old_base.config, new_base.config)
+        config = config_edits.rebased_config(self.config, old_base.config, new_base.config)
         below = new_base.manifest.document.layers
         own = self.manifest.document.layers[len(old_base.manifest.document.layers) :]
         image = self._with(

@@ -1,24 +1,32 @@
-"""What a compressed archive expands to, within which limits.
+"""Decompression of archives, within limits.
 
 Layers are tar archives, as they are or compressed with gzip or Zstandard (image-spec, layer.md; RFC 1952, RFC 8878).
 The expanded stream is counted, so that a small blob cannot fill a disk (CWE-409), and hashed if its digest is known.
+
+Python reads Zstandard itself from 3.14 on, before that by a backport. Frames may follow one another, and frames that
+are to be skipped may stand between and behind them, as zstd:chunked has its table of contents.
 """
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from typing import BinaryIO, Protocol, cast
+from importlib import import_module
+from typing import Any, BinaryIO, Protocol, cast
 
 import msgspec
 
-from lading._core.tar import zstd
 from lading.digest import Digest
-from lading.errors import LimitExceededError, ProtocolError
+from lading.errors import LadingError, LimitExceededError, ProtocolError
 from lading.verification import Verifier
 
 _GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
+_ZSTD_MODULES = ("compression.zstd", "backports.zstd")
+_ZSTD_FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878, 3.1.1
+_ZSTD_SKIPPED = b"\x2a\x4d\x18"  # 3.1.2: after a byte from 0x50 to 0x5F
+# The memory that a frame may have its reader keep, as a power of two: what the zstd command grants, 128 MiB.
+_ZSTD_WINDOW = 27
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -59,8 +67,8 @@ class Expansion:
         beginning, file = self._compressed.peek(4), cast("BinaryIO", self._compressed)
         if beginning.startswith(_GZIP):
             self._stream, self._errors = gzip.GzipFile(fileobj=file, mode="rb"), _GZIP_ERRORS
-        elif zstd.begins(beginning):
-            reader = zstd.ZstdReader(file)
+        elif begins_zstd_frame(beginning):
+            reader = _ZstdReader(file)
             self._stream, self._errors = reader, reader.errors
         self.seen = 0
 
@@ -121,3 +129,35 @@ class _Counted:
         piece = piece or self._stream.read(size) or b""
         self.seen += len(piece)
         return piece
+
+
+def begins_zstd_frame(content: bytes) -> bool:
+    """Say whether four bytes begin a frame, or one that is to be skipped."""
+    return content == _ZSTD_FRAME or (content[1:] == _ZSTD_SKIPPED and content[0] >> 4 == 5)
+
+
+class _ZstdReader:
+    """The expanded bytes of a stream that Zstandard compressed. `errors` are what reading raises when it is damaged."""
+
+    __slots__ = ("_file", "errors")
+
+    def __init__(self, stream: BinaryIO) -> None:
+        module = _zstd_module()
+        options = {module.DecompressionParameter.window_log_max: _ZSTD_WINDOW}
+        self._file: BinaryIO = module.ZstdFile(stream, options=options)
+        self.errors = (EOFError, cast("type[Exception]", module.ZstdError))
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        return self._file.read(size)
+
+
+def _zstd_module() -> Any:
+    for name in _ZSTD_MODULES:
+        try:
+            return import_module(name)
+        except ImportError:
+            continue
+    raise LadingError(
+        "the content is compressed with Zstandard, which Python reads from 3.14 on: pip install 'lading[zstd]'"
+    )

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._core.exchange.budgets import Budgets
+    from lading._core.exchange.settings import Budgets
     from lading.cli.client import connected_to, described, manifest_reference
     from lading.cli.file_arguments import read
     from lading.documents import Manifest
