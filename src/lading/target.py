@@ -1,4 +1,4 @@
-"""What a copy needs of a place: of the one it reads from, and of the one it writes to.
+"""Interfaces of a copy target: a readable source and a writable destination.
 
 A registry's repository, an image layout, an archive and memory are all such places. Methods wait for nothing but the
 `IO` that a place was made with. They raise `NotFoundError` for what is not there.

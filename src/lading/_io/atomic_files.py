@@ -1,4 +1,4 @@
-"""How a file gets its name so that neither a crash, a full disk nor a hostile neighbour leaves a wrong one.
+"""Atomic, durable files: complete under their final name, or absent, whatever crashes.
 
 Content is written under a random name in a directory of the same file system, synced, renamed to its final name, and
 then the directory is synced: at every instant the final name shows nothing, the old content or the whole new content.

@@ -1,4 +1,4 @@
-"""What a flow may wait for, and what a transport must do.
+"""Interfaces: `IO`, all that a flow may wait for, and `Transport`, one HTTP exchange.
 
 A flow is an `async def` that is given an `IO` and awaits nothing else. Over `BlockingIO` no await ever suspends, so
 `step` runs a flow to its end in the calling thread; over `AsyncIO` the same waits happen in worker threads of a running

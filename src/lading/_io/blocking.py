@@ -1,4 +1,4 @@
-"""IO that waits in place: what the blocking face runs on."""
+"""Blocking IO: waits in place, for the blocking face."""
 
 from __future__ import annotations
 

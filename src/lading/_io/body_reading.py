@@ -1,4 +1,4 @@
-"""The bulk lane: bytes from an open body to a file, in one blocking function."""
+"""Reading of response bodies: to a file while hashing, or into memory, within a minimum rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system says of a file, by which a later write to it shows."""
+"""File identity from stat(2), used to detect modification."""
 
 from __future__ import annotations
 

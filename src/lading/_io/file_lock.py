@@ -1,4 +1,4 @@
-"""Who may change a directory or a file now: one process, and one thread of it, at a time."""
+"""Advisory lock between processes and threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of files, read from where they are, or sent by the system itself (sendfile(2)) where nobody looks at them."""
+"""Ranges of open files: positioned reads, and sending by the system itself (sendfile(2))."""
 
 from __future__ import annotations
 

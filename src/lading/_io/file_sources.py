@@ -1,4 +1,4 @@
-"""Files as content to be sent, and the digest of a file."""
+"""Request bodies from files, and temporary files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second thread for one flow of bytes: it hashes a piece while the first one sends or writes that piece."""
+"""Helper thread that hashes one piece while the caller sends or writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces of bytes, of whatever sizes, as one stream."""
+"""Reader over an iterable of byte pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content that is sent on while it arrives: from one place to another, never stored in between."""
+"""Relay: a one-time source fed by content that is still arriving, never stored in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads that share one piece of work, and last no longer than it."""
+"""Worker threads for one task, ended with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a server says which credentials it wants (RFC 9110, section 11.6.1).
+"""Authentication challenges, parsed (RFC 9110, section 11.6.1).
 
 One field may hold several challenges, and several fields one each; commas part both challenges and parameters. A scheme
 is told from a parameter by the equals sign that only the latter has behind it. Beyond the grammar, unquoted values with

@@ -1,4 +1,4 @@
-"""What went wrong, in the words of a registry (distribution-spec, Error Codes).
+"""Error documents of a registry, as exceptions and back (distribution-spec, Error Codes).
 
 Error documents become exceptions here, and codes become error documents on the server's side, by one table. What a
 registry says is shown, but as the text of a stranger: on one line, cut, and without the secrets of the request in it.

@@ -1,4 +1,4 @@
-"""How text that a stranger wrote is shown on one line of a terminal or a log.
+"""Escaping of foreign text for one line of a terminal or a log.
 
 Nothing in it may move the cursor, reorder the line or fill the screen, so whatever is not printable is escaped and the
 rest is cut.

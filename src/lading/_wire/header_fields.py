@@ -1,4 +1,4 @@
-"""What the header fields of this protocol say (RFC 9110, RFC 8288, distribution-spec).
+"""Header fields of the protocol, parsed (RFC 9110, RFC 8288, distribution-spec).
 
 Readers are tolerant where registries are known to differ and give None for what makes no sense; every one of them is
 linear in the length of its text. Fields that only the embedded registry reads are read strictly.

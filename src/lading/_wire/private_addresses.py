@@ -1,4 +1,4 @@
-"""Which hosts and addresses are inside a private network (IANA special-purpose address registries).
+"""Classification of private and public addresses (IANA special-purpose address registries).
 
 A host may be written as an address in spellings that only resolvers know; all of them are read here.
 """

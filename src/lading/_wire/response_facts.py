@@ -1,4 +1,4 @@
-"""What a registry answered, as typed facts (distribution-spec, the response of each endpoint).
+"""Typed facts from a registry's responses (distribution-spec, the response of each endpoint).
 
 Details are read with tolerance, as registries differ in them. The status and the shape are not: a site that answers 200
 and a page to everything is no registry (`ProtocolError`).

@@ -1,4 +1,4 @@
-"""How a credential helper is asked (github.com/docker/docker-credential-helpers, README, Development).
+"""Credential helpers, called as programs (github.com/docker/docker-credential-helpers, README, Development).
 
 A helper is a program `docker-credential-NAME` that takes a verb (`get`, `store`, `erase`, `list`), reads the server or
 a JSON document from stdin, and writes JSON to stdout. Its name comes from a file and the server from a reference, so

@@ -1,4 +1,4 @@
-"""What a key of a credentials file stands for, and which repositories it covers.
+"""Keys of a credentials file: the registry or namespace that each covers.
 
 A key is `HOST[:PORT]`, with a namespace behind it where several accounts share a registry (containers-auth.json(5)), or
 the base URL of an API, which is how Docker has always spelled its Hub. Hosts and ports are compared as they stand: a

@@ -1,4 +1,4 @@
-"""How JSON that may hold a secret is read: an error says where it is broken, and neither shows nor keeps any of it."""
+"""Parsing of JSON that may hold secrets: errors give the place, and neither show nor keep any of it."""
 
 from __future__ import annotations
 

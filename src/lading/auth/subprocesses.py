@@ -1,4 +1,4 @@
-"""How a short program is talked to without trusting it to end, or to be brief."""
+"""Short-lived subprocesses with bounded time and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command line is read.
+"""Argument parser of the command line.
 
 The verb is found first, and only its own parser is made. Options may stand anywhere after it, between and behind the
 other arguments.

@@ -1,4 +1,4 @@
-"""Artifacts as a command line describes them: files with media types, and annotations, some of them from a file.
+"""Options that describe an artifact: files with media types, and annotations, some of them from a file.
 
 The file of annotations is that of the ORAS tools: a JSON object with an object of annotations for each file, by its
 name on the command line, for the manifest (`$manifest`) and for the config (`$config`).

@@ -1,4 +1,4 @@
-"""How a copy, or a push of something that was made, is told; and where that goes."""
+"""Output and destination of a copy, or of the push of an edited image."""
 
 from __future__ import annotations
 

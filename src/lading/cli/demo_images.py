@@ -1,4 +1,4 @@
-"""What the demo ships: this package, and images that hold a part of Python's standard library."""
+"""Content of the demo: this package, and images that hold a part of Python's standard library."""
 
 from __future__ import annotations
 

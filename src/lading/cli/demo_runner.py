@@ -1,4 +1,4 @@
-"""How the demo shows a command, and proves that it did what it should.
+"""Runner of the demo: shows each command with its output, and checks its result.
 
 Commands run as processes of their own, as they would from a shell. What does not hold ends the demo with an error.
 """

@@ -1,4 +1,4 @@
-"""What `lading diff` prints: a record, and lines for a reader that are made from it.
+"""Output of `lading diff`: a JSON record, and text made from it.
 
 The record has `old` and `new` (`reference`, `mediaType`, `digest`, `size`), `config` and `annotations` (`change`,
 `name`, `key`, `old`, `new`), `layers` (`change`, the descriptor, `diffID`) and `history` (`change`, the step). If files

@@ -1,4 +1,4 @@
-"""The options of the verbs that make one image of another, and which texts are good values of them.
+"""Options of the verbs that edit images, and the parsers of their values.
 
 The functions that read a text serve as `type` of an argparse argument, as those in `options` do.
 """

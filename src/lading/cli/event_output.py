@@ -1,4 +1,4 @@
-"""What is said while content moves.
+"""Output of events: warnings, progress and the request log.
 
 Warnings always, unless the command is to be quiet; on a terminal one bar for each blob. With `-v`, in its place, a line
 for each request, and for each blob at its beginning and its end: no event holds a secret.

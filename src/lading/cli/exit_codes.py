@@ -1,4 +1,4 @@
-"""What an error is to a shell: a line on stderr, and an exit code."""
+"""Exit codes and error messages of the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that a command line names."""
+"""File arguments: input and output files, stdin and stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `lading inspect` prints of a manifest as JSON: a record with the names of image-spec, and a few of its own.
+"""JSON output of `lading inspect`: a record with the names of image-spec, and a few of its own.
 
 `kind`, `totalSize` (bytes, each content once), `content` (the config, opened), `history` with the `layer` of each step,
 `referrers`, `problems`; and in entries of `manifests` also `layers`, `missing`, `sharedSize`, `sharedWith` (digests of

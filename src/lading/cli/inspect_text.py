@@ -1,4 +1,4 @@
-"""What `lading inspect` prints for a reader: lines that are made from the record, and from nothing else."""
+"""Text output of `lading inspect`, made from its JSON record and from nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How progress is drawn on a terminal: one line a blob, with name, bar, bytes, rate and time left.
+"""Progress bars on a terminal: one line a blob, with name, bar, bytes, rate and time left.
 
 This is the only module that imports rich, and it is imported when the first byte moves.
 """

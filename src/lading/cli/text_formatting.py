@@ -1,4 +1,4 @@
-"""How facts, lists and sizes are written for a reader, foreign text cut and escaped."""
+"""Formatting of facts, tables and sizes for a reader, foreign text cut and escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests of images (image-spec, manifest.md and image-index.md), and their Docker twins.
+"""Image manifests and indexes (image-spec, manifest.md and image-index.md), and their Docker twins.
 
 A Docker document has the fields of the OCI one and is a subclass of it, so that whoever handles `ImageManifest` and
 `ImageIndex` has handled all of them; image-spec, media-types.md, Compatibility Matrix, lists the differences.

@@ -1,4 +1,4 @@
-"""How a document reads after a change.
+"""Edits of JSON documents that keep everything else byte for byte.
 
 Only what differs between the two typed views is written anew. Everything else keeps its place and its spelling: unknown
 members, of the document and of the descriptors that stay, the order, nulls and numbers.

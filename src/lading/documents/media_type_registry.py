@@ -1,4 +1,4 @@
-"""Kinds: the type that the documents of a media type have."""
+"""Registry of document types by media type."""
 
 from __future__ import annotations
 

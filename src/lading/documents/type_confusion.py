@@ -1,4 +1,4 @@
-"""Manifests that no reader can take for something else.
+"""Protection against type confusion: manifests that readers could take for different types are refused.
 
 A document that is an image to one reader and an index to another lets its signer and its user see different content
 (CVE-2021-41190). Go matches the names of members without case, so a name in another spelling counts as well.

@@ -1,4 +1,4 @@
-"""How a registry is kept from those who may not (RFC 9110, section 11; threats: authorisation bypass).
+"""Access control: authentication and authorization before the registry (RFC 9110, section 11; authorisation bypass).
 
 A guard stands before the registry and is itself a `Handler`: what it refuses never reaches the registry. It reads a
 request with the very function that the registry reads it with, so there is no spelling that only one of them

@@ -1,4 +1,4 @@
-"""What the embedded registry allows, and how much."""
+"""Limits and switches of the embedded registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an endpoint of the embedded registry knows when it answers a request."""
+"""Request context: one request, parsed, with the parts of the embedded registry."""
 
 from __future__ import annotations
 

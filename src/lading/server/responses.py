@@ -1,4 +1,4 @@
-"""How the embedded registry answers: complete responses, and refusals as error documents (Error Codes)."""
+"""Responses of the embedded registry, and refusals as error documents (Error Codes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tokens are given out and looked at (github.com/distribution/distribution, docs/content/spec/auth: token, oauth).
+"""Token server (github.com/distribution/distribution, docs/content/spec/auth: token, oauth).
 
 A token is a random text that means something only to the server that gave it. It is good for the scopes that its holder
 was granted, and remembers those that were asked for: whoever asked and was not granted is refused for good, whoever did

@@ -1,4 +1,4 @@
-"""Where a blob is between the start of its upload and its end (end-4 to end-6, end-13, end-14).
+"""Upload sessions on disk, from start to end (end-4 to end-6, end-13, end-14).
 
 In a file of its own under the root, on the file system of the repositories. Its name has an id that cannot be guessed
 and the fingerprint of the repository to which it belongs; the offset of the upload is its size. So sessions survive a

@@ -1,4 +1,4 @@
-"""Who may do what: users, their rights, and the right that each endpoint needs.
+"""Users, their rights, and the right that each endpoint needs.
 
 Everything that no right allows is forbidden, and so is an endpoint that has no row in the table below.
 """

@@ -1,4 +1,4 @@
-"""How one blob gets into an image layout: from its start, or from what an earlier writer left of it."""
+"""Blob writer of an image layout, which can continue from a partial file."""
 
 from __future__ import annotations
 

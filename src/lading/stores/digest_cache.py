@@ -1,4 +1,4 @@
-"""Which blobs of image layouts this user's processes have hashed, so that nobody hashes them again to push them.
+"""Cache of the digests of local blobs, so that unchanged files are not hashed twice.
 
 A seal names a digest and what the system says of the file that had it: device, inode, size, and the times of its last
 write and last change in nanoseconds. A file that is written to, replaced or moved aside no longer fits (as in the index

@@ -1,4 +1,4 @@
-"""Which blobs of an image layout nothing needs any more, and how they go (image-spec, image-layout.md).
+"""Garbage collection of an image layout (image-spec, image-layout.md).
 
 Needed is what index.json names, and every digest that stands in a needed blob of JSON, whatever its media type: a
 manifest of a kind that is not known here keeps its content. What nothing names may be about to be named: a copy stores

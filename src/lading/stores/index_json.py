@@ -1,4 +1,4 @@
-"""What the index.json of an image layout says, and how it reads after a change.
+"""The index.json of an image layout, read and edited.
 
 image-spec, image-layout.md and image-index.md. Whatever other tools have put there (fields, entries, annotations, their
 order) survives a change byte for byte; only what the change is about is written anew.

@@ -1,4 +1,4 @@
-"""How content is kept in an OCI image layout directory (image-spec, image-layout.md).
+"""OCI image layout directory: blobs and index on disk (image-spec, image-layout.md).
 
 Blobs are immutable: verified, synced and only then given their final name. index.json is replaced as a whole under a
 lock between processes; readers need no lock. Everything here blocks: flows call it through their IO.

@@ -1,4 +1,4 @@
-"""How an image layout, as a directory or in an archive, is a place to copy from and to (image-layout.md)."""
+"""Image layout as a copy target, as a directory or in an archive (image-layout.md)."""
 
 from __future__ import annotations
 

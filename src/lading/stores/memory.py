@@ -1,4 +1,4 @@
-"""How content is kept in memory: for tests, and for content that is made and sent on."""
+"""In-memory copy target: for tests, and for content that is made and sent on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which manifests a layout has that its index.json names only through another index.
+"""Manifests of a layout that its index.json names only through nested indexes.
 
 Tools that write layouts give an entry of index.json to what was asked for, not to the manifests inside an image index.
 """

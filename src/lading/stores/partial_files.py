@@ -1,4 +1,4 @@
-"""Content on its way into a directory, under a name by which a later process finds what an earlier one left of it.
+"""Partial files: incomplete content that a later process can continue.
 
 The name is made of the digest. Nothing that is found is believed: its bytes are hashed again before more are added, and
 the digest decides in the end. So nothing has to be noted beside them, and nothing has to reach the disk in any order.

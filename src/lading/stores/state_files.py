@@ -1,4 +1,4 @@
-"""What a process notes for a later one, in a directory of the user's own: small, secret, and soon worth nothing.
+"""State files: private, locked, short-lived notes for later processes, such as uploads.
 
 A note is a file that only its user may read. Who writes it holds a lock on it, so that two processes never go on with
 the same thing. Notes are a convenience: where none can be kept, everything works as if there were none, so nothing here

@@ -1,4 +1,4 @@
-"""What faults need of contents: to read one whole, to send one again, and to make an answer of one."""
+"""Helpers for the bodies of requests and responses: read, replay, replace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the connection: answers that do not come, or end too early."""
+"""Connection faults: responses that do not come, or end too early."""
 
 from __future__ import annotations
 

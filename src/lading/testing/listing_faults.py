@@ -1,4 +1,4 @@
-"""Faults of lists: pages of their own kind (distribution-spec, Listing Tags; threats, real registries)."""
+"""Listing faults: pages of their own kind (distribution-spec, Listing Tags; threats, real registries)."""
 
 from __future__ import annotations
 

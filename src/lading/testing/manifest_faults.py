@@ -1,4 +1,4 @@
-"""Faults of manifests: what some registries do not take, do not keep, or say of them (threats, real registries)."""
+"""Manifest faults: manifests refused, dropped or misreported, as some registries do (threats, real registries)."""
 
 from __future__ import annotations
 

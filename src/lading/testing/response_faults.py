@@ -1,4 +1,4 @@
-"""Faults of answers: refusals, redirects, wrong bytes, and fields that are missing or say something else."""
+"""Response faults: refusals, redirects, wrong bytes, missing or changed fields."""
 
 from __future__ import annotations
 

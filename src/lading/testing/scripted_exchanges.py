@@ -1,4 +1,4 @@
-"""Scripted dialogues, and what was asked: how a test states which requests it expects, or looks at those that came."""
+"""Scripted exchanges and recorded requests: a test states the requests that it expects, or inspects those that came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of uploads: chunks that are refused or misreported, and locations that change (threats, real registries)."""
+"""Upload faults: chunks refused or misreported, and changing locations (threats, real registries)."""
 
 from __future__ import annotations
 

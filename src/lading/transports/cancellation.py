@@ -1,4 +1,4 @@
-"""How the waits of an exchange end when it is cancelled."""
+"""Cancellation of an exchange: its sockets are shut down, which ends its waits."""
 
 from __future__ import annotations
 

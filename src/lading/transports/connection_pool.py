@@ -1,4 +1,4 @@
-"""Which idle connection may carry the next request to an origin.
+"""Pool of idle connections, by origin.
 
 Nothing here takes a lock: every step is one operation of a dict or a deque, so that a process that forks while another
 thread is in here does not leave its child waiting. Connections of the parent are not used in the child.

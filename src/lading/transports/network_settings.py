@@ -1,4 +1,4 @@
-"""What a user may set about connections: times, trust, certificates, proxies.
+"""Network settings: timeouts, trust, certificates, proxies.
 
 Everything is immutable and belongs to one transport, so that what is allowed for one origin never spreads to another.
 """

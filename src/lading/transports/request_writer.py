@@ -1,4 +1,4 @@
-"""What a request looks like on the wire (RFC 9112, section 3).
+"""Serialization of requests: request line, header fields and body (RFC 9112, section 3).
 
 The target is sent as it is given, byte for byte: presigned URLs are signatures over their own spelling.
 """

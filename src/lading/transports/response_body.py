@@ -1,4 +1,4 @@
-"""Where the body of an answer ends, and whether all of it came (RFC 9112, sections 6 to 8)."""
+"""Response body: its delimitation and completeness (RFC 9112, sections 6 to 8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the head of a response says, and where its body ends (RFC 9112, sections 2 to 6).
+"""Response head, strictly parsed, and the framing of the body (RFC 9112, sections 2 to 6).
 
 Strict where leniency lets two readers see different messages (section 11.2). The one liberty taken is a bare LF at the
 end of a line (section 2.2), which Docker Hub sends.

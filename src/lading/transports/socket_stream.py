@@ -1,4 +1,4 @@
-"""How bytes come from and go to a socket, and what is said when they do not.
+"""Buffered, cancellable socket stream with explained failures.
 
 Reads pass through a buffer of fixed size, which is also the bound of a header block; a large body goes from the socket
 straight into the memory of its reader.

@@ -1,4 +1,4 @@
-"""The default transport: which connection carries a request, and when another one carries it again.
+"""The default transport, HTTP/1.1 over sockets: connection reuse and safe repetition.
 
 Answers are read by a strict parser of our own; docs/decisions/0003-transport.md says why it is not that of http.client.
 """

@@ -1,4 +1,4 @@
-"""Artifacts: what of files and other content is to be pushed as one manifest, and what a pull brings.
+"""Artifacts: the files and other content to push as one manifest, and the result of a pull.
 
 An artifact is an image manifest with an `artifactType`, a config that is mostly empty, and one layer a file whose title
 annotation is the file's name (image-spec, manifest.md, Guidelines for Artifact Usage). A directory becomes one layer, a

@@ -1,4 +1,4 @@
-"""How the parts of an artifact become blobs: hashed where they are, packed, or kept in a temporary file meanwhile."""
+"""Layers of an artifact: blobs made of files, packed directories and other content."""
 
 from __future__ import annotations
 

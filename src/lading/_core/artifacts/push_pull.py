@@ -1,4 +1,4 @@
-"""Artifacts in any place: pushed to it, pulled from it, attached to what is there.
+"""Push, pull and attachment of artifacts, between the disk and any target.
 
 A repository of a registry has ways of its own to move a blob, which ask once more and go on where they broke off. Every
 other place is on a disk.

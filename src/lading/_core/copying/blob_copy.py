@@ -1,4 +1,4 @@
-"""How content goes from one place to another: streamed, verified on the way, and again where it was lost."""
+"""Transfer of blobs and manifests between two targets: streamed, verified, resumed after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a copy takes along: the graph of a manifest, and what elsewhere in the source refers to it."""
+"""Collection of everything that a copy includes: the graph of a manifest, its referrers and its cosign tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content copied from one place to another, whole and byte for byte.
+"""Copy between two targets: whole graphs, byte for byte.
 
 A copy has three parts. First what is to be copied: the source is asked once what the tag stands for, and from then on
 by digests only, so that a tag that moves meanwhile changes nothing. Then the plan: what the destination has does not

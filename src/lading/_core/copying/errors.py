@@ -1,4 +1,4 @@
-"""How a failed copy says which side failed, and at what."""
+"""Errors of a copy: the side that failed, and the content concerned."""
 
 from __future__ import annotations
 

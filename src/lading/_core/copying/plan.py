@@ -1,4 +1,4 @@
-"""What a copy has to do: which content is at its destination already, and which has to go there."""
+"""Plan of a copy: the content that the destination already has, and the content to transfer."""
 
 from __future__ import annotations
 

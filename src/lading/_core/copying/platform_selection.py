@@ -1,4 +1,4 @@
-"""Which entries of an index are wanted, and how an index reads that has no others."""
+"""Selection of an index's entries by platform, and indexes rewritten to the selected entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies between whole references: which places and names they stand for."""
+"""Copies between whole references, resolved to targets and names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a registry wants to see before it answers, and how it is come by.
+"""Authorization for one registry: challenges, credentials, bearer tokens.
 
 A registry says what it wants in the challenge of a 401: a user name and password (Basic), or a token of a token server,
 the realm (Bearer; github.com/distribution/distribution, docs/content/spec/auth/token.md). What it wanted once is

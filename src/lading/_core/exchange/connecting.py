@@ -1,4 +1,4 @@
-"""How a registry of some name is reached: by which scheme, and over sockets with which trust."""
+"""Connection settings for a registry by name: scheme, trust, transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content codings that a server used although none was asked for (RFC 9110, section 8.4).
+"""Removal of content codings that a server used unasked (RFC 9110, section 8.4).
 
 One layer of gzip or deflate is undone, within the same bound as plain content; anything else is refused, because every
 layer multiplies what a few bytes can become.

@@ -1,4 +1,4 @@
-"""Which host names belong to one owner, as far as names can tell.
+"""Registrable domains (public suffix rules): host names with one owner.
 
 The general rule needs no list: two labels that are the same, three under a country's second level such as `co.uk`. The
 tables below have the clouds that hand out names to anybody, as far as registries and token servers run there, out of

@@ -1,4 +1,4 @@
-"""One request made to succeed: gate, credentials, redirects, retries and rate, or the error that says why it did not.
+"""One HTTP request with authorization, redirects, retries and rate limits; or the error that explains the failure.
 
 Everything that a flow sends to a registry goes through here. From the inside out: `_send` is one exchange with one
 host; `_follow` adds redirects, each through the gate; `_answer` adds credentials, asked for at most twice; `open` and

@@ -1,4 +1,4 @@
-"""The gate decides whether a URL that a server named may be asked, and what may be sent there.
+"""Gate for URLs that a server names: whether to follow them, and with which secrets.
 
 Every redirect, upload location, token realm, next page and foreign layer passes through `admit`. Secrets (credentials,
 tokens, the user's own headers) have one origin, the registry's, and nothing here lets them go to another one; a realm

@@ -1,4 +1,4 @@
-"""What went over the wire: status and header fields of each answer, beside the typed results.
+"""Recording of exchanges: status and header fields of each response, beside the typed results.
 
 For what a registry says and no method here returns: rate limits, its own fields, how many requests a call took.
 """

@@ -1,4 +1,4 @@
-"""When a request is sent again, after how long, and how fast a host is asked.
+"""Retries and pacing: backoff, Retry-After and the request rate of each host.
 
 Waits have full jitter (a random part of a doubling bound), so that clients that failed together do not come back
 together. A host that says how long to wait is obeyed by everything that speaks to it, and after a "too many requests"

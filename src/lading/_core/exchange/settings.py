@@ -1,4 +1,4 @@
-"""What a client was told, for all of its exchanges."""
+"""Client settings, shared by all exchanges: budgets, gate, retries, listeners."""
 
 from __future__ import annotations
 

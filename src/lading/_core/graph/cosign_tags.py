@@ -1,4 +1,4 @@
-"""What cosign kept under tags made of a digest, before there were referrers.
+"""Cosign's tags made of a digest, the predecessors of referrers.
 
 https://github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md
 """

@@ -1,4 +1,4 @@
-"""SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
+"""Search for SBOMs, provenance, signatures and attestations of a manifest.
 
 There are three such places: manifests with it as their subject (referrers, listed by the registry or under a tag), the
 tags that cosign makes of its digest, and, for images in an index, the attestation manifests that BuildKit puts beside

@@ -1,4 +1,4 @@
-"""What kind of evidence a manifest and its layers hold, told by media types and annotations alone.
+"""Kinds of evidence: classification of manifests and layers by media types and annotations alone.
 
 Nothing is opened and nothing is checked: whoever pushed it chose all of these words.
 """

@@ -1,4 +1,4 @@
-"""Everything that makes some manifests whole: which manifests and blobs they name, directly or through others."""
+"""Graph of successors: the manifests and blobs that some manifests name, directly or through others."""
 
 from __future__ import annotations
 

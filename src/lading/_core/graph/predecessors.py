@@ -1,4 +1,4 @@
-"""Who refers to a manifest: those whose own manifests say so, and what refers to them in turn.
+"""Predecessors: the referrers of a manifest, confirmed by their own content, and their referrers in turn.
 
 A list of referrers is what a registry, or whoever writes to its tag, says it is. What is found here has been pulled,
 verified by its digest, and names the subject by digest, so that there can be neither cycles nor a referrer in two

@@ -1,4 +1,4 @@
-"""Manifests of strangers, read as far as they can be: what is missing or damaged is passed over, and told."""
+"""Tolerant manifest reader: skips missing or invalid manifests with a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether all that makes a manifest whole is there and is right (image-spec, descriptor.md, Verification)."""
+"""Verification of a whole graph: presence, size and digest of all content (image-spec, descriptor.md, Verification)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base that an image says it was built on (image-spec, annotations.md, org.opencontainers.image.base.*)."""
+"""Base image of an image, as its annotations name it (image-spec, annotations.md, org.opencontainers.image.base.*)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the config of an image reads after a change (image-spec, config.md)."""
+"""Edits of an image config: execution parameters, further layers, another base (image-spec, config.md)."""
 
 from __future__ import annotations
 

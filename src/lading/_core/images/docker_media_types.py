@@ -1,4 +1,4 @@
-"""The two forms of an image, OCI's and Docker's: which media type of one stands for which of the other.
+"""Media types of the two image formats, OCI and Docker, and conversion between them.
 
 The documents have the same fields (image-spec, media-types.md, Compatibility Matrix), so bytes that are named by a
 media type of one form are named as well by that of the other, and their digests stay.

@@ -1,4 +1,4 @@
-"""An image where it stands: its manifest and config are here, its layers are there until somebody reads one.
+"""Image in a target: manifest and config are loaded, layers are read on demand.
 
 What is made of an image is again an image, of new documents and of layers that are named by their digests, so that
 a layer which nobody changed is never downloaded.

@@ -1,4 +1,4 @@
-"""What is different between two images: configs, layers, history and annotations (image-spec, config.md)."""
+"""Difference between two images: configs, layers, history and annotations (image-spec, config.md)."""
 
 from __future__ import annotations
 

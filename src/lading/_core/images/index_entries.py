@@ -1,4 +1,4 @@
-"""The entries of an index: those that are asked for, wherever their manifests are (image-spec, image-index.md)."""
+"""Entries of an index, added and removed; their manifests may be in any target (image-spec, image-index.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking into a manifest: what there is to know of it and of what it names is pulled, but no layer."""
+"""Inspection of a manifest: its documents and those of what it names are pulled, but no layer."""
 
 from __future__ import annotations
 

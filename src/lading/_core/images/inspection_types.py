@@ -1,4 +1,4 @@
-"""What a manifest is and what it names, as far as that can be said without reading a layer."""
+"""Result of an inspection: a manifest, its entries and its build steps."""
 
 from __future__ import annotations
 

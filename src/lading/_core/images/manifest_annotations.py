@@ -1,4 +1,4 @@
-"""How a manifest reads with other annotations (image-spec, annotations.md)."""
+"""Edits of the annotations of a manifest or an index (image-spec, annotations.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was made of an image, and the places where all the rest of it is.
+"""Overlay target: new content in memory or on disk, over the targets that hold everything else.
 
 To a copy this is one place to read from. The documents and layers that are new are held here; everything else is named
 by its digest and stays where it is until a copy asks for it, so what the destination has, or can mount, is never read.

@@ -1,4 +1,4 @@
-"""A layer that is ready to be appended to an image: a directory that was packed, or an archive as it is."""
+"""Packed layer, ready to be appended to an image: a packed directory, or an archive as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change of the images that a tag stands for, be it one or an index of many.
+"""Edits of every image behind a tag: of a single image, or of each platform's image in an index.
 
 An index is made anew around the images that changed; every other entry stays as it is. Attestations that BuildKit keeps
 beside an image say which digest they are about, so those about an image that changed are left out: what they attest is

@@ -1,4 +1,4 @@
-"""One manifest on its way: resolved, pulled, pushed or deleted by one request (end-3, end-7, end-9)."""
+"""Requests for one manifest: resolve, pull, push and delete (end-3, end-7, end-9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings that come in pages, joined by `Link` (distribution-spec, Listing Tags and Listing Referrers).
+"""Pagination: listings in pages, joined by `Link` (distribution-spec, Listing Tags and Listing Referrers).
 
 Each page is requested only when the one before it is used up. These are classes where generators would be shorter: a
 caller may stop at any item, and an asynchronous generator that is left like that is somebody's to close.

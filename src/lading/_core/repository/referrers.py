@@ -1,4 +1,4 @@
-"""Referrers: which manifests have another one as their subject (distribution-spec, Listing Referrers)."""
+"""Referrers of a manifest, listed (distribution-spec, Listing Referrers)."""
 
 from __future__ import annotations
 

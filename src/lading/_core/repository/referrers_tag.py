@@ -1,4 +1,4 @@
-"""The list of referrers that clients keep under a tag (distribution-spec, Referrers Tag Schema).
+"""Referrers tag: the list of referrers kept by clients (distribution-spec, Referrers Tag Schema).
 
 Where a registry has no referrers API, whoever pushes or deletes a manifest with a subject changes that list, and
 several may do so at once. The update below loses nothing as long as nobody takes several times as long over it as we:

@@ -1,4 +1,4 @@
-"""A repository and its parts, which are the categories of the specification."""
+"""Repository: tags, manifests, blobs, uploads and referrers, the categories of the specification."""
 
 from __future__ import annotations
 

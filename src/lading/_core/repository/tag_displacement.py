@@ -1,4 +1,4 @@
-"""A tag deleted where the registry deletes manifests only: by way of a stand-in (distribution-spec, Deleting tags)."""
+"""Deletion of a tag through a stand-in, where the registry deletes manifests only (Deleting tags)."""
 
 from __future__ import annotations
 

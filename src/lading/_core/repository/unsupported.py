@@ -1,4 +1,4 @@
-"""Refusals that mean: this registry does not do that (distribution-spec, Content Management; extensions).
+"""Detection of unsupported endpoints from refusals (distribution-spec, Content Management; extensions).
 
 Which answer says so differs from endpoint to endpoint. To callers it is one error, so that they can go another way.
 """

@@ -1,4 +1,4 @@
-"""The contents of a layer's files, kept in a temporary file without a name until they are wanted."""
+"""Contents of a layer's files, kept in an unnamed temporary file."""
 
 from __future__ import annotations
 

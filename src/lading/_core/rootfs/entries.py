@@ -1,4 +1,4 @@
-"""Names and what stands behind them: what the tree of an image is made of."""
+"""Entries of the file system: names, inodes and their attributes."""
 
 from __future__ import annotations
 

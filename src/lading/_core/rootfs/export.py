@@ -1,4 +1,4 @@
-"""An image leaves as a tar archive, as a directory, or one file of it alone.
+"""Export of an image: as a tar archive, as a directory, or one file of it.
 
 Every layer is read to its end and verified before the first byte goes out, so that neither a file, a directory nor a
 stream ever has anything that was not pushed.

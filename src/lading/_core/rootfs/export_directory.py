@@ -1,4 +1,4 @@
-"""The files of an image as a directory.
+"""Export of an image's files as a directory.
 
 The directory is made under a hidden name beside its final one, and renamed when it is complete; on any error it is
 deleted. A process that is killed leaves a directory named `.lading-…`, which may be deleted.

@@ -1,4 +1,4 @@
-"""The files of an image as one tar archive, the same for the same image (POSIX.1-2017, pax, "pax Interchange Format").
+"""Reproducible export of an image's files as one tar archive (POSIX.1-2017, pax, "pax Interchange Format").
 
 Entries are sorted by the bytes of their names, a directory before what is in it. Owners are numbers. What does not fit
 into a header block, and only that, stands in an extended header in front of it.

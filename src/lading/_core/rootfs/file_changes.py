@@ -1,4 +1,4 @@
-"""What became of the files from one image to another.
+"""File changes between two images: added, removed and changed paths.
 
 Layers that both images have are read once, and of two images whose layers are the same none is read. Files of one size
 are compared by their digests, so that a layer which was only built anew changes nothing.

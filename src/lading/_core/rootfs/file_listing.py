@@ -1,4 +1,4 @@
-"""Which files an image has, as a container sees them."""
+"""Listing of an image's files, as a container sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where one file of an image is: looked for from the last layer down, no further than it takes to be sure."""
+"""Search for one file of an image, from the last layer down, with as few layers read as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An image with one layer, which has what all of its layers make together."""
+"""Flattened image: one layer with the combined content of all layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the layers of an image: read from where they stand, verified, contents kept or passed over.
+"""Layer reader: verified, decompressed layers, with file contents kept or skipped.
 
 A layer is two promises: that its blob has the digest of its descriptor, and that what it expands to has the digest that
 the config says (image-spec, config.md, Layer DiffID). Neither is known before the last byte. So nothing of a layer is

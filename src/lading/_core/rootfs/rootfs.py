@@ -1,4 +1,4 @@
-"""The files of a whole image, read and applied, contents at hand."""
+"""Root file system of a whole image: every layer read and applied, file contents available."""
 
 from __future__ import annotations
 

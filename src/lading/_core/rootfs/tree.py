@@ -1,4 +1,4 @@
-"""What a container sees: the layers of an image, applied one on the other in memory (image-spec, layer.md).
+"""File system tree: layers applied in memory, whiteouts and links included (image-spec, layer.md).
 
 The tree has names and properties, and no content. It is applied to as container engines apply layers to a disk: the
 last of two members of one name stands, a directory is merged with one that is there, anything else replaces what is

@@ -1,4 +1,4 @@
-"""What path the title of a file means.
+"""File titles as safe relative paths.
 
 The title (image-spec, annotations.md, `org.opencontainers.image.title`) is chosen by whoever pushed an artifact, and
 names a file on the disk of whoever pulls it.

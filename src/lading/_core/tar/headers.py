@@ -1,4 +1,4 @@
-"""What the header blocks of a tar archive say (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block").
+"""Header blocks of tar archives (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block").
 
 Every function raises `ProtocolError` for what is damaged, or could be read in two ways.
 """

@@ -1,4 +1,4 @@
-"""Which names from outside lead to a place below the directory that they are used in.
+"""Member names and link targets, checked to stay below the directory that they are used in.
 
 Titles and the names inside an archive are chosen by whoever pushed them (CWE-22). What passes here stays below, on any
 system, as long as no symbolic link is followed on the way (see `places`).

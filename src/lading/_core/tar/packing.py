@@ -1,4 +1,4 @@
-"""How a directory becomes one blob: a tar archive, compressed with gzip, the same for the same content.
+"""Packing: a directory as one reproducible tar archive, compressed with gzip.
 
 Entries are sorted by the bytes of their names, a directory before what is in it; owners are 0, times are
 `SOURCE_DATE_EPOCH` or the epoch itself. The digest of the expanded archive depends on the content alone; that of the

@@ -1,4 +1,4 @@
-"""What members a tar archive holds (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU names).
+"""Strict tar reader (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU names).
 
 A strict reader of a hostile stream: it takes what lading, Go's archive/tar and GNU tar write for directories of files,
 and refuses whatever two programs could read in two ways. The standard library's reader is not used, because it reads

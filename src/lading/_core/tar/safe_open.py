@@ -1,4 +1,4 @@
-"""Where below a directory a file is written, without following a symbolic link on the way.
+"""Opening files below a directory without following symbolic links.
 
 Every step is taken from the descriptor of the directory before it (POSIX, openat and O_NOFOLLOW), so that a link which
 stands there already, or is put there meanwhile, leads nowhere (CWE-59).

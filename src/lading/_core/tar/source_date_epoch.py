@@ -1,4 +1,4 @@
-"""The time that reproducible content bears in place of now (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
+"""Timestamp of reproducible content (reproducible-builds.org, SOURCE_DATE_EPOCH)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a packed directory becomes a directory again, without a byte outside of it.
+"""Unpacking: a packed directory restored, without a byte outside of it.
 
 The archive is unpacked into a fresh hidden directory beside the target. When its last byte has been read and its digest
 holds, what is in there is renamed into place; before that nothing of it is visible, and on any error it is deleted. A

@@ -1,4 +1,4 @@
-"""Where the files of a tar archive are in it, so that each can be read by itself."""
+"""Random access to the files of an uncompressed tar archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an archive as `docker save` writes it (`docker-archive:FILE`) is read and written.
+"""Archives in the format of `docker save` (`docker-archive:FILE`), read and written.
 
 Its file manifest.json lists images: a config, layers and names each. Docker before version 25 has each layer in a
 directory of its own, uncompressed; since then the archive is an image layout as well. Both are read by manifest.json,

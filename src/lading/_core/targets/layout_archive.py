@@ -1,4 +1,4 @@
-"""How an archive of an image layout (`oci-archive:FILE`) is read and written (image-spec, image-layout.md)."""
+"""Archives of image layouts (`oci-archive:FILE`), read and written (image-spec, image-layout.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a repository of a registry is a place to copy from and to."""
+"""Repository of a registry as a copy target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which place a whole reference names, opened to be read or written."""
+"""Resolver: opens the target that a whole reference names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A blob, or a part of one, that is read while it arrives (distribution-spec, Pulling blobs; RFC 9110, section 14)."""
+"""Blob stream: a blob or a part of one, read as it arrives (distribution-spec, Pulling blobs; RFC 9110, section 14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which pieces a registry takes a blob: all at once unless it says, or shows, that it wants something else.
+"""Chunked upload: choosing and learning the chunk size.
 
 What a registry has shown is remembered for the next blob. Sizes are those that the registries of the world are known to
 take: 10 MiB does for most, GitHub's takes 4 MiB, and Amazon's wants 5 MiB of all pieces but the last.

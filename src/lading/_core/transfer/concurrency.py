@@ -1,4 +1,4 @@
-"""How many contents move at once.
+"""Concurrency limits for transfers.
 
 A few connections fill a line with large contents; with small ones each connection mostly waits for the next answer, so
 that more of them are worth their cost.

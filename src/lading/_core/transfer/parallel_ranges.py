@@ -1,4 +1,4 @@
-"""Parts of one large blob, fetched over several connections at once and handed on in order (RFC 9110, section 14).
+"""Parallel ranges of one large blob, fetched over several connections, passed on in order (RFC 9110, section 14).
 
 This is a head start, and nothing depends on it: where a server does not play along, the blob goes on from the byte that
 was reached, over one connection and as ever. What is handed on is not verified, and neither is the size that is learnt.

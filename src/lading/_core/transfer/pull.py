@@ -1,4 +1,4 @@
-"""A blob on its way to where it is kept, through whatever happens on that way.
+"""Resumable, verified blob pull.
 
 A body that breaks off is asked for again from the byte where it broke (RFC 9110, section 14.2), its hash carried on.
 What an earlier process left is hashed again and gone on with; where it turns out to be wrong, it is forgotten. A server

@@ -1,4 +1,4 @@
-"""A blob whose digest is known, brought into a repository by the cheapest way that works.
+"""Blob push: existence check, mount, or upload of a blob whose digest is known.
 
 It is there already; or the registry takes it over from another repository (distribution-spec, Mounting a blob from
 another repository); or it is sent whole, in one request (Pushing a blob monolithically).

@@ -1,4 +1,4 @@
-"""One blob on its way up, and what it takes to go on with that: after a fault, and in a later process.
+"""Resumable blob upload: state kept across retries and processes.
 
 What counts is what the registry says that it has (end-13). What this process or an earlier one knows of the upload is
 only where to ask, and is forgotten as soon as it does not fit.

@@ -1,4 +1,4 @@
-"""Where pulled content is kept: a file by its path, a file below a directory, a directory unpacked from an archive."""
+"""Sinks of a pull: a file by its path, a file below a directory, a directory unpacked from an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads: how content gets into a repository, in one piece or in chunks (distribution-spec, Pushing blobs).
+"""Upload sessions: start, chunks, status, completion and cancellation (distribution-spec, Pushing blobs).
 
 Registries differ in how they say how far an upload has come. The rule here: what a registry has accepted is there, and
 the digest at the end decides; the `Range` of an answer counts where it can be nothing else than the truth.

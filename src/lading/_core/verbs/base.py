@@ -1,4 +1,4 @@
-"""What the verbs of a client stand on."""
+"""Base class of the client's verbs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs for content of any kind: artifacts, copies, and what refers to what."""
+"""Verbs for content of any kind: artifacts, copies, referrers, evidence, verification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images, loaded and made without a daemon: what is done with them in whole references."""
+"""Verbs that load, edit and push images (`client.images`)."""
 
 from __future__ import annotations
 

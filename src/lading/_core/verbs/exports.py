@@ -1,4 +1,4 @@
-"""The files of images by whole references, in any place."""
+"""Verbs for the files of images: listing, export, comparison."""
 
 from __future__ import annotations
 

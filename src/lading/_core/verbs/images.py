@@ -1,4 +1,4 @@
-"""Verbs for container images: looked into, compared, their files read and exported."""
+"""Verbs for container images: inspection, comparison, files and exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Indexes: made of manifests wherever they are, and changed where they stand."""
+"""Verbs that create and edit indexes (`client.indexes`)."""
 
 from __future__ import annotations
 
