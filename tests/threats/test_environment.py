@@ -1,13 +1,16 @@
-"""What surrounds a client: proxies, netrc, helpers, certificates, and the caller's own text (T-09 to T-19)."""
+"""What surrounds a client: proxies, netrc, helpers, certificates, the caller's own text, and other code."""
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 
+import lading
 from lading import AsyncClient, Client, Headers, LadingError, TransportError
 from lading._io.base import step
 from tests.support.images import Image, sha256
@@ -178,3 +181,37 @@ def test_t19_a_location_with_a_line_end_is_not_sent_on(reg: Place, face: Face, c
         done = face.pull_blob(f"127.0.0.1:{server.port}/acme/app", sha256(cargo.layer))
     assert done.failed
     assert len(server.requests) == 1
+
+
+# T-80, T-81 and T-84: which code comes along, and which is run.
+
+# They run what they find, or read formats that may hold code.
+RUNNERS = {"dill", "imp", "marshal", "pickle", "pkgutil", "runpy", "shelve", "yaml"}
+CALLS = {"__import__", "compile", "entry_points", "eval", "exec", "load_module"}
+
+
+def used(tree: ast.AST) -> Iterator[str]:
+    """Name what a module imports and the functions that it calls."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name.partition(".")[0] for name in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                yield module.partition(".")[0]
+                yield from (name.name for name in names)
+            case ast.Call(func=ast.Name(id=name)):
+                yield name
+            case _:
+                pass
+
+
+def test_t81_t84_no_module_runs_or_unpickles_what_it_finds() -> None:
+    modules = sorted(Path(lading.__file__).parent.rglob("*.py"))
+    found = {path.name: (RUNNERS | CALLS) & set(used(ast.parse(path.read_bytes()))) for path in modules}
+    assert len(modules) > 100
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_t80_two_packages_are_needed() -> None:
+    needed = [line for line in requires("lading") or [] if "extra ==" not in line]
+    assert sorted(line.partition(">")[0] for line in needed) == ["msgspec", "truststore"]

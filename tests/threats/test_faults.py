@@ -34,6 +34,7 @@ from lading.testing import (
 from tests.support.images import CONFIG, MANIFEST, Image, sha256
 from tests.threats.stage import Face, Place, registry_at, stored
 
+INDEX = "application/vnd.oci.image.index.v1+json"
 BLOBS = "GET /v2/*/blobs/sha256:*"
 FINISH = "PUT /v2/*/blobs/uploads/*"
 CHUNK = "PATCH /v2/*/blobs/uploads/*"
@@ -131,6 +132,30 @@ def test_r15_a_head_that_lacks_a_field_is_made_up_for(registry: TestRegistry, ca
     registry.order(Change(drop=(drop,)), "HEAD /v2/*/manifests/*")
     with Client() as client:
         assert client.repository(blobs_of(registry)).manifests.resolve("1").size == len(cargo.manifest)
+
+
+def test_r23_an_index_of_ten_thousand_manifests_is_pulled(registry: TestRegistry, cargo: Image) -> None:
+    others = [
+        {
+            "mediaType": MANIFEST,
+            "digest": sha256(b"%d" % number),
+            "size": 1,
+            "platform": {"architecture": "amd64", "os": "linux", "os.version": str(number)},
+        }
+        for number in range(10_000)
+    ]
+    size = len(cargo.manifest)
+    wanted = {
+        "mediaType": MANIFEST,
+        "digest": sha256(cargo.manifest),
+        "size": size,
+        "platform": {"architecture": "arm64", "os": "linux"},
+    }
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*others, wanted]}
+    registry.order(Say(200, json.dumps(index).encode(), {"Content-Type": INDEX}), "GET /v2/*/manifests/large")
+    with Client() as client:
+        pulled = client.repository(blobs_of(registry)).manifests.pull("large", platform="linux/arm64")
+    assert pulled.raw == cargo.manifest
 
 
 # 4.2: errors.
@@ -369,7 +394,7 @@ def test_r86_only_some_answers_mean_that_there_is_no_referrers_api(
     registry.order(answer, "GET /v2/*/referrers/*")
     subject = sha256(cargo.manifest)
     entry = {"mediaType": MANIFEST, "digest": subject, "size": len(cargo.manifest), "artifactType": CONFIG}
-    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": [entry]}
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}
     with Client(retries=Retries(tries=1)) as client:
         repository = client.repository(blobs_of(registry))
         repository.manifests.push(json.dumps(index).encode(), subject.replace(":", "-"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from pathlib import Path
 
 import pytest
@@ -282,6 +283,17 @@ def test_r37_a_token_that_expires_is_renewed(reg: Place, storage: Path, cargo: I
         registry.expire_tokens()
         assert repository.blobs.pull(sha256(cargo.layer)) == cargo.layer
     assert stored(storage, "acme/app", sha256(b"first half, second half")) == b"first half, second half"
+
+
+def test_r98_a_clock_that_is_set_while_a_client_runs_expires_no_token(
+    reg: Place, storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry_at(reg, storage)
+    with Client() as client:
+        for now in (1e9, 4e9, 0.0):
+            monkeypatch.setattr(time, "time", lambda now=now: now)
+            assert list(client.repository(f"{reg.name}/acme/app").tags.list()) == ["1", "2", "3"]
+    assert len(scopes(reg)) == 1
 
 
 @pytest.mark.parametrize("field", ["WWW-Authenticate"])
