@@ -89,6 +89,17 @@ def test_t02_a_stranger_may_ask_any_realm(reg: Place, evil: Place, home: Path, f
     assert "Authorization" not in asked.headers
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_t07_a_token_server_does_not_get_the_users_headers(
+    *, reg: Place, library: Face, storage: Path, method: str
+) -> None:
+    library.options["headers"] = {"X-Api-Key": "k3y-of-my-own"}
+    registry_at(reg, storage, rules=TokenRules(methods=frozenset({method})))
+    assert library.tags(f"{reg.name}/acme/app").value == ["1", "2", "3"]
+    sent = {(seen.target.startswith("/v2/"), "X-Api-Key" in seen.headers) for seen in reg.requests}
+    assert sent == {(True, True), (False, False)}
+
+
 def test_t02_a_trusted_realm_gets_the_password(reg: Place, evil: Place, storage: Path) -> None:
     registry = registry_at(reg, storage, realm=f"{evil.url}/token")
     assert registry.tokens is not None
