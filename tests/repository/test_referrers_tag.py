@@ -32,7 +32,7 @@ from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import Policy
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Clockwork, Recording, answer
+from tests.support.transports import Clockwork, Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -42,30 +42,30 @@ SBOM = "application/spdx+json"
 ANNOTATIONS = {"org.acme.a": "1"}
 
 
-class Rivalled(Recording):
-    """A registry where something happens after each push of a list, and conditions are heeded or not."""
+class Rivalry:
+    """A rule of a registry where something happens around each push of a list, and conditions are heeded or not."""
 
-    def __init__(self, transport: Transport, *, heeds_conditions: bool = False) -> None:
-        super().__init__(transport)
+    def __init__(self, registry: Transport, *, heeds_conditions: bool = False) -> None:
         self.before: list[Callable[[], object]] = []
         self.after: list[Callable[[], object]] = []
+        self._registry = registry
         self._heeds_conditions = heeds_conditions
 
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
+    def __call__(self, request: Request) -> Response | None:
         if not (request.method == "PUT" and "/manifests/sha256-" in request.target):
-            return super().send(request, cancellation)
+            return None
         if self.before:
             self.before.pop(0)()
-        if self._heeds_conditions and not self._holds(request, cancellation):
-            self.requests.append(request)
+        if self._heeds_conditions and not self._holds(request):
             return answer(412)
-        response = super().send(request, cancellation)
+        response = self._registry.send(request, Cancellation())
         if self.after:
             self.after.pop(0)()
         return response
 
-    def _holds(self, request: Request, cancellation: Cancellation) -> bool:
-        now = self._transport.send(Request("HEAD", request.origin, request.target), cancellation).headers.get("ETag")
+    def _holds(self, request: Request) -> bool:
+        looked = self._registry.send(Request("HEAD", request.origin, request.target), Cancellation())
+        now = looked.headers.get("ETag")
         if "if-none-match" in request.headers:
             return now is None
         return request.headers.get("If-Match") == now
@@ -77,13 +77,18 @@ def clock(io: IO) -> Clockwork:
 
 
 @pytest.fixture
-def plain(root: Path) -> Rivalled:
-    """The way to a registry without a referrers API."""
-    return Rivalled(without_referrers(root))
+def rivalry(root: Path) -> Rivalry:
+    return Rivalry(without_referrers(root))
 
 
 @pytest.fixture
-def older(make_client: MakeClient, plain: Rivalled, clock: Clockwork) -> AsyncClient:
+def plain(root: Path, rivalry: Rivalry) -> Recording:
+    """The way to a registry without a referrers API."""
+    return Recording(without_referrers(root), rivalry)
+
+
+@pytest.fixture
+def older(make_client: MakeClient, plain: Recording, clock: Clockwork) -> AsyncClient:
     """A client of that registry; its waits take no time."""
     return make_client(plain, _io=clock)
 
@@ -133,7 +138,7 @@ def rival(root: Path, subject: Descriptor, artifact_type: str, base: tuple[Descr
     "subject.list-pushed",
     "compat.referrers-push",
 )
-async def test_a_first_referrer_begins_the_list(older: AsyncClient, plain: Rivalled) -> None:
+async def test_a_first_referrer_begins_the_list(older: AsyncClient, plain: Recording) -> None:
     subject = await subject_of(older)
     pushed = await attached(older, subject, annotations=ANNOTATIONS)
     (entry,) = await kept(older, subject)
@@ -160,7 +165,7 @@ async def test_without_an_artifact_type_the_list_has_that_of_the_config(older: A
 
 
 @pytest.mark.spec("subject.no-duplicate")
-async def test_a_referrer_that_is_listed_is_not_listed_again(older: AsyncClient, plain: Rivalled) -> None:
+async def test_a_referrer_that_is_listed_is_not_listed_again(older: AsyncClient, plain: Recording) -> None:
     subject = await subject_of(older)
     await attached(older, subject)
     plain.requests.clear()
@@ -206,7 +211,7 @@ async def test_q_gitlab_the_subject_under_the_tag_is_no_list(make_client: MakeCl
     subject = Manifest.of(ImageIndex(manifests=()))
     document = Manifest.of(ImageIndex(manifests=(), subject=subject.descriptor))
     wanted = Manifest.of(ImageIndex(manifests=(document.descriptor,)))
-    wire = Canned(
+    wire = Scripted(
         answer(201, Docker_Content_Digest=document.digest),
         answer(200, subject.raw, Content_Type=INDEX),
         answer(201, Docker_Content_Digest=wanted.digest),
@@ -236,7 +241,7 @@ async def test_a_registry_that_notes_another_subject_has_not_noted_this_one(
     subject = Descriptor(OCI, Digest.of(b"subject"), 7)
     document = Manifest.of(ImageIndex(manifests=(), subject=subject))
     wanted = Manifest.of(ImageIndex(manifests=(document.descriptor,)))
-    wire = Canned(
+    wire = Scripted(
         answer(201, Docker_Content_Digest=document.digest, OCI_Subject=Digest.of(b"other")),
         answer(404),
         answer(201, Docker_Content_Digest=wanted.digest),
@@ -246,7 +251,7 @@ async def test_a_registry_that_notes_another_subject_has_not_noted_this_one(
     assert wire.requests[2].target.endswith(referrers_tag(subject.digest))
 
 
-async def test_a_push_under_several_tags_lists_the_manifest_once(older: AsyncClient, plain: Rivalled) -> None:
+async def test_a_push_under_several_tags_lists_the_manifest_once(older: AsyncClient, plain: Recording) -> None:
     subject = await subject_of(older)
     document = await image(older, subject=subject, artifact_type=SBOM)
     await older.repository(NAME).manifests.push(document, ["a", "b", "c"])
@@ -254,11 +259,11 @@ async def test_a_push_under_several_tags_lists_the_manifest_once(older: AsyncCli
 
 
 async def test_r_71_a_rival_who_overwrites_the_list_loses_nobody_anything(
-    older: AsyncClient, plain: Rivalled, clock: Clockwork, root: Path
+    older: AsyncClient, rivalry: Rivalry, clock: Clockwork, root: Path
 ) -> None:
     subject = await subject_of(older)
     rivals: list[Digest] = []
-    plain.after = [lambda: rivals.append(rival(root, subject, "application/vnd.rival.1"))]
+    rivalry.after = [lambda: rivals.append(rival(root, subject, "application/vnd.rival.1"))]
     pushed = await attached(older, subject)
     assert {entry.digest for entry in await kept(older, subject)} == {pushed.digest, *rivals}
     assert len(clock.sleeps) == 2
@@ -268,13 +273,14 @@ async def test_r_71_a_rival_who_overwrites_the_list_loses_nobody_anything(
 async def test_r_71_where_conditions_are_heeded_a_list_that_has_changed_is_read_again(
     make_client: MakeClient, clock: Clockwork, root: Path
 ) -> None:
-    wire = Rivalled(without_referrers(root), heeds_conditions=True)
+    rivalry = Rivalry(without_referrers(root), heeds_conditions=True)
+    wire = Recording(without_referrers(root), rivalry)
     client = make_client(wire, _io=clock)
     subject = await subject_of(client)
     first = await attached(client, subject, "application/vnd.acme.1")
     rivals: list[Digest] = []
     base = await kept(client, subject)
-    wire.before = [lambda: rivals.append(rival(root, subject, "application/vnd.rival.1", base))]
+    rivalry.before = [lambda: rivals.append(rival(root, subject, "application/vnd.rival.1", base))]
     second = await attached(client, subject, "application/vnd.acme.2")
     assert {entry.digest for entry in await kept(client, subject)} == {first.digest, second.digest, *rivals}
     conditions = [
@@ -286,10 +292,10 @@ async def test_r_71_where_conditions_are_heeded_a_list_that_has_changed_is_read_
 
 
 async def test_r_71_a_list_that_never_comes_to_rest_is_an_error(
-    older: AsyncClient, plain: Rivalled, root: Path
+    older: AsyncClient, rivalry: Rivalry, root: Path
 ) -> None:
     subject = await subject_of(older)
-    plain.after = [lambda: rival(root, subject, "application/vnd.rival.1")] * 100
+    rivalry.after = [lambda: rival(root, subject, "application/vnd.rival.1")] * 100
     with pytest.raises(RegistryError, match="others change this list of referrers all the time"):
         await attached(older, subject)
 
@@ -300,9 +306,9 @@ def test_r_71_two_writers_at_the_same_moment_lose_nothing(root: Path) -> None:
     pushed: list[Digest] = []
 
     def write(number: int) -> None:
-        wire = Rivalled(without_referrers(root))
-        wire.before = [both.wait]  # both have read the list now, and neither has changed it
-        client = Client(transport=wire)
+        rivalry = Rivalry(without_referrers(root))
+        rivalry.before = [both.wait]  # both have read the list now, and neither has changed it
+        client = Client(transport=Recording(without_referrers(root), rivalry))
         repository = client.repository(NAME)
         empty = repository.blobs.push(b"{}", media_type=EMPTY)
         kind = f"application/vnd.acme.{number}"
@@ -356,7 +362,7 @@ async def test_end_9_a_referrer_that_is_not_listed_is_deleted_all_the_same(older
 
 async def test_end_9_a_failure_to_learn_of_the_list_deletes_nothing(make_client: MakeClient) -> None:
     document = Manifest.of(ImageIndex(manifests=(), subject=Descriptor(OCI, Digest.of(b"s"), 1)))
-    wire = Canned(answer(200, document.raw, Content_Type=INDEX), answer(500))
+    wire = Scripted(answer(200, document.raw, Content_Type=INDEX), answer(500))
     with pytest.raises(ServerError):
         await make_client(wire).repository(NAME).manifests.delete(document.digest)
     assert [request.method for request in wire.requests] == ["GET", "GET"]

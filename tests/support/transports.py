@@ -1,15 +1,88 @@
-"""Transports that are written in a test: the protocol is small enough for that."""
+"""Registries that a test makes up: what is answered to which request.
+
+`Scripted` has prepared answers, `Recording` a rule or a registry behind it, `Silent` no answer at all.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from typing import Any
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from lading._io.base import IO, Cancellation, Transport
 from lading._wire.messages import Headers, Request, Response
 from lading.errors import ConnectionFailedError
+
+# What a registry makes of a request; where a rule gives None, the request is passed on.
+Reply: TypeAlias = Callable[[Request], Response]
+Rule: TypeAlias = Callable[[Request], Response | None]
+Turn: TypeAlias = Response | Exception | Reply
+
+# Longer than any wait of a test takes; one that is in vain fails instead of hanging.
+PATIENCE = 20.0
+
+
+class Recording:
+    """Keeps the requests; answers those that a rule has an answer for, and passes the others on."""
+
+    def __init__(self, behind: Transport | None = None, rule: Rule | None = None) -> None:
+        self.requests: list[Request] = []
+        self._behind = behind
+        self._rule = rule
+        self._lock = threading.Lock()
+
+    def send(self, request: Request, cancellation: Cancellation) -> Response:
+        with self._lock:
+            self.requests.append(request)
+        response = self._rule(request) if self._rule else None
+        if response is None:
+            assert self._behind, f"{request.method} {request.target} was not expected"
+            return self._behind.send(request, cancellation)
+        if isinstance(response.body, Stuck):
+            cancellation.attach(response.body.broken.set)
+        return response
+
+    def close(self) -> None:
+        if self._behind:
+            self._behind.close()
+
+    @property
+    def lines(self) -> list[str]:
+        """Method and path of each request."""
+        return [f"{request.method} {request.target.partition('?')[0]}" for request in self.requests]
+
+    @property
+    def ranges(self) -> list[str | None]:
+        """The range of content that each request asks for."""
+        return [request.headers.get("Range") for request in self.requests]
+
+
+class Scripted(Recording):
+    """Takes a turn for each request: gives the answer, raises the error, or has a function make the answer.
+
+    With `to`, turns are for the requests that it fits. Other requests, and those after the last turn, go to the
+    transport behind. When the client is closed, every turn must have been taken.
+    """
+
+    def __init__(
+        self, *turns: Turn, to: Callable[[Request], bool] | None = None, behind: Transport | None = None
+    ) -> None:
+        super().__init__(behind, self._take)
+        self.turns = list(turns)
+        self._to = to
+
+    def _take(self, request: Request) -> Response | None:
+        with self._lock:
+            turn = self.turns.pop(0) if self.turns and (self._to is None or self._to(request)) else None
+        if isinstance(turn, Exception):
+            raise turn
+        return turn if turn is None or isinstance(turn, Response) else turn(request)
+
+    def close(self) -> None:
+        assert not self.turns, "not every answer was asked for"
+        super().close()
 
 
 class Canned:
@@ -27,24 +100,26 @@ class Canned:
         assert not self.answers, "not every answer was asked for"
 
 
-class Recording:
-    """Passes requests on to another transport, and keeps them."""
+class Silent:
+    """Says nothing until the exchange is cancelled, and then breaks, or gives an answer that comes too late."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self.requests: list[Request] = []
+    def __init__(self, late: Response | None = None) -> None:
+        self.began = threading.Event()
+        self.ended = threading.Event()
+        self._late = late
 
     def send(self, request: Request, cancellation: Cancellation) -> Response:
-        self.requests.append(request)
-        return self._transport.send(request, cancellation)
+        cancelled = threading.Event()
+        cancellation.attach(cancelled.set)
+        self.began.set()
+        assert cancelled.wait(PATIENCE), "the exchange was not cancelled"
+        self.ended.set()
+        if self._late is None:
+            raise ConnectionFailedError("the exchange was cancelled")
+        return self._late
 
     def close(self) -> None:
-        self._transport.close()
-
-    @property
-    def lines(self) -> list[str]:
-        """Method and path of each request."""
-        return [f"{request.method} {request.target.partition('?')[0]}" for request in self.requests]
+        """Nothing is kept between exchanges."""
 
 
 def answer(status: int = 200, body: bytes | Mapping[str, Any] = b"", /, **headers: str) -> Response:
@@ -62,6 +137,21 @@ class Torn(io.BytesIO):
         if not count:
             raise ConnectionFailedError("the connection broke")
         return count
+
+
+class Stuck(io.BytesIO):
+    """A body that does not come: only cancellation ends the wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken = threading.Event()
+        self.waits = False
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
+        self.waits = True
+        assert self.broken.wait(PATIENCE), "the exchange was not cancelled"
+        self.waits = False
+        raise ConnectionFailedError("the connection was shut")
 
 
 class Clockwork:
