@@ -24,7 +24,6 @@ from lading import (
     Retries,
 )
 from lading.stores.digest_cache import Seals
-from tests.copying.rules import Ruled
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording
 
@@ -169,7 +168,7 @@ async def test_r_55_what_is_known_goes_on_where_it_broke_off(
         raise ConnectionFailedError("the connection broke")
 
     retries = Retries(tries=2, first_wait=0.001)
-    await copy(make_client(Ruled(wire, break_off), state=state, retries=retries), report)
+    await copy(make_client(Recording(wire, break_off), state=state, retries=retries), report)
     assert sizes == [len(CONTENT), len(CONTENT) - HALF]
 
 

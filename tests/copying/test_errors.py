@@ -36,11 +36,10 @@ from lading.auth.credentials import Explicit
 from lading.server.serving import running
 from lading.transports.direct import DirectTransport
 from lading.transports.socket_transport import SocketTransport
-from tests.copying.rules import Rule, Ruled
 from tests.support.corpus import Corpus, encoded
 from tests.support.flows import MakeClient
 from tests.support.scripted import Peer, ScriptedServer
-from tests.support.transports import Recording, answer
+from tests.support.transports import Recording, Rule, answer
 
 APP = "localhost:5000/acme/app"
 OTHER = "localhost:5000/acme/other"
@@ -135,7 +134,7 @@ async def test_a_source_that_breaks_off_is_asked_again(
     await make_client(registry).copy(f"oci:{layout}:image", f"{APP}:image")
     size = str(len(content.blobs[layer]))
     broken = times(2, pulls_of(layer, lambda: Response(200, Headers([("Content-Length", size)]), Cut(b"layer"))))
-    client = make_client(Ruled(registry, broken), retries=FAST)
+    client = make_client(Recording(registry, broken), retries=FAST)
     await client.copy(f"{APP}:image", "127.0.0.1:6000/there:image")
     assert not (await client.verify("127.0.0.1:6000/there:image")).problems
 
@@ -146,7 +145,7 @@ async def test_a_source_that_always_breaks_off_is_named(  # noqa: PLR0917  # pyt
     await make_client(registry).copy(f"oci:{layout}:image", f"{APP}:image")
     size = str(len(content.blobs[layer]))
     broken = pulls_of(layer, lambda: Response(200, Headers([("Content-Length", size)]), Cut(b"layer")))
-    client = make_client(Ruled(registry, broken), retries=FAST)
+    client = make_client(Recording(registry, broken), retries=FAST)
     for destination in ("127.0.0.1:6000/there:image", f"oci:{tmp_path / 'copy'}:image"):
         with pytest.raises(CopyError, match=f"cannot read blob {layer} from {APP}: the source broke off") as caught:
             await client.copy(f"{APP}:image", destination)
@@ -160,7 +159,7 @@ async def test_a_destination_that_fails_for_a_while_gets_the_blob_again(
     broken = times(
         2, lambda request: answer(503) if request.method == "PUT" and "/uploads/" in request.target else None
     )
-    client = make_client(Ruled(registry, broken), retries=FAST)
+    client = make_client(Recording(registry, broken), retries=FAST)
     await client.copy(f"oci:{layout}:image", f"{APP}:image")
     assert not (await client.verify(f"{APP}:image")).problems
 
@@ -168,7 +167,7 @@ async def test_a_destination_that_fails_for_a_while_gets_the_blob_again(
 async def test_a_destination_that_refuses_is_named(
     make_client: MakeClient, registry: DirectTransport, layout: Path
 ) -> None:
-    client = make_client(Ruled(registry, lambda request: answer(500) if request.method == "POST" else None))
+    client = make_client(Recording(registry, lambda request: answer(500) if request.method == "POST" else None))
     with pytest.raises(CopyError, match=f"cannot write blob sha256:[0-9a-f]+ to {APP}: .* 500") as caught:
         await client.copy(f"oci:{layout}:image", f"{APP}:image")
     assert isinstance(caught.value.__cause__, ServerError)
@@ -186,7 +185,7 @@ async def test_r_61_a_blob_that_is_there_after_a_lost_answer_is_not_sent_again(
         lost.append(request.target)
         raise ConnectionFailedError("the answer was lost")
 
-    client = make_client(Ruled(registry, lose), retries=FAST)
+    client = make_client(Recording(registry, lose), retries=FAST)
     copied = await client.copy(f"oci:{layout}:image", f"{APP}:image")
     assert len(lost) == len(set(lost)) == 3
     assert copied.moved == 4
@@ -201,7 +200,7 @@ async def test_r_58_a_destination_that_takes_small_pieces_only_gets_them(
     kind = "application/vnd.oci.image.manifest.v1+json"
     made.tags["large"] = made.add(encoded({**document, "mediaType": kind}), kind)
     made.write_layout(tmp_path / "made")
-    client = make_client(Ruled(registry, lambda request: answer(413) if request.size > 5 << 20 else None))
+    client = make_client(Recording(registry, lambda request: answer(413) if request.size > 5 << 20 else None))
     await client.copy(f"oci:{tmp_path / 'made'}:large", f"{APP}:large")
     assert not (await client.verify(f"{APP}:large")).problems
     place = tmp_path / "made" / "blobs" / layer["digest"].replace(":", "/")
@@ -214,7 +213,7 @@ async def test_r_64_what_was_mounted_in_name_only_is_pushed(
     make_client: MakeClient, registry: DirectTransport, layout: Path
 ) -> None:
     await make_client(registry).copy(f"oci:{layout}:image", f"{APP}:image")
-    lie = make_client(Ruled(registry, lambda request: answer(201) if "mount=" in request.target else None))
+    lie = make_client(Recording(registry, lambda request: answer(201) if "mount=" in request.target else None))
     copied = await lie.copy(f"{APP}:image", f"{OTHER}:image")
     assert copied.mounted == 0
     assert not (await lie.verify(f"{OTHER}:image")).problems
@@ -235,7 +234,7 @@ async def test_r_64_what_the_destination_only_says_to_have_is_pushed_once_it_mis
             return answer(200, content.blobs[digest])
         return None
 
-    client = make_client(Ruled(registry, lie))
+    client = make_client(Recording(registry, lie))
     copied = await client.copy(f"{APP}:nested", f"{OTHER}:nested")
     assert mounted
     assert copied.mounted == 0
@@ -253,7 +252,7 @@ async def test_r_64_a_destination_that_goes_on_refusing_is_not_repaired_for_ever
         refused.append(request.target)
         return answer(404, {"errors": [{"code": "MANIFEST_BLOB_UNKNOWN"}]})
 
-    client = make_client(Ruled(registry, refuse))
+    client = make_client(Recording(registry, refuse))
     with pytest.raises(CopyError, match="cannot write manifest") as caught:
         await client.copy(f"oci:{layout}:image", f"{APP}:image")
     assert isinstance(caught.value.__cause__, ManifestBlobUnknownError)

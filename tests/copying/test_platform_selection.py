@@ -16,7 +16,6 @@ from lading import (
     Warned,
 )
 from lading.transports.direct import DirectTransport
-from tests.copying.rules import Ruled
 from tests.support.corpus import INDEX, MANIFEST, Corpus, Json, digest_of, platform
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording, answer
@@ -152,7 +151,7 @@ async def test_t_31_who_is_no_referrer_is_passed_over(  # noqa: PLR0917  # pytes
         asked = request.target.endswith(f"/referrers/{subject['digest']}")
         return answer(200, listed, Content_Type=INDEX) if asked else None
 
-    await make_client(Ruled(registry, lie)).copy(f"{APP}:v1", f"oci:{tmp_path / 'copy'}:v1", referrers=True)
+    await make_client(Recording(registry, lie)).copy(f"{APP}:v1", f"oci:{tmp_path / 'copy'}:v1", referrers=True)
     assert "not a referrer" not in texts(made, tmp_path / "copy")
     assert [event.text for event in events if isinstance(event, Warned) and liar["digest"] in event.text]
 
@@ -162,7 +161,7 @@ async def test_a_referrer_that_cannot_be_read_ends_the_copy(
 ) -> None:
     await make_client(registry).copy(f"{source}:v1", f"{APP}:v1", referrers=True)
     sbom = made.untagged[0]["digest"]
-    client = make_client(Ruled(registry, lambda request: answer(404) if request.target.endswith(sbom) else None))
+    client = make_client(Recording(registry, lambda request: answer(404) if request.target.endswith(sbom) else None))
     with pytest.raises(CopyError, match="cannot read manifest") as caught:
         await client.copy(f"{APP}:v1", f"oci:{tmp_path / 'copy'}:v1", referrers=True)
     assert (caught.value.side, caught.value.digest) == ("source", sbom)

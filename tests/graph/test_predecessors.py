@@ -11,21 +11,17 @@ from lading import (
     Artifact,
     AsyncClient,
     Blob,
-    Cancellation,
     Descriptor,
     Digest,
     Event,
     LimitExceededError,
     NotFoundError,
     ReferrerTree,
-    Request,
-    Response,
-    Transport,
     Warned,
 )
 from lading._core.graph import predecessors
 from tests.support.flows import MakeClient
-from tests.support.transports import Recording, answer
+from tests.support.transports import Recording, Rule, answer
 
 NAME = "localhost:5000/acme/app"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -34,23 +30,11 @@ SBOM = "application/spdx+json"
 SIGNATURE = "application/vnd.acme.signature"
 
 
-class Lying:
-    """A registry whose lists of referrers have further entries."""
-
-    def __init__(self, transport: Transport, *entries: Descriptor) -> None:
-        self._transport = transport
-        self._entries = entries
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        if "/referrers/" not in request.target:
-            return self._transport.send(request, cancellation)
-        entries = [
-            {"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size} for entry in self._entries
-        ]
-        return answer(200, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, Content_Type=INDEX)
-
-    def close(self) -> None:
-        self._transport.close()
+def lying(*entries: Descriptor) -> Rule:
+    """Answer every question for referrers with the same entries."""
+    manifests = [{"mediaType": entry.media_type, "digest": entry.digest, "size": entry.size} for entry in entries]
+    listed = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+    return lambda request: answer(200, listed, Content_Type=INDEX) if "/referrers/" in request.target else None
 
 
 def shape(tree: ReferrerTree) -> dict[str, Any]:
@@ -115,8 +99,8 @@ async def test_t_31_what_is_listed_and_names_another_subject_is_passed_over(
     root = await pushed(client)
     stranger = await attach(client, await client.push(NAME, Artifact.pack(APP, [Blob(b"other")])), SBOM)
     absent = Descriptor(stranger.media_type, Digest.of(b"absent"), 6)
-    lying = make_client(Lying(wire, stranger, root, absent, stranger))
-    tree = await lying.referrers_tree(f"{NAME}:1")
+    liar = make_client(Recording(wire, lying(stranger, root, absent, stranger)))
+    tree = await liar.referrers_tree(f"{NAME}:1")
     assert tree.referrers == ()
     told = {event.text.split(":", 3)[-1] for event in events if isinstance(event, Warned)}
     assert len(told) == 3
@@ -129,7 +113,8 @@ async def test_t_31_a_list_that_is_the_same_for_everything_makes_no_circle(
     root = await pushed(client)
     sbom = await attach(client, root, SBOM)
     signature = await attach(client, sbom, SIGNATURE)
-    tree = await make_client(Lying(wire, sbom, signature, sbom)).referrers_tree(f"{NAME}:1")
+    same = make_client(Recording(wire, lying(sbom, signature, sbom)))
+    tree = await same.referrers_tree(f"{NAME}:1")
     assert shape(tree) == {sbom.digest: {signature.digest: {}}}
 
 
@@ -140,7 +125,7 @@ async def test_referrers_without_end_are_too_many(
     root = await pushed(client)
     entries = [Descriptor(root.media_type, Digest.of(str(number).encode()), 1) for number in range(11)]
     with pytest.raises(LimitExceededError, match="more than 10 referrers"):
-        await make_client(Lying(wire, *entries)).referrers_tree(f"{NAME}:1")
+        await make_client(Recording(wire, lying(*entries))).referrers_tree(f"{NAME}:1")
 
 
 async def test_the_root_has_to_be_there(client: AsyncClient, tmp_path: Path) -> None:

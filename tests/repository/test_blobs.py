@@ -10,7 +10,6 @@ from lading import (
     AsyncClient,
     BlobUnknownError,
     Budgets,
-    Cancellation,
     DeniedError,
     Descriptor,
     Digest,
@@ -32,7 +31,7 @@ from lading import (
     StorageError,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 OCTETS = "application/octet-stream"
@@ -58,7 +57,7 @@ async def test_end_2_resolve_gives_the_size(client: AsyncClient) -> None:
 
 
 async def test_end_2_resolve_without_a_length_is_a_protocol_error(make_client: MakeClient) -> None:
-    wire = Canned(Response(200, Headers(), io.BytesIO()))
+    wire = Scripted(Response(200, Headers(), io.BytesIO()))
     with pytest.raises(ProtocolError, match="no Content-Length"):
         await make_client(wire).repository(NAME).blobs.resolve(DIGEST)
 
@@ -104,7 +103,7 @@ async def test_end_2_stream_left_early_is_not_verified(client: AsyncClient) -> N
 
 
 async def test_end_2_damaged_stream_raises_in_place_of_its_end(make_client: MakeClient) -> None:
-    async with make_client(Canned(answer(200, DAMAGED))).repository(NAME).blobs.open(DESCRIPTOR) as stream:
+    async with make_client(Scripted(answer(200, DAMAGED))).repository(NAME).blobs.open(DESCRIPTOR) as stream:
         read = 0
         while read < len(DAMAGED):
             read += len(await stream.read())
@@ -116,7 +115,7 @@ async def test_end_2_damaged_stream_raises_in_place_of_its_end(make_client: Make
 async def test_end_2_length_that_contradicts_the_descriptor_is_refused_before_a_byte_is_read(
     make_client: MakeClient,
 ) -> None:
-    wire = Canned(*(answer(200, CONTENT + b"more") for _ in range(3)))
+    wire = Scripted(*(answer(200, CONTENT + b"more") for _ in range(3)))
     blobs = make_client(wire).repository(NAME).blobs
     with pytest.raises(SizeMismatchError) as caught:
         await blobs.pull(DESCRIPTOR)
@@ -141,14 +140,14 @@ async def test_end_2_pull_gives_verified_bytes(client: AsyncClient, content: byt
 @pytest.mark.spec("end-2.digest-verified")
 async def test_end_2_pull_refuses_damaged_content(make_client: MakeClient) -> None:
     with pytest.raises(DigestMismatchError):
-        await make_client(Canned(answer(200, DAMAGED))).repository(NAME).blobs.pull(DIGEST)
+        await make_client(Scripted(answer(200, DAMAGED))).repository(NAME).blobs.pull(DIGEST)
 
 
 async def test_end_2_pull_into_memory_is_bounded(make_client: MakeClient) -> None:
     size = len(CONTENT)
-    exact = make_client(Canned(answer(200, CONTENT)), budgets=Budgets(blob=size))
+    exact = make_client(Scripted(answer(200, CONTENT)), budgets=Budgets(blob=size))
     assert await exact.repository(NAME).blobs.pull(DIGEST) == CONTENT
-    one_less = make_client(Canned(answer(200, CONTENT)), budgets=Budgets(blob=size - 1))
+    one_less = make_client(Scripted(answer(200, CONTENT)), budgets=Budgets(blob=size - 1))
     with pytest.raises(LimitExceededError):
         await one_less.repository(NAME).blobs.pull(DIGEST)
 
@@ -180,7 +179,7 @@ async def test_end_2_pull_file_leaves_nothing_of_wrong_content_and_keeps_what_wa
     (target / "kept").write_bytes(b"before")
     # Damaged content is fetched once more; a length that is wrong from the start is not.
     times = 4 if len(body) == len(CONTENT) else 2
-    wire = Canned(*(answer(200, body) for _ in range(times)))
+    wire = Scripted(*(answer(200, body) for _ in range(times)))
     blobs = make_client(wire).repository(NAME).blobs
     for name in ("kept", "new"):
         with pytest.raises(error):
@@ -245,13 +244,11 @@ async def test_push_file_that_changes_after_its_digest_was_taken_is_refused(
     path = tmp_path / "layer"
     path.write_bytes(CONTENT)
 
-    class Meddling(Recording):
-        def send(self, request: Request, cancellation: Cancellation) -> Response:
-            if request.method == "POST":
-                path.write_bytes(DAMAGED + b"and longer")
-            return super().send(request, cancellation)
+    def meddle(request: Request) -> None:
+        if request.method == "POST":
+            path.write_bytes(DAMAGED + b"and longer")
 
-    blobs = make_client(Meddling(wire)).repository(NAME).blobs
+    blobs = make_client(Recording(wire, meddle)).repository(NAME).blobs
     with pytest.raises(StorageError, match="changed while it was being pushed"):
         await blobs.push_file(path)
     assert not await blobs.exists(DIGEST)
@@ -276,14 +273,14 @@ async def test_end_4c_other_algorithms_are_announced(client: AsyncClient, wire: 
 
 async def test_end_4a_without_a_location_is_a_protocol_error(make_client: MakeClient) -> None:
     with pytest.raises(ProtocolError, match="no Location"):
-        await make_client(Canned(answer(404), answer(202))).repository(NAME).blobs.push(b"x")
+        await make_client(Scripted(answer(404), answer(202))).repository(NAME).blobs.push(b"x")
 
 
 async def test_end_6_content_may_go_to_another_host_but_no_secret_and_the_registry_has_to_have_it_then(
     make_client: MakeClient,
 ) -> None:
     store = "https://store.example/put?sig=a%2Fb"
-    wire = Canned(answer(404), answer(202, Location=store), answer(201), answer(200))
+    wire = Scripted(answer(404), answer(202, Location=store), answer(201), answer(200))
     client = make_client(wire, headers={"X-Key": "s3cret"})
     await client.repository("registry.example/app").blobs.push(b"x")
     assert [request.headers.get("X-Key") for request in wire.requests] == ["s3cret", "s3cret", None, "s3cret"]
@@ -293,7 +290,7 @@ async def test_end_6_content_may_go_to_another_host_but_no_secret_and_the_regist
 
 
 async def test_end_6_content_that_went_to_another_host_and_did_not_arrive_is_an_error(make_client: MakeClient) -> None:
-    wire = Canned(answer(404), answer(202, Location="https://store.example/put"), answer(201), answer(404))
+    wire = Scripted(answer(404), answer(202, Location="https://store.example/put"), answer(201), answer(404))
     with pytest.raises(ProtocolError, match="did not bring the blob"):
         await make_client(wire).repository("registry.example/app").blobs.push(b"x")
 
@@ -311,7 +308,7 @@ async def test_end_6_content_that_went_to_another_host_and_did_not_arrive_is_an_
 async def test_end_6_a_location_that_the_gate_refuses_gets_nothing(
     make_client: MakeClient, location: str, gate: Gate
 ) -> None:
-    wire = Canned(answer(404), answer(202, Location=location))
+    wire = Scripted(answer(404), answer(202, Location=location))
     with pytest.raises(ForbiddenRedirectError):
         await make_client(wire, gate=gate).repository("registry.example/app").blobs.push(b"x")
     assert len(wire.requests) == 2
@@ -321,7 +318,7 @@ async def test_end_6_a_location_that_the_gate_refuses_gets_nothing(
 async def test_end_6_query_of_the_location_is_kept_byte_for_byte(make_client: MakeClient) -> None:
     location = "/other/place?_state=a%2Fb+c%3d&empty="
     done = answer(201, Docker_Content_Digest=Digest.of(b"x"))
-    wire = Canned(answer(404), answer(202, Location=location), done)
+    wire = Scripted(answer(404), answer(202, Location=location), done)
     await make_client(wire).repository(NAME).blobs.push(b"x")
     assert wire.requests[2].target == f"{location}&digest={Digest.of(b'x')}"
 
@@ -329,34 +326,34 @@ async def test_end_6_query_of_the_location_is_kept_byte_for_byte(make_client: Ma
 @pytest.mark.spec("end-6.client")
 async def test_end_6_registry_that_stored_something_else_is_a_mismatch(make_client: MakeClient) -> None:
     other = Digest.of(b"other")
-    wire = Canned(answer(404), answer(202, Location="/u"), answer(201, Docker_Content_Digest=other))
+    wire = Scripted(answer(404), answer(202, Location="/u"), answer(201, Docker_Content_Digest=other))
     with pytest.raises(DigestMismatchError) as caught:
         await make_client(wire).repository(NAME).blobs.push(b"x")
     assert caught.value.actual == other
 
 
 async def test_r_62_content_that_was_only_said_to_be_stored_is_an_error(make_client: MakeClient) -> None:
-    wire = Canned(answer(404), answer(202, Location="/u"), answer(201), answer(404))
+    wire = Scripted(answer(404), answer(202, Location="/u"), answer(201), answer(404))
     with pytest.raises(ProtocolError, match="was accepted, but did not bring the blob"):
         await make_client(wire).repository(NAME).blobs.push(b"x")
 
 
 async def test_a_site_that_says_yes_to_every_head_has_no_blob(make_client: MakeClient) -> None:
     yes = answer(200, Content_Length="1234", Content_Type="text/html")
-    wire = Canned(yes, answer(200, b"<html>", Content_Type="text/html"))
+    wire = Scripted(yes, answer(200, b"<html>", Content_Type="text/html"))
     with pytest.raises(ProtocolError, match="where to upload to"):
         await make_client(wire).repository(NAME).blobs.push(b"x")
 
 
 async def test_end_6_refused_digest_is_its_own_class(make_client: MakeClient) -> None:
     refusal = answer(400, {"errors": [{"code": "DIGEST_INVALID", "message": "no"}]})
-    wire = Canned(answer(404), answer(202, Location="/u"), refusal, answer(204))
+    wire = Scripted(answer(404), answer(202, Location="/u"), refusal, answer(204))
     with pytest.raises(DigestInvalidError, match="400 DIGEST_INVALID: no"):
         await make_client(wire).repository(NAME).blobs.push(b"x")
 
 
 async def test_end_2_exists_tells_404_from_other_refusals(make_client: MakeClient) -> None:
-    blobs = make_client(Canned(answer(404), answer(403))).repository(NAME).blobs
+    blobs = make_client(Scripted(answer(404), answer(403))).repository(NAME).blobs
     assert not await blobs.exists(DIGEST)
     with pytest.raises(DeniedError):
         await blobs.exists(DIGEST)

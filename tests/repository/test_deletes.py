@@ -9,7 +9,6 @@ import pytest
 from lading import (
     AsyncClient,
     BlobUnknownError,
-    Cancellation,
     DeniedError,
     Descriptor,
     Digest,
@@ -33,7 +32,7 @@ from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import Policy
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 LOGIN = {"WWW_Authenticate": 'Basic realm="registry"'}  # what a 401 says; without it, the registry is asked
@@ -42,14 +41,10 @@ DIGEST = Digest.of(EMPTY_INDEX)
 ABSENT = Digest.of(b"absent")
 
 
-class ByDigestOnly(Recording):
-    """A registry like CNCF Distribution 2.8: it deletes manifests, but no tags."""
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        if request.method == "DELETE" and "/manifests/" in request.target and ":" not in request.target:
-            self.requests.append(request)
-            return answer(405, {"errors": [{"code": "UNSUPPORTED"}]})
-        return super().send(request, cancellation)
+def no_tags(request: Request) -> Response | None:
+    """Delete manifests, but no tags, like CNCF Distribution 2.8."""
+    deletes_tag = request.method == "DELETE" and "/manifests/" in request.target and ":" not in request.target
+    return answer(405, {"errors": [{"code": "UNSUPPORTED"}]}) if deletes_tag else None
 
 
 @pytest.fixture
@@ -137,7 +132,7 @@ async def test_end_9_refusals_to_delete_a_tag_say_whether_the_registry_does_that
 ) -> None:
     body: Mapping[str, Any] | bytes = b"" if code is None else {"errors": [{"code": code}]}
     with pytest.raises(kind) as caught:
-        await make_client(Canned(answer(status, body, **LOGIN))).repository(NAME).tags.delete("v1")
+        await make_client(Scripted(answer(status, body, **LOGIN))).repository(NAME).tags.delete("v1")
     assert type(caught.value) is kind
     assert (kind is UnsupportedError) == any("displace" in note for note in getattr(caught.value, "__notes__", ()))
     assert caught.value.status == status
@@ -147,7 +142,7 @@ async def test_end_9_refusals_to_delete_a_tag_say_whether_the_registry_does_that
 async def test_end_9_a_tag_is_displaced_where_only_manifests_can_be_deleted(
     make_client: MakeClient, root: Path
 ) -> None:
-    wire = ByDigestOnly(DirectTransport(EmbeddedRegistry(root, BlockingIO())))
+    wire = Recording(DirectTransport(EmbeddedRegistry(root, BlockingIO())), no_tags)
     client = make_client(wire)
     repository = client.repository(NAME)
     await repository.manifests.push(EMPTY_INDEX, ["a", "b"])
@@ -203,7 +198,7 @@ async def test_end_10_a_refusal_without_a_code_means_that_deletion_is_disabled(
 ) -> None:
     body: Mapping[str, Any] | bytes = b"" if code is None else {"errors": [{"code": code}]}
     with pytest.raises(kind) as caught:
-        await make_client(Canned(answer(status, body))).repository(NAME).blobs.delete(DIGEST)
+        await make_client(Scripted(answer(status, body))).repository(NAME).blobs.delete(DIGEST)
     assert type(caught.value) is kind
 
 
@@ -219,13 +214,13 @@ async def test_end_10_a_blob_is_deleted(client: AsyncClient) -> None:
 
 @pytest.mark.parametrize("status", [200, 202, 204])
 async def test_end_9_end_10_each_status_of_success_is_taken(make_client: MakeClient, status: int) -> None:
-    repository = make_client(Canned(answer(status), answer(status))).repository(NAME)
+    repository = make_client(Scripted(answer(status), answer(status))).repository(NAME)
     await repository.tags.delete("v1")
     await repository.blobs.delete(DIGEST)
 
 
 async def test_end_9_a_manifest_that_cannot_be_read_can_be_deleted(make_client: MakeClient) -> None:
-    wire = Canned(answer(200, b"damaged", Content_Type="application/vnd.oci.image.manifest.v1+json"), answer(202))
+    wire = Scripted(answer(200, b"damaged", Content_Type="application/vnd.oci.image.manifest.v1+json"), answer(202))
     await make_client(wire).repository(NAME).manifests.delete(DIGEST)
     assert [request.method for request in wire.requests] == ["GET", "DELETE"]
 
