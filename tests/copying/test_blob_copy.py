@@ -32,7 +32,8 @@ from lading.stores.layout_target import LayoutTarget
 from lading.stores.partial_files import name_of
 from lading.target import Stream
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, Torn, answer
+from tests.support.scripted import read_all
+from tests.support.transports import Recording, Scripted, Torn, answer
 
 CONTENT = b"content " * 400_000
 BLOB = Descriptor.of(CONTENT, OCI_LAYER)
@@ -179,40 +180,22 @@ async def test_a_cut_copy_goes_on_by_range(
     manifest = Manifest.of(ImageManifest(config=config, layers=(layer,)))
     await client.repository("localhost:5000/acme/app").manifests.push(manifest, "1")
     wire.requests.clear()
-    cutting = Cutting(wire)
-    await make_client(cutting, retries=Retries(first_wait=0.0)).copy(
-        "localhost:5000/acme/app:1", f"oci:{tmp_path / 'copied'}:1"
-    )
-    asked = [
-        request.headers.get("Range")
-        for request in wire.requests
-        if request.method == "GET" and BLOB.digest in request.target
-    ]
+
+    def cut(request: Request) -> Response:
+        response = wire.send(request, Cancellation())
+        content = read_all(response.body)
+        response.body.close()
+        return Response(response.status, response.headers, Torn(content[:1_100_000]))
+
+    client = make_client(Scripted(cut, cut, to=of_blob, behind=wire), retries=Retries(first_wait=0.0))
+    await client.copy("localhost:5000/acme/app:1", f"oci:{tmp_path / 'copied'}:1")
+    asked = [request.headers.get("Range") for request in wire.requests if of_blob(request)]
     places = [1_100_000 * number for number in range(3)]
     assert asked == [None, *(f"bytes={place}-" for place in places[1:])]
 
 
-class Cutting:
-    """Cuts the large blob twice, after 1,100,000 bytes each."""
-
-    def __init__(self, transport: Recording) -> None:
-        self._transport = transport
-        self._left = 2
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        response = self._transport.send(request, cancellation)
-        if request.method != "GET" or BLOB.digest not in request.target or not self._left:
-            return response
-        self._left -= 1
-        buffer = memoryview(bytearray(1_100_000))
-        filled = 0
-        while filled < len(buffer) and (count := response.body.readinto(buffer[filled:]) or 0):
-            filled += count
-        response.body.close()
-        return Response(response.status, response.headers, Torn(bytes(buffer)))
-
-    def close(self) -> None:
-        self._transport.close()
+def of_blob(request: Request) -> bool:
+    return request.method == "GET" and BLOB.digest in request.target
 
 
 PART = f"bytes {HALF}-{len(CONTENT) - 1}/{len(CONTENT)}"
@@ -233,7 +216,7 @@ async def test_r_08_r_09_r_10_a_registry_is_asked_for_the_rest(
     make_client: MakeClient, answers: list[Response], start: int
 ) -> None:
     fresh = [Response(each.status, each.headers, streams.BytesIO(each.body.getvalue())) for each in answers]  # type: ignore[attr-defined]  # they are BytesIO
-    repository = make_client(Canned(*fresh)).repository("localhost:5000/acme/app")
+    repository = make_client(Scripted(*fresh)).repository("localhost:5000/acme/app")
     target = RepositoryTarget(repository._exchange, "localhost:5000", "acme/app")
     async with target.open_blob(BLOB, HALF) as stream:
         assert stream.start == start
@@ -251,7 +234,7 @@ async def test_r_09_all_of_a_blob_is_asked_for_once_only(
     make_client: MakeClient, answers: list[Response], error: type[Exception]
 ) -> None:
     fresh = [Response(each.status, each.headers, streams.BytesIO()) for each in answers]
-    repository = make_client(Canned(*fresh)).repository("localhost:5000/acme/app")
+    repository = make_client(Scripted(*fresh)).repository("localhost:5000/acme/app")
     target = RepositoryTarget(repository._exchange, "localhost:5000", "acme/app")
     with pytest.raises(error):
         async with target.open_blob(BLOB):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
@@ -11,7 +10,6 @@ from lading import (
     AsyncClient,
     AuthError,
     Authorized,
-    Cancellation,
     DeniedError,
     Digest,
     Event,
@@ -27,7 +25,7 @@ from lading import (
 from lading._io.base import IO
 from lading.auth.credentials import Credential, Found
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Clockwork, answer
+from tests.support.transports import Clockwork, Recording, Scripted, answer
 
 HOST = "registry.example.com"
 NAME = f"{HOST}/acme/app"
@@ -50,7 +48,7 @@ async def tags(client: AsyncClient) -> list[str]:
     return [tag async for tag in client.repository(NAME).tags.list()]
 
 
-def sent(wire: Canned) -> list[str | None]:
+def sent(wire: Scripted) -> list[str | None]:
     return [request.headers.get("Authorization") for request in wire.requests]
 
 
@@ -59,7 +57,7 @@ def query(request: Request) -> Mapping[str, list[str]]:
 
 
 async def test_nothing_is_sent_before_it_is_asked_for(make_client: MakeClient) -> None:
-    wire = Canned(answer(200, PAGE))
+    wire = Scripted(answer(200, PAGE))
     await tags(make_client(wire, credentials=USER))
     assert sent(wire) == [None]
 
@@ -67,7 +65,7 @@ async def test_nothing_is_sent_before_it_is_asked_for(make_client: MakeClient) -
 async def test_a_bearer_challenge_is_met_with_a_token_that_is_kept(
     make_client: MakeClient, events: list[Event]
 ) -> None:
-    wire = Canned(challenge(), token(), answer(200, PAGE), answer(200, PAGE))
+    wire = Scripted(challenge(), token(), answer(200, PAGE), answer(200, PAGE))
     client = make_client(wire, credentials=USER)
     assert await tags(client) == await tags(client) == ["v1"]
     assert sent(wire) == [None, BASIC, "Bearer t1", "Bearer t1"]
@@ -78,13 +76,13 @@ async def test_a_bearer_challenge_is_met_with_a_token_that_is_kept(
 
 
 async def test_without_credentials_the_token_is_a_strangers(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), token(), answer(200, PAGE))
+    wire = Scripted(challenge(), token(), answer(200, PAGE))
     assert await tags(make_client(wire, credentials={})) == ["v1"]
     assert sent(wire) == [None, None, "Bearer t1"]
 
 
 async def test_a_basic_challenge_is_met_and_remembered(make_client: MakeClient) -> None:
-    wire = Canned(answer(401, WWW_Authenticate='Basic realm="r"'), answer(200, PAGE), answer(200, PAGE))
+    wire = Scripted(answer(401, WWW_Authenticate='Basic realm="r"'), answer(200, PAGE), answer(200, PAGE))
     client = make_client(wire, credentials=USER)
     await tags(client)
     await tags(client)
@@ -93,13 +91,13 @@ async def test_a_basic_challenge_is_met_and_remembered(make_client: MakeClient) 
 
 async def test_a_token_is_preferred_to_a_password(make_client: MakeClient) -> None:
     both = f'Basic realm="r", Bearer realm="{REALM}",service="registry"'
-    wire = Canned(answer(401, WWW_Authenticate=both), token(), answer(200, PAGE))
+    wire = Scripted(answer(401, WWW_Authenticate=both), token(), answer(200, PAGE))
     await tags(make_client(wire, credentials=USER))
     assert sent(wire)[2] == "Bearer t1"
 
 
 async def test_another_repository_needs_another_token(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), token("a"), answer(200, PAGE), token("b"), answer(404))
+    wire = Scripted(challenge(), token("a"), answer(200, PAGE), token("b"), answer(404))
     client = make_client(wire, credentials=USER)
     await tags(client)
     assert not await client.repository(f"{HOST}/other/app").manifests.exists("v1")
@@ -109,7 +107,7 @@ async def test_another_repository_needs_another_token(make_client: MakeClient) -
 
 async def test_a_push_asks_for_push_and_a_pull_does_not(make_client: MakeClient) -> None:
     done = answer(201, Docker_Content_Digest=Digest.of(b"{}"))
-    wire = Canned(challenge(), token("r"), answer(404), token("w"), answer(202, Location="/other/place"), done)
+    wire = Scripted(challenge(), token("r"), answer(404), token("w"), answer(202, Location="/other/place"), done)
     await make_client(wire, credentials=USER).repository(NAME).blobs.push(b"{}")
     assert [query(wire.requests[place])["scope"] for place in (1, 3)] == [
         ["repository:acme/app:pull"],
@@ -119,14 +117,14 @@ async def test_a_push_asks_for_push_and_a_pull_does_not(make_client: MakeClient)
 
 
 async def test_a_mount_asks_for_the_source_too(make_client: MakeClient) -> None:
-    wire = Canned(challenge(scope="repository:acme/app:pull,push"), token(), answer(201))
+    wire = Scripted(challenge(scope="repository:acme/app:pull,push"), token(), answer(201))
     await make_client(wire, credentials=USER).repository(NAME).blobs.mount(Digest.of(b"x"), "acme/base")
     assert query(wire.requests[1])["scope"] == ["repository:acme/app:pull,push", "repository:acme/base:pull"]
 
 
 async def test_an_expired_token_is_replaced_before_it_is_sent(make_client: MakeClient, io: IO) -> None:
     clock = Clockwork(io)
-    wire = Canned(challenge(), token("old", expires_in=100), answer(200, PAGE), token("new"), answer(200, PAGE))
+    wire = Scripted(challenge(), token("old", expires_in=100), answer(200, PAGE), token("new"), answer(200, PAGE))
     client = make_client(wire, credentials=USER, _io=clock)
     await tags(client)
     await clock.sleep(91)
@@ -135,7 +133,7 @@ async def test_an_expired_token_is_replaced_before_it_is_sent(make_client: MakeC
 
 
 async def test_a_token_that_is_refused_is_replaced_once(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), token("a"), challenge(), token("b"), challenge())
+    wire = Scripted(challenge(), token("a"), challenge(), token("b"), challenge())
     with pytest.raises(UnauthorizedError):
         await tags(make_client(wire, credentials=USER))
     assert sent(wire) == [None, BASIC, "Bearer a", BASIC, "Bearer b"]
@@ -143,13 +141,13 @@ async def test_a_token_that_is_refused_is_replaced_once(make_client: MakeClient)
 
 async def test_a_password_that_is_refused_is_not_sent_again(make_client: MakeClient) -> None:
     basic = answer(401, WWW_Authenticate='Basic realm="r"')
-    wire = Canned(basic, answer(401, WWW_Authenticate='Basic realm="r"'))
+    wire = Scripted(basic, answer(401, WWW_Authenticate='Basic realm="r"'))
     with pytest.raises(UnauthorizedError):
         await tags(make_client(wire, credentials=USER))
 
 
 async def test_a_401_without_a_challenge_is_looked_up_at_the_front_door(make_client: MakeClient) -> None:
-    wire = Canned(answer(401), challenge(), token(), answer(200, PAGE))
+    wire = Scripted(answer(401), challenge(), token(), answer(200, PAGE))
     assert await tags(make_client(wire, credentials=USER)) == ["v1"]
     assert wire.requests[1].target == "/v2/"
     assert sent(wire) == [None, None, BASIC, "Bearer t1"]
@@ -159,7 +157,7 @@ async def test_a_401_without_a_challenge_is_looked_up_at_the_front_door(make_cli
 async def test_a_public_pull_goes_on_without_credentials_that_are_refused(
     make_client: MakeClient, events: list[Event], status: int
 ) -> None:
-    wire = Canned(challenge(), answer(status), token("anyone"), answer(200, PAGE), answer(200, PAGE))
+    wire = Scripted(challenge(), answer(status), token("anyone"), answer(200, PAGE), answer(200, PAGE))
     client = make_client(wire, credentials=USER)
     await tags(client)
     await tags(client)
@@ -170,7 +168,7 @@ async def test_a_public_pull_goes_on_without_credentials_that_are_refused(
 
 
 async def test_a_push_does_not(make_client: MakeClient) -> None:
-    wire = Canned(challenge(scope="repository:acme/app:pull,push"), answer(401))
+    wire = Scripted(challenge(scope="repository:acme/app:pull,push"), answer(401))
     with pytest.raises(TokenError, match="refuses the credentials of the credentials given for"):
         await make_client(wire, credentials=USER).repository(NAME).uploads.start()
 
@@ -179,7 +177,7 @@ async def test_a_push_does_not(make_client: MakeClient) -> None:
 async def test_a_token_server_without_get_is_asked_by_post_and_so_from_then_on(
     make_client: MakeClient, status: int
 ) -> None:
-    wire = Canned(challenge(), answer(status), token("a"), answer(200, PAGE), token("b"), answer(404))
+    wire = Scripted(challenge(), answer(status), token("a"), answer(200, PAGE), token("b"), answer(404))
     client = make_client(wire, credentials=USER)
     await tags(client)
     await client.repository(f"{HOST}/other/app").manifests.exists("v1")
@@ -189,7 +187,7 @@ async def test_a_token_server_without_get_is_asked_by_post_and_so_from_then_on(
 
 
 async def test_an_identity_token_goes_by_post(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), answer(200, {"access_token": "t2"}), answer(200, PAGE))
+    wire = Scripted(challenge(), answer(200, {"access_token": "t2"}), answer(200, PAGE))
     await tags(make_client(wire, credentials={HOST: Credential("ann", identity_token="id-1")}))
     form = parse_qs(bytes(wire.requests[1].body).decode())  # type: ignore[arg-type]  # bytes, not a source
     assert (form["grant_type"], form["refresh_token"]) == (["refresh_token"], ["id-1"])
@@ -197,7 +195,7 @@ async def test_an_identity_token_goes_by_post(make_client: MakeClient) -> None:
 
 
 async def test_a_registry_token_is_sent_as_it_is(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), answer(200, PAGE))
+    wire = Scripted(challenge(), answer(200, PAGE))
     await tags(make_client(wire, credentials={HOST: Credential(registry_token="mine")}))
     assert sent(wire) == [None, "Bearer mine"]
 
@@ -219,7 +217,7 @@ async def test_a_registry_token_is_sent_as_it_is(make_client: MakeClient) -> Non
     ],
 )
 async def test_a_realm_that_may_not_be_asked_is_not_asked(make_client: MakeClient, realm: str) -> None:
-    wire = Canned(challenge(realm))
+    wire = Scripted(challenge(realm))
     with pytest.raises((TokenError, ForbiddenRedirectError)) as caught:
         await tags(make_client(wire, credentials=USER))
     assert "pw" not in str(caught.value)
@@ -228,20 +226,20 @@ async def test_a_realm_that_may_not_be_asked_is_not_asked(make_client: MakeClien
 
 async def test_a_strange_realm_gets_no_password_unless_it_is_trusted(make_client: MakeClient) -> None:
     strange = "https://auth.evil.example/token"
-    wire = Canned(challenge(strange))
+    wire = Scripted(challenge(strange))
     with pytest.raises(AuthError, match=r"trusted_realms=\{'auth\.evil\.example'\}"):
         await tags(make_client(wire, credentials=USER))
     assert len(wire.requests) == 1
-    wire = Canned(challenge(strange), token(), answer(200, PAGE))
+    wire = Scripted(challenge(strange), token(), answer(200, PAGE))
     await tags(make_client(wire, credentials=USER, gate=Gate(trusted_realms=frozenset({"auth.evil.example"}))))
     assert sent(wire)[1] == BASIC
-    wire = Canned(challenge(strange), token(), answer(200, PAGE))
+    wire = Scripted(challenge(strange), token(), answer(200, PAGE))
     await tags(make_client(wire, credentials={}))
     assert sent(wire) == [None, None, "Bearer t1"]
 
 
 async def test_a_realm_that_changes_passes_the_gate_again(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), token("a"), challenge("https://auth.evil.example/token"))
+    wire = Scripted(challenge(), token("a"), challenge("https://auth.evil.example/token"))
     with pytest.raises(AuthError):
         await tags(make_client(wire, credentials=USER))
     assert len(wire.requests) == 3
@@ -249,28 +247,28 @@ async def test_a_realm_that_changes_passes_the_gate_again(make_client: MakeClien
 
 async def test_a_redirect_of_the_token_server_loses_the_password(make_client: MakeClient) -> None:
     away = answer(302, Location="https://login.example.com/token?x=1")
-    wire = Canned(challenge(), away, token(), answer(200, PAGE))
+    wire = Scripted(challenge(), away, token(), answer(200, PAGE))
     await tags(make_client(wire, credentials=USER))
     assert sent(wire) == [None, BASIC, None, "Bearer t1"]
 
 
 async def test_a_redirect_within_the_token_server_keeps_it(make_client: MakeClient) -> None:
     """Headers stay when the origin does, as in RFC 9110, section 15.4."""
-    wire = Canned(challenge(), answer(302, Location="/v2/token"), token(), answer(200, PAGE))
+    wire = Scripted(challenge(), answer(302, Location="/v2/token"), token(), answer(200, PAGE))
     await tags(make_client(wire, credentials=USER))
     assert sent(wire) == [None, BASIC, BASIC, "Bearer t1"]
 
 
 @pytest.mark.parametrize("location", ["https://169.254.169.254/", "http://auth.example.com/token"])
 async def test_a_redirect_of_the_token_server_passes_the_gate(make_client: MakeClient, location: str) -> None:
-    wire = Canned(challenge(), answer(302, Location=location))
+    wire = Scripted(challenge(), answer(302, Location=location))
     with pytest.raises(ForbiddenRedirectError):
         await tags(make_client(wire, credentials=USER))
     assert len(wire.requests) == 2
 
 
 async def test_a_posted_secret_is_not_sent_on(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), answer(307, Location="https://login.example.com/token"))
+    wire = Scripted(challenge(), answer(307, Location="https://login.example.com/token"))
     with pytest.raises(ForbiddenRedirectError, match="a password is not sent on"):
         await tags(make_client(wire, credentials={HOST: Credential("ann", identity_token="id-1")}))
     assert len(wire.requests) == 2
@@ -283,7 +281,7 @@ async def test_a_posted_secret_is_not_sent_on(make_client: MakeClient) -> None:
 )
 async def test_an_answer_without_a_usable_token_is_a_token_error(make_client: MakeClient, body: bytes) -> None:
     with pytest.raises(TokenError):
-        await tags(make_client(Canned(challenge(), answer(200, body)), credentials=USER))
+        await tags(make_client(Scripted(challenge(), answer(200, body)), credentials=USER))
 
 
 async def test_a_password_that_was_made_anew_is_tried_after_a_403(make_client: MakeClient) -> None:
@@ -304,7 +302,7 @@ async def test_a_password_that_was_made_anew_is_tried_after_a_403(make_client: M
                 self.kept = None
 
     source = Renewing()
-    wire = Canned(answer(401, WWW_Authenticate="Basic realm=r"), answer(200, PAGE), answer(403), answer(200, PAGE))
+    wire = Scripted(answer(401, WWW_Authenticate="Basic realm=r"), answer(200, PAGE), answer(403), answer(200, PAGE))
     client = make_client(wire, credentials=source)
     await tags(client)
     await tags(client)
@@ -313,32 +311,20 @@ async def test_a_password_that_was_made_anew_is_tried_after_a_403(make_client: M
 
 
 async def test_fifty_cold_requests_make_one_token_request(make_client: MakeClient, io: IO) -> None:
-    class Server:
-        def __init__(self) -> None:
-            self.lock = threading.Lock()
-            self.tokens = 0
-            self.cold = threading.Barrier(8)
+    def registry(request: Request) -> Response:
+        if request.origin.host == "auth.example.com":
+            return token()
+        return answer(200, PAGE) if request.headers.get("Authorization") == "Bearer t1" else challenge()
 
-        def send(self, request: Request, cancellation: Cancellation) -> Response:
-            if request.origin.host == "auth.example.com":
-                with self.lock:
-                    self.tokens += 1
-                return token()
-            if request.headers.get("Authorization") == "Bearer t1":
-                return answer(200, PAGE)
-            return challenge()
-
-        def close(self) -> None: ...
-
-    server = Server()
-    client = make_client(server, credentials=USER)
+    wire = Recording(rule=registry)
+    client = make_client(wire, credentials=USER)
     pages = await io.map(lambda _: tags(client), range(50), limit=8)
     assert pages == [["v1"]] * 50
-    assert server.tokens == 1
+    assert [request.origin.host for request in wire.requests].count("auth.example.com") == 1
 
 
 async def test_secrets_are_in_no_repr(make_client: MakeClient) -> None:
-    wire = Canned(challenge(), token("very-secret"), answer(200, PAGE))
+    wire = Scripted(challenge(), token("very-secret"), answer(200, PAGE))
     client = make_client(wire, credentials=USER)
     await tags(client)
     shown = "".join([repr(client), *map(repr, wire.requests), repr(vars(client))])
@@ -349,7 +335,7 @@ async def test_secrets_are_in_no_repr(make_client: MakeClient) -> None:
 async def test_a_token_server_that_knows_another_word_is_asked_with_the_registrys(make_client: MakeClient) -> None:
     """Quay takes `delete` for a mistake and wants `*`, as its challenge says."""
     words = challenge(scope="repository:acme/app:*")
-    wire = Canned(challenge(), token("r"), answer(200, PAGE), answer(400), words, token("w"), answer(202))
+    wire = Scripted(challenge(), token("r"), answer(200, PAGE), answer(400), words, token("w"), answer(202))
     client = make_client(wire, credentials=USER)
     await tags(client)
     await client.repository(NAME).tags.delete("v1")
@@ -359,7 +345,7 @@ async def test_a_token_server_that_knows_another_word_is_asked_with_the_registry
 
 @pytest.mark.parametrize("status", [403, 500])
 async def test_a_token_server_that_fails_on_a_known_registry_is_an_error(make_client: MakeClient, status: int) -> None:
-    wire = Canned(challenge(), token("r"), answer(200, PAGE), answer(status))
+    wire = Scripted(challenge(), token("r"), answer(200, PAGE), answer(status))
     client = make_client(wire, credentials=USER)
     await tags(client)
     with pytest.raises(LadingError):
@@ -367,7 +353,7 @@ async def test_a_token_server_that_fails_on_a_known_registry_is_an_error(make_cl
 
 
 async def test_a_403_of_a_password_that_nobody_can_renew_is_final(make_client: MakeClient) -> None:
-    wire = Canned(answer(401, WWW_Authenticate="Basic realm=r"), answer(200, PAGE), answer(403))
+    wire = Scripted(answer(401, WWW_Authenticate="Basic realm=r"), answer(200, PAGE), answer(403))
     client = make_client(wire, credentials=USER)
     await tags(client)
     with pytest.raises(DeniedError):
@@ -376,7 +362,7 @@ async def test_a_403_of_a_password_that_nobody_can_renew_is_final(make_client: M
 
 async def test_a_failure_is_everybodys_for_a_moment(make_client: MakeClient, io: IO) -> None:
     """Two requests one after the other, in a time that stands still: the token server is asked once."""
-    wire = Canned(challenge(), answer(401))
+    wire = Scripted(challenge(), answer(401))
     client = make_client(wire, credentials=USER, _io=Clockwork(io))
     uploads = client.repository(NAME).uploads
     for _ in range(2):
@@ -387,7 +373,7 @@ async def test_a_failure_is_everybodys_for_a_moment(make_client: MakeClient, io:
 
 async def test_a_failure_is_nobodys_after_that_or_for_other_scopes(make_client: MakeClient, io: IO) -> None:
     clock = Clockwork(io)
-    wire = Canned(challenge(), answer(401), answer(401), answer(401))
+    wire = Scripted(challenge(), answer(401), answer(401), answer(401))
     client = make_client(wire, credentials=USER, _io=clock)
     with pytest.raises(TokenError):
         await client.repository(NAME).uploads.start()
@@ -402,7 +388,7 @@ async def test_a_failure_is_nobodys_after_that_or_for_other_scopes(make_client: 
 async def test_ten_redirects_of_a_token_server_are_followed_and_not_eleven(make_client: MakeClient) -> None:
     hops = [answer(302, Location=f"https://login{number}.example.com/") for number in range(11)]
     with pytest.raises(ForbiddenRedirectError, match="more than 10 times"):
-        await tags(make_client(Canned(challenge(), *hops), credentials=USER))
+        await tags(make_client(Scripted(challenge(), *hops), credentials=USER))
 
 
 async def test_warnings_of_a_source_are_told(make_client: MakeClient, events: list[Event]) -> None:
@@ -410,6 +396,6 @@ async def test_warnings_of_a_source_are_told(make_client: MakeClient, events: li
         def find(self, registry: str, repository: str, /) -> Found | None:
             return Found(Credential("ann", PASSWORD), "a file", ("others may read it",))
 
-    wire = Canned(challenge(), token(), answer(200, PAGE))
+    wire = Scripted(challenge(), token(), answer(200, PAGE))
     await tags(make_client(wire, credentials=Careless()))
     assert Warned(HOST, "others may read it") in events

@@ -5,16 +5,14 @@ from __future__ import annotations
 import gzip
 import io as streams
 import random
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import pytest
 
 from lading import (
     AsyncClient,
     Budgets,
-    Cancellation,
     ConnectionFailedError,
     Descriptor,
     Digest,
@@ -36,33 +34,11 @@ from lading._io.body_reading import Watched
 from lading.stores import partial_files
 from lading.stores.partial_files import name_of
 from tests.support.flows import MakeClient
-from tests.support.transports import Clockwork, Torn
+from tests.support.transports import Clockwork, Reply, Scripted, Torn
 
 NAME = "localhost:5000/acme/app"
 CONTENT = random.Random(7).randbytes(3_500_000)  # noqa: S311  # the same in every run
 BLOB = Descriptor("application/octet-stream", Digest.of(CONTENT), len(CONTENT))
-
-
-Turn: TypeAlias = Callable[[Request], Response]
-
-
-class Server:
-    """Answers with whatever each turn of its script makes of the request."""
-
-    def __init__(self, *turns: Turn) -> None:
-        self.turns = list(turns)
-        self.requests: list[Request] = []
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        self.requests.append(request)
-        return self.turns.pop(0)(request)
-
-    def close(self) -> None:
-        assert not self.turns
-
-    @property
-    def ranges(self) -> list[str | None]:
-        return [request.headers.get("Range") for request in self.requests]
 
 
 def start_of(request: Request) -> int:
@@ -74,11 +50,11 @@ def answer(status: int, body: streams.BytesIO, **fields: str) -> Response:
     return Response(status, Headers((name.replace("_", "-"), value) for name, value in fields.items()), body)
 
 
-def whole(content: bytes = CONTENT, **fields: str) -> Turn:  # a turn
+def whole(content: bytes = CONTENT, **fields: str) -> Reply:
     return lambda _: answer(200, streams.BytesIO(content), **fields)
 
 
-def cut_after(count: int, **fields: str) -> Turn:  # a turn
+def cut_after(count: int, **fields: str) -> Reply:
     """Serve what was asked for, and break off after so many bytes of it."""
 
     def turn(request: Request) -> Response:
@@ -91,7 +67,7 @@ def cut_after(count: int, **fields: str) -> Turn:  # a turn
     return turn
 
 
-def rest(total: str | None = None, shift: int = 0, **fields: str) -> Turn:  # a turn
+def rest(total: str | None = None, shift: int = 0, **fields: str) -> Reply:
     """Serve the range that was asked for, to its end."""
 
     def turn(request: Request) -> Response:
@@ -110,13 +86,13 @@ def target(tmp_path: Path) -> Path:
 
 
 class ClientOf(Protocol):
-    def __call__(self, *turns: Turn) -> tuple[AsyncClient, Server]: ...
+    def __call__(self, *turns: Reply) -> tuple[AsyncClient, Scripted]: ...
 
 
 @pytest.fixture
 def client_of(make_client: MakeClient, io: IO) -> ClientOf:  # a function
-    def make(*turns: Turn) -> tuple[AsyncClient, Server]:
-        server = Server(*turns)
+    def make(*turns: Reply) -> tuple[AsyncClient, Scripted]:
+        server = Scripted(*turns)
         return make_client(server, retries=Retries(), _io=Clockwork(io)), server
 
     return make
@@ -181,7 +157,7 @@ async def test_r_08_a_server_that_ignores_the_range_is_read_from_the_start(clien
     "turn", [rest(shift=1), rest(shift=-1), rest(total="9999999"), lambda _: answer(206, streams.BytesIO(CONTENT))],
     ids=["later", "earlier", "other size", "no Content-Range"],
 )  # fmt: skip
-async def test_r_09_another_part_is_not_appended(client_of: ClientOf, target: Path, turn: Turn) -> None:
+async def test_r_09_another_part_is_not_appended(client_of: ClientOf, target: Path, turn: Reply) -> None:
     client, server = client_of(cut_after(1_200_000), turn, whole())
     await pull(client, target)
     assert target.read_bytes() == CONTENT
@@ -201,7 +177,7 @@ async def test_r_10_a_range_that_cannot_be_had_is_a_new_start(client_of: ClientO
     assert target.read_bytes() == CONTENT
 
 
-def ends_after(count: int, **fields: str) -> Turn:  # a turn
+def ends_after(count: int, **fields: str) -> Reply:
     """Serve what was asked for, and end after so many bytes of it as if that were all."""
 
     def turn(request: Request) -> Response:
@@ -238,7 +214,7 @@ async def test_r_12_a_blob_that_was_changed_between_two_parts_is_read_from_its_s
 async def test_r_18_a_cut_at_a_store_is_gone_on_with_through_the_registry(client_of: ClientOf, target: Path) -> None:
     """The URL of a store is good for a while only: the old one is not asked again."""
 
-    def to(where: str) -> Turn:
+    def to(where: str) -> Reply:
         return lambda _: answer(307, streams.BytesIO(), Location=where)
 
     first, second = "http://127.0.0.1:9000/b?signature=1", "http://127.0.0.1:9000/b?signature=2"
@@ -255,7 +231,7 @@ async def test_r_37_a_token_that_expires_before_the_rest_is_renewed(client_of: C
     def expired(_: Request) -> Response:
         return answer(401, streams.BytesIO(), WWW_Authenticate=challenge)
 
-    def token(text: str) -> Turn:
+    def token(text: str) -> Reply:
         return lambda _: answer(200, streams.BytesIO(b'{"token":"%s"}' % text.encode()))
 
     client, server = client_of(expired, token("one"), cut_after(1_000_000), expired, token("two"), rest())
@@ -317,7 +293,7 @@ async def test_r_90_what_was_given_up_is_left_for_a_later_pull(client_of: Client
     ids=["200", "416", "another part", "another size", "no Content-Range", "r-11"],
 )
 async def test_r_08_r_09_r_10_where_the_rest_cannot_be_had_all_is_fetched(
-    client_of: ClientOf, target: Path, turn: Turn
+    client_of: ClientOf, target: Path, turn: Reply
 ) -> None:
     leave(target, CONTENT[:1_200_000])
     is_whole = turn(Request("GET", Origin("http", "localhost", 5000), "/")).status == 200
@@ -406,6 +382,6 @@ async def test_t_40_a_blob_that_comes_too_slowly_is_given_up(io: IO) -> None:
 
 
 async def test_a_rate_is_asked_of_blobs_that_are_pulled(make_client: MakeClient, target: Path) -> None:
-    client = make_client(Server(whole()), budgets=Budgets(blob_rate=1.0))
+    client = make_client(Scripted(whole()), budgets=Budgets(blob_rate=1.0))
     await client.repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT

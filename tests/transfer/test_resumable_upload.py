@@ -6,7 +6,7 @@ import io as streams
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import pytest
 
@@ -29,7 +29,7 @@ from lading import (
 )
 from lading._io.base import IO
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Clockwork, Recording, answer
+from tests.support.transports import Clockwork, Recording, Reply, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 MIB = 1 << 20
@@ -38,64 +38,31 @@ BLOB = Descriptor.of(CONTENT, "application/octet-stream")
 REFUSED = {"errors": [{"code": "BLOB_UPLOAD_INVALID"}]}
 
 
-class Breaking:
-    """Breaks the first requests that close an upload, after so many bytes of their content have arrived."""
+def breaking(wire: Transport, *counts: int) -> Scripted:
+    """Break the first requests that close an upload, after so many bytes of their content have arrived."""
 
-    def __init__(self, transport: Transport, *counts: int) -> None:
-        self._transport = transport
-        self._counts = list(counts)
+    def after(count: int) -> Reply:
+        return lambda request: break_off(wire, request, count)
 
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        if request.method != "PUT" or not self._counts:
-            return self._transport.send(request, cancellation)
-        count, content = self._counts.pop(0), content_of(request)
-        if count:
-            path = request.target.partition("?")[0]
-            octets = Headers([("Content-Type", "application/octet-stream")])
-            self._transport.send(Request("PATCH", request.origin, path, octets, content[:count]), cancellation)
-        raise ConnectionFailedError("the connection broke")
-
-    def close(self) -> None:
-        assert not self._counts
-        self._transport.close()
+    return Scripted(*map(after, counts), to=closes_upload, behind=wire)
 
 
-class Changing:
-    """Has some requests to uploads answered otherwise, each once."""
-
-    def __init__(self, transport: Transport, **answers: Response) -> None:
-        self._transport = transport
-        self._answers = answers
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        is_upload = "/uploads/" in request.target
-        changed = self._answers.pop(request.method, None) if is_upload else None
-        return changed or self._transport.send(request, cancellation)
-
-    def close(self) -> None:
-        assert not self._answers
-        self._transport.close()
-
-
-class Forgetting:
-    """Breaks every request that closes an upload, after 1 MiB at first, and then has no such upload any more."""
-
-    def __init__(self, transport: Transport) -> None:
-        self.closed: list[str] = []
-        self._transport = transport
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
+def break_off(wire: Transport, request: Request, count: int) -> NoReturn:
+    content = content_of(request)
+    if count:
         path = request.target.partition("?")[0]
-        if request.method == "PUT":
-            self.closed.append(path)
-            assert len(self.closed) < 20, "this has no end"
-            return Breaking(self._transport, MIB if self.closed.count(path) == 1 else 0).send(request, cancellation)
-        if request.method == "GET" and self.closed.count(path) > 1:
-            return answer(404)
-        return self._transport.send(request, cancellation)
+        octets = Headers([("Content-Type", "application/octet-stream")])
+        wire.send(Request("PATCH", request.origin, path, octets, content[:count]), Cancellation())
+    raise ConnectionFailedError("the connection broke")
 
-    def close(self) -> None:
-        self._transport.close()
+
+def closes_upload(request: Request) -> bool:
+    return request.method == "PUT"
+
+
+def changing(wire: Transport, method: str, changed: Response) -> Scripted:
+    """Answer the first request to an upload by this method otherwise."""
+    return Scripted(changed, to=lambda request: request.method == method and "/uploads/" in request.target, behind=wire)
 
 
 class Push(Protocol):
@@ -142,7 +109,7 @@ def push(make_client: MakeClient, io: IO, tmp_path: Path) -> Push:
 async def broken(push: Push, transport: Transport, count: int, *, state: Path | bool = True) -> None:
     """Break a push after so many bytes, for good."""
     with pytest.raises(ConnectionFailedError):
-        await push(Breaking(transport, count), state=state)
+        await push(breaking(transport, count), state=state)
 
 
 async def stored(make_client: MakeClient, wire: Recording) -> bytes:
@@ -152,7 +119,7 @@ async def stored(make_client: MakeClient, wire: Recording) -> bytes:
 async def test_r_55_a_push_that_breaks_off_goes_on_where_the_registry_is(
     *, push: Push, wire: Recording, make_client: MakeClient, events: list[Event]
 ) -> None:
-    await push(Breaking(wire, 3 * MIB, 0, 2 * MIB), tries=3)
+    await push(breaking(wire, 3 * MIB, 0, 2 * MIB), tries=3)
     assert ranges(wire) == [from_byte(5 * MIB)]
     assert [line for line in wire.lines if line.startswith("POST")] == ["POST /v2/acme/app/blobs/uploads/"]
     assert await stored(make_client, wire) == CONTENT
@@ -160,15 +127,25 @@ async def test_r_55_a_push_that_breaks_off_goes_on_where_the_registry_is(
 
 
 async def test_r_55_what_moves_on_is_not_given_up(push: Push, wire: Recording) -> None:
-    await push(Breaking(wire, *[MIB // 2] * 12), tries=2)
+    await push(breaking(wire, *[MIB // 2] * 12), tries=2)
     assert ranges(wire) == [from_byte(6 * MIB)]
 
 
 async def test_what_comes_as_far_again_and_again_is_given_up(push: Push, wire: Recording) -> None:
-    forgetting = Forgetting(wire)
+    closed: list[str] = []
+
+    def forget(request: Request) -> Response | None:
+        """Break what closes an upload, after 1 MiB at first, and then have no such upload any more."""
+        path = request.target.partition("?")[0]
+        if closes_upload(request):
+            closed.append(path)
+            assert len(closed) < 20, "this has no end"
+            break_off(wire, request, MIB if closed.count(path) == 1 else 0)
+        return answer(404) if request.method == "GET" and closed.count(path) > 1 else None
+
     with pytest.raises(ConnectionFailedError):
-        await push(forgetting, tries=3)
-    assert len(forgetting.closed) == 4
+        await push(Recording(wire, forget), tries=3)
+    assert len(closed) == 4
 
 
 async def test_r_90_a_later_process_goes_on_where_the_registry_is(
@@ -219,21 +196,21 @@ async def test_r_97_without_a_home_all_goes_on_without_notes(
     push: Push, wire: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HOME")
-    await push(Breaking(wire, 3 * MIB), tries=2)
+    await push(breaking(wire, 3 * MIB), tries=2)
     assert ranges(wire) == [from_byte(3 * MIB)]
 
 
 async def test_small_blobs_are_not_noted(make_client: MakeClient, wire: Recording, home: Path) -> None:
     with pytest.raises(ConnectionFailedError):
-        await make_client(Breaking(wire, 0)).repository(NAME).blobs.push(CONTENT[: 4 * MIB - 1])
+        await make_client(breaking(wire, 0)).repository(NAME).blobs.push(CONTENT[: 4 * MIB - 1])
     assert notes(home) == []
 
 
 async def test_a_note_has_where_to_go_on_and_no_credential(make_client: MakeClient, tmp_path: Path) -> None:
     challenge = answer(401, WWW_Authenticate='Basic realm="registry"')
-    wire = Canned(challenge, answer(404), answer(202, Location="/u?_state=token"))
-    client = make_client(Breaking(wire, 0), credentials={"localhost:5000": ("me", "secret")}, state=tmp_path / "state")
-    wire.answers.append(answer(404))
+    error = ConnectionFailedError("the connection broke")
+    wire = Scripted(challenge, answer(404), answer(202, Location="/u?_state=token"), error, answer(404))
+    client = make_client(wire, credentials={"localhost:5000": ("me", "secret")}, state=tmp_path / "state")
     with pytest.raises(ConnectionFailedError):
         await client.repository(NAME).blobs.push(CONTENT)
     [path] = (tmp_path / "state").iterdir()
@@ -280,7 +257,7 @@ async def test_t_03_a_note_that_was_tampered_with_leads_nowhere(
 async def test_r_57_an_upload_that_does_not_fit_is_forgotten(push: Push, wire: Recording, status: Response) -> None:
     await broken(push, wire, 5 * MIB)
     again = Response(status.status, status.headers, type(status.body)(status.body.getvalue()))  # type: ignore[attr-defined,call-arg]  # of BytesIO
-    await push(Changing(wire, GET=again))
+    await push(changing(wire, "GET", again))
     assert ranges(wire) == [None]
 
 
@@ -289,7 +266,7 @@ async def test_what_is_refused_where_it_was_gone_on_with_is_sent_anew(
     *, push: Push, wire: Recording, make_client: MakeClient, code: str
 ) -> None:
     await broken(push, wire, 5 * MIB)
-    await push(Changing(wire, PUT=answer(403 if code == "DENIED" else 400, {"errors": [{"code": code}]})))
+    await push(changing(wire, "PUT", answer(403 if code == "DENIED" else 400, {"errors": [{"code": code}]})))
     assert ranges(wire) == [None]
     assert await stored(make_client, wire) == CONTENT
 
@@ -297,13 +274,13 @@ async def test_what_is_refused_where_it_was_gone_on_with_is_sent_anew(
 @pytest.mark.parametrize("status", [400, 416])
 async def test_r_56_a_registry_that_was_still_busy_is_asked_again(push: Push, wire: Recording, status: int) -> None:
     await broken(push, wire, 5 * MIB)
-    await push(Changing(wire, PUT=answer(status, REFUSED)))
+    await push(changing(wire, "PUT", answer(status, REFUSED)))
     assert ranges(wire) == [from_byte(5 * MIB)]
 
 
 async def test_r_56_how_far_an_upload_is_is_asked_until_that_stays(push: Push, wire: Recording) -> None:
     await broken(push, wire, 5 * MIB)
-    await push(Changing(wire, GET=answer(204, Range=f"0-{MIB - 1}")))
+    await push(changing(wire, "GET", answer(204, Range=f"0-{MIB - 1}")))
     assert ranges(wire) == [from_byte(5 * MIB)]
 
 
@@ -312,31 +289,32 @@ async def test_what_is_refused_for_good_is_not_gone_on_with(
     *, push: Push, wire: Recording, refusal: str, kind: type[Exception], home: Path
 ) -> None:
     with pytest.raises(kind):
-        await push(Changing(wire, PUT=answer(400, {"errors": [{"code": refusal}]})))
+        await push(changing(wire, "PUT", answer(400, {"errors": [{"code": refusal}]})))
     assert notes(home) == []
 
 
 async def test_r_57_an_upload_that_is_further_than_the_blob_is_forgotten(make_client: MakeClient, io: IO) -> None:
-    begun = Canned(answer(404), answer(202, Location="/u1"), answer(404))
+    error = ConnectionFailedError("the connection broke")
+    begun = Scripted(answer(404), answer(202, Location="/u1"), error, answer(404))
     with pytest.raises(ConnectionFailedError):
-        await make_client(Breaking(begun, 0)).repository(NAME).blobs.push(CONTENT)
+        await make_client(begun).repository(NAME).blobs.push(CONTENT)
     too_far = [answer(204, Location="/u1", Range="0-99999999") for _ in range(2)]
     done = answer(201, Docker_Content_Digest=BLOB.digest)
-    wire = Canned(answer(404), *too_far, answer(202, Location="/u2"), done)
+    wire = Scripted(answer(404), *too_far, answer(202, Location="/u2"), done)
     await make_client(wire, _io=Clockwork(io)).repository(NAME).blobs.push(CONTENT)
     assert wire.requests[-1].target.startswith("/u2?")
 
 
 async def test_r_60_a_chunked_push_goes_on_after_the_last_chunk(make_client: MakeClient, home: Path) -> None:
     started = answer(202, Location="/u0", OCI_Chunk_Max_Length=str(3 * MIB))
-    wire = Canned(answer(404), started, answer(202, Location="/u1"))
-    client = make_client(Failing(wire, after=3))
+    error = ConnectionFailedError("the connection broke")
+    wire = Scripted(answer(404), started, answer(202, Location="/u1"), error, answer(404))
     with pytest.raises(ConnectionFailedError):
-        await client.repository(NAME).blobs.push(CONTENT)
+        await make_client(wire).repository(NAME).blobs.push(CONTENT)
     assert UploadState.parse(notes(home)[0].read_bytes()).offset == 3 * MIB
     status = [answer(204, Location="/u1", Range=f"0-{3 * MIB - 1}") for _ in range(2)]
     done = answer(201, Docker_Content_Digest=BLOB.digest)
-    rest = Canned(answer(404), *status, answer(202, Location="/u2"), answer(202, Location="/u3"), done)
+    rest = Scripted(answer(404), *status, answer(202, Location="/u2"), answer(202, Location="/u3"), done)
     await make_client(rest).repository(NAME).blobs.push(CONTENT)
     assert [request.headers.get("Content-Range") for request in rest.requests if request.method == "PATCH"] == [
         f"{3 * MIB}-{6 * MIB - 1}",
@@ -344,29 +322,12 @@ async def test_r_60_a_chunked_push_goes_on_after_the_last_chunk(make_client: Mak
     ]
 
 
-class Failing:
-    """Passes so many requests on, and no more but those that look for the blob."""
-
-    def __init__(self, transport: Transport, after: int) -> None:
-        self._transport = transport
-        self._left = after
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        if request.method == "HEAD" and not self._left:
-            return answer(404)
-        if not self._left:
-            raise ConnectionFailedError("the connection broke")
-        self._left -= 1
-        return self._transport.send(request, cancellation)
-
-    def close(self) -> None:
-        self._transport.close()
-
-
 async def test_r_53_what_a_registry_did_not_take_of_a_chunk_is_sent_again(make_client: MakeClient) -> None:
     started = answer(202, Location="/u", OCI_Chunk_Max_Length=str(4 * MIB))
     part = answer(202, Location="/u", Range=f"0-{MIB - 1}")
-    wire = Canned(answer(404), started, part, answer(202), answer(202), answer(201, Docker_Content_Digest=BLOB.digest))
+    wire = Scripted(
+        answer(404), started, part, answer(202), answer(202), answer(201, Docker_Content_Digest=BLOB.digest)
+    )
     await make_client(wire).repository(NAME).blobs.push(CONTENT)
     assert [request.headers.get("Content-Range") for request in wire.requests if request.method == "PATCH"] == [
         f"0-{4 * MIB - 1}",
@@ -379,6 +340,6 @@ async def test_bytes_and_streams_are_gone_on_with_like_files(make_client: MakeCl
     def client(transport: Transport) -> AsyncClient:
         return make_client(transport, retries=Retries(tries=2), _io=Clockwork(io))
 
-    await client(Breaking(wire, MIB)).repository(NAME).blobs.push(CONTENT)
-    await client(Breaking(wire, MIB)).repository(NAME).blobs.push_stream(streams.BytesIO(CONTENT[1:]))
+    await client(breaking(wire, MIB)).repository(NAME).blobs.push(CONTENT)
+    await client(breaking(wire, MIB)).repository(NAME).blobs.push_stream(streams.BytesIO(CONTENT[1:]))
     assert ranges(wire) == [from_byte(MIB), f"{MIB}-{len(CONTENT) - 2}"]
