@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import io as streams
+import itertools
 import random
 import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
-from lading import (
-    Cancellation,
-    ConnectionFailedError,
-    Descriptor,
-    Headers,
-    Request,
-    Response,
-    Transport,
-)
+from lading import Descriptor, Headers, Request, Response
 from lading._wire import header_fields
 from lading.media_types import OCI_LAYER
+from tests.support.transports import Recording
 
 NAME = "localhost:5000/acme/app"
 CONTENT = random.Random(11).randbytes(3_000_000)  # noqa: S311  # the same in every run
@@ -36,60 +30,23 @@ ASKED = [
     for first, end in zip(STARTS, [FIRST, *(first + PART for first in STARTS[1:])], strict=True)
 ]
 
-Turn: TypeAlias = Callable[[int, Request, int, int], Response | None]
+# Makes an answer of the number, the request and its range, or gives None for the range as it is.
+RangeTurn: TypeAlias = Callable[[int, Request, int, int], Response | None]
 
 
-class Server:
-    """Serves ranges of the content, but for the answers that a turn makes: of number, request, and range."""
+def serving(turn: RangeTurn = lambda *_: None) -> Recording:
+    """Make a server of ranges of the content, but for the answers that a turn makes."""
+    numbers, lock = itertools.count(), threading.Lock()
 
-    def __init__(self, turn: Turn = lambda *_: None) -> None:
-        self.ranges: list[str | None] = []
-        self.requests: list[Request] = []
-        self._turn = turn
-        self._lock = threading.Lock()
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        with self._lock:
-            self.requests.append(request)
-            self.ranges.append(request.headers.get("Range"))
-            number = len(self.requests) - 1
+    def serve(request: Request) -> Response:
+        with lock:
+            number = next(numbers)
         wanted = header_fields.wanted_range(request.headers.get("Range"))
         first = (wanted.first if wanted else None) or 0
         end = SIZE if wanted is None or wanted.last is None else min(wanted.last + 1, SIZE)
-        answer = self._turn(number, request, first, end) or (part(first, end) if wanted else whole())
-        if isinstance(answer.body, Hanging):
-            cancellation.attach(answer.body.broken.set)
-        return answer
+        return turn(number, request, first, end) or (part(first, end) if wanted else whole())
 
-    def close(self) -> None:
-        pass
-
-
-class Instead:
-    """Serves the blob, and passes every other request on."""
-
-    def __init__(self, server: Server, transport: Transport) -> None:
-        self._server = server
-        self._transport = transport
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        serving = self._server if BLOB.digest in request.target else self._transport
-        return serving.send(request, cancellation)
-
-    def close(self) -> None:
-        pass
-
-
-class Hanging(streams.BytesIO):
-    """A body that never comes: only cancellation ends the wait for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.broken = threading.Event()
-
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
-        assert self.broken.wait(20)
-        raise ConnectionFailedError("the connection was shut")
+    return Recording(rule=serve)
 
 
 def whole(content: bytes = CONTENT, **more: str) -> Response:

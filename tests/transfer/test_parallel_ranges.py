@@ -11,6 +11,7 @@ import pytest
 
 from lading import (
     AsyncClient,
+    Cancellation,
     Client,
     ConnectionFailedError,
     Descriptor,
@@ -43,14 +44,12 @@ from tests.support.parts import (
     PART,
     SIZE,
     STARTS,
-    Hanging,
-    Instead,
-    Server,
     headers,
     part,
+    serving,
     whole,
 )
-from tests.support.transports import Clockwork, Recording, Torn
+from tests.support.transports import Clockwork, Recording, Stuck, Torn
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +71,7 @@ def left(target: Path) -> list[str]:
 
 
 @pytest.fixture
-def make(make_client: MakeClient, io: IO) -> Callable[[Server], AsyncClient]:
+def make(make_client: MakeClient, io: IO) -> Callable[[Recording], AsyncClient]:
     return lambda server: make_client(server, retries=Retries(), ranges=3, _io=Clockwork(io))
 
 
@@ -152,8 +151,12 @@ async def test_a_layout_gets_a_blob_over_one_connection_where_parts_are_of_no_us
         return None
 
     await push_image(client)
-    server = Server(turn)
-    await make_client(Instead(server, wire), ranges=3).copy(f"{NAME}:1", f"oci:{tmp_path}/layout:1")
+    server = serving(turn)
+
+    def blob(request: Request) -> Response | None:
+        return server.send(request, Cancellation()) if BLOB.digest in request.target else None
+
+    await make_client(Recording(wire, blob), ranges=3).copy(f"{NAME}:1", f"oci:{tmp_path}/layout:1")
     assert (tmp_path / "layout/blobs/sha256" / BLOB.digest.encoded).read_bytes() == CONTENT
     assert server.ranges[0] == ASKED[0]
     assert server.ranges[-1] in ({f"bytes={first}-" for first in STARTS[1:3]} if fits else {None})
@@ -175,9 +178,9 @@ async def test_a_layout_gets_a_blob_over_one_connection_where_parts_are_of_no_us
     ids=["200", "shifted", "shorter", "total", "no total", "encoded", "length", "multipart", "416"],
 )
 async def test_r_08_to_r_11_an_odd_first_part_leaves_it_to_one_connection(
-    make: Callable[[Server], AsyncClient], target: Path, events: list[Event], odd: Callable[[], Response], why: str
+    make: Callable[[Recording], AsyncClient], target: Path, events: list[Event], odd: Callable[[], Response], why: str
 ) -> None:
-    server = Server(lambda number, *_: None if number else odd())
+    server = serving(lambda number, *_: None if number else odd())
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     assert server.ranges == [ASKED[0], None]
@@ -185,12 +188,12 @@ async def test_r_08_to_r_11_an_odd_first_part_leaves_it_to_one_connection(
 
 
 async def test_r_08_a_server_that_stops_giving_parts_goes_on_over_one_connection(
-    make: Callable[[Server], AsyncClient], target: Path, events: list[Event]
+    make: Callable[[Recording], AsyncClient], target: Path, events: list[Event]
 ) -> None:
     def turn(_number: int, request: Request, first: int, end: int) -> Response | None:
         return whole() if first >= 1_000_000 and end < SIZE else None
 
-    server = Server(turn)
+    server = serving(turn)
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     assert server.ranges[-1] in {f"bytes={first}-" for first in STARTS[1:]}
@@ -200,20 +203,24 @@ async def test_r_08_a_server_that_stops_giving_parts_goes_on_over_one_connection
 async def test_one_odd_part_ends_the_wait_for_all_others(
     make_client: MakeClient, target: Path, events: list[Event]
 ) -> None:
+    stuck: list[Stuck] = []
+
     def turn(number: int, request: Request, first: int, end: int) -> Response | None:
         if first in STARTS[1:3] and end < SIZE:
-            return Response(206, headers(Content_Range=f"bytes {first}-{end - 1}/{SIZE}"), Hanging())
+            stuck.append(Stuck())
+            return Response(206, headers(Content_Range=f"bytes {first}-{end - 1}/{SIZE}"), stuck[-1])
         return whole() if first == STARTS[3] else None
 
-    server = Server(turn)
+    server = serving(turn)
     await make_client(server, ranges=3).repository(NAME).blobs.pull_file(BLOB, target)
+    assert not any(body.waits for body in stuck)
     assert target.read_bytes() == CONTENT
     assert server.ranges[-1] == f"bytes={FIRST}-"
     assert "something else is sent" in "".join(warnings(events))
 
 
 async def test_r_12_a_blob_that_changes_in_between_is_asked_for_with_its_validator(
-    make: Callable[[Server], AsyncClient], target: Path
+    make: Callable[[Recording], AsyncClient], target: Path
 ) -> None:
     def turn(number: int, request: Request, first: int, end: int) -> Response | None:
         if number == 0:
@@ -221,20 +228,20 @@ async def test_r_12_a_blob_that_changes_in_between_is_asked_for_with_its_validat
         assert number > 4 or request.headers.get("If-Range") == '"old"'
         return whole(ETag='"new"') if request.headers.get("If-Range") else None
 
-    server = Server(turn)
+    server = serving(turn)
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
 
 
 async def test_r_12_a_part_with_another_validator_is_not_used(
-    make: Callable[[Server], AsyncClient], target: Path, events: list[Event]
+    make: Callable[[Recording], AsyncClient], target: Path, events: list[Event]
 ) -> None:
     def turn(number: int, request: Request, first: int, end: int) -> Response | None:
         if not request.headers.get("Range"):
             return None
         return part(first, end, ETag='"old"') if number == 0 else part(first, end, OTHER, ETag='"new"')
 
-    server = Server(turn)
+    server = serving(turn)
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     assert "not what it was" in "".join(warnings(events))
@@ -242,27 +249,27 @@ async def test_r_12_a_part_with_another_validator_is_not_used(
 
 
 async def test_r_07_parts_that_do_not_fit_together_are_fetched_again(
-    make: Callable[[Server], AsyncClient], target: Path
+    make: Callable[[Recording], AsyncClient], target: Path
 ) -> None:
-    server = Server(lambda _number, _, first, end: part(first, end, OTHER) if first == STARTS[2] else None)
+    server = serving(lambda _number, _, first, end: part(first, end, OTHER) if first == STARTS[2] else None)
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     assert server.ranges[-1] is None
     assert server.requests[-1].headers.get("Cache-Control") == "no-cache"
 
 
-async def test_content_that_is_wrong_twice_is_an_error(make: Callable[[Server], AsyncClient], target: Path) -> None:
+async def test_content_that_is_wrong_twice_is_an_error(make: Callable[[Recording], AsyncClient], target: Path) -> None:
     def turn(_number: int, request: Request, first: int, end: int) -> Response | None:
         return part(first, end, OTHER) if request.headers.get("Range") else whole(OTHER)
 
     with pytest.raises(DigestMismatchError):
-        await make(Server(turn)).repository(NAME).blobs.pull_file(BLOB, target)
+        await make(serving(turn)).repository(NAME).blobs.pull_file(BLOB, target)
     assert left(target) == []
 
 
 @pytest.mark.parametrize("torn", [True, False], ids=["broken", "short"])
 async def test_r_01_a_part_that_breaks_off_is_asked_for_again_where_it_broke(
-    make: Callable[[Server], AsyncClient], target: Path, events: list[Event], *, torn: bool
+    make: Callable[[Recording], AsyncClient], target: Path, events: list[Event], *, torn: bool
 ) -> None:
     def turn(_number: int, request: Request, first: int, end: int) -> Response | None:
         if first != STARTS[3]:
@@ -270,7 +277,7 @@ async def test_r_01_a_part_that_breaks_off_is_asked_for_again_where_it_broke(
         body = (Torn if torn else streams.BytesIO)(CONTENT[first : first + 70_000])
         return Response(206, headers(Content_Range=f"bytes {first}-{end - 1}/{SIZE}"), body)
 
-    server = Server(turn)
+    server = serving(turn)
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     again = f"bytes={STARTS[3] + 70_000}-{STARTS[4] - 1}"
@@ -279,7 +286,7 @@ async def test_r_01_a_part_that_breaks_off_is_asked_for_again_where_it_broke(
 
 
 async def test_r_90_a_later_pull_goes_on_from_what_came_in_order(
-    make: Callable[[Server], AsyncClient], target: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[Recording], AsyncClient], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(partial_files, "LEAST_KEPT", 1)
 
@@ -289,34 +296,36 @@ async def test_r_90_a_later_pull_goes_on_from_what_came_in_order(
         raise ConnectionFailedError("the network is down")
 
     with pytest.raises(ConnectionFailedError):
-        await make(Server(turn)).repository(NAME).blobs.pull_file(BLOB, target)
+        await make(serving(turn)).repository(NAME).blobs.pull_file(BLOB, target)
     assert left(target) == [name_of(BLOB.digest)]
     came = (target.parent / name_of(BLOB.digest)).read_bytes()
     assert len(came) in STARTS
     assert came == CONTENT[: len(came)]
-    server = Server()
+    server = serving()
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     assert str(server.ranges[0]).startswith(f"bytes={len(came)}-")
     assert left(target) == ["blob"]
 
 
-async def test_the_last_of_a_large_blob_comes_in_parts_too(make: Callable[[Server], AsyncClient], target: Path) -> None:
+async def test_the_last_of_a_large_blob_comes_in_parts_too(
+    make: Callable[[Recording], AsyncClient], target: Path
+) -> None:
     (target.parent / name_of(BLOB.digest)).write_bytes(CONTENT[: SIZE - 250_000])
-    server = Server()
+    server = serving()
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     assert server.ranges == [f"bytes={SIZE - 250_000}-{SIZE - 150_001}", f"bytes={SIZE - 150_000}-{SIZE - 1}"]
 
 
-async def test_what_is_there_whole_is_not_asked_for(make: Callable[[Server], AsyncClient], target: Path) -> None:
+async def test_what_is_there_whole_is_not_asked_for(make: Callable[[Recording], AsyncClient], target: Path) -> None:
     (target.parent / name_of(BLOB.digest)).write_bytes(CONTENT)
-    server = Server()
+    server = serving()
     await make(server).repository(NAME).blobs.pull_file(BLOB.digest, target)
     assert server.ranges == []
 
 
-async def test_one_slow_part_holds_the_others_back(make: Callable[[Server], AsyncClient], target: Path) -> None:
+async def test_one_slow_part_holds_the_others_back(make: Callable[[Recording], AsyncClient], target: Path) -> None:
     enough = threading.Event()
 
     def turn(number: int, request: Request, first: int, end: int) -> Response | None:
@@ -326,20 +335,20 @@ async def test_one_slow_part_holds_the_others_back(make: Callable[[Server], Asyn
             assert enough.wait(20)
         return None
 
-    server = Server(turn)
+    server = serving(turn)
     await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert target.read_bytes() == CONTENT
     assert sorted(map(str, server.ranges)) == sorted(ASKED)
 
 
 async def test_a_full_disk_ends_the_parts(
-    make: Callable[[Server], AsyncClient], target: Path, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[Recording], AsyncClient], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise StorageError("the disk is full")
 
     monkeypatch.setattr("lading.stores.partial_files.Partial.write", full)
-    server = Server()
+    server = serving()
     with pytest.raises(StorageError, match="the disk is full"):
         await make(server).repository(NAME).blobs.pull_file(BLOB, target)
     assert server.ranges == [ASKED[0]]
@@ -376,12 +385,12 @@ async def test_a_full_disk_is_told_when_the_server_fails_at_the_same_time(
 
     monkeypatch.setattr(partial_files.Partial, "write", full)
     with pytest.raises(StorageError, match="the disk is full"):
-        await make_client(Server(turn), ranges=3).repository(NAME).blobs.pull_file(BLOB, target)
+        await make_client(serving(turn), ranges=3).repository(NAME).blobs.pull_file(BLOB, target)
     assert left(target) == []
 
 
-async def test_a_blob_that_is_not_there_is_an_error(make: Callable[[Server], AsyncClient], target: Path) -> None:
-    server = Server(lambda *_: Response(404, headers(), streams.BytesIO()))
+async def test_a_blob_that_is_not_there_is_an_error(make: Callable[[Recording], AsyncClient], target: Path) -> None:
+    server = serving(lambda *_: Response(404, headers(), streams.BytesIO()))
     with pytest.raises(LadingError, match="404"):
         await make(server).repository(NAME).blobs.pull_file(BLOB, target)
 
