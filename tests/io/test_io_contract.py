@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import trio
 
-from lading import AsyncClient, Cancellation, ConnectionFailedError, Headers, Origin, Request, Response
+from lading import AsyncClient, Cancellation, Headers, Origin, Request, Response
 from lading._io.base import IO, advance, step, steps
 from lading._io.blocking import BlockingIO
 from lading._io.event_loop import AsyncIO
+from tests.support.transports import PATIENCE, Silent
 
-PATIENCE = 20.0
 REGISTRY = "localhost:5000"
 
 
@@ -77,23 +77,14 @@ async def test_map_within_map(io: IO) -> None:
 
 
 async def test_a_failure_breaks_the_waits_of_the_others(io: IO) -> None:
-    """The transport of the second exchange waits until it is aborted; the first fails only when that wait has begun."""
-    waiting, aborted = threading.Event(), threading.Event()
-
-    class Waiting:
-        def send(self, request: Request, cancellation: Cancellation) -> Response:
-            cancellation.attach(aborted.set)
-            waiting.set()
-            assert aborted.wait(PATIENCE), "nobody aborted the exchange"
-            raise ConnectionFailedError("aborted")
-
-        def close(self) -> None: ...
+    """The registry is silent until the exchange is cancelled; the other part fails only when that wait has begun."""
+    wire = Silent()
 
     async def exchange() -> None:
-        await io.send(Waiting(), Request("GET", Origin("http", "localhost", 5000), "/v2/"))
+        await io.send(wire, Request("GET", Origin("http", "localhost", 5000), "/v2/"))
 
     async def fail() -> None:
-        assert await io.call(waiting.wait, PATIENCE)
+        assert await io.call(wire.began.wait, PATIENCE)
         raise LookupError("first")
 
     async def run(flow: Callable[[], Awaitable[None]]) -> None:
@@ -101,7 +92,7 @@ async def test_a_failure_breaks_the_waits_of_the_others(io: IO) -> None:
 
     with pytest.raises(LookupError):
         await io.map(run, [exchange, fail], limit=2)
-    assert aborted.is_set()
+    assert wire.ended.is_set()
 
 
 async def test_a_lock_lets_one_in_at_a_time(io: IO) -> None:
@@ -183,25 +174,7 @@ def test_steps_and_advance_iterate_over_a_flow() -> None:
         advance(counting)
 
 
-class Hanging:
-    """Never answers; the exchange ends only when it is aborted."""
-
-    def __init__(self) -> None:
-        self.began = threading.Event()
-        self.ended = threading.Event()
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        aborted = threading.Event()
-        cancellation.attach(aborted.set)
-        self.began.set()
-        assert aborted.wait(PATIENCE), "nobody aborted the exchange"
-        self.ended.set()
-        raise ConnectionFailedError("aborted")
-
-    def close(self) -> None: ...
-
-
-async def begun_and_cancelled(wire: Hanging) -> None:
+async def begun_and_cancelled(wire: Silent) -> None:
     """Begin an exchange in a task of its own, cancel that, and wait for it."""
     async with AsyncClient(transport=wire) as client:
         task = asyncio.create_task(client.registry(REGISTRY).ping())
@@ -212,7 +185,7 @@ async def begun_and_cancelled(wire: Hanging) -> None:
 
 
 def test_cancelling_an_asyncio_task_ends_its_exchange_before_the_task() -> None:
-    wire = Hanging()
+    wire = Silent()
 
     async def main() -> None:
         await begun_and_cancelled(wire)
@@ -222,7 +195,7 @@ def test_cancelling_an_asyncio_task_ends_its_exchange_before_the_task() -> None:
 
 
 def test_a_timeout_of_asyncio_ends_the_exchange() -> None:
-    wire = Hanging()
+    wire = Silent()
 
     async def main() -> None:
         async with AsyncClient(transport=wire) as client:
@@ -235,7 +208,7 @@ def test_a_timeout_of_asyncio_ends_the_exchange() -> None:
 
 
 def test_cancelling_a_trio_scope_ends_its_exchange() -> None:
-    wire = Hanging()
+    wire = Silent()
 
     async def main() -> None:
         async with AsyncClient(transport=wire) as client, trio.open_nursery() as nursery:
@@ -248,15 +221,8 @@ def test_cancelling_a_trio_scope_ends_its_exchange() -> None:
 
 
 def test_a_response_that_arrives_as_its_task_is_cancelled_is_closed() -> None:
-    class Late(Hanging):
-        def send(self, request: Request, cancellation: Cancellation) -> Response:
-            cancellation.attach(self.ended.set)
-            self.began.set()
-            assert self.ended.wait(PATIENCE)
-            return Response(200, Headers(), body)
-
-    body, wire = streams.BytesIO(b"x"), Late()
-
+    body = streams.BytesIO(b"x")
+    wire = Silent(late=Response(200, Headers(), body))
     asyncio.run(begun_and_cancelled(wire))
     assert body.closed
 
