@@ -26,7 +26,7 @@ from lading import (
     UnsupportedError,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, answer
+from tests.support.transports import Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 LOGIN = {"WWW_Authenticate": 'Basic realm="registry"'}  # what a 401 says; without it, the registry is asked
@@ -49,8 +49,8 @@ CODES: list[tuple[str, int, type[RegistryError]]] = [
 codes = pytest.mark.parametrize(("code", "status", "kind"), CODES, ids=[code for code, _, _ in CODES])
 
 
-def refusal(code: str, status: int) -> Canned:
-    return Canned(answer(status, {"errors": [{"code": code, "message": "because", "detail": {"a": 1}}]}, **LOGIN))
+def refusal(code: str, status: int) -> Scripted:
+    return Scripted(answer(status, {"errors": [{"code": code, "message": "because", "detail": {"a": 1}}]}, **LOGIN))
 
 
 @pytest.mark.spec("errors.client")

@@ -30,7 +30,7 @@ from lading import (
     Warned,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 REGISTRY = "localhost:5000"
 SECRET = "s3cret-value"
@@ -56,7 +56,7 @@ async def test_a_refusal_is_the_class_of_its_code_and_else_of_its_status(
     make_client: MakeClient, status: int, body: bytes, kind: type[RegistryError]
 ) -> None:
     with pytest.raises(kind) as caught:
-        await make_client(Canned(answer(status, body))).registry(REGISTRY).ping()
+        await make_client(Scripted(answer(status, body))).registry(REGISTRY).ping()
     assert type(caught.value) is kind
     assert caught.value.status == status
     assert str(caught.value).startswith(f"GET localhost:5000/v2/: {status}")
@@ -66,25 +66,25 @@ async def test_a_refusal_is_the_class_of_its_code_and_else_of_its_status(
 
 async def test_retry_after_is_told_with_the_refusal(make_client: MakeClient) -> None:
     with pytest.raises(TooManyRequestsError) as caught:
-        await make_client(Canned(answer(429, Retry_After="7"))).registry(REGISTRY).ping()
+        await make_client(Scripted(answer(429, Retry_After="7"))).registry(REGISTRY).ping()
     assert caught.value.retry_after == 7
 
 
 async def test_an_error_document_beyond_its_budget_is_not_read(make_client: MakeClient) -> None:
     with pytest.raises(DeniedError, match="403: access denied"):
-        await make_client(Canned(answer(403, b"x" * 100_000))).registry(REGISTRY).ping()
+        await make_client(Scripted(answer(403, b"x" * 100_000))).registry(REGISTRY).ping()
 
 
 @pytest.mark.parametrize("status", [204, 304])
 async def test_a_status_that_the_endpoint_does_not_know_is_no_success(make_client: MakeClient, status: int) -> None:
     with pytest.raises(ProtocolError, match="is this a registry"):
-        await make_client(Canned(answer(status))).registry(REGISTRY).ping()
+        await make_client(Scripted(answer(status))).registry(REGISTRY).ping()
 
 
 @pytest.mark.spec("warnings.reported", "warnings.deduplicated")
 async def test_warnings_are_events_and_each_is_told_once(make_client: MakeClient, events: list[Event]) -> None:
     warnings = ('299 - "This image is deprecated."', '299 - "Your token will expire."', "bad")
-    wire = Canned(*(answer(200, Warning=text) for text in (*warnings, warnings[0])))
+    wire = Scripted(*(answer(200, Warning=text) for text in (*warnings, warnings[0])))
     registry = make_client(wire).registry(REGISTRY)
     for _ in range(4):
         await registry.ping()
@@ -130,21 +130,21 @@ async def test_a_header_with_a_line_break_never_reaches_a_request(make_client: M
 async def test_plain_http_is_for_loopback_and_for_what_was_named(
     make_client: MakeClient, name: str, options: dict[str, list[str]], url: str
 ) -> None:
-    wire = Canned(answer(200))
+    wire = Scripted(answer(200))
     await make_client(wire, **options).registry(name).ping()
     assert str(wire.requests[0].origin) == url
 
 
 async def test_a_scheme_does_not_stick_to_its_registry(make_client: MakeClient) -> None:
-    wire = Canned(answer(200), answer(200))
+    wire = Scripted(answer(200), answer(200))
     client = make_client(wire)
     await client.registry("http://registry.lan:5000").ping()
     await client.registry("registry.lan:5000").ping()
     assert [request.origin.scheme for request in wire.requests] == ["http", "https"]
 
 
-def encoded(content: bytes, coding: str = "gzip") -> Canned:
-    return Canned(answer(200, content, Content_Type="application/json", Content_Encoding=coding))
+def encoded(content: bytes, coding: str = "gzip") -> Scripted:
+    return Scripted(answer(200, content, Content_Type="application/json", Content_Encoding=coding))
 
 
 TAGS = b'{"name":"a","tags":["v1"]}'
@@ -174,7 +174,7 @@ async def test_t_34_a_coding_that_was_not_asked_for_is_undone(
     ids=["bomb", "plain", "cut", "twice", "unknown"],
 )
 async def test_t_34_other_codings_and_bombs_are_refused(
-    make_client: MakeClient, wire: Callable[[], Canned], why: str
+    make_client: MakeClient, wire: Callable[[], Scripted], why: str
 ) -> None:
     tags = make_client(wire(), budgets=Budgets(page=1 << 20)).repository(f"{REGISTRY}/a").tags
     with pytest.raises(ProtocolError, match=why):
@@ -190,7 +190,7 @@ async def test_t_40_an_answer_that_never_ends_runs_out_of_time(make_client: Make
             buffer[:1] = b" "
             return 1
 
-    wire = Canned(Response(200, Headers([("Content-Type", "application/json")]), Endless()))
+    wire = Scripted(Response(200, Headers([("Content-Type", "application/json")]), Endless()))
     tags = make_client(wire, budgets=Budgets(seconds=0.05)).repository(f"{REGISTRY}/a").tags
     with pytest.raises(TimedOutError, match="too slowly"):
         _ = [tag async for tag in tags.list()]

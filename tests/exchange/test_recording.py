@@ -5,7 +5,7 @@ import pytest
 from lading import Digest, Headers, Origin, Request
 from lading._core.exchange.recording import RecordedExchange, Recorder
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, answer
+from tests.support.transports import Scripted, answer
 
 ORIGIN = Origin("https", "registry.example", 443)
 SECRET = "s3cret-value"
@@ -68,7 +68,7 @@ def test_t_08_secrets_of_a_request_are_not_recorded(field: str) -> None:
 
 
 async def test_a_client_records_what_its_calls_sent_and_got(make_client: MakeClient) -> None:
-    wire = Canned(answer(307, Location="/elsewhere?sig=1"), answer(200, RateLimit_Remaining="9"), answer(200))
+    wire = Scripted(answer(307, Location="/elsewhere?sig=1"), answer(200, RateLimit_Remaining="9"), answer(200))
     client = make_client(wire, headers={"X-Key": SECRET})
     with client.record() as exchanges:
         await client.registry("registry.example").ping()

@@ -16,7 +16,7 @@ from lading import (
     UnauthorizedError,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, answer
+from tests.support.transports import Scripted, answer
 
 NAME = "registry.example/acme/app"
 STORE = "https://cdn.example/blobs/x?X-Amz-Signature=a%2Fb+c&empty="
@@ -34,7 +34,7 @@ def to(location: str, status: int = 307) -> Response:
     return answer(status, Location=location)
 
 
-def names(wire: Canned) -> list[set[str]]:
+def names(wire: Scripted) -> list[set[str]]:
     return [{name.lower() for name, _ in request.headers} for request in wire.requests]
 
 
@@ -43,7 +43,7 @@ def names(wire: Canned) -> list[set[str]]:
 async def test_a_pull_follows_a_redirect_with_its_query_byte_for_byte_and_without_secrets(
     make_client: MakeClient, events: list[Event], status: int
 ) -> None:
-    wire = Canned(to(STORE, status), answer(200, CONTENT))
+    wire = Scripted(to(STORE, status), answer(200, CONTENT))
     assert await pull(make_client(wire, headers=OWN)) == CONTENT
     first, second = wire.requests
     assert first.headers.get("X-Key") == SECRET
@@ -64,7 +64,7 @@ async def test_a_pull_follows_a_redirect_with_its_query_byte_for_byte_and_withou
     ids=["port", "trailing dot", "subdomain", "network path"],
 )
 async def test_another_origin_is_another_origin_however_near(make_client: MakeClient, location: str) -> None:
-    wire = Canned(to(location), answer(200, CONTENT))
+    wire = Scripted(to(location), answer(200, CONTENT))
     await pull(make_client(wire, headers=OWN))
     assert "x-key" not in names(wire)[1]
 
@@ -73,14 +73,14 @@ async def test_another_origin_is_another_origin_however_near(make_client: MakeCl
     "location", ["/elsewhere", "https://registry.example:443/elsewhere", "https://REGISTRY.example/e"]
 )
 async def test_the_own_origin_keeps_what_is_its_own(make_client: MakeClient, location: str) -> None:
-    wire = Canned(to(location), answer(200, CONTENT))
+    wire = Scripted(to(location), answer(200, CONTENT))
     await pull(make_client(wire, headers=OWN))
     assert "x-key" in names(wire)[1]
 
 
 @pytest.mark.spec("http.redirect-authorization")
 async def test_a_way_back_to_the_registry_does_not_bring_the_secrets_back(make_client: MakeClient) -> None:
-    wire = Canned(to(STORE), to("https://registry.example/back"), answer(200, CONTENT))
+    wire = Scripted(to(STORE), to("https://registry.example/back"), answer(200, CONTENT))
     await pull(make_client(wire, headers=OWN))
     assert ["x-key" in sent for sent in names(wire)] == [True, False, False]
 
@@ -107,7 +107,7 @@ async def test_a_way_back_to_the_registry_does_not_bring_the_secrets_back(make_c
 async def test_a_redirect_to_where_nothing_may_go_is_refused_before_anything_is_sent(
     make_client: MakeClient, location: str
 ) -> None:
-    wire = Canned(to(location))
+    wire = Scripted(to(location))
     with pytest.raises(ForbiddenRedirectError) as caught:
         await pull(make_client(wire, headers=OWN))
     assert len(wire.requests) == 1
@@ -115,13 +115,13 @@ async def test_a_redirect_to_where_nothing_may_go_is_refused_before_anything_is_
 
 
 async def test_a_registry_on_loopback_may_name_private_places(make_client: MakeClient) -> None:
-    wire = Canned(to("http://127.0.0.1:9000/bucket"), answer(200, CONTENT))
+    wire = Scripted(to("http://127.0.0.1:9000/bucket"), answer(200, CONTENT))
     assert await make_client(wire).repository("localhost:5000/app").blobs.pull(DIGEST) == CONTENT
     assert [request.public_only for request in wire.requests] == [False, False]
 
 
 async def test_names_are_left_for_the_transport_to_check_where_they_lead(make_client: MakeClient) -> None:
-    wire = Canned(to(STORE), answer(200, CONTENT))
+    wire = Scripted(to(STORE), answer(200, CONTENT))
     await pull(make_client(wire))
     assert [request.public_only for request in wire.requests] == [False, True]
 
@@ -130,12 +130,12 @@ async def test_a_registry_that_was_dialled_at_a_private_address_may_name_private
     make_client: MakeClient,
 ) -> None:
     first = Response(307, Headers([("Location", "https://10.0.0.2/x")]), io.BytesIO(), peer="10.0.0.1")
-    wire = Canned(first, answer(200, CONTENT))
+    wire = Scripted(first, answer(200, CONTENT))
     assert await pull(make_client(wire)) == CONTENT
 
 
 async def test_strict_lets_nothing_leave_the_registry(make_client: MakeClient) -> None:
-    wire = Canned(to(STORE))
+    wire = Scripted(to(STORE))
     with pytest.raises(ForbiddenRedirectError, match="another origin"):
         await pull(make_client(wire, gate=Gate(strict=True)))
     assert len(wire.requests) == 1
@@ -143,17 +143,17 @@ async def test_strict_lets_nothing_leave_the_registry(make_client: MakeClient) -
 
 async def test_ten_redirects_are_followed_and_not_eleven(make_client: MakeClient) -> None:
     hops = [to(f"https://cdn{number}.example/") for number in range(10)]
-    assert await pull(make_client(Canned(*hops, answer(200, CONTENT)))) == CONTENT
+    assert await pull(make_client(Scripted(*hops, answer(200, CONTENT)))) == CONTENT
     hops = [to(f"https://cdn{number}.example/") for number in range(11)]
     with pytest.raises(ForbiddenRedirectError, match="more than 10 times"):
-        await pull(make_client(Canned(*hops)))
+        await pull(make_client(Scripted(*hops)))
 
 
 @pytest.mark.spec("http.redirects", "http.client")
 async def test_a_push_is_sent_again_where_307_and_308_say_so(make_client: MakeClient) -> None:
     for status in (307, 308):
         there = to("https://store.example/put?sig=1", status)
-        wire = Canned(answer(404), answer(202, Location="/upload"), there, answer(201), answer(200))
+        wire = Scripted(answer(404), answer(202, Location="/upload"), there, answer(201), answer(200))
         await make_client(wire, headers=OWN).repository(NAME).blobs.push(CONTENT)
         sent, looked = wire.requests[-2:]
         assert (sent.method, str(sent.origin), sent.body) == ("PUT", "https://store.example", CONTENT)
@@ -164,14 +164,14 @@ async def test_a_push_is_sent_again_where_307_and_308_say_so(make_client: MakeCl
 @pytest.mark.spec("http.client")
 @pytest.mark.parametrize("status", [301, 302, 303])
 async def test_a_push_is_not_sent_again_where_the_method_may_change(make_client: MakeClient, status: int) -> None:
-    wire = Canned(answer(404), answer(202, Location="/upload"), to("https://store.example/put", status))
+    wire = Scripted(answer(404), answer(202, Location="/upload"), to("https://store.example/put", status))
     with pytest.raises(ForbiddenRedirectError, match=f"answered {status}"):
         await make_client(wire).repository(NAME).blobs.push(CONTENT)
 
 
 async def test_a_401_of_the_store_is_its_own_affair(make_client: MakeClient) -> None:
     challenge = 'Bearer realm="https://auth.registry.example/token",service="s",scope="x"'
-    wire = Canned(to(STORE), answer(401, WWW_Authenticate=challenge))
+    wire = Scripted(to(STORE), answer(401, WWW_Authenticate=challenge))
     with pytest.raises(UnauthorizedError):
         await pull(make_client(wire))
     assert len(wire.requests) == 2

@@ -32,7 +32,7 @@ from lading import (
 )
 from lading._io.base import IO
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Clockwork, Recording, answer
+from tests.support.transports import Clockwork, Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -41,8 +41,8 @@ EMPTY_INDEX = b'{"schemaVersion":2,"mediaType":"' + INDEX.encode() + b'","manife
 DIGEST = Digest.of(EMPTY_INDEX)
 
 
-def manifest(body: bytes = EMPTY_INDEX, status: int = 200, **headers: str) -> Canned:
-    return Canned(answer(status, body, Content_Type=INDEX, **headers))
+def manifest(body: bytes = EMPTY_INDEX, status: int = 200, **headers: str) -> Scripted:
+    return Scripted(answer(status, body, Content_Type=INDEX, **headers))
 
 
 async def pushed_images(client: AsyncClient, *platforms: str) -> Manifest[ImageIndex]:
@@ -78,7 +78,7 @@ async def test_end_3_resolve_takes_what_the_header_says(client: AsyncClient, wir
 async def test_end_3_where_head_does_not_tell_the_manifest_is_pulled(
     make_client: MakeClient, status: int, fields: dict[str, str]
 ) -> None:
-    wire = Canned(answer(status, **fields), *manifest().answers)
+    wire = Scripted(answer(status, **fields), *manifest().turns)
     resolved = await make_client(wire).repository(NAME).manifests.resolve("v1")
     assert resolved == Descriptor(INDEX, DIGEST, len(EMPTY_INDEX))
     assert [request.method for request in wire.requests] == ["HEAD", "GET"]
@@ -87,14 +87,14 @@ async def test_end_3_where_head_does_not_tell_the_manifest_is_pulled(
 @pytest.mark.spec("end-3.digest-header-verified")
 async def test_end_3_head_that_answers_for_another_digest_is_a_mismatch(make_client: MakeClient) -> None:
     other = Digest.of(b"other")
-    wire = Canned(answer(200, Content_Type=INDEX, Docker_Content_Digest=other))
+    wire = Scripted(answer(200, Content_Type=INDEX, Docker_Content_Digest=other))
     with pytest.raises(DigestMismatchError) as caught:
         await make_client(wire).repository(NAME).manifests.resolve(DIGEST)
     assert (caught.value.expected, caught.value.actual) == (DIGEST, other)
 
 
 async def test_end_3_exists_is_false_for_404_and_raises_for_other_refusals(make_client: MakeClient) -> None:
-    manifests = make_client(Canned(answer(404), answer(403))).repository(NAME).manifests
+    manifests = make_client(Scripted(answer(404), answer(403))).repository(NAME).manifests
     assert not await manifests.exists("v1")
     with pytest.raises(DeniedError):
         await manifests.exists("v1")
@@ -148,7 +148,7 @@ async def test_end_3_manifest_at_the_budget_is_pulled_and_one_byte_more_is_not(m
 
 
 async def test_end_3_html_in_place_of_a_manifest_is_refused(make_client: MakeClient) -> None:
-    wire = Canned(answer(200, b"<html>Log in</html>", Content_Type="text/html"))
+    wire = Scripted(answer(200, b"<html>Log in</html>", Content_Type="text/html"))
     with pytest.raises(DocumentError):
         await make_client(wire).repository(NAME).manifests.pull("v1")
 
@@ -195,20 +195,20 @@ async def test_end_7b_many_tags_are_one_request(client: AsyncClient, wire: Recor
 @pytest.mark.spec("end-7b.client", "compat.older")
 async def test_end_7b_tags_that_the_registry_did_not_take_are_pushed_one_by_one(make_client: MakeClient) -> None:
     done = {"Docker_Content_Digest": str(DIGEST)}
-    wire = Canned(answer(201, **done, OCI_Tag="b"), answer(201, **done), answer(201, **done))
+    wire = Scripted(answer(201, **done, OCI_Tag="b"), answer(201, **done), answer(201, **done))
     await make_client(wire).repository(NAME).manifests.push(EMPTY_INDEX, ["a", "b", "c"])
     assert [request.target.rpartition("/")[2] for request in wire.requests[1:]] == ["a", "c"]
 
 
 @pytest.mark.spec("end-7a.digest-verified")
 async def test_end_7a_registry_that_stored_something_else_is_a_mismatch(make_client: MakeClient) -> None:
-    wire = Canned(answer(201, Docker_Content_Digest=Digest.of(b"other")))
+    wire = Scripted(answer(201, Docker_Content_Digest=Digest.of(b"other")))
     with pytest.raises(DigestMismatchError):
         await make_client(wire).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
 
 
 async def test_end_7a_a_site_that_says_yes_to_everything_is_found_out(make_client: MakeClient) -> None:
-    wire = Canned(
+    wire = Scripted(
         answer(201, b"<html>"), answer(200, Content_Type="text/html"), answer(200, b"<html>", Content_Type="text/html")
     )
     with pytest.raises(DocumentError):
@@ -217,7 +217,7 @@ async def test_end_7a_a_site_that_says_yes_to_everything_is_found_out(make_clien
 
 async def test_end_7a_success_is_201_and_nothing_else(make_client: MakeClient) -> None:
     with pytest.raises(ProtocolError, match="answered 200 where 201 was expected"):
-        await make_client(Canned(answer(200))).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
+        await make_client(Scripted(answer(200))).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
 
 
 async def test_end_7a_manifest_of_missing_blobs_is_refused_by_its_code(client: AsyncClient) -> None:
@@ -267,11 +267,11 @@ async def test_r_65_what_may_be_refused_for_a_moment_only_is_sent_once_more(
     make_client: MakeClient, io: IO, code: str
 ) -> None:
     clock = Clockwork(io)
-    wire = Canned(refused(code), answer(201, Docker_Content_Digest=DIGEST))
+    wire = Scripted(refused(code), answer(201, Docker_Content_Digest=DIGEST))
     client = make_client(wire, retries=Retries(), _io=clock)
     await client.repository(NAME).manifests.push(EMPTY_INDEX, "v1")
     assert len(clock.sleeps) == 1
-    wire = Canned(refused(code), refused(code))
+    wire = Scripted(refused(code), refused(code))
     with pytest.raises(RejectedError):
         await make_client(wire, retries=Retries(), _io=clock).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
 
@@ -281,7 +281,7 @@ async def test_r_67_a_tag_that_cannot_move_and_has_the_manifest_already_is_no_fa
     make_client: MakeClient, code: str, status: int
 ) -> None:
     has = answer(200, Content_Type=INDEX, Docker_Content_Digest=DIGEST, Content_Length=str(len(EMPTY_INDEX)))
-    await make_client(Canned(refused(code, status), has)).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
+    await make_client(Scripted(refused(code, status), has)).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
     other = answer(200, Content_Type=INDEX, Docker_Content_Digest=Digest.of(b"other"), Content_Length="7")
     with pytest.raises(RegistryError, match=code):
-        await make_client(Canned(refused(code, status), other)).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
+        await make_client(Scripted(refused(code, status), other)).repository(NAME).manifests.push(EMPTY_INDEX, "v1")

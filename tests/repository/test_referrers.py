@@ -33,7 +33,7 @@ from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import Policy
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -107,14 +107,14 @@ async def test_end_12b_the_registry_is_asked_to_filter(client: AsyncClient, wire
 async def test_end_12b_what_the_registry_did_not_filter_is_filtered_here(
     make_client: MakeClient, fields: dict[str, str]
 ) -> None:
-    wire = Canned(index(entry("a"), entry("b", SIGNATURE), entry("c", None), entry("d"), **fields))
+    wire = Scripted(index(entry("a"), entry("b", SIGNATURE), entry("c", None), entry("d"), **fields))
     assert await listed(make_client(wire), SBOM) == digests("a", "d")
 
 
 @pytest.mark.spec("end-12a.pages")
 async def test_end_12a_pages_are_requested_only_when_the_one_before_is_used_up(make_client: MakeClient) -> None:
     link = f"</v2/acme/app/referrers/{SUBJECT}?page=2>; rel=next"
-    wire = Canned(index(entry("a"), entry("b"), Link=link), index(entry("c")))
+    wire = Scripted(index(entry("a"), entry("b"), Link=link), index(entry("c")))
     referrers = make_client(wire).repository(NAME).referrers.list(SUBJECT)
     assert [(await anext(referrers)).digest for _ in range(2)] == digests("a", "b")
     assert len(wire.requests) == 1
@@ -133,7 +133,7 @@ async def test_end_12a_pages_of_the_embedded_registry(make_client: MakeClient, c
 
 @pytest.mark.parametrize("link", ["http://evil.example/x", "//evil.example/x", "http://localhost:5001/x"])
 async def test_end_12a_a_page_on_another_origin_is_refused(make_client: MakeClient, link: str) -> None:
-    wire = Canned(index(entry("a"), Link=f"<{link}>; rel=next"))
+    wire = Scripted(index(entry("a"), Link=f"<{link}>; rel=next"))
     with pytest.raises(ForbiddenRedirectError):
         await listed(make_client(wire))
     assert len(wire.requests) == 1
@@ -142,7 +142,7 @@ async def test_end_12a_a_page_on_another_origin_is_refused(make_client: MakeClie
 async def test_end_12a_pages_in_circles_are_refused(make_client: MakeClient) -> None:
     link = f"</v2/acme/app/referrers/{SUBJECT}>; rel=next"
     with pytest.raises(ProtocolError, match="circles"):
-        await listed(make_client(Canned(index(entry("a"), Link=link))))
+        await listed(make_client(Scripted(index(entry("a"), Link=link))))
 
 
 async def test_end_12a_a_manifest_without_referrers(client: AsyncClient) -> None:
@@ -180,13 +180,13 @@ async def test_end_12a_a_tag_is_refused_before_any_request(client: AsyncClient, 
 async def test_r_86_answers_that_mean_no_referrers_api_lead_to_the_tag(
     make_client: MakeClient, status: int, body: Mapping[str, Any] | bytes, fields: dict[str, str]
 ) -> None:
-    wire = Canned(answer(status, body, **fields), index(entry("a"), entry("b", SIGNATURE)))
+    wire = Scripted(answer(status, body, **fields), index(entry("a"), entry("b", SIGNATURE)))
     assert await listed(make_client(wire), SBOM) == digests("a")
     assert wire.requests[-1].target == KEPT
 
 
 async def test_q_ghcr_an_index_from_another_place_is_not_believed(make_client: MakeClient) -> None:
-    wire = Canned(answer(303, Location="https://web.example/packages"), index(entry("a")))
+    wire = Scripted(answer(303, Location="https://web.example/packages"), index(entry("a")))
     assert await listed(make_client(wire)) == digests("a")
     assert wire.requests[-1].target == KEPT
     assert len(wire.requests) == 2
@@ -207,7 +207,7 @@ async def test_q_ghcr_an_index_from_another_place_is_not_believed(make_client: M
 async def test_r_86_other_failures_are_errors_and_no_reason_to_look_at_the_tag(
     make_client: MakeClient, status: int, code: str | None, kind: type[RegistryError]
 ) -> None:
-    wire = Canned(answer(status, b"" if code is None else {"errors": [{"code": code}]}, **LOGIN))
+    wire = Scripted(answer(status, b"" if code is None else {"errors": [{"code": code}]}, **LOGIN))
     with pytest.raises(kind):
         await listed(make_client(wire))
     assert len(wire.requests) == 1
@@ -216,7 +216,7 @@ async def test_r_86_other_failures_are_errors_and_no_reason_to_look_at_the_tag(
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"schemaVersion":2}', b'{"schemaVersion":2,"layers":[]}'])
 async def test_end_12a_what_is_announced_as_an_index_must_be_one(make_client: MakeClient, body: bytes) -> None:
     with pytest.raises(DocumentError, match="GET localhost:5000/acme/app referrers/"):
-        await listed(make_client(Canned(answer(200, body, Content_Type=INDEX))))
+        await listed(make_client(Scripted(answer(200, body, Content_Type=INDEX))))
 
 
 @pytest.mark.spec("end-12a.no-referrers")
@@ -232,28 +232,28 @@ async def test_end_12a_what_is_announced_as_an_index_must_be_one(make_client: Ma
 async def test_end_12a_no_valid_index_under_the_tag_means_no_referrers(
     make_client: MakeClient, events: list[Event], body: Mapping[str, Any] | bytes, media_type: str
 ) -> None:
-    wire = Canned(answer(404), answer(200, body, Content_Type=media_type))
+    wire = Scripted(answer(404), answer(200, body, Content_Type=media_type))
     assert await listed(make_client(wire)) == []
     assert [isinstance(event, Warned) for event in events] == [True]
 
 
 @pytest.mark.spec("end-12a.no-referrers")
 async def test_end_12a_no_tag_means_no_referrers(make_client: MakeClient, events: list[Event]) -> None:
-    wire = Canned(answer(404), answer(404, {"errors": [{"code": "MANIFEST_UNKNOWN"}]}))
+    wire = Scripted(answer(404), answer(404, {"errors": [{"code": "MANIFEST_UNKNOWN"}]}))
     assert await listed(make_client(wire)) == []
     assert events == []
 
 
 async def test_q_gitlab_a_tag_that_resolves_to_the_subject_itself_is_no_list(make_client: MakeClient) -> None:
     subject = Manifest.of(ImageIndex(manifests=(Descriptor(OCI, Digest.of(b"a"), 1),)))
-    wire = Canned(answer(404), answer(200, subject.raw, Content_Type=INDEX))
+    wire = Scripted(answer(404), answer(200, subject.raw, Content_Type=INDEX))
     assert await listed(make_client(wire), subject=subject.digest) == []
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
 async def test_end_12a_a_failure_to_pull_the_list_is_an_error(make_client: MakeClient, status: int) -> None:
     with pytest.raises(RegistryError):
-        await listed(make_client(Canned(answer(404), answer(status, **LOGIN))))
+        await listed(make_client(Scripted(answer(404), answer(status, **LOGIN))))
 
 
 @pytest.mark.spec("tag-schema.form", "tag-schema.algorithm", "tag-schema.encoded")
@@ -277,7 +277,7 @@ def test_the_referrers_tag_is_that_of_the_specification(digest: str, tag: str) -
 async def test_end_12a_a_missing_repository_has_no_referrers_or_is_unknown(make_client: MakeClient) -> None:
     unknown = answer(404, {"errors": [{"code": "NAME_UNKNOWN"}]})
     with pytest.raises(NameUnknownError):
-        await listed(make_client(Canned(answer(404), unknown)))
+        await listed(make_client(Scripted(answer(404), unknown)))
 
 
 async def test_end_7a_a_subject_may_be_missing(client: AsyncClient) -> None:

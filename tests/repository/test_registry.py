@@ -24,7 +24,7 @@ from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import Policy
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 REGISTRY = "localhost:5000"
 EMPTY_INDEX = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
@@ -71,24 +71,24 @@ async def test_catalog_an_empty_registry_has_an_empty_list(client: AsyncClient) 
 
 @pytest.mark.parametrize("body", [{"repositories": None}, {"repositories": []}])
 async def test_catalog_no_repositories_may_be_null(make_client: MakeClient, body: Mapping[str, Any]) -> None:
-    assert await listed(make_client(Canned(answer(200, body)))) == []
+    assert await listed(make_client(Scripted(answer(200, body)))) == []
 
 
 async def test_catalog_what_is_no_name_is_passed_over_and_told(make_client: MakeClient, events: list[Event]) -> None:
-    wire = Canned(answer(200, {"repositories": ["a", "A", "../b", "c"]}))
+    wire = Scripted(answer(200, {"repositories": ["a", "A", "../b", "c"]}))
     assert await listed(make_client(wire)) == ["a", "c"]
     assert sum(isinstance(event, Warned) for event in events) == 2
 
 
 async def test_catalog_refused_page_size_is_followed_by_smaller_ones(make_client: MakeClient) -> None:
     refusal = answer(400, {"errors": [{"code": "PAGINATION_NUMBER_INVALID"}]})
-    wire = Canned(refusal, answer(200, {"repositories": ["a"]}))
+    wire = Scripted(refusal, answer(200, {"repositories": ["a"]}))
     assert await listed(make_client(wire)) == ["a"]
     assert [request.target.partition("?")[2] for request in wire.requests] == ["", "n=1000"]
 
 
 async def test_catalog_a_page_on_another_origin_is_refused(make_client: MakeClient) -> None:
-    wire = Canned(answer(200, {"repositories": ["a"]}, Link="<http://evil.example/>; rel=next"))
+    wire = Scripted(answer(200, {"repositories": ["a"]}, Link="<http://evil.example/>; rel=next"))
     with pytest.raises(ForbiddenRedirectError):
         await listed(make_client(wire))
     assert len(wire.requests) == 1
@@ -115,14 +115,14 @@ async def test_catalog_that_is_switched_off_is_unsupported(make_client: MakeClie
 async def test_r_85_no_catalog_is_told_from_a_catalog_for_others(
     make_client: MakeClient, status: int, requests: int, kind: type[RegistryError]
 ) -> None:
-    wire = Canned(*(answer(status) for _ in range(requests)))
+    wire = Scripted(*(answer(status) for _ in range(requests)))
     with pytest.raises(kind) as caught:
         await listed(make_client(wire))
     assert (type(caught.value), caught.value.status) == (kind, status)
 
 
 async def test_catalog_a_page_is_no_list(make_client: MakeClient) -> None:
-    wire = Canned(answer(200, b"<html>", Content_Type="text/html"))
+    wire = Scripted(answer(200, b"<html>", Content_Type="text/html"))
     with pytest.raises(ProtocolError, match="is this a registry"):
         await listed(make_client(wire))
 
@@ -138,15 +138,15 @@ async def test_discover_extensions_are_listed(client: AsyncClient) -> None:
 @pytest.mark.parametrize("status", [404, 405, 501])
 async def test_discover_a_registry_that_does_not_say_is_unsupported(make_client: MakeClient, status: int) -> None:
     with pytest.raises(UnsupportedError):
-        await make_client(Canned(answer(status))).registry(REGISTRY).extensions()
+        await make_client(Scripted(answer(status))).registry(REGISTRY).extensions()
 
 
 async def test_discover_refusals_keep_their_class(make_client: MakeClient) -> None:
     with pytest.raises(UnauthorizedError):
-        await make_client(Canned(answer(401))).registry(REGISTRY).extensions()
+        await make_client(Scripted(answer(401))).registry(REGISTRY).extensions()
 
 
 async def test_a_page_for_people_is_no_registry(make_client: MakeClient) -> None:
-    wire = Canned(answer(200, b"<html>Welcome</html>", Content_Type="text/html; charset=utf-8"))
+    wire = Scripted(answer(200, b"<html>Welcome</html>", Content_Type="text/html; charset=utf-8"))
     with pytest.raises(ProtocolError, match="is this a registry"):
         await make_client(wire).registry("localhost:5000").ping()

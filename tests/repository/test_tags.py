@@ -16,14 +16,14 @@ from lading import (
     Warned,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 EMPTY_INDEX = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}'
 
 
-def page(*tags: str, link: str | None = None) -> Canned:
-    return Canned(answer(200, {"name": "acme/app", "tags": list(tags)}, **({"Link": link} if link else {})))
+def page(*tags: str, link: str | None = None) -> Scripted:
+    return Scripted(answer(200, {"name": "acme/app", "tags": list(tags)}, **({"Link": link} if link else {})))
 
 
 async def listed(client: AsyncClient, *, last: str | None = None) -> list[str]:
@@ -67,7 +67,7 @@ def some(start: int, end: int, link: str = "") -> Response:
 
 async def asked(make_client: MakeClient, *answers: Response, **options: Any) -> list[str]:
     """List every tag, and return the queries that this took."""
-    wire = Canned(*answers)
+    wire = Scripted(*answers)
     assert await listed(make_client(wire, **options)) == TAGS
     return [request.target.partition("?")[2] for request in wire.requests]
 
@@ -121,7 +121,7 @@ async def test_end_8b_a_registry_that_refuses_both_is_asked_for_pages_of_100(mak
 
 async def test_end_8b_pages_of_a_given_size_stay_so(make_client: MakeClient) -> None:
     link = "</v2/acme/app/tags/list?last=a&n=1>; rel=next"
-    wire = Canned(answer(200, {"name": "acme/app", "tags": ["a"]}, Link=link), answer(200, {"tags": ["b"]}))
+    wire = Scripted(answer(200, {"name": "acme/app", "tags": ["a"]}, Link=link), answer(200, {"tags": ["b"]}))
     assert [tag async for tag in make_client(wire).repository(NAME).tags.list(n=1)] == ["a", "b"]
     assert [request.target.partition("?")[2] for request in wire.requests] == ["n=1", "last=a&n=1"]
 
@@ -157,7 +157,7 @@ async def test_end_8b_link_back_to_the_same_page_is_a_circle(make_client: MakeCl
 
 
 async def test_end_8b_the_same_page_under_ever_new_links_is_refused(make_client: MakeClient) -> None:
-    wire = Canned(
+    wire = Scripted(
         *(
             answer(200, {"name": "acme/app", "tags": ["a"]}, Link=f"</v2/acme/app/tags/list?x={x}>; rel=next")
             for x in range(2)
@@ -168,27 +168,27 @@ async def test_end_8b_the_same_page_under_ever_new_links_is_refused(make_client:
 
 
 async def test_end_8b_more_pages_than_the_budget_are_refused(make_client: MakeClient) -> None:
-    def wire(pages: int) -> Canned:
+    def wire(pages: int) -> Scripted:
         link = "</v2/acme/app/tags/list?x={}>; rel=next"
         first = [answer(200, {"tags": [f"t{x}"]}, Link=link.format(x)) for x in range(pages - 1)]
-        return Canned(*first, answer(200, {"tags": ["last"]}))
+        return Scripted(*first, answer(200, {"tags": ["last"]}))
 
     assert await listed(make_client(wire(2), budgets=Budgets(pages=2))) == ["t0", "last"]
     with pytest.raises(LimitExceededError, match="more than 2 pages"):
-        await listed(make_client(Canned(*wire(3).answers[:2]), budgets=Budgets(pages=2)))
+        await listed(make_client(Scripted(*wire(3).turns[:2]), budgets=Budgets(pages=2)))
 
 
 async def test_end_8b_page_larger_than_the_budget_is_refused(make_client: MakeClient) -> None:
     body = b'{"name":"acme/app","tags":["a"]}'
-    exact = make_client(Canned(answer(200, body)), budgets=Budgets(page=len(body)))
+    exact = make_client(Scripted(answer(200, body)), budgets=Budgets(page=len(body)))
     assert await listed(exact) == ["a"]
-    small = make_client(Canned(*(answer(200, body) for _ in range(3))), budgets=Budgets(page=len(body) - 1))
+    small = make_client(Scripted(*(answer(200, body) for _ in range(3))), budgets=Budgets(page=len(body) - 1))
     with pytest.raises(LimitExceededError, match=f"larger than {len(body) - 1} bytes"):
         await listed(small)
 
 
 async def test_end_8b_refused_page_sizes_are_followed_by_others(make_client: MakeClient) -> None:
-    wire = Canned(
+    wire = Scripted(
         answer(400, REFUSAL),
         answer(405, {"errors": [{"code": "UNSUPPORTED"}]}),
         answer(200, {"name": "acme/app", "tags": ["a"]}),
@@ -212,7 +212,7 @@ async def test_end_8a_what_is_no_tag_is_passed_over_and_told(make_client: MakeCl
 async def test_end_8a_odd_lists_of_real_registries_are_read(
     make_client: MakeClient, body: bytes, tags: list[str]
 ) -> None:
-    assert await listed(make_client(Canned(answer(200, body)))) == tags
+    assert await listed(make_client(Scripted(answer(200, body)))) == tags
 
 
 @pytest.mark.parametrize(
@@ -224,4 +224,4 @@ async def test_end_8a_anything_but_a_tag_list_is_a_protocol_error(
     make_client: MakeClient, media_type: str, body: bytes
 ) -> None:
     with pytest.raises(ProtocolError, match="GET localhost:5000/acme/app tags/list"):
-        await listed(make_client(Canned(answer(200, body, Content_Type=media_type))))
+        await listed(make_client(Scripted(answer(200, body, Content_Type=media_type))))

@@ -21,7 +21,7 @@ from lading import (
 from lading.documents import Document, UnknownDocument, media_type_registry
 from lading.media_types import HELM_CHART, HELM_CONFIG, OCI_INDEX, OCI_MANIFEST
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 OWN = "application/vnd.acme.recipe.v1+json"
@@ -65,7 +65,7 @@ async def test_a_type_of_one_s_own_is_opened_by_its_media_type(client: AsyncClie
 
 async def test_a_manifest_may_be_of_one_s_own_type(make_client: MakeClient, registered: None) -> None:
     recipe = Manifest.of(Recipe(servings=2))
-    wire = Canned(answer(200, recipe.raw, Content_Type=OWN), answer(200, recipe.raw, Content_Type=OWN))
+    wire = Scripted(answer(200, recipe.raw, Content_Type=OWN), answer(200, recipe.raw, Content_Type=OWN))
     manifests = make_client(wire).repository(NAME).manifests
     pulled = await manifests.pull("soup", Recipe, accept=[OWN])
     assert pulled.document.servings == 2
@@ -76,7 +76,7 @@ async def test_a_manifest_may_be_of_one_s_own_type(make_client: MakeClient, regi
 
 async def test_of_an_unknown_media_type_the_bytes_remain(make_client: MakeClient) -> None:
     raw = b'{"any":"thing"}'
-    wire = Canned(answer(200, raw, Content_Type=OWN))
+    wire = Scripted(answer(200, raw, Content_Type=OWN))
     pulled = await make_client(wire).repository(NAME).manifests.pull("soup")
     assert (pulled.raw, pulled.media_type) == (raw, OWN)
     assert isinstance(pulled.document, UnknownDocument)

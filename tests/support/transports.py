@@ -85,21 +85,6 @@ class Scripted(Recording):
         super().close()
 
 
-class Canned:
-    """Gives prepared answers, in order, and keeps the requests."""
-
-    def __init__(self, *answers: Response) -> None:
-        self.answers = list(answers)
-        self.requests: list[Request] = []
-
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        self.requests.append(request)
-        return self.answers.pop(0)
-
-    def close(self) -> None:
-        assert not self.answers, "not every answer was asked for"
-
-
 class Silent:
     """Says nothing until the exchange is cancelled, and then breaks, or gives an answer that comes too late."""
 

@@ -14,7 +14,7 @@ from lading import (
     Warned,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 CONTENT = bytes(range(256)) * 8000  # more than one piece of the bulk lane
@@ -34,9 +34,9 @@ async def opened(
         return b"".join(pieces), stream.verified, stream.size
 
 
-def part(first: int, last: int, size: str = str(SIZE), body: bytes | None = None) -> Canned:
+def part(first: int, last: int, size: str = str(SIZE), body: bytes | None = None) -> Scripted:
     content = CONTENT[first : last + 1] if body is None else body
-    return Canned(answer(206, content, Content_Range=f"bytes {first}-{last}/{size}"))
+    return Scripted(answer(206, content, Content_Range=f"bytes {first}-{last}/{size}"))
 
 
 @pytest.mark.spec("end-2.range")
@@ -101,7 +101,7 @@ async def test_end_2_a_part_without_bytes_is_a_value_error(
 async def test_end_2_another_part_than_the_one_asked_for_is_refused(
     make_client: MakeClient, size: int, fields: dict[str, str]
 ) -> None:
-    client = make_client(Canned(answer(206, bytes(size), **fields)))
+    client = make_client(Scripted(answer(206, bytes(size), **fields)))
     with pytest.raises(ProtocolError, match="a part that was not asked for"):
         await opened(client, DESCRIPTOR, offset=5, length=10)
 
@@ -111,7 +111,7 @@ async def test_end_2_a_part_of_a_blob_of_unknown_size(make_client: MakeClient) -
 
 
 async def test_end_2_a_part_that_ends_too_early_is_an_error_in_place_of_its_end(make_client: MakeClient) -> None:
-    wire = Canned(answer(206, CONTENT[5:12], Content_Range=f"bytes 5-14/{SIZE}", Content_Length="10"))
+    wire = Scripted(answer(206, CONTENT[5:12], Content_Range=f"bytes 5-14/{SIZE}", Content_Length="10"))
     with pytest.raises(SizeMismatchError, match="ends 3 bytes too early"):
         await opened(make_client(wire), offset=5, length=10)
 
@@ -125,7 +125,7 @@ async def test_end_2_unasked_part_of_a_blob_is_refused(make_client: MakeClient) 
 async def test_end_2_where_all_is_sent_what_comes_before_the_part_is_dropped(
     make_client: MakeClient, events: list[Event], offset: int, length: int | None
 ) -> None:
-    content, verified, size = await opened(make_client(Canned(answer(200, CONTENT))), offset=offset, length=length)
+    content, verified, size = await opened(make_client(Scripted(answer(200, CONTENT))), offset=offset, length=length)
     assert content == CONTENT[offset : None if length is None else offset + length]
     assert verified == (length is None or offset + length > SIZE)
     assert size == SIZE
@@ -137,9 +137,9 @@ async def test_end_2_where_all_is_sent_an_offset_beyond_the_end_is_the_same_erro
     make_client: MakeClient, offset: int
 ) -> None:
     with pytest.raises(RangeNotSatisfiableError, match=f"ends before byte {offset}"):
-        await opened(make_client(Canned(answer(200, CONTENT))), offset=offset)
+        await opened(make_client(Scripted(answer(200, CONTENT))), offset=offset)
 
 
 async def test_end_2_where_all_is_sent_its_size_is_checked(make_client: MakeClient) -> None:
     with pytest.raises(SizeMismatchError):
-        await opened(make_client(Canned(answer(200, CONTENT + b"x"))), DESCRIPTOR, offset=5)
+        await opened(make_client(Scripted(answer(200, CONTENT + b"x"))), DESCRIPTOR, offset=5)

@@ -16,7 +16,7 @@ from lading import (
     Skipped,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "localhost:5000/acme/app"
 OTHER = "localhost:5000/acme/other"
@@ -46,21 +46,21 @@ async def test_end_11_what_cannot_be_mounted_is_told_and_the_upload_is_cancelled
 
 
 async def test_end_11_without_a_source_the_registry_is_left_to_find_one(make_client: MakeClient) -> None:
-    wire = Canned(answer(201, Docker_Content_Digest=DIGEST))
+    wire = Scripted(answer(201, Docker_Content_Digest=DIGEST))
     assert await make_client(wire).repository(NAME).blobs.mount(DIGEST)
     assert wire.requests[0].target == f"/v2/acme/app/blobs/uploads/?mount={DIGEST}"
 
 
 @pytest.mark.spec("end-11.digest-verified")
 async def test_end_11_a_registry_that_mounted_something_else_is_a_mismatch(make_client: MakeClient) -> None:
-    wire = Canned(answer(201, Docker_Content_Digest=Digest.of(b"other")))
+    wire = Scripted(answer(201, Docker_Content_Digest=Digest.of(b"other")))
     with pytest.raises(DigestMismatchError):
         await make_client(wire).repository(NAME).blobs.mount(DIGEST, "acme/other")
 
 
 async def test_end_11_a_refusal_is_an_error(make_client: MakeClient) -> None:
     with pytest.raises(DeniedError):
-        await make_client(Canned(answer(403))).repository(NAME).blobs.mount(DIGEST, "acme/other")
+        await make_client(Scripted(answer(403))).repository(NAME).blobs.mount(DIGEST, "acme/other")
 
 
 @pytest.mark.parametrize("name", ["", "Acme", "../other", "acme/other?from=x"])
@@ -99,7 +99,7 @@ async def test_end_11_a_push_goes_on_in_the_upload_that_was_opened_instead(
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500])
 async def test_r_63_a_push_sends_the_content_where_mounting_is_refused(make_client: MakeClient, status: int) -> None:
     done = answer(201, Docker_Content_Digest=DIGEST)
-    wire = Canned(answer(404), answer(status, **LOGIN), answer(202, Location="/u"), done)
+    wire = Scripted(answer(404), answer(status, **LOGIN), answer(202, Location="/u"), done)
     await make_client(wire).repository(NAME).blobs.push(CONTENT, mount_from="acme/other")
     assert [request.target.partition("?")[0] for request in wire.requests[1:]] == [
         "/v2/acme/app/blobs/uploads/",
@@ -111,7 +111,7 @@ async def test_r_63_a_push_sends_the_content_where_mounting_is_refused(make_clie
 
 async def test_r_64_a_blob_that_a_mount_did_not_bring_is_sent(make_client: MakeClient) -> None:
     done = answer(201, Docker_Content_Digest=DIGEST)
-    wire = Canned(answer(404), answer(201), answer(404), answer(202, Location="/u"), done)
+    wire = Scripted(answer(404), answer(201), answer(404), answer(202, Location="/u"), done)
     await make_client(wire).repository(NAME).blobs.push(CONTENT, mount_from="acme/other")
     assert [request.method for request in wire.requests] == ["HEAD", "POST", "HEAD", "POST", "PUT"]
 

@@ -20,7 +20,7 @@ from lading import (
     UploadState,
 )
 from tests.support.flows import MakeClient
-from tests.support.transports import Canned, Recording, answer
+from tests.support.transports import Recording, Scripted, answer
 
 REGISTRY = "localhost:5000"
 NAME = f"{REGISTRY}/acme/app"
@@ -104,7 +104,7 @@ async def test_end_5_a_chunk_may_be_a_source(client: AsyncClient) -> None:
 
 @pytest.mark.spec("end-5.next-location", "end-6.location-exact", "end-13.next-location")
 async def test_end_5_each_answer_says_where_the_next_request_goes(make_client: MakeClient) -> None:
-    wire = Canned(
+    wire = Scripted(
         answer(202, Location="/u/1?_state=a%2Fb+c"),
         answer(202, Location="http://localhost:5000/u/2?_state=d%3d", Range="0-1"),
         answer(204, Location="3?x=&y", Range="0-1"),
@@ -126,7 +126,7 @@ async def test_end_5_each_answer_says_where_the_next_request_goes(make_client: M
 
 @pytest.mark.parametrize("location", ["http://evil.example/u", "https://10.0.0.1/u", "http://registry.example/u"])
 async def test_end_5_a_location_that_the_gate_refuses_gets_no_chunk(make_client: MakeClient, location: str) -> None:
-    wire = Canned(answer(202, **STARTED), answer(202, Location=location))
+    wire = Scripted(answer(202, **STARTED), answer(202, Location=location))
     upload = await make_client(wire).repository("registry.example/app").uploads.start()
     with pytest.raises(ForbiddenRedirectError):
         await upload.patch(b"ab")
@@ -135,12 +135,12 @@ async def test_end_5_a_location_that_the_gate_refuses_gets_no_chunk(make_client:
 
 async def test_end_4a_an_upload_without_a_location_is_a_protocol_error(make_client: MakeClient) -> None:
     with pytest.raises(ProtocolError, match="no Location"):
-        await make_client(Canned(answer(202))).repository(NAME).uploads.start()
+        await make_client(Scripted(answer(202))).repository(NAME).uploads.start()
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 async def test_end_5_other_statuses_of_success_are_taken(make_client: MakeClient, status: int) -> None:
-    wire = Canned(answer(status, **STARTED), answer(status))
+    wire = Scripted(answer(status, **STARTED), answer(status))
     upload = await make_client(wire).repository(NAME).uploads.start()
     assert await upload.patch(b"ab") == 2
 
@@ -166,7 +166,7 @@ async def test_end_5_the_range_of_an_answer_counts_where_it_is_news(
     make_client: MakeClient, text: str | None, offset: int
 ) -> None:
     first, second = answer(202, Range="0-9"), answer(202, **({"Range": text} if text else {}))
-    upload = await make_client(Canned(answer(202, **STARTED), first, second)).repository(NAME).uploads.start()
+    upload = await make_client(Scripted(answer(202, **STARTED), first, second)).repository(NAME).uploads.start()
     assert await upload.patch(b"x" * 10) == 10
     assert await upload.patch(b"x" * 10) == offset
     assert upload.offset == offset
@@ -174,7 +174,7 @@ async def test_end_5_the_range_of_an_answer_counts_where_it_is_news(
 
 @pytest.mark.spec("end-5.chunk-minimum")
 async def test_end_5_a_chunk_below_the_minimum_must_be_said_to_be_the_last(make_client: MakeClient) -> None:
-    wire = Canned(answer(202, **STARTED, OCI_Chunk_Min_Length="5"), answer(202), answer(202))
+    wire = Scripted(answer(202, **STARTED, OCI_Chunk_Min_Length="5"), answer(202), answer(202))
     upload = await make_client(wire).repository(NAME).uploads.start()
     assert upload.chunk_min_length == 5
     with pytest.raises(ValueError, match="less than the 5 that the registry wants"):
@@ -185,7 +185,7 @@ async def test_end_5_a_chunk_below_the_minimum_must_be_said_to_be_the_last(make_
 
 
 async def test_end_5_a_chunk_above_the_maximum_is_not_sent(make_client: MakeClient) -> None:
-    wire = Canned(answer(202, **STARTED, OCI_Chunk_Max_Length="65536"), answer(202))
+    wire = Scripted(answer(202, **STARTED, OCI_Chunk_Max_Length="65536"), answer(202))
     upload = await make_client(wire).repository(NAME).uploads.start()
     with pytest.raises(ValueError, match="chunks of 65536 bytes at the most"):
         await upload.patch(bytes(65537))
@@ -215,7 +215,7 @@ async def test_end_13_after_a_416_the_status_says_where_to_go_on(client: AsyncCl
 
 async def test_end_5_a_refusal_that_is_no_matter_of_order_keeps_its_class(make_client: MakeClient) -> None:
     refusal = answer(400, {"errors": [{"code": "BLOB_UPLOAD_INVALID"}]})
-    upload = await make_client(Canned(answer(202, **STARTED), refusal)).repository(NAME).uploads.start()
+    upload = await make_client(Scripted(answer(202, **STARTED), refusal)).repository(NAME).uploads.start()
     with pytest.raises(BlobUploadInvalidError):
         await upload.patch(b"x")
 
@@ -229,7 +229,7 @@ async def test_end_13_the_range_of_a_status_is_read_by_what_was_sent(
     make_client: MakeClient, sent: int, text: str | None, offset: int
 ) -> None:
     patches = [answer(202)] if sent else []
-    wire = Canned(answer(202, **STARTED), *patches, answer(204, **({"Range": text} if text else {})))
+    wire = Scripted(answer(202, **STARTED), *patches, answer(204, **({"Range": text} if text else {})))
     upload = await make_client(wire).repository(NAME).uploads.start()
     if sent:
         await upload.patch(bytes(sent))
@@ -256,7 +256,7 @@ async def test_end_14_cancel_ends_the_upload(client: AsyncClient, wire: Recordin
 @pytest.mark.spec("end-14.failure-ignored")
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 418])
 async def test_end_14_a_failure_to_cancel_does_not_matter(make_client: MakeClient, status: int) -> None:
-    wire = Canned(answer(202, **STARTED), answer(status, **LOGIN))
+    wire = Scripted(answer(202, **STARTED), answer(status, **LOGIN))
     upload = await make_client(wire).repository(NAME).uploads.start()
     await upload.cancel()
     assert [request.method for request in wire.requests] == ["POST", "DELETE"]
@@ -265,7 +265,7 @@ async def test_end_14_a_failure_to_cancel_does_not_matter(make_client: MakeClien
 @pytest.mark.spec("end-14.abort")
 async def test_end_14_a_push_that_is_refused_cancels_its_upload(make_client: MakeClient) -> None:
     refusal = answer(400, {"errors": [{"code": "DIGEST_INVALID"}]})
-    wire = Canned(answer(404), answer(202, **STARTED), refusal, answer(204))
+    wire = Scripted(answer(404), answer(202, **STARTED), refusal, answer(204))
     with pytest.raises(DigestInvalidError):
         await make_client(wire).repository(NAME).blobs.push(b"x")
     assert [request.method for request in wire.requests] == ["HEAD", "POST", "PUT", "DELETE"]
@@ -280,7 +280,7 @@ async def test_end_6_content_of_another_digest_is_refused(client: AsyncClient) -
 
 
 async def test_end_6_a_registry_that_has_another_blob_is_a_mismatch(make_client: MakeClient) -> None:
-    wire = Canned(answer(202, **STARTED), answer(201, Docker_Content_Digest=Digest.of(b"other")))
+    wire = Scripted(answer(202, **STARTED), answer(201, Docker_Content_Digest=Digest.of(b"other")))
     upload = await make_client(wire).repository(NAME).uploads.start()
     with pytest.raises(DigestMismatchError):
         await upload.finish(DIGEST, CONTENT)
@@ -302,7 +302,7 @@ async def test_an_upload_goes_on_from_its_state_in_another_process(
 
 
 async def test_a_state_is_json_and_shows_no_location(make_client: MakeClient) -> None:
-    wire = Canned(answer(202, Location="/u?_state=s3cret", OCI_Chunk_Min_Length="5"))
+    wire = Scripted(answer(202, Location="/u?_state=s3cret", OCI_Chunk_Min_Length="5"))
     state = (await make_client(wire).repository(NAME).uploads.start()).state
     assert json.loads(state.encode()) == {
         "registry": "http://localhost:5000",
@@ -322,7 +322,7 @@ def test_what_is_no_state_is_a_document_error(raw: bytes) -> None:
 
 
 async def test_a_state_does_not_lead_past_the_gate(make_client: MakeClient) -> None:
-    wire = Canned()
+    wire = Scripted()
     uploads = make_client(wire).repository("registry.example/acme/app").uploads
     here, name = "https://registry.example", "acme/app"
     with pytest.raises(ForbiddenRedirectError):
@@ -335,7 +335,7 @@ async def test_a_state_does_not_lead_past_the_gate(make_client: MakeClient) -> N
 
 async def test_the_state_of_a_forgotten_upload_is_its_own_error(make_client: MakeClient) -> None:
     state = UploadState(registry="http://localhost:5000", repository="acme/app", location="/u", offset=3)
-    wire = Canned(answer(404, {"errors": [{"code": "BLOB_UPLOAD_UNKNOWN"}]}))
+    wire = Scripted(answer(404, {"errors": [{"code": "BLOB_UPLOAD_UNKNOWN"}]}))
     with pytest.raises(BlobUploadUnknownError):
         await make_client(wire).repository(NAME).uploads.resume(state)
 
@@ -356,7 +356,7 @@ async def test_end_4b_a_blob_is_pushed_at_once(client: AsyncClient, wire: Record
 async def test_end_4b_where_the_registry_begins_an_upload_instead_the_content_goes_there(
     make_client: MakeClient,
 ) -> None:
-    wire = Canned(answer(202, **STARTED), answer(201, Docker_Content_Digest=Digest.of(b"x")))
+    wire = Scripted(answer(202, **STARTED), answer(201, Docker_Content_Digest=Digest.of(b"x")))
     await make_client(wire).repository(NAME).blobs.push_at_once(b"x")
     put = wire.requests[1]
     assert (put.method, put.target, put.body) == ("PUT", f"/u?_state=a%2Fb&digest={Digest.of(b'x')}", b"x")
