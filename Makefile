@@ -46,7 +46,7 @@ lint: .venvs/lint-$(NEWEST)/ready
 	$(LINT)/mypy
 	$(LINT)/basedpyright --pythonpath $(LINT)/python
 	$(LINT)/lint-imports --no-logo
-	$(LINT)/python scripts/blocking_face.py --check
+	$(LINT)/python scripts/faces.py --check
 	$(LINT)/python scripts/specification.py --check
 	$(LINT)/towncrier build --draft --version unreleased >/dev/null
 
@@ -57,7 +57,7 @@ test-%: .venvs/test-%/ready
 format: .venvs/lint-$(NEWEST)/ready
 	$(LINT)/ruff format
 	$(LINT)/ruff check --fix
-	$(LINT)/python scripts/blocking_face.py
+	$(LINT)/python scripts/faces.py
 	$(LINT)/python scripts/specification.py
 
 coverage: .venvs/test-$(NEWEST)/ready

@@ -4,10 +4,15 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 import lading
+import lading.testing
+from lading.server.serving import running
+from scripts import faces
+from tests.support.examples import run_program
 
 
 def type_checkers_names() -> set[str]:
@@ -47,3 +52,38 @@ def test_importing_loads_no_http_library(statement: str, unwanted: list[str]) ->
     program = f"import sys; {statement}; print([name for name in {unwanted} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_everything_can_be_imported_at_once() -> None:
+    program = "import lading; from lading import *; assert set(lading.__all__) <= globals().keys()"
+    subprocess.run([sys.executable, "-I", "-c", program], check=True)
+
+
+def test_the_example_of_the_docstring_runs(tmp_path: Path) -> None:
+    assert lading.__doc__ is not None
+    _, start, rest = lading.__doc__.partition("    from lading import Client\n")
+    example = dedent(start + rest[: rest.index("\nGenerated")])
+    with running(tmp_path / "registry") as registry:
+        with lading.Client() as client:
+            client.push(f"{registry.authority}/acme/app:1", lading.Artifact.pack("application/vnd.acme.v1", []))
+        assert run_program(example, tmp_path, registry.authority).strip() == "['1']"
+
+
+def test_an_outdated_list_of_names_is_noticed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def untouched(text: str, _: Path) -> str:
+        return text
+
+    monkeypatch.setattr(faces, "tidied", untouched)  # ruff is not in the environment of the tests
+    face, entry = tmp_path / "_blocking.py", tmp_path / "__init__.py"
+    assert faces.main([], face, entry) == 0
+    assert faces.main(["--check"], face, entry) == 0
+    entry.write_text(entry.read_text(encoding="utf-8").replace('    "Digest",\n', ""), encoding="utf-8")
+    assert faces.main(["--check"], face, entry) == 1
+    assert capsys.readouterr().err == "__init__.py is not current: run python scripts/faces.py\n"
+
+
+def test_the_list_of_testing_is_whole() -> None:
+    assert set(lading.testing.__all__) == set(lading.testing._MODULES)
+    assert all(getattr(lading.testing, name) is not None for name in lading.testing.__all__)

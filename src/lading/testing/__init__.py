@@ -63,6 +63,55 @@ if TYPE_CHECKING:
         WantLength as WantLength,
     )
 
+__all__ = [
+    "EVERYTHING",
+    "NOTHING",
+    "Access",
+    "Change",
+    "ChangingLocation",
+    "ClaimSubject",
+    "Corrupt",
+    "Cut",
+    "Dialogue",
+    "Drop",
+    "EditDocument",
+    "EditField",
+    "EditTarget",
+    "Fault",
+    "Faults",
+    "FinalTags",
+    "FrozenRange",
+    "Instead",
+    "LeastChunk",
+    "LimitContent",
+    "LoseAnswer",
+    "OneChunk",
+    "Onward",
+    "OpaquePages",
+    "OrElse",
+    "Policy",
+    "Redirect",
+    "Refuse",
+    "RefuseField",
+    "RefuseManifests",
+    "RefusePages",
+    "Rights",
+    "Say",
+    "Seen",
+    "Setup",
+    "Sites",
+    "TakePart",
+    "TestRegistry",
+    "TokenRules",
+    "User",
+    "WantEmptyFinish",
+    "WantKnownLast",
+    "WantLength",
+    "Watch",
+    "WholeList",
+    "direct",
+    "serving",
+]
 _NAMES = {
     "lading.server.users_and_rights": ("Access", "EVERYTHING", "NOTHING", "Rights", "User"),
     "lading.server.limits": ("Policy",),
@@ -106,4 +155,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(_MODULES)
+    return __all__
