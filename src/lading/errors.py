@@ -306,3 +306,8 @@ class CopyError(LadingError):
         self.side = side
         self.digest = digest
         self.media_type = media_type
+
+
+# Tracebacks and pickles show the public name, also of an error that is raised before it was looked up in `lading`.
+for _error in [each for each in list(globals().values()) if isinstance(each, type) and issubclass(each, LadingError)]:
+    _error.__module__ = "lading"

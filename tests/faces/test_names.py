@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import get_type_hints
 
+import msgspec
 import pytest
 
 import lading
@@ -29,6 +32,31 @@ def test_type_checkers_and_the_run_time_know_the_same_names() -> None:
 @pytest.mark.parametrize("name", lading.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(lading, name) is not None
+
+
+# A union and a text have no module of their own.
+DEFINED = [name for name in lading.__all__ if name not in {"Event", "__version__"}]
+
+
+@pytest.mark.parametrize("name", DEFINED)
+def test_every_public_name_says_that_it_is_of_lading(name: str) -> None:
+    value = getattr(lading, name)
+    assert (value.__module__, value.__name__) == ("lading", name)
+    assert pickle.loads(pickle.dumps(value)) is value  # noqa: S301  # written in the line itself
+
+
+def test_the_annotations_of_public_classes_are_found_after_the_change_of_module() -> None:
+    hints = {name: get_type_hints(getattr(lading, name)) for name in DEFINED if isinstance(getattr(lading, name), type)}
+    assert hints["Descriptor"]["digest"] is lading.Digest
+    assert hints["Layer"]["descriptor"] is lading.Descriptor
+    fields = {field.name: field.type for field in msgspec.structs.fields(lading.UploadState)}
+    assert fields == get_type_hints(lading.UploadState, include_extras=True)
+
+
+def test_an_error_says_that_it_is_of_lading_before_anything_was_looked_up_there() -> None:
+    program = "from lading.digest import Digest; Digest('x')"
+    result = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert result.stderr.splitlines()[-1].startswith("lading.InvalidDigestError: ")
 
 
 def test_every_error_is_public() -> None:

@@ -14,7 +14,7 @@ from lading import _blocking
 
 def members(cls: type) -> dict[str, Any]:
     """Return what a class defines, itself or in a base of ours."""
-    lines = [base for base in reversed(cls.mro()) if base.__module__.startswith("lading.")]
+    lines = [base for base in reversed(cls.mro()) if base.__module__.partition(".")[0] == "lading"]
     return {name: member for base in lines for name, member in vars(base).items()}
 
 
