@@ -29,7 +29,7 @@ from lading._core.repository.referrers_tag import referrers_tag
 from lading._io.base import IO
 from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
 from tests.support.transports import Clockwork
@@ -72,7 +72,7 @@ async def test_attaching_the_same_again_changes_nothing(client: AsyncClient) -> 
 async def test_without_a_referrers_api_the_list_under_the_tag_is_kept(
     make_client: MakeClient, io: IO, tmp_path: Path
 ) -> None:
-    registry = EmbeddedRegistry(tmp_path / "old", BlockingIO(), Policy(referrers=False))
+    registry = EmbeddedRegistry(tmp_path / "old", BlockingIO(), ServerLimits(referrers=False))
     client = make_client(DirectTransport(registry), _io=Clockwork(io))
     subject = await client.push(f"{NAME}:1", app())
     attached = [await client.attach(f"{NAME}:1", sbom(text)) for text in (b"1", b"2")]

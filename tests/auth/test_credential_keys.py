@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from lading.auth.credential_keys import Key, matching, server
+from lading.auth.credential_keys import CredentialKey, matching, server
 from lading.auth.credentials import Credential, Explicit
 from lading.auth.docker_config import DockerConfig
 from lading.errors import InvalidReferenceError
@@ -98,14 +98,14 @@ def test_the_longest_namespace_wins_then_the_canonical_spelling(keys: list[str],
 
 
 def test_a_key_is_spelled_as_docker_spells_it() -> None:
-    assert str(Key("docker.io")) == server("docker.io") == HUB
-    assert str(Key("docker.io", "acme")) == "docker.io/acme"
-    assert str(Key("ghcr.io")) == server("ghcr.io") == "ghcr.io"
+    assert str(CredentialKey("docker.io")) == server("docker.io") == HUB
+    assert str(CredentialKey("docker.io", "acme")) == "docker.io/acme"
+    assert str(CredentialKey("ghcr.io")) == server("ghcr.io") == "ghcr.io"
 
 
 def test_a_registry_as_a_whole_is_not_covered_by_a_namespace() -> None:
-    assert Key("ghcr.io").covers("ghcr.io", "")
-    assert not Key("ghcr.io", "acme").covers("ghcr.io", "")
+    assert CredentialKey("ghcr.io").covers("ghcr.io", "")
+    assert not CredentialKey("ghcr.io", "acme").covers("ghcr.io", "")
 
 
 def test_credentials_given_in_code_are_found_by_the_same_rules() -> None:
@@ -128,11 +128,11 @@ def test_a_key_given_in_code_that_is_none_is_an_error_without_the_password(key: 
 
 @given(st.text(max_size=80) | st.text("abc.:/-@v12[]https", max_size=40))
 def test_no_text_makes_the_reader_fail_and_what_is_read_is_stable(text: str) -> None:
-    key = Key.parse(text)
+    key = CredentialKey.parse(text)
     if key is not None:
-        assert Key.parse(str(key)) == key
+        assert CredentialKey.parse(str(key)) == key
 
 
 @pytest.mark.parametrize("unit", ["a/", "a.", "a-", "https://", "["])
 def test_hostile_keys_cost_linear_time(unit: str) -> None:
-    assert Key.parse(much(unit)) is None
+    assert CredentialKey.parse(much(unit)) is None

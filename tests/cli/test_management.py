@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.server.serving import running
 from tests.cli.process import Run
 from tests.support.images import MANIFEST, Image, sha256
@@ -47,7 +47,7 @@ def stocked(lading: Run, repository: str, cargo: Image, *tags: str) -> str:
 @pytest.fixture
 def keeping(tmp_path: Path) -> Iterator[str]:
     """A registry that deletes nothing."""
-    with running(tmp_path / "keeping", policy=Policy(deletes=False)) as origin:
+    with running(tmp_path / "keeping", limits=ServerLimits(deletes=False)) as origin:
         yield origin.authority
 
 
@@ -182,7 +182,7 @@ def test_catalog_repos(lading: Run, keeping: str, cargo: Image) -> None:
 
 
 def test_catalog_a_registry_without_one_says_so(lading: Run, tmp_path: Path) -> None:
-    with running(tmp_path / "silent", policy=Policy(catalog=False)) as origin:
+    with running(tmp_path / "silent", limits=ServerLimits(catalog=False)) as origin:
         done = lading("repos", origin.authority)
     assert done.refused(1, "UNSUPPORTED")
     assert "many registries list no repositories" in done.stderr

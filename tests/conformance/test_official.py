@@ -13,7 +13,7 @@ from xml.etree.ElementTree import parse as parse_xml
 
 import pytest
 
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.server.serving import running
 from tests.cli.process import command, environment
 from tests.support.programs import require
@@ -59,7 +59,7 @@ def served_by_the_command(directory: Path) -> Generator[str]:
 @contextmanager
 def served_sparse(directory: Path) -> Generator[str]:
     """Run a registry that takes manifests whose content is elsewhere, which the specification leaves to registries."""
-    with running(directory, policy=Policy(sparse=True)) as registry:
+    with running(directory, limits=ServerLimits(sparse=True)) as registry:
         yield registry.authority
 
 

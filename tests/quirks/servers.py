@@ -17,11 +17,11 @@ from lading.testing import (
     LimitContent,
     LoseAnswer,
     OneChunk,
-    Policy,
     Refuse,
     RefuseField,
     RefusePages,
     Say,
+    ServerLimits,
     TokenRules,
     WantEmptyFinish,
     WantKnownLast,
@@ -55,7 +55,7 @@ def harbor() -> Profile:
 def harbor_2_7() -> Profile:
     """Harbor up to 2.7: the referrers API, which it does not have, is forbidden without a challenge (harbor#18305)."""
     return Profile(
-        setup=setup(Policy(referrers=False)),
+        setup=setup(ServerLimits(referrers=False)),
         quirks=((Say(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"unauthorized"}]}'), REFERRERS),),
         referrers=False,
     )
@@ -68,7 +68,7 @@ def artifactory() -> Profile:
         return {**document, "tags": [*document["tags"], "sha256:" + "0" * 64]}
 
     return Profile(
-        setup=setup(Policy(page_items=100), scheme="basic"),
+        setup=setup(ServerLimits(page_items=100), scheme="basic"),
         quirks=(
             # vic#6590, containerd#3556.
             (Change(drop=("WWW-Authenticate",)), "HEAD *"),
@@ -132,7 +132,7 @@ def cloudflare_limited() -> Profile:
 def distribution_2() -> Profile:
     """CNCF Distribution 2.8."""
     return Profile(
-        setup=setup(Policy(referrers=False), scheme="basic"),
+        setup=setup(ServerLimits(referrers=False), scheme="basic"),
         quirks=(
             (ChangingLocation(), "* /v2/*/blobs/uploads/*"),
             (WholeList(), TAGS),
@@ -146,7 +146,7 @@ def distribution_2() -> Profile:
 def distribution_3() -> Profile:
     """CNCF Distribution 3."""
     return Profile(
-        setup=setup(Policy(referrers=False, page_items=1000)),
+        setup=setup(ServerLimits(referrers=False, page_items=1000)),
         quirks=(
             (ChangingLocation(), "* /v2/*/blobs/uploads/*"),
             (RefusePages(1000, Refuse("PAGINATION_NUMBER_INVALID")), "GET /v2/_catalog"),
@@ -158,7 +158,9 @@ def distribution_3() -> Profile:
 def distribution_without_deletes() -> Profile:
     """CNCF Distribution as it comes: nothing is deleted."""
     return Profile(
-        setup=setup(Policy(referrers=False, deletes=False), scheme="basic"), deletes_tags=False, deletes_manifests=False
+        setup=setup(ServerLimits(referrers=False, deletes=False), scheme="basic"),
+        deletes_tags=False,
+        deletes_manifests=False,
     )
 
 

@@ -21,13 +21,13 @@ from lading.testing import (
     LimitContent,
     OpaquePages,
     OrElse,
-    Policy,
     Redirect,
     Refuse,
     RefuseManifests,
     RefusePages,
     Rights,
     Say,
+    ServerLimits,
     TokenRules,
     WantLength,
     WholeList,
@@ -41,7 +41,7 @@ def public_hub() -> Profile:
     missing = f'Bearer realm="{REALM}",service="hub",scope="repository:acme/app:pull",error="insufficient_scope"'
     return Profile(
         setup=setup(
-            Policy(catalog=False, referrers=False, deletes=False),
+            ServerLimits(catalog=False, referrers=False, deletes=False),
             anonymous=Rights(pull=("*",)),
             realm=REALM,
             rules=TokenRules(service="hub"),
@@ -78,7 +78,7 @@ def public_hub() -> Profile:
 def github() -> Profile:
     """GHCR."""
     return Profile(
-        setup=setup(Policy(page_items=100, catalog=False, referrers=False, deletes=False)),
+        setup=setup(ServerLimits(page_items=100, catalog=False, referrers=False, deletes=False)),
         quirks=(
             # wash#268, rust-oci-client#37, tart#159.
             (
@@ -100,7 +100,7 @@ def github() -> Profile:
 def amazon() -> Profile:
     """Amazon ECR, private."""
     return Profile(
-        setup=setup(Policy(), user="AWS", scheme="basic"),
+        setup=setup(ServerLimits(), user="AWS", scheme="basic"),
         quirks=(
             # regclient blob.go, mise#11376, kitops#821, tart#273.
             (Change(status=201, only=202), CHUNKS),
@@ -141,7 +141,7 @@ def amazon() -> Profile:
 def amazon_2024() -> Profile:
     """Amazon ECR as it was: it confirms a subject, but has no referrers API (sigstore-js#1183)."""
     return Profile(
-        setup=setup(Policy(referrers=False), user="AWS", scheme="basic"),
+        setup=setup(ServerLimits(referrers=False), user="AWS", scheme="basic"),
         quirks=((ClaimSubject(), f"PUT {MANIFESTS}"),),
         credential=("AWS", PASSWORD),
     )
@@ -150,7 +150,7 @@ def amazon_2024() -> Profile:
 def amazon_public() -> Profile:
     """Amazon ECR Public."""
     return Profile(
-        setup=setup(Policy(catalog=False), user="AWS", anonymous=Rights(pull=("*",))),
+        setup=setup(ServerLimits(catalog=False), user="AWS", anonymous=Rights(pull=("*",))),
         credential=("AWS", PASSWORD),
         catalog=False,
     )
@@ -164,7 +164,7 @@ def google() -> Profile:
         return {**document, "child": [], "manifest": details}
 
     return Profile(
-        setup=setup(Policy(mounts=True), user="_json_key"),
+        setup=setup(ServerLimits(mounts=True), user="_json_key"),
         quirks=(
             # dotnet/sdk-container-builds#287, kitops#777, #780, skopeo#1101.
             (Refuse("UNSUPPORTED", "chunked uploads are not supported", status=405), CHUNKS),
@@ -202,7 +202,7 @@ def quay() -> Profile:
     """Quay."""
     return Profile(
         # The token server takes the action "delete" for a mistake; the challenge says "*" (containers/image).
-        setup=setup(Policy(page_items=50), user="org+robot", rules=TokenRules(refuses=frozenset({"delete"}))),
+        setup=setup(ServerLimits(page_items=50), user="org+robot", rules=TokenRules(refuses=frozenset({"delete"}))),
         quirks=(
             # docker_registry2#56, regclient#274.
             (OpaquePages(50), TAGS),
@@ -217,7 +217,7 @@ def gitlab() -> Profile:
     """GitLab."""
     return Profile(
         setup=setup(
-            Policy(page_items=100, catalog=False, referrers=False),
+            ServerLimits(page_items=100, catalog=False, referrers=False),
             realm=f"{AUTH}/jwt/auth",
             rules=TokenRules(path="/jwt/auth", service="container_registry"),
         ),
@@ -239,7 +239,9 @@ def gitlab() -> Profile:
 
 def digitalocean() -> Profile:
     """DigitalOcean: a token of its API as password."""
-    return Profile(setup=setup(Policy(catalog=False), user="token"), credential=("token", PASSWORD), catalog=False)
+    return Profile(
+        setup=setup(ServerLimits(catalog=False), user="token"), credential=("token", PASSWORD), catalog=False
+    )
 
 
 SERVICES = (public_hub, github, amazon, amazon_2024, amazon_public, google, azure, quay, gitlab, digitalocean)

@@ -7,9 +7,9 @@ from typing import Any
 from lading.testing import (
     EVERYTHING,
     Access,
-    Policy,
     Redirect,
     Rights,
+    ServerLimits,
     Setup,
     User,
 )
@@ -29,11 +29,11 @@ SIGNED = Redirect(STORE, query=(("X-Amz-Signature", "a+b/c="), ("X-Amz-Expires",
 
 
 def setup(
-    policy: Policy | None = None,
+    limits: ServerLimits | None = None,
     *,
     user: str = "ann",
     anonymous: Rights | None = None,
     **options: Any,
 ) -> Setup:
     access = Access(users=(User(user, PASSWORD, EVERYTHING),), anonymous=anonymous or Rights())
-    return Setup(policy=policy or Policy(), access=access, **options)
+    return Setup(limits=limits or ServerLimits(), access=access, **options)

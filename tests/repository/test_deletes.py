@@ -29,7 +29,7 @@ from lading import (
 )
 from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording, Scripted, answer
@@ -50,7 +50,7 @@ def no_tags(request: Request) -> Response | None:
 @pytest.fixture
 def keeping(root: Path) -> Recording:
     """The way to a registry that deletes nothing."""
-    return Recording(DirectTransport(EmbeddedRegistry(root, BlockingIO(), Policy(deletes=False))))
+    return Recording(DirectTransport(EmbeddedRegistry(root, BlockingIO(), ServerLimits(deletes=False))))
 
 
 async def tags(client: AsyncClient) -> list[str]:

@@ -30,7 +30,7 @@ from lading import (
 from lading._core.repository.referrers_tag import referrers_tag
 from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording, Scripted, answer
@@ -126,7 +126,7 @@ async def test_end_12a_pages_are_requested_only_when_the_one_before_is_used_up(m
 async def test_end_12a_pages_of_the_embedded_registry(make_client: MakeClient, client: AsyncClient, root: Any) -> None:
     subject = await pushed_subject(client)
     pushed = {(await attached(client, subject, f"application/vnd.acme.{number}")).digest for number in range(5)}
-    paged = Recording(DirectTransport(EmbeddedRegistry(root, BlockingIO(), Policy(page_items=2))))
+    paged = Recording(DirectTransport(EmbeddedRegistry(root, BlockingIO(), ServerLimits(page_items=2))))
     assert set(await listed(make_client(paged), subject=subject.digest)) == pushed
     assert len(paged.requests) == 3
 

@@ -29,7 +29,7 @@ from lading._core.repository.referrers_tag import referrers_tag
 from lading._io.base import IO, step
 from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
 from tests.support.transports import Clockwork, Recording, Scripted, answer
@@ -94,7 +94,7 @@ def older(make_client: MakeClient, plain: Recording, clock: Clockwork) -> AsyncC
 
 
 def without_referrers(root: Path) -> DirectTransport:
-    return DirectTransport(EmbeddedRegistry(root, BlockingIO(), Policy(referrers=False)))
+    return DirectTransport(EmbeddedRegistry(root, BlockingIO(), ServerLimits(referrers=False)))
 
 
 async def image(client: AsyncClient, **more: Any) -> Manifest[ImageManifest]:

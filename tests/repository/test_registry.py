@@ -21,7 +21,7 @@ from lading import (
 )
 from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording, Scripted, answer
@@ -95,7 +95,7 @@ async def test_catalog_a_page_on_another_origin_is_refused(make_client: MakeClie
 
 
 async def test_catalog_that_is_switched_off_is_unsupported(make_client: MakeClient, root: Path) -> None:
-    wire = DirectTransport(EmbeddedRegistry(root, BlockingIO(), Policy(catalog=False)))
+    wire = DirectTransport(EmbeddedRegistry(root, BlockingIO(), ServerLimits(catalog=False)))
     with pytest.raises(UnsupportedError) as caught:
         await listed(make_client(wire))
     assert "many registries list no repositories" in caught.value.__notes__[0]

@@ -14,7 +14,7 @@ from lading._wire.messages import Headers, Origin, Request
 from lading.digest import Digest
 from lading.media_types import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 
 ORIGIN = Origin("http", "localhost", 80)
 
@@ -57,9 +57,9 @@ class Answer:
 class Peer:
     """A client that does exactly what it is told."""
 
-    def __init__(self, root: Path, policy: Policy | None = None) -> None:
+    def __init__(self, root: Path, limits: ServerLimits | None = None) -> None:
         self.root = root
-        self.registry = EmbeddedRegistry(root, BlockingIO(), policy)
+        self.registry = EmbeddedRegistry(root, BlockingIO(), limits)
 
     def ask(self, method: str, target: str, *pieces: bytes | Exception, **headers: str) -> Answer:
         fields = Headers((name.replace("_", "-"), value) for name, value in headers.items())

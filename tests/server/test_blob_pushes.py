@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from lading.digest import Digest
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from tests.server.peer import Answer, Peer
 
 CONTENT = b"0123456789"
@@ -296,7 +296,7 @@ def test_end_11_a_mount_that_is_not_possible_begins_an_upload(peer: Peer, source
 
 @pytest.mark.spec("end-11.not-mounted")
 def test_end_11_mounts_can_be_switched_off(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(mounts=False))
+    peer = Peer(tmp_path, ServerLimits(mounts=False))
     peer.push_blob("a", CONTENT)
     for source in ("&from=a", ""):
         assert peer.ask("POST", f"/v2/b/blobs/uploads/?mount={DIGEST}{source}").status == 202
@@ -366,7 +366,7 @@ def test_the_running_hash_is_not_believed_beside_the_file(peer: Peer) -> None:
 
 @pytest.mark.spec("end-14.expiry", "errors.retry-after")
 def test_t_64_sessions_are_limited_and_old_ones_are_given_up(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(sessions=2, session_seconds=100))
+    peer = Peer(tmp_path, ServerLimits(sessions=2, session_seconds=100))
     old, young = peer.start("a"), peer.start("a")
     answer = peer.ask("POST", "/v2/a/blobs/uploads/")
     assert (answer.status, answer.code, answer["Retry-After"]) == (429, "TOOMANYREQUESTS", "60")
@@ -378,7 +378,7 @@ def test_t_64_sessions_are_limited_and_old_ones_are_given_up(tmp_path: Path) -> 
 
 
 def test_a_blob_larger_than_any_may_be_is_413(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(blob_bytes=8))
+    peer = Peer(tmp_path, ServerLimits(blob_bytes=8))
     location = peer.start("a")
     for headers in ({"Content_Length": "10"}, {"Content_Range": "0-9"}, {}):
         answer = peer.ask("PATCH", location, CONTENT, **headers)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lading.digest import Digest
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from tests.server.peer import Peer, image_manifest
 
 CONTENT = b"0123456789"
@@ -66,7 +66,7 @@ def test_what_is_not_there_cannot_be_deleted(peer: Peer, target: str, code: str)
 
 @pytest.mark.spec("end-9.tag-disabled", "end-9.digest-disabled", "end-10.disabled")
 def test_t_67_deletes_can_be_switched_off_but_not_for_uploads(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(deletes=False))
+    peer = Peer(tmp_path, ServerLimits(deletes=False))
     digest = peer.push_image("a", "v1")
     for target in ("/v2/a/manifests/v1", f"/v2/a/manifests/{digest}", f"/v2/a/blobs/{Digest.of(b'{}')}"):
         answer = peer.ask("DELETE", target)

@@ -11,7 +11,7 @@ import pytest
 from lading._wire.endpoints import ENDPOINTS
 from lading.digest import Digest
 from lading.server import handler, responses
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.stores.layout import Layout
 from tests.server.peer import Peer, image_manifest
 
@@ -176,7 +176,7 @@ def test_a_failing_disk_leaves_no_file_open(peer: Peer, monkeypatch: pytest.Monk
 
 def test_a_registry_over_layouts_that_other_tools_wrote(tmp_path: Path) -> None:
     layout = Layout.create(tmp_path / "theirs")
-    peer = Peer(tmp_path, Policy())
+    peer = Peer(tmp_path, ServerLimits())
     assert peer.ask("GET", "/v2/theirs/tags/list").json["tags"] == []
     (layout.path / "index.json").write_bytes(
         b'{"schemaVersion":2,"manifests":[{"mediaType":"bad\\ntype","digest":"%s","size":2,'

@@ -9,7 +9,7 @@ import pytest
 from lading._wire.header_fields import next_link
 from lading.digest import Digest
 from lading.media_types import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.stores.layout import Layout
 from tests.server.peer import Answer, Peer, descriptor, image_index, image_manifest
 
@@ -96,13 +96,13 @@ def test_t_62_nonsense_is_400(peer: Peer, query: str) -> None:
 
 @pytest.mark.spec("end-8b.count", "end-8b.link")
 def test_end_8b_pages_are_never_larger_than_the_policy_says(tmp_path: Path) -> None:
-    peer = pushed(Peer(tmp_path, Policy(page_items=2)), TAGS)
+    peer = pushed(Peer(tmp_path, ServerLimits(page_items=2)), TAGS)
     for query in ("", "?n=1000"):
         assert follow(peer, f"/v2/a/tags/list{query}") == [TAGS[:2], TAGS[2:4], TAGS[4:]]
 
 
 def test_end_8a_names_that_are_no_tags_are_left_out(tmp_path: Path) -> None:
-    peer = pushed(Peer(tmp_path, Policy(page_items=2)), ["v1", "v2", "v3"])
+    peer = pushed(Peer(tmp_path, ServerLimits(page_items=2)), ["v1", "v2", "v3"])
     layout = Layout.open(tmp_path / "a")
     entry = layout.resolve("v1")
     assert entry is not None
@@ -129,7 +129,7 @@ def test_catalog_of_a_registry_without_repositories(peer: Peer) -> None:
 
 
 def test_catalog_can_be_switched_off(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(catalog=False))
+    peer = Peer(tmp_path, ServerLimits(catalog=False))
     assert (peer.ask("GET", "/v2/_catalog").status, peer.ask("GET", "/v2/_catalog").code) == (404, "UNSUPPORTED")
     assert [found["name"] for found in peer.ask("GET", "/v2/_oci/ext/discover").json["extensions"]] == ["_oci"]
 
@@ -239,7 +239,7 @@ def push_referrers(peer: Peer, *notes: str) -> list[Digest]:
 
 @pytest.mark.spec("end-12a.link", "end-12b.filters-applied")
 def test_end_12a_many_referrers_come_in_pages(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(page_items=2))
+    peer = Peer(tmp_path, ServerLimits(page_items=2))
     digests = push_referrers(peer, *"12345")
     assert paged_referrers(peer) == [digests[:2], digests[2:4], digests[4:]]
     filtered = "?artifactType=x/y%2Bz"
@@ -247,20 +247,20 @@ def test_end_12a_many_referrers_come_in_pages(tmp_path: Path) -> None:
     second = next_link(referrers(peer, filtered).headers.all("Link"))
     assert second is not None
     assert peer.ask("GET", second)["OCI-Filters-Applied"] == "artifactType"
-    full = Peer(tmp_path, Policy(page_items=5))
+    full = Peer(tmp_path, ServerLimits(page_items=5))
     assert paged_referrers(full) == [digests]
     assert paged_referrers(full, f"?last={digests[-1]}") == [[]]
 
 
 @pytest.mark.spec("end-12a.link")
 def test_end_12a_a_page_is_no_larger_than_a_manifest_may_be(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(manifest_bytes=2000))
+    peer = Peer(tmp_path, ServerLimits(manifest_bytes=2000))
     digests = push_referrers(peer, "x" * 1200, "y" * 1200, "z" * 1200, "small", "smaller")
     assert paged_referrers(peer) == [digests[:1], digests[1:2], digests[2:]]
 
 
 def test_end_12a_a_page_after_what_was_deleted_is_refused(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(page_items=1))
+    peer = Peer(tmp_path, ServerLimits(page_items=1))
     first, _ = push_referrers(peer, *"12")
     link = next_link(referrers(peer).headers.all("Link"))
     assert link is not None
@@ -270,7 +270,7 @@ def test_end_12a_a_page_after_what_was_deleted_is_refused(tmp_path: Path) -> Non
 
 @pytest.mark.spec("upgrade.preexisting")
 def test_end_12a_what_was_pushed_before_the_api_was_there_is_listed(tmp_path: Path) -> None:
-    before = Peer(tmp_path, Policy(referrers=False))
+    before = Peer(tmp_path, ServerLimits(referrers=False))
     (digest,) = push_referrers(before, "1")
     entry = before.ask("HEAD", f"/v2/a/manifests/{digest}")
     listed = {"mediaType": OCI_MANIFEST, "digest": digest, "size": int(entry["Content-Length"] or "")}
@@ -288,7 +288,7 @@ def test_end_12a_a_malformed_digest_is_400(peer: Peer, digest: str) -> None:
 
 
 def test_end_12a_the_referrers_api_can_be_switched_off(tmp_path: Path) -> None:
-    answer = Peer(tmp_path, Policy(referrers=False)).ask("GET", f"/v2/a/referrers/{SUBJECT['digest']}")
+    answer = Peer(tmp_path, ServerLimits(referrers=False)).ask("GET", f"/v2/a/referrers/{SUBJECT['digest']}")
     assert (answer.status, answer.code) == (404, "UNSUPPORTED")
 
 

@@ -17,7 +17,7 @@ from lading.media_types import (
     OCI_LAYER,
     OCI_MANIFEST,
 )
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from tests.server.peer import Peer, descriptor, image_index, image_manifest
 
 SUBJECT = descriptor(b"missing subject", OCI_MANIFEST)
@@ -203,7 +203,7 @@ def test_a_docker_manifest_and_list(peer: Peer) -> None:
 
 
 def test_a_manifest_may_be_sparse_if_the_policy_says_so(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(sparse=True))
+    peer = Peer(tmp_path, ServerLimits(sparse=True))
     assert peer.push_manifest("a", "v1", image_index(descriptor(b"missing", OCI_MANIFEST)), OCI_INDEX).status == 201
     assert peer.push_manifest("a", "v2", image_manifest([descriptor(b"missing", OCI_LAYER)])).status == 201
 
@@ -217,14 +217,14 @@ def test_a_subject_may_be_missing_and_is_acknowledged(peer: Peer, raw: bytes) ->
 
 
 def test_without_the_referrers_api_a_subject_is_not_acknowledged(tmp_path: Path) -> None:
-    peer = Peer(tmp_path, Policy(referrers=False))
+    peer = Peer(tmp_path, ServerLimits(referrers=False))
     peer.push_blob("a", b"{}")
     assert "OCI-Subject" not in peer.push_manifest("a", "v1", image_manifest(subject=SUBJECT)).headers
 
 
 @pytest.mark.spec("end-7a.limit", "end-7a.limit-status", "end-7a.four-megabytes-registry")
 def test_t_65_a_manifest_of_4_mib_is_taken_and_a_larger_one_is_413(peer: Peer) -> None:
-    limit = Policy().manifest_bytes
+    limit = ServerLimits().manifest_bytes
     assert limit == 4 * 1024 * 1024
     raw = image_manifest(annotations={"x": ""})
     raw = raw.replace(b'"x": ""', b'"x": "' + b"y" * (limit - len(raw)) + b'"')

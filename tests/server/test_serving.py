@@ -17,7 +17,7 @@ import pytest
 from lading._wire.messages import Origin
 from lading.digest import Digest
 from lading.media_types import OCI_MANIFEST
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.server.serving import _listening, running
 from lading.stores.layout import Layout
 from tests.server.peer import image_manifest
@@ -241,7 +241,7 @@ def test_many_clients_at_once_lose_nothing(registry: Origin, tmp_path: Path) -> 
 
 def test_the_threads_of_a_stopped_registry_are_gone(tmp_path: Path) -> None:
     before = set(threading.enumerate())
-    with running(tmp_path, policy=Policy()) as origin:
+    with running(tmp_path, limits=ServerLimits()) as origin:
         connection = Connection(origin)
         connection.ask("GET", "/v2/")
         connection.close()

@@ -13,7 +13,7 @@ from lading._wire.endpoints import Endpoint
 from lading.digest import Digest
 from lading.server.access_control import Basic
 from lading.server.users_and_rights import _ACTIONS, EVERYTHING, Access, Need, Rights, User
-from lading.testing import Policy, Setup
+from lading.testing import ServerLimits, Setup
 from tests.support.images import sha256
 from tests.threats.access import CARGO, LAYER, PASSWORD, PUBLIC, Caller, basic
 
@@ -190,6 +190,6 @@ def test_rights_that_allow_nothing_are_false() -> None:
 
 
 def test_the_embedded_registry_itself_has_no_doors(tmp_path: Path) -> None:
-    caller = Caller(tmp_path, Setup(policy=Policy()))
+    caller = Caller(tmp_path, Setup(limits=ServerLimits()))
     assert caller.ask("GET", "/v2/").status == 200
     assert caller.ask("GET", f"/v2/a/blobs/{Digest.of(b'')}").status == 404

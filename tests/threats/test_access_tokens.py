@@ -11,7 +11,7 @@ import pytest
 from lading._io.base import step
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Headers, Request
-from lading.server.access_control import Bearer, Guard
+from lading.server.access_control import AccessControl, Bearer
 from lading.server.token_server import TokenRules, TokenServer
 from lading.testing import Setup, TestRegistry
 from lading.testing.body_helpers import Kept, read_answer
@@ -31,7 +31,9 @@ def test_a_token_is_good_for_what_was_asked_for_only(root: Path) -> None:
 def test_a_token_expires(root: Path) -> None:
     clock = [1000.0]
     tokens = TokenServer(PRIVATE, lambda: clock[0], TokenRules(lifetime=60))
-    guarded = Guard(TestRegistry(root, BlockingIO(), ORIGIN, Setup()), Bearer(tokens, "https://registry.example/token"))
+    guarded = AccessControl(
+        TestRegistry(root, BlockingIO(), ORIGIN, Setup()), Bearer(tokens, "https://registry.example/token")
+    )
     question = Request("GET", ORIGIN, "/token?service=registry", Headers([("Authorization", basic("owner"))]))
     given = json.loads(read_answer(step(tokens.handle(question, Kept(b""))).body))
     assert given["expires_in"] == 60

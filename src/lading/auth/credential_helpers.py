@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from lading._wire.escaping import quoted
-from lading.auth.credential_keys import Key, server
+from lading.auth.credential_keys import CredentialKey, server
 from lading.auth.credentials import Credential, Found
 from lading.auth.secret_json import read
 from lading.auth.subprocesses import converse, locate
@@ -115,7 +115,7 @@ class Helper(msgspec.Struct, frozen=True):
         if written is None:
             return None
         answer = self._read(written, _Answer)
-        key = Key.parse(answer.server)
+        key = CredentialKey.parse(answer.server)
         if key is not None and key.registry != registry:
             raise CredentialHelperError(
                 f"{self.program} was asked for {registry} and answered for {quoted(key.registry)}: not used"

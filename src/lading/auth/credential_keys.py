@@ -24,14 +24,14 @@ _URL_BASE_PATHS = _BASE_PATHS | {"v1", "v2"}
 T = TypeVar("T")
 
 
-class Key(msgspec.Struct, frozen=True):
+class CredentialKey(msgspec.Struct, frozen=True):
     """A registry, by its canonical name, or the part of it below a namespace."""
 
     registry: str
     namespace: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Key | None:
+    def parse(cls, text: str) -> CredentialKey | None:
         """Read a key; None if it can be the key of no registry. Takes time linear in the text."""
         scheme = next((scheme for scheme in _SCHEMES if text.startswith(scheme)), "")
         host, _, path = text[len(scheme) :].partition("/")
@@ -58,11 +58,11 @@ def server(registry: str) -> str:
     return _HUB_SERVER if registry == DOCKER_HUB else registry
 
 
-def matching(entries: Mapping[str, T], registry: str, repository: str) -> list[tuple[Key, str, T]]:
+def matching(entries: Mapping[str, T], registry: str, repository: str) -> list[tuple[CredentialKey, str, T]]:
     """Return the entries whose keys cover a repository: key, its text, value.
 
     The longest namespace comes first; of several spellings of one key, the canonical one.
     """
-    parsed = ((Key.parse(text), text, value) for text, value in entries.items())
+    parsed = ((CredentialKey.parse(text), text, value) for text, value in entries.items())
     found = [(key, text, value) for key, text, value in parsed if key is not None and key.covers(registry, repository)]
     return sorted(found, key=lambda entry: (-len(entry[0].namespace), entry[1] != str(entry[0])))

@@ -17,7 +17,7 @@ from typing import Final, NoReturn, Protocol, runtime_checkable
 import msgspec
 
 from lading._wire.escaping import quoted
-from lading.auth.credential_keys import Key, matching
+from lading.auth.credential_keys import CredentialKey, matching
 from lading.errors import AuthError, InvalidReferenceError
 
 # RFC 6750, section 2.1, and whatever else a header field can carry without being misread.
@@ -230,7 +230,7 @@ def first(search: Iterable[Step]) -> Found | None:
 
 
 def _explicit_key(text: str) -> str:
-    key = Key.parse(text.lower())
+    key = CredentialKey.parse(text.lower())
     if key is None:
         # What stands before an @ may be a password.
         raise InvalidReferenceError(

@@ -18,7 +18,7 @@ import msgspec
 from lading import strict_json
 from lading._io.atomic_files import replace
 from lading._io.file_lock import exclusive
-from lading.auth.credential_keys import Key, server
+from lading.auth.credential_keys import CredentialKey, server
 from lading.auth.credentials import Credential
 from lading.auth.docker_config import ConfigFile, DockerConfig
 from lading.errors import storage_errors
@@ -106,7 +106,7 @@ def _entry(credential: Credential) -> dict[str, str]:
 
 
 def _spellings(auths: Mapping[str, object], registry: str) -> list[str]:
-    return [text for text in auths if Key.parse(text) == Key(registry)]
+    return [text for text in auths if CredentialKey.parse(text) == CredentialKey(registry)]
 
 
 def _written(tree: dict[str, Any]) -> bytes:

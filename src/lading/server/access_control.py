@@ -1,7 +1,7 @@
 """Access control: authentication and authorization before the registry (RFC 9110, section 11; authorisation bypass).
 
-A guard stands before the registry and is itself a `Handler`: what it refuses never reaches the registry. It reads a
-request with the very function that the registry reads it with, so there is no spelling that only one of them
+`AccessControl` stands before the registry and is itself a `Handler`: what it refuses never reaches the registry. It
+reads a request with the very function that the registry reads it with, so there is no spelling that only one of them
 understands, and what neither understands is refused here already.
 """
 
@@ -25,7 +25,7 @@ from lading.server.token_server import TokenServer, scope
 from lading.server.users_and_rights import ANYWHERE, Access, Need, basic_credentials, needed, sources
 
 
-class Verdict(NamedTuple):
+class AccessDecision(NamedTuple):
     """Whether the caller may do something, and whether it is known who that is.
 
     Someone who is not allowed and not known, or has not asked for it yet, is told how to change that.
@@ -38,7 +38,7 @@ class Verdict(NamedTuple):
 class Scheme(Protocol):
     """A way of telling who asks."""
 
-    def judge(self, authorization: str | None, need: Need | None) -> Verdict:
+    def judge(self, authorization: str | None, need: Need | None) -> AccessDecision:
         """Decide about one need; None is the need to be anybody at all who is known."""
         ...
 
@@ -54,14 +54,14 @@ class Basic:
         self._access = access
         self._realm = realm
 
-    def judge(self, authorization: str | None, need: Need | None) -> Verdict:
+    def judge(self, authorization: str | None, need: Need | None) -> AccessDecision:
         if authorization is None:
-            return Verdict(need is not None and self._access.anonymous.allow(need), final=False)
+            return AccessDecision(need is not None and self._access.anonymous.allow(need), final=False)
         credentials = basic_credentials(authorization)
         user = self._access.login(*credentials) if credentials else None
         if user is None:
-            return Verdict(allowed=False, final=False)
-        return Verdict(need is None or user.rights.allow(need), final=True)
+            return AccessDecision(allowed=False, final=False)
+        return AccessDecision(need is None or user.rights.allow(need), final=True)
 
     def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
         return Challenge("Basic", (("realm", self._realm),))
@@ -74,12 +74,12 @@ class Bearer:
         self._tokens = tokens
         self._realm = realm
 
-    def judge(self, authorization: str | None, need: Need | None) -> Verdict:
+    def judge(self, authorization: str | None, need: Need | None) -> AccessDecision:
         kind, _, token = (authorization or "").partition(" ")
         grant = self._tokens.find(token.strip(" ")) if kind.lower() == "bearer" else None
         if grant is None:
-            return Verdict(allowed=False, final=False)
-        return Verdict(need is None or grant.allows(need), final=need is None or grant.knows(need))
+            return AccessDecision(allowed=False, final=False)
+        return AccessDecision(need is None or grant.allows(need), final=need is None or grant.knows(need))
 
     def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
         stated = merged(_stated(need, self._tokens.rules.refuses) for need in needs)
@@ -91,7 +91,7 @@ class Bearer:
         return Challenge("Bearer", tuple(parameters))
 
 
-class Guard:
+class AccessControl:
     """A handler that lets through to another one what is allowed. See `Access` for the rights."""
 
     def __init__(self, handler: Handler, scheme: Scheme) -> None:

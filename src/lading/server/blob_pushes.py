@@ -25,12 +25,12 @@ def start_upload(call: Call) -> Response:
 def mount_blob(call: Call) -> Response:
     """Answer end-11: a blob of another repository becomes one of this, or else an upload begins. Blocks.
 
-    Without `from`, any repository will do; where there are rights, the guard lets only those ask who may read them all.
+    Without `from`, any repository will do; where there are rights, only those may ask who may read them all.
     """
     digest = Digest(call.parameter("mount") or "")
     source = call.parameter("from")
     name = None if source is None else check_name(source)
-    origin = call.repositories.holder(digest, name) if call.policy.mounts else None
+    origin = call.repositories.holder(digest, name) if call.limits.mounts else None
     if origin is not None and call.repositories.create(call.match.name).mount_blob(digest, origin):
         return _created(call, digest)
     return _accepted(call, call.uploads.start(call.match.name, digest.algorithm), 0)

@@ -31,5 +31,5 @@ def delete_blob(call: Call) -> Response:
 
 
 def _check_allowed(call: Call) -> None:
-    if not call.policy.deletes:
+    if not call.limits.deletes:
         raise RefusedError("UNSUPPORTED", "this registry deletes nothing", status=405)

@@ -17,7 +17,7 @@ from lading._wire.endpoints import Endpoint, Refusal
 from lading._wire.messages import Request, Response
 from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError, StorageError
 from lading.server import blob_pushes, deletions, listings, manifest_pushes, pulls, responses
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.server.referrers import Referrers
 from lading.server.repositories import Repositories
 from lading.server.request_context import Call
@@ -56,11 +56,11 @@ class EmbeddedRegistry:
     Several of them, also in several processes, may share a root. Content is durable when an answer says so.
     """
 
-    def __init__(self, root: Path, io: IO, policy: Policy | None = None) -> None:
+    def __init__(self, root: Path, io: IO, limits: ServerLimits | None = None) -> None:
         self._io = io
-        self._policy = policy or Policy()
+        self._limits = limits or ServerLimits()
         self._repositories = Repositories(root)
-        self._uploads = Uploads(root, self._policy)
+        self._uploads = Uploads(root, self._limits)
         self._referrers = Referrers()
 
     async def handle(self, request: Request, content: Content) -> Response:
@@ -81,7 +81,7 @@ class EmbeddedRegistry:
         if isinstance(match, Refusal):
             headers = {"Allow": ", ".join(match.allow)} if match.allow else None
             raise RefusedError(match.code, match.message, status=match.status, headers=headers)
-        call = Call(request, match, content, self._io, self._policy, self._repositories, self._uploads, self._referrers)
+        call = Call(request, match, content, self._io, self._limits, self._repositories, self._uploads, self._referrers)
         try:
             flow = _FLOWS.get(match.endpoint)
             if flow is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ServerLimits:
     """Limits and switches of an `EmbeddedRegistry`.
 
     Sizes are in bytes, times in seconds. `tags_per_push` bounds the `tag` parameters of end-7b, `page_items` the items

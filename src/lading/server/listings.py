@@ -41,7 +41,7 @@ def list_tags(call: Call) -> Response:
 
 def list_repositories(call: Call) -> Response:
     """Answer `_catalog`."""
-    if not call.policy.catalog:
+    if not call.limits.catalog:
         raise RefusedError("UNSUPPORTED", "this registry does not list its repositories", status=404)
     names = call.repositories.names()
     page, link = _page(call, endpoints.LIST_REPOSITORIES, _after(call, names))
@@ -50,12 +50,12 @@ def list_repositories(call: Call) -> Response:
 
 def discover_extensions(call: Call) -> Response:
     """Answer `_oci/ext/discover`."""
-    return responses.json({"extensions": [_OCI_EXTENSION, *([_CATALOG_EXTENSION] if call.policy.catalog else [])]})
+    return responses.json({"extensions": [_OCI_EXTENSION, *([_CATALOG_EXTENSION] if call.limits.catalog else [])]})
 
 
 def list_referrers(call: Call) -> Response:
     """Answer end-12a and end-12b. A repository that has nothing yet is asked for its referrers too, before a push."""
-    if not call.policy.referrers:
+    if not call.limits.referrers:
         raise RefusedError("UNSUPPORTED", "this registry has no referrers API", status=404)
     layout = call.repositories.find(call.match.name)
     found = call.referrers.of(layout, call.digest) if layout is not None else ()
@@ -87,11 +87,11 @@ def _following(call: Call, found: Sequence[Descriptor]) -> Sequence[Descriptor]:
 def _index_page(call: Call, found: Sequence[Descriptor]) -> Sequence[Descriptor]:
     """Return as many descriptors as one manifest may hold, one at the least."""
     size = 0
-    for place, descriptor in enumerate(found[: call.policy.page_items]):
+    for place, descriptor in enumerate(found[: call.limits.page_items]):
         size += len(strict_json.encode(descriptor))
-        if place and size > call.policy.manifest_bytes:
+        if place and size > call.limits.manifest_bytes:
             return found[:place]
-    return found[: call.policy.page_items]
+    return found[: call.limits.page_items]
 
 
 def _after(call: Call, names: Sequence[str]) -> Iterable[str]:
@@ -102,7 +102,7 @@ def _after(call: Call, names: Sequence[str]) -> Iterable[str]:
 def _page(call: Call, endpoint: Endpoint, items: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """Return the next items, as many as are asked for and allowed, and the link to what follows them."""
     wanted = _wanted(call)
-    size = call.policy.page_items if wanted is None else min(wanted, call.policy.page_items)
+    size = call.limits.page_items if wanted is None else min(wanted, call.limits.page_items)
     page = list(islice(items, size + 1))
     if size == 0 or len(page) <= size:
         return page[:size], {}

@@ -46,8 +46,8 @@ async def push_manifest(call: Call) -> Response:
 def _tags(call: Call) -> tuple[str, ...]:
     asked = call.match.query.all("tag")
     if isinstance(call.match.tag_or_digest, Digest):
-        if len(asked) > call.policy.tags_per_push:
-            message = f"one push may set {call.policy.tags_per_push} tags: push the rest in another"
+        if len(asked) > call.limits.tags_per_push:
+            message = f"one push may set {call.limits.tags_per_push} tags: push the rest in another"
             raise RefusedError("UNSUPPORTED", message, status=414)
         return tuple(dict.fromkeys(map(check_tag, asked)))
     if asked:
@@ -56,7 +56,7 @@ def _tags(call: Call) -> tuple[str, ...]:
 
 
 async def _read(call: Call) -> bytes:
-    limit = call.policy.manifest_bytes
+    limit = call.limits.manifest_bytes
     length = number(call.request.headers.get("Content-Length")) or 0
     raw = bytearray()
     while length <= limit and len(raw) <= limit and (piece := await call.content.read()):
@@ -73,7 +73,7 @@ def _push(call: Call, raw: bytes, tags: tuple[str, ...]) -> Response:
     call.repositories.create(call.match.name).push_manifest(raw, manifest.descriptor, tags)
     location = endpoints.target(endpoints.PULL_MANIFEST, name=call.match.name, tag_or_digest=manifest.digest)
     headers = {"Location": location, "Docker-Content-Digest": manifest.digest}
-    if document is not None and document.subject is not None and call.policy.referrers:
+    if document is not None and document.subject is not None and call.limits.referrers:
         headers["OCI-Subject"] = document.subject.digest
     if call.match.query.all("tag"):
         headers["OCI-Tag"] = ", ".join(tags)
@@ -118,10 +118,10 @@ def _check_references(call: Call, document: ImageManifest | ImageIndex | None) -
     layout = call.repositories.find(call.match.name)
     if isinstance(document, ImageManifest):
         for descriptor in (document.config, *document.layers):
-            _check_blob(layout, descriptor, sparse=call.policy.sparse)
+            _check_blob(layout, descriptor, sparse=call.limits.sparse)
     elif document is not None:
         for descriptor in document.manifests:
-            _check_child(layout, descriptor, sparse=call.policy.sparse)
+            _check_child(layout, descriptor, sparse=call.limits.sparse)
 
 
 def _check_child(layout: Layout | None, descriptor: Descriptor, *, sparse: bool) -> None:

@@ -8,7 +8,7 @@ from lading._io.base import IO, Content
 from lading._wire.endpoints import Match
 from lading._wire.messages import Request
 from lading.digest import Digest
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.server.referrers import Referrers
 from lading.server.repositories import Repositories
 from lading.server.responses import RefusedError
@@ -24,7 +24,7 @@ class Call:
     match: Match
     content: Content
     io: IO
-    policy: Policy
+    limits: ServerLimits
     repositories: Repositories
     uploads: Uploads
     referrers: Referrers

@@ -20,7 +20,7 @@ from lading._wire.messages import Origin
 from lading.server.asgi import BREAK, Application
 from lading.server.cross_origin import CrossOrigin
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 
 # Seconds that requests under way get to end when the server is told to stop.
 _GRACE = 2
@@ -46,7 +46,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 5000,
-    policy: Policy | None = None,
+    limits: ServerLimits | None = None,
     pages: Iterable[str] = (),
     ready: Callable[[Origin], object] = lambda _: None,
 ) -> None:
@@ -58,7 +58,7 @@ def serve(
     """
     with _listening(host, port) as listener:
         origin = _origin("http", host, listener)
-        with _server(_registry(root, policy, pages), origin) as server:
+        with _server(_registry(root, limits, pages), origin) as server:
             ready(origin)
             server.run(sockets=[listener])
 
@@ -69,11 +69,11 @@ def running(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
-    policy: Policy | None = None,
+    limits: ServerLimits | None = None,
     pages: Iterable[str] = (),
 ) -> Generator[Origin]:
     """Serve the repositories under a directory from a background thread, for the time of a `with` block."""
-    with hosting(_registry(root, policy, pages), host=host, port=port) as origin:
+    with hosting(_registry(root, limits, pages), host=host, port=port) as origin:
         yield origin
 
 
@@ -94,8 +94,8 @@ def hosting(
                 thread.join()
 
 
-def _registry(root: Path, policy: Policy | None, pages: Iterable[str]) -> Build:
-    return lambda io, _: CrossOrigin(EmbeddedRegistry(root, io, policy), pages)
+def _registry(root: Path, limits: ServerLimits | None, pages: Iterable[str]) -> Build:
+    return lambda io, _: CrossOrigin(EmbeddedRegistry(root, io, limits), pages)
 
 
 class _Protocol(HttpToolsProtocol):

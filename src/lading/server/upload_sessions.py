@@ -21,7 +21,7 @@ from typing import NamedTuple, Self
 
 from lading._io import atomic_files
 from lading.digest import Digest, hasher
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.server.responses import RefusedError
 from lading.stores.layout import Layout
 
@@ -109,12 +109,12 @@ class Upload:
 class Uploads:
     """The sessions under a root directory."""
 
-    __slots__ = ("_directory", "_hashes", "_policy")
+    __slots__ = ("_directory", "_hashes", "_limits")
 
-    def __init__(self, root: Path, policy: Policy) -> None:
+    def __init__(self, root: Path, limits: ServerLimits) -> None:
         # No part of the name of a repository can begin with an underscore.
         self._directory = root / "_uploads"
-        self._policy = policy
+        self._limits = limits
         self._hashes: dict[Path, _Hashed] = {}
 
     def start(self, name: str, algorithm: str = "sha256") -> str:
@@ -151,17 +151,17 @@ class Uploads:
         except BaseException:
             os.close(descriptor)
             raise
-        return Upload(path, descriptor, self._hashes, self._policy.blob_bytes)
+        return Upload(path, descriptor, self._hashes, self._limits.blob_bytes)
 
     def _make_room(self) -> None:
         with atomic_files.refusals("list", self._directory):
             count = sum(1 for _ in self._directory.iterdir())
-        if count >= self._policy.sessions and count - self._expire() >= self._policy.sessions:
+        if count >= self._limits.sessions and count - self._expire() >= self._limits.sessions:
             raise RefusedError("TOOMANYREQUESTS", "too many uploads are under way", headers={"Retry-After": "60"})
 
     def _expire(self) -> int:
         """Remove sessions that nobody has touched for long, and return how many those were."""
-        limit = time.time() - self._policy.session_seconds
+        limit = time.time() - self._limits.session_seconds
         removed = 0
         for path in self._directory.iterdir():
             # Finished or cancelled in the meantime.

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lading.server.limits import Policy as Policy
+    from lading.server.limits import ServerLimits as ServerLimits
     from lading.server.token_server import TokenRules as TokenRules
     from lading.server.users_and_rights import (
         EVERYTHING as EVERYTHING,
@@ -114,7 +114,7 @@ __all__ = [
 ]
 _NAMES = {
     "lading.server.users_and_rights": ("Access", "EVERYTHING", "NOTHING", "Rights", "User"),
-    "lading.server.limits": ("Policy",),
+    "lading.server.limits": ("ServerLimits",),
     "lading.server.token_server": ("TokenRules",),
     "lading.testing.response_faults": (
         "Change",

@@ -11,9 +11,9 @@ from typing import Final, Literal
 from lading._io.base import IO, Content, Handler
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Origin, Request, Response
-from lading.server.access_control import Basic, Bearer, Guard
+from lading.server.access_control import AccessControl, Basic, Bearer
 from lading.server.handler import EmbeddedRegistry
-from lading.server.limits import Policy
+from lading.server.limits import ServerLimits
 from lading.server.token_server import TokenRules, TokenServer
 from lading.server.users_and_rights import Access
 from lading.testing.faults import Fault, Faults
@@ -29,7 +29,7 @@ class Setup:
     origin unless `realm` is another URL.
     """
 
-    policy: Policy = field(default_factory=Policy)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     access: Access | None = None
     scheme: Literal["basic", "bearer"] = "bearer"
     realm: str | None = None
@@ -48,7 +48,7 @@ class TestRegistry:
     def __init__(self, root: Path, io: IO, origin: Origin, setup: Setup) -> None:
         self.origin: Final = origin
         self.root: Final = root
-        registry = EmbeddedRegistry(root, io, setup.policy)
+        registry = EmbeddedRegistry(root, io, setup.limits)
         self.tokens: Final = TokenServer(setup.access, io.now, setup.rules) if setup.access is not None else None
         self._faults = Faults(_guarded(registry, setup, origin, self.tokens), io)
         self._watch = Watch(self._faults)
@@ -139,9 +139,9 @@ def _guarded(registry: Handler, setup: Setup, origin: Origin, tokens: TokenServe
     if setup.access is None or tokens is None:
         return registry
     if setup.scheme == "basic":
-        return Guard(registry, Basic(setup.access))
+        return AccessControl(registry, Basic(setup.access))
     realm = setup.realm or f"{origin}{setup.rules.path}"
-    return _Paths(setup.rules.path, tokens, Guard(registry, Bearer(tokens, realm)))
+    return _Paths(setup.rules.path, tokens, AccessControl(registry, Bearer(tokens, realm)))
 
 
 def _authority(url: str) -> str:
