@@ -24,7 +24,7 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]*", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 
-Fault: TypeAlias = tuple[int, str]
+NameFault: TypeAlias = tuple[int, str]
 _InvalidText = TypeVar("_InvalidText", InvalidReferenceError, InvalidTagError)
 
 
@@ -48,7 +48,7 @@ def check_tag(text: str) -> str:
     return text
 
 
-def check(fault: Fault | None, text: str, what: str, *, offset: int = 0) -> None:
+def check(fault: NameFault | None, text: str, what: str, *, offset: int = 0) -> None:
     """Raise `InvalidReferenceError` if there is a fault in the part of the text that starts at `offset`."""
     if fault is not None:
         position, why = fault
@@ -60,7 +60,7 @@ def invalid_reference(position: int, why: str, text: str, what: str) -> InvalidR
     return _pointing(InvalidReferenceError, (position, why), text, what)
 
 
-def name_fault(name: str) -> Fault | None:
+def name_fault(name: str) -> NameFault | None:
     """Find where a text stops being the name of a repository."""
     if name == "":
         return 0, "a repository name is missing"
@@ -81,7 +81,7 @@ def name_fault(name: str) -> Fault | None:
     return position, f"{character!r} cannot stand in a repository name"
 
 
-def tag_fault(tag: str) -> Fault | None:
+def tag_fault(tag: str) -> NameFault | None:
     """Find where a text stops being a tag."""
     valid = _TAG.match(tag)
     position = 0 if valid is None else valid.end()
@@ -96,7 +96,7 @@ def tag_fault(tag: str) -> Fault | None:
     return position, f"{tag[position]!r} cannot stand in a tag"
 
 
-def registry_fault(registry: str) -> Fault | None:
+def registry_fault(registry: str) -> NameFault | None:
     """Find where a text stops being HOST or HOST:PORT."""
     if len(registry) > LONGEST_NAME:
         return LONGEST_NAME, f"a registry has {LONGEST_NAME} characters at most"
@@ -128,7 +128,7 @@ def _is_ipv6(address: str) -> bool:
     return True
 
 
-def _pointing(kind: type[_InvalidText], fault: Fault, text: str, what: str) -> _InvalidText:
+def _pointing(kind: type[_InvalidText], fault: NameFault, text: str, what: str) -> _InvalidText:
     position, why = fault
     # A window around the fault, so that neither the message nor the note grows with the text.
     start = max(0, min(position - _SHOWN // 2, len(text) - _SHOWN))

@@ -16,7 +16,7 @@ from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.errors import InvalidDigestError
 from lading.names import (
     LONGEST_NAME,
-    Fault,
+    NameFault,
     check,
     check_name,
     check_tag,
@@ -310,7 +310,7 @@ def _refuse_userinfo(text: str, start: int, what: str, *, host_first: bool) -> N
         raise invalid_reference(start, why, f"{text[:start]}***{text[end:]}", what)
 
 
-def _path_fault(path: str) -> Fault | None:
+def _path_fault(path: str) -> NameFault | None:
     if path == "":
         return 0, "a path is missing"
     colon = path.find(":", _drive(path))

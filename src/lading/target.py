@@ -25,7 +25,7 @@ def _tell_nobody() -> None:
     """Nobody wants to know."""
 
 
-class Stream(msgspec.Struct, frozen=True, eq=False):
+class OpenBlob(msgspec.Struct, frozen=True, eq=False):
     """A blob that is open: its bytes as they come, of the size that was asked for or not, and not verified.
 
     They begin at the byte `start`. Reading waits: use `IO.call`, with the cancellation.
@@ -41,20 +41,20 @@ class Stream(msgspec.Struct, frozen=True, eq=False):
     verified: Callable[[], object] = _tell_nobody
 
 
-class Content(Protocol):
+class BlobOpener(Protocol):
     """Opens a blob, any number of times one after another."""
 
-    def __call__(self, offset: int = 0, /) -> AbstractAsyncContextManager[Stream]:
+    def __call__(self, offset: int = 0, /) -> AbstractAsyncContextManager[OpenBlob]:
         """Open the blob, at this byte if the place where it is can do that, else at its first."""
         ...
 
 
 _PIECE = 1 << 20
 
-Progress: TypeAlias = Callable[[int], None]
+OnProgress: TypeAlias = Callable[[int], None]
 """Is told how many bytes of a blob have been read, from any thread."""
 
-Ahead: TypeAlias = Callable[[int, Callable[[memoryview], object]], Awaitable[None]]
+Prefetch: TypeAlias = Callable[[int, Callable[[memoryview], object]], Awaitable[None]]
 """Gives a blob from a byte on to a function that blocks, in order, and as far as it can be had that way."""
 
 
@@ -91,7 +91,7 @@ class Readable(Protocol):
         """Say whether a blob can be opened."""
         ...
 
-    def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[Stream]:
+    def open_blob(self, blob: Descriptor, offset: int = 0) -> AbstractAsyncContextManager[OpenBlob]:
         """Open a blob, as a context manager: at this byte if the place can do that, else at its first."""
         ...
 
@@ -139,11 +139,11 @@ class Writable(Protocol):
     async def push_blob(
         self,
         blob: Descriptor,
-        content: Content,
-        progress: Progress,
+        content: BlobOpener,
+        progress: OnProgress,
         *,
         mount_from: Readable | None,
-        ahead: Ahead | None = None,
+        ahead: Prefetch | None = None,
     ) -> bool:
         """Store a blob, verified, and say whether that was done by taking it over from `mount_from`.
 
@@ -180,7 +180,7 @@ def check_manifest_size(descriptor: Descriptor) -> None:
         )
 
 
-def read_whole(reader: Reader, size: int, progress: Progress | None = None) -> bytes:
+def read_whole(reader: Reader, size: int, progress: OnProgress | None = None) -> bytes:
     """Read a small blob, and something more than its descriptor says if there is more. Blocks."""
     content, buffer = bytearray(), memoryview(bytearray(min(_PIECE, size + 1)))
     while len(content) <= size and (count := reader.readinto(buffer)):

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire.messages import Headers, Origin, Request, Response
 from lading.auth import clouds
 from lading.auth.clouds import AmazonECR, AzureContainerRegistry, GoogleArtifactRegistry
@@ -169,7 +169,7 @@ class Exchange:
         self.asked: list[tuple[Request, bytes]] = []
         self._answer = (status, content)
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         self.asked.append((request, await content.read()))
         status, answer = self._answer
         return Response(status, Headers([("Content-Length", str(len(answer)))]), BytesIO(answer))

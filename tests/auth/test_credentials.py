@@ -11,7 +11,7 @@ import pytest
 
 from lading._wire.messages import Origin
 from lading.auth import credential_helpers, docker_config
-from lading.auth.credentials import Chain, Credential, Explicit, Found, Secret, Step, first
+from lading.auth.credentials import Chain, Credential, Explicit, Found, LookupStep, Secret, first
 from lading.auth.docker_config import DockerConfig
 from lading.auth.scopes import PULL, Scope
 from lading.auth.token_cache import TokenKey
@@ -29,7 +29,7 @@ HOLDERS = [
     Secret("planted-0"),
     PLANTED,
     Found(PLANTED, "place"),
-    Step("place", "outcome", Found(PLANTED, "place")),
+    LookupStep("place", "outcome", Found(PLANTED, "place")),
     Explicit({"ghcr.io": PLANTED}),
     Chain([Explicit({"ghcr.io": PLANTED})]),
     CONFIG,
@@ -38,7 +38,7 @@ HOLDERS = [
     Token(Secret("planted-9"), (Scope("repository:a", PULL),), 0.0, 0.0, Secret("planted-10")),
     TokenKey(ORIGIN, "service", PLANTED),
     TokenRequest("service", (), (), PLANTED),
-    docker_config._Entry("planted-11"),
+    docker_config._AuthEntry("planted-11"),
     docker_config._Proxy("planted-12"),
     credential_helpers._Answer("ghcr.io", "alice", "planted-13"),
     TokenRequest("service", (), (), PLANTED).request("POST", ORIGIN, "/token"),
@@ -156,9 +156,9 @@ def test_a_chain_forgets_where_there_is_a_memory() -> None:
 
 
 def test_a_search_stops_at_what_it_finds() -> None:
-    def search() -> Iterator[Step]:
-        yield Step("a", "no")
-        yield Step("b", "yes", Found(PLANTED, "b"))
+    def search() -> Iterator[LookupStep]:
+        yield LookupStep("a", "no")
+        yield LookupStep("b", "yes", Found(PLANTED, "b"))
         raise AssertionError("looked on")
 
     found = first(search())

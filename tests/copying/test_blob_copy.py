@@ -30,7 +30,7 @@ from lading.stores import garbage_collection, partial_files
 from lading.stores.layout import Layout
 from lading.stores.layout_target import LayoutTarget
 from lading.stores.partial_files import name_of
-from lading.target import Stream
+from lading.target import OpenBlob
 from tests.support.flows import MakeClient
 from tests.support.scripted import read_all
 from tests.support.transports import Recording, Scripted, Torn, answer
@@ -49,10 +49,10 @@ class Source:
         self._seeks = seeks
 
     @asynccontextmanager
-    async def __call__(self, offset: int = 0, /) -> AsyncGenerator[Stream]:
+    async def __call__(self, offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
         self.asked.append(offset)
         start = offset if self._seeks else 0
-        yield Stream(streams.BytesIO(self._content[start:]), start=start)
+        yield OpenBlob(streams.BytesIO(self._content[start:]), start=start)
 
 
 @pytest.fixture
@@ -100,8 +100,8 @@ async def test_much_that_was_left_is_hashed_in_slices(
 
 async def test_what_breaks_off_is_left(destination: LayoutTarget, tmp_path: Path) -> None:
     @asynccontextmanager
-    async def breaking(_: int = 0, /) -> AsyncGenerator[Stream]:
-        yield Stream(Torn(CONTENT[:HALF]))
+    async def breaking(_: int = 0, /) -> AsyncGenerator[OpenBlob]:
+        yield OpenBlob(Torn(CONTENT[:HALF]))
 
     with pytest.raises(ConnectionFailedError):
         await destination.push_blob(BLOB, breaking, lambda _: None, mount_from=None)

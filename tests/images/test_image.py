@@ -26,7 +26,7 @@ from lading._core.images.image import load_image
 from lading._io.base import IO
 from lading.media_types import OCI_CONFIG, OCI_LAYER
 from lading.stores.memory import Memory
-from lading.target import Content, Stream
+from lading.target import BlobOpener, OpenBlob
 from tests.support.images import sha256
 
 _LAYERS = (b"first", b"second")
@@ -54,10 +54,10 @@ async def _store(place: Memory, config: bytes, *manifests: Manifest[Any]) -> Non
     await place.push_manifest(manifests[-1], ("v1",), listed=True)
 
 
-def _content(content: bytes) -> Content:
+def _content(content: bytes) -> BlobOpener:
     @asynccontextmanager
-    async def opened(_offset: int = 0, /) -> AsyncGenerator[Stream]:
-        yield Stream(streams.BytesIO(content))
+    async def opened(_offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
+        yield OpenBlob(streams.BytesIO(content))
 
     return opened
 

@@ -11,13 +11,22 @@ from lading._core.rootfs.entries import Inode
 from lading._core.rootfs.find_file import Finder, UnknownError
 from lading._core.rootfs.rootfs import apply_all
 from lading._core.rootfs.tree import Tree
-from lading._core.tar.reader import Kind, Member
+from lading._core.tar.reader import Member, MemberKind
 
 LIMITS = Limits(entries=1000)
 PARTS = st.sampled_from([b"a", b"b", b"c", b".wh.a", b".wh.b", b".wh..wh..opq"])
 PATHS = st.lists(PARTS, min_size=1, max_size=3).map(b"/".join)
 TARGETS = st.lists(st.sampled_from([b"a", b"b", b"..", b".", b""]), min_size=1, max_size=3).map(b"/".join)
-KINDS = st.sampled_from([Kind.FILE, Kind.FILE, Kind.DIRECTORY, Kind.DIRECTORY, Kind.LINK, Kind.HARD_LINK])
+KINDS = st.sampled_from(
+    [
+        MemberKind.FILE,
+        MemberKind.FILE,
+        MemberKind.DIRECTORY,
+        MemberKind.DIRECTORY,
+        MemberKind.LINK,
+        MemberKind.HARD_LINK,
+    ]
+)
 MEMBERS = st.builds(Member, KINDS, PATHS, TARGETS, st.just(0o644), st.just(0))
 LAYERS = st.lists(st.lists(MEMBERS, max_size=5), max_size=4)
 QUESTIONS = st.lists(st.sampled_from([b"a", b"b", b"c", b".."]), min_size=1, max_size=4).map(b"/".join)
@@ -34,34 +43,45 @@ def applied(layers: list[list[Inode]]) -> Tree | None:
         return None
 
 
-def member(kind: Kind, name: bytes, target: bytes = b"") -> Member:
+def member(kind: MemberKind, name: bytes, target: bytes = b"") -> Member:
     return Member(kind, name, target, 0o644, 0)
 
 
 @given(LAYERS, QUESTIONS)
 @example(
     [
-        [member(Kind.DIRECTORY, b"a"), member(Kind.FILE, b"a/c"), member(Kind.LINK, b"b", b"a")],
-        [member(Kind.FILE, b"b/c")],
+        [member(MemberKind.DIRECTORY, b"a"), member(MemberKind.FILE, b"a/c"), member(MemberKind.LINK, b"b", b"a")],
+        [member(MemberKind.FILE, b"b/c")],
     ],
     b"a/c",
 )
 @example(
     [
-        [member(Kind.LINK, b"b/a", b"/.")],
-        [member(Kind.FILE, b"c"), member(Kind.FILE, b"b/a/c")],
-        [member(Kind.LINK, b"b", b"/.")],
+        [member(MemberKind.LINK, b"b/a", b"/.")],
+        [member(MemberKind.FILE, b"c"), member(MemberKind.FILE, b"b/a/c")],
+        [member(MemberKind.LINK, b"b", b"/.")],
     ],
     b"c",
 )
-@example([[member(Kind.LINK, b"c", b"..")], [member(Kind.FILE, b"c/b"), member(Kind.FILE, b".wh..wh..opq")]], b"b")
-@example([[member(Kind.LINK, b"c", b"..")], [member(Kind.FILE, b"c/a"), member(Kind.DIRECTORY, b"c")]], b"c/a")
-@example([[member(Kind.FILE, b"b")], [member(Kind.FILE, b"c/.wh.a"), member(Kind.FILE, b"b")]], b"c/../b")
 @example(
     [
-        [member(Kind.LINK, b"a", b"..")],
-        [member(Kind.HARD_LINK, b"b", b"/a")],
-        [member(Kind.DIRECTORY, b"b/c"), member(Kind.FILE, b"a/b")],
+        [member(MemberKind.LINK, b"c", b"..")],
+        [member(MemberKind.FILE, b"c/b"), member(MemberKind.FILE, b".wh..wh..opq")],
+    ],
+    b"b",
+)
+@example(
+    [[member(MemberKind.LINK, b"c", b"..")], [member(MemberKind.FILE, b"c/a"), member(MemberKind.DIRECTORY, b"c")]],
+    b"c/a",
+)
+@example(
+    [[member(MemberKind.FILE, b"b")], [member(MemberKind.FILE, b"c/.wh.a"), member(MemberKind.FILE, b"b")]], b"c/../b"
+)
+@example(
+    [
+        [member(MemberKind.LINK, b"a", b"..")],
+        [member(MemberKind.HARD_LINK, b"b", b"/a")],
+        [member(MemberKind.DIRECTORY, b"b/c"), member(MemberKind.FILE, b"a/b")],
     ],
     b"a/b",
 )
@@ -88,7 +108,7 @@ def test_what_is_found_early_is_what_is_there_in_the_end(layers: list[list[Membe
 
 def _file(inode: Inode | None) -> Inode | None:
     """A directory may not be known for one before the last layer; it is no file in any case."""
-    return None if inode is None or inode.member.kind is Kind.DIRECTORY else inode
+    return None if inode is None or inode.member.kind is MemberKind.DIRECTORY else inode
 
 
 @given(LAYERS)
@@ -100,8 +120,10 @@ def test_a_tree_has_no_whiteouts_and_no_name_that_leads_elsewhere(layers: list[l
     for path, entry in tree.walk():
         assert not entry.is_whiteout
         assert not {b"..", b".", b".wh.a", b".wh..wh..opq"} & set(path.split(b"/"))
-        assert entry.inode is None or entry.inode.member.kind is not Kind.HARD_LINK
-        assert (entry.children is None) == (entry.inode is not None and entry.inode.member.kind is not Kind.DIRECTORY)
+        assert entry.inode is None or entry.inode.member.kind is not MemberKind.HARD_LINK
+        assert (entry.children is None) == (
+            entry.inode is not None and entry.inode.member.kind is not MemberKind.DIRECTORY
+        )
 
 
 @given(LAYERS, MEMBERS)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from lading._io.base import IO, Content
+from lading._io.base import IO, RequestBody
 from lading._wire.messages import Origin, Request, Response
 from lading.server.serving import Certificate, hosting
 from tests.quirks.worlds import World
@@ -50,7 +50,7 @@ class _ByName:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         origin = Origin.of("https", request.headers.get("Host") or "")
         return await self._world.handler.handle(replace(request, origin=origin), content)
 

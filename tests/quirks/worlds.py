@@ -13,7 +13,7 @@ from lading._wire.messages import Headers, Origin, Request
 from lading.auth.credentials import Credential
 from lading.server.handler import EmbeddedRegistry
 from lading.testing import Fault, Faults, RefuseField, Say, Setup, Sites, TestRegistry, Watch
-from lading.testing.body_helpers import Kept, read_answer
+from lading.testing.body_helpers import BufferedBody, read_answer
 from lading.transports.direct import DirectTransport
 from tests.support.images import MANIFEST, Image, sha256
 
@@ -85,7 +85,7 @@ def stock(root: Path, name: str, image: Image, tags: list[str]) -> None:
 
     def ask(method: str, target: str, content: bytes) -> None:
         headers = Headers([("Content-Type", MANIFEST)] if method == "PUT" else [])
-        response = step(registry.handle(Request(method, origin, target, headers), Kept(content)))
+        response = step(registry.handle(Request(method, origin, target, headers), BufferedBody(content)))
         assert response.status == 201, read_answer(response.body)
 
     for blob in (image.config, image.layer):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._io.event_loop import AsyncIO
 from lading._wire.messages import Headers, Request, Response
 from lading.server.asgi import Application
@@ -65,7 +65,7 @@ def test_target_and_query_arrive_byte_for_byte() -> None:
     io = AsyncIO(1)
 
     class Handler:
-        async def handle(self, request: Request, content: Content) -> Response:
+        async def handle(self, request: Request, content: RequestBody) -> Response:
             targets.append(request.target)
             raise ConnectionAbortedError
 
@@ -83,7 +83,7 @@ def test_content_is_gathered_into_pieces_of_a_mebibyte() -> None:
     io = AsyncIO(1)
 
     class Handler:
-        async def handle(self, request: Request, content: Content) -> Response:
+        async def handle(self, request: Request, content: RequestBody) -> Response:
             while piece := await content.read():
                 pieces.append(len(piece))
             raise ConnectionAbortedError
@@ -127,7 +127,7 @@ def test_a_file_is_not_read_for_a_client_that_has_gone() -> None:
     body = Body()
 
     class Handler:
-        async def handle(self, request: Request, content: Content) -> Response:
+        async def handle(self, request: Request, content: RequestBody) -> Response:
             return Response(200, Headers(), body)
 
     async def receive() -> Any:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lading._core.tar.file_titles import safe_title, title_key
-from lading._core.tar.safe_open import Place, open_below
+from lading._core.tar.safe_open import SafePath, open_below
 from lading.digest import Digest
 from lading.errors import DocumentError, StorageError
 from lading.stores.partial_files import Partial
@@ -22,7 +22,7 @@ def names(directory: Path) -> list[str]:
 
 
 @contextmanager
-def drafted(place: Place) -> Generator[Partial]:
+def drafted(place: SafePath) -> Generator[Partial]:
     partial = Partial(place.directory, place.path.parent, Digest.of(b""))
     try:
         yield partial

@@ -25,16 +25,16 @@ from lading._io.base import IO
 from lading.media_types import OCI_CONFIG, OCI_LAYER
 from lading.stores.layout_target import LayoutTarget
 from lading.stores.memory import Memory
-from lading.target import Content, Stream, Target
+from lading.target import BlobOpener, OpenBlob, Target
 
 CONTENT = b"content " * 400_000  # more than one piece of the bulk lane
 BLOB = Descriptor.of(CONTENT, OCI_LAYER)
 
 
-def opening(content: bytes) -> Content:
+def opening(content: bytes) -> BlobOpener:
     @asynccontextmanager
-    async def opened(_offset: int = 0, /) -> AsyncGenerator[Stream]:
-        yield Stream(streams.BytesIO(content))
+    async def opened(_offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
+        yield OpenBlob(streams.BytesIO(content))
 
     return opened
 

@@ -54,7 +54,7 @@ from lading.testing import (
     direct,
     serving,
 )
-from lading.testing.body_helpers import Kept
+from lading.testing.body_helpers import BufferedBody
 from lading.testing.faults import matches
 from lading.transports.direct import DirectTransport
 from lading.transports.network_settings import NetworkSettings
@@ -310,7 +310,7 @@ def test_content_without_a_length_is_refused(asked: Asked) -> None:
     asked.registry.order(WantLength(NO))
     headers = Headers([("Transfer-Encoding", "chunked")])
     request = Request("PUT", asked.registry.origin, "/v2/acme/app/manifests/new", headers)
-    assert step(asked.registry.handle(request, Kept(CARGO.manifest))).status == 418
+    assert step(asked.registry.handle(request, BufferedBody(CARGO.manifest))).status == 418
 
 
 def test_a_server_that_cannot_break_connections_says_so(asked: Asked) -> None:

@@ -14,7 +14,7 @@ from lading._wire.auth_challenges import Challenge, challenges
 from lading._wire.messages import Headers, Origin, Request
 from lading.server.users_and_rights import Access, Rights, User
 from lading.testing import Setup, TestRegistry
-from lading.testing.body_helpers import Kept, read_answer
+from lading.testing.body_helpers import BufferedBody, read_answer
 from tests.support.images import image, sha256
 
 ORIGIN = Origin("https", "registry.example", 443)
@@ -54,7 +54,7 @@ class Caller:
 
     def ask(self, method: str, target: str, content: bytes = b"", /, **fields: str) -> Answer:
         headers = Headers((name.replace("_", "-"), value) for name, value in fields.items())
-        response = step(self.registry.handle(Request(method, ORIGIN, target, headers), Kept(content)))
+        response = step(self.registry.handle(Request(method, ORIGIN, target, headers), BufferedBody(content)))
         return Answer(response.status, response.headers, read_answer(response.body))
 
     def ask_as(self, user: str | None, method: str, target: str, content: bytes = b"", /, **fields: str) -> Answer:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lading import AsyncClient, Client, Digest, Event, Retries
-from lading._io.base import IO, Content, Handler
+from lading._io.base import IO, Handler, RequestBody
 from lading._wire.messages import Origin, Request, Response
 from lading.server.repositories import Repositories
 from lading.testing import Access, Fault, Faults, Say, Seen, Setup, TestRegistry, User, Watch
@@ -78,13 +78,13 @@ class Place:
         """Return the requests in which one of the secrets stands, in whichever way."""
         return [str(seen) for seen in self.requests if any(secret in rendered(seen) for secret in secrets)]
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request."""
         return await self._watch.handle(request, content)
 
 
 class _Nobody:
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         raise AssertionError("everything is answered before this")
 
 

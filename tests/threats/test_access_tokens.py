@@ -14,7 +14,7 @@ from lading._wire.messages import Headers, Request
 from lading.server.access_control import AccessControl, Bearer
 from lading.server.token_server import TokenRules, TokenServer
 from lading.testing import Setup, TestRegistry
-from lading.testing.body_helpers import Kept, read_answer
+from lading.testing.body_helpers import BufferedBody, read_answer
 from tests.threats.access import ORIGIN, PASSWORD, PRIVATE, PUBLIC, SECRET, Answer, Caller, basic
 
 
@@ -35,12 +35,12 @@ def test_a_token_expires(root: Path) -> None:
         TestRegistry(root, BlockingIO(), ORIGIN, Setup()), Bearer(tokens, "https://registry.example/token")
     )
     question = Request("GET", ORIGIN, "/token?service=registry", Headers([("Authorization", basic("owner"))]))
-    given = json.loads(read_answer(step(tokens.handle(question, Kept(b""))).body))
+    given = json.loads(read_answer(step(tokens.handle(question, BufferedBody(b""))).body))
     assert given["expires_in"] == 60
     request = Request("GET", ORIGIN, "/v2/", Headers([("Authorization", f"Bearer {given['token']}")]))
     statuses: list[int] = []
     for clock[0] in (1000.0, 1059.9, 1060.0, 2000.0):
-        statuses.append(step(guarded.handle(request, Kept(b""))).status)  # the clock goes along
+        statuses.append(step(guarded.handle(request, BufferedBody(b""))).status)  # the clock goes along
     assert statuses == [200, 200, 401, 401]
 
 
@@ -113,12 +113,12 @@ def test_a_token_server_may_know_one_method_only(root: Path) -> None:
 
 def test_there_is_nothing_else_on_the_token_server(root: Path) -> None:
     tokens = TokenServer(PRIVATE, lambda: 0.0)
-    assert step(tokens.handle(Request("GET", ORIGIN, "/v2/"), Kept(b""))).status == 404
+    assert step(tokens.handle(Request("GET", ORIGIN, "/v2/"), BufferedBody(b""))).status == 404
 
 
 def test_tokens_that_are_too_many_make_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lading.server.token_server._MOST_TOKENS", 2)
     tokens = TokenServer(PRIVATE, lambda: 0.0)
     request = Request("GET", ORIGIN, "/token?service=registry")
-    given = [json.loads(read_answer(step(tokens.handle(request, Kept(b""))).body))["token"] for _ in range(3)]
+    given = [json.loads(read_answer(step(tokens.handle(request, BufferedBody(b""))).body))["token"] for _ in range(3)]
     assert [tokens.find(token) is None for token in given] == [True, False, False]

@@ -27,7 +27,7 @@ from lading import (
     TimedOutError,
     Warned,
 )
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading.testing import Change, Drop, Onward, Say, TestRegistry
 from tests.support.images import MANIFEST, Image, sha256
 from tests.threats.stage import ACCESS, Face, Place, registry_at
@@ -68,7 +68,7 @@ class Flood:
     size: int = 256 << 20
     given: int = 0
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         return Response(self.status, Headers(JSON.items()), self)
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -220,7 +220,7 @@ class _NewPages:
         self._items = items
         self._page = 0
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         tags = [f"t{self._page}x{number}" for number in range(self._items)]
         self._page += 1
         link = f'</v2/acme/app/tags/list?page={self._page}>; rel="next"'
@@ -250,7 +250,7 @@ def test_t40_a_whole_answer_has_its_time(registry: TestRegistry) -> None:
 class _Trickle:
     """An answer that never stops coming, and never comes."""
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         return Response(200, Headers(JSON.items()), self)
 
     def readinto(self, buffer: memoryview, /) -> int:

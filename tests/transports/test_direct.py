@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from lading._io.base import Cancellation, Content
+from lading._io.base import Cancellation, RequestBody
 from lading._version import __version__
 from lading._wire.messages import Headers, Origin, Request, Response
 from lading.errors import ConnectionFailedError, LadingError, ProtocolError, StorageError, TransportError
@@ -34,7 +34,7 @@ class Handler:
         self.received: list[bytes] = []
         self.bodies: list[Body] = []
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         self.requests.append(request)
         received = b""
         while piece := await content.read():
@@ -156,7 +156,7 @@ def test_error_of_the_handler_comes_through_and_the_source_is_closed() -> None:
             return opened[-1]
 
     class Broken(Handler):
-        async def handle(self, request: Request, content: Content) -> Response:
+        async def handle(self, request: Request, content: RequestBody) -> Response:
             await content.read()
             raise LookupError("a fault of the handler")
 
@@ -167,7 +167,7 @@ def test_error_of_the_handler_comes_through_and_the_source_is_closed() -> None:
 
 def test_handler_that_waits_for_a_loop_is_told_so() -> None:
     class Waiting(Handler):
-        async def handle(self, request: Request, content: Content) -> Response:
+        async def handle(self, request: Request, content: RequestBody) -> Response:
             await asyncio.sleep(0)
             raise AssertionError("not reached")
 

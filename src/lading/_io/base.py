@@ -86,7 +86,7 @@ class Transport(Protocol):
         ...
 
 
-class Content(Protocol):
+class RequestBody(Protocol):
     """The body of a request on the side of the server."""
 
     async def read(self) -> bytes:
@@ -97,7 +97,7 @@ class Content(Protocol):
 class Handler(Protocol):
     """The server's half of an exchange."""
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request whose body is in `content` (`request.body` is not looked at)."""
         ...
 

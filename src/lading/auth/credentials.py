@@ -135,7 +135,7 @@ class Found(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-class Step(msgspec.Struct, frozen=True):
+class LookupStep(msgspec.Struct, frozen=True):
     """One place that was looked at: which, what it had to say, and the credential if it had one."""
 
     place: str
@@ -155,7 +155,7 @@ class CredentialSource(Protocol):
 class Searchable(Protocol):
     """A source that can tell how it finds what it finds."""
 
-    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+    def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         """Look at one place after the other; the first step that has found something is the last one."""
         ...
 
@@ -184,10 +184,10 @@ class Explicit:
     def find(self, registry: str, repository: str, /) -> Found | None:
         return first(self.search(registry, repository))
 
-    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+    def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         for _, text, credential in matching(self._credentials, registry, repository)[:1]:
             place = f"the credentials given for {text}"
-            yield Step(place, credential.description, Found(credential, place))
+            yield LookupStep(place, credential.description, Found(credential, place))
 
 
 class Chain:
@@ -199,7 +199,7 @@ class Chain:
     def find(self, registry: str, repository: str, /) -> Found | None:
         return first(self.search(registry, repository))
 
-    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+    def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         for source in self._sources:
             for step in steps(source, registry, repository):
                 yield step
@@ -212,19 +212,19 @@ class Chain:
                 source.forget(credential)
 
 
-def steps(source: CredentialSource, registry: str, repository: str) -> Iterator[Step]:
+def steps(source: CredentialSource, registry: str, repository: str) -> Iterator[LookupStep]:
     """Ask a source, step by step if it can tell its steps."""
     if isinstance(source, Searchable):
         yield from source.search(registry, repository)
         return
     found = source.find(registry, repository)
     if found is None:
-        yield Step(type(source).__name__, "has no credentials")
+        yield LookupStep(type(source).__name__, "has no credentials")
     else:
-        yield Step(found.source, found.credential.description, found)
+        yield LookupStep(found.source, found.credential.description, found)
 
 
-def first(search: Iterable[Step]) -> Found | None:
+def first(search: Iterable[LookupStep]) -> Found | None:
     """Return what a search comes to."""
     return next((step.found for step in search if step.found is not None), None)
 

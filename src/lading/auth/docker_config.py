@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from lading._wire.escaping import quoted
 from lading.auth.credential_helpers import Helper
 from lading.auth.credential_keys import matching
-from lading.auth.credentials import Chain, Credential, CredentialSource, Found, Secret, Step, first
+from lading.auth.credentials import Chain, Credential, CredentialSource, Found, LookupStep, Secret, first
 from lading.auth.secret_json import read
 from lading.errors import AuthError
 from lading.transports.proxies import Proxies
@@ -29,7 +29,7 @@ LONGEST_FILE = 4 << 20
 _VARIABLE = "DOCKER_AUTH_CONFIG"
 
 
-class _Entry(msgspec.Struct, frozen=True):
+class _AuthEntry(msgspec.Struct, frozen=True):
     auth: str = ""
     username: str = ""
     password: str = ""
@@ -50,14 +50,14 @@ class _Proxy(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Document(msgspec.Struct, frozen=True, rename="camel"):
-    auths: dict[str, _Entry] = msgspec.field(default_factory=dict[str, _Entry])
+    auths: dict[str, _AuthEntry] = msgspec.field(default_factory=dict[str, _AuthEntry])
     cred_helpers: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     creds_store: str = ""
     http_headers: dict[str, str] = msgspec.field(name="HttpHeaders", default_factory=dict[str, str])
     proxies: dict[str, _Proxy] = msgspec.field(default_factory=dict[str, _Proxy])
 
 
-class Entry(msgspec.Struct, frozen=True):
+class LoginEntry(msgspec.Struct, frozen=True):
     """One value of `auths`. `auth` is BASE64(USER:PASSWORD), and wins over the two parts."""
 
     auth: Secret
@@ -88,7 +88,7 @@ class DockerConfig(msgspec.Struct, frozen=True):
     """
 
     place: str
-    auths: Mapping[str, Entry]
+    auths: Mapping[str, LoginEntry]
     helpers: Mapping[str, str]
     store: str
     http_headers: tuple[tuple[str, Secret], ...]
@@ -126,7 +126,7 @@ class DockerConfig(msgspec.Struct, frozen=True):
             return Helper(name)
         return Helper(self.store) if self.store else None
 
-    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+    def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         """Look at what the file has for a repository.
 
         The longest namespace goes first; of the same length a helper before `credsStore`, and that before an entry.
@@ -140,10 +140,10 @@ class DockerConfig(msgspec.Struct, frozen=True):
             if step.found is not None:
                 return
         if nothing:
-            yield Step(self.place, f"says nothing of {registry}")
+            yield LookupStep(self.place, f"says nothing of {registry}")
 
-    def _answerers(self, registry: str, repository: str) -> list[tuple[str, str | Entry]]:
-        found: list[tuple[int, int, str, str | Entry]] = [
+    def _answerers(self, registry: str, repository: str) -> list[tuple[str, str | LoginEntry]]:
+        found: list[tuple[int, int, str, str | LoginEntry]] = [
             (-len(key.namespace), 0, f"credHelpers[{quoted(text)}]", name)
             for key, text, name in matching(self.helpers, registry, repository)
         ]
@@ -156,19 +156,19 @@ class DockerConfig(msgspec.Struct, frozen=True):
         found.sort(key=lambda each: each[:2])
         return [(f"{self.place}, {name}", answerer) for _, _, name, answerer in found]
 
-    def _ask(self, answerer: str | Entry, place: str, registry: str) -> Step:
+    def _ask(self, answerer: str | LoginEntry, place: str, registry: str) -> LookupStep:
         if isinstance(answerer, str):
             helper = Helper(answerer)
             found = helper.find(registry)
             if found is None:
-                return Step(place, f"names {helper.program}, which has nothing for {registry}")
+                return LookupStep(place, f"names {helper.program}, which has nothing for {registry}")
             source = f"{helper.program}, named by {place}"
             outcome = f"names {helper.program}, which has {found.credential.description}"
-            return Step(place, outcome, Found(found.credential, source, self.warnings))
+            return LookupStep(place, outcome, Found(found.credential, source, self.warnings))
         credential = answerer.credential(place)
         if credential.is_empty:
-            return Step(place, "holds no secret")
-        return Step(place, f"holds {credential.description}", Found(credential, place, self.warnings))
+            return LookupStep(place, "holds no secret")
+        return LookupStep(place, f"holds {credential.description}", Found(credential, place, self.warnings))
 
 
 class ConfigFile:
@@ -198,10 +198,10 @@ class ConfigFile:
     def find(self, registry: str, repository: str, /) -> Found | None:
         return first(self.search(registry, repository))
 
-    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+    def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         config = self.read()
         if config is None:
-            yield Step(str(self.path), "does not exist")
+            yield LookupStep(str(self.path), "does not exist")
         else:
             yield from config.search(registry, repository)
 
@@ -216,7 +216,7 @@ class _Variable:
     def find(self, registry: str, repository: str, /) -> Found | None:
         return first(self.search(registry, repository))
 
-    def search(self, registry: str, repository: str, /) -> Iterator[Step]:
+    def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         content = self._content.reveal().encode("utf-8", "surrogateescape")
         yield from DockerConfig.parse(content, self._place).search(registry, repository)
 
@@ -257,8 +257,8 @@ def kept() -> Chain:
     return Chain([_Variable(_VARIABLE, content), *files] if content else files)
 
 
-def _entry(raw: _Entry) -> Entry:
-    return Entry(
+def _entry(raw: _AuthEntry) -> LoginEntry:
+    return LoginEntry(
         Secret(raw.auth), raw.username, Secret(raw.password), Secret(raw.identitytoken), Secret(raw.registrytoken)
     )
 

@@ -27,7 +27,7 @@ _SECONDS = 30.0
 _INDENT = re.compile(rb"^ +", re.MULTILINE)
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredLogin(msgspec.Struct, frozen=True):
     """Where a login went, and whether it can be read there by whoever can read the file."""
 
     place: str
@@ -44,7 +44,7 @@ class Logins:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def store(self, registry: str, credential: Credential) -> Kept:
+    def store(self, registry: str, credential: Credential) -> StoredLogin:
         """Keep a credential for a whole registry, in place of any other."""
         config = ConfigFile(self.path).read()
         helper = None if config is None else config.helper_of(registry)
@@ -60,8 +60,8 @@ class Logins:
                     del auths[text]
             auths[server(registry)] = entry
         if helper is None:
-            return Kept(str(self.path), in_clear=True)
-        return Kept(helper.program, in_clear=False)
+            return StoredLogin(str(self.path), in_clear=True)
+        return StoredLogin(helper.program, in_clear=False)
 
     def erase(self, registry: str) -> tuple[str, ...]:
         """Drop the credential for a whole registry; return where there was something to drop."""

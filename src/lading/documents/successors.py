@@ -34,7 +34,7 @@ class Successors(NamedTuple):
     blobs: tuple[Descriptor, ...] = ()
 
 
-class Referrer(NamedTuple):
+class ReferrerEntry(NamedTuple):
     """A manifest that has a subject: the subject's digest, and the entry in the list of its referrers."""
 
     subject: Digest
@@ -80,7 +80,7 @@ def _is_blob(entry: Descriptor) -> bool:
     return is_layer(entry.media_type) or is_image_config(entry.media_type) or entry.media_type.startswith(_BUILDKIT)
 
 
-def as_referrer(manifest: Manifest[Any]) -> Referrer | None:
+def as_referrer(manifest: Manifest[Any]) -> ReferrerEntry | None:
     """Return how the list of its subject's referrers shows a manifest; None if it has no subject.
 
     As distribution-spec, Listing Referrers, has it. Raises `DocumentError`.
@@ -98,4 +98,4 @@ def as_referrer(manifest: Manifest[Any]) -> Referrer | None:
         annotations=document.annotations,
         artifact_type=artifact_type or None,
     )
-    return Referrer(document.subject.digest, entry)
+    return ReferrerEntry(document.subject.digest, entry)

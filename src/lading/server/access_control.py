@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
-from lading._io.base import Content, Handler
+from lading._io.base import Handler, RequestBody
 from lading._wire import endpoints
 from lading._wire.auth_challenges import Challenge
 from lading._wire.endpoints import Match, Refusal
@@ -98,7 +98,7 @@ class AccessControl:
         self._handler = handler
         self._scheme = scheme
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request, or have it answered."""
         try:
             admitted = self._admitted(request)

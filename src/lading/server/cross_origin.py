@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable
 from typing import Final
 
-from lading._io.base import Content, Handler
+from lading._io.base import Handler, RequestBody
 from lading._wire.messages import Headers, Request, Response
 
 ANY: Final = "*"
@@ -25,7 +25,7 @@ class CrossOrigin:
         self._handler = handler
         self._origins = frozenset(origins)
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer what the browser asks before it sends a request; to any other answer, add what lets it be read."""
         origin = request.headers.get("Origin")
         if origin is None or not self._origins & {origin, ANY}:

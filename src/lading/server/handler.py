@@ -11,14 +11,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from lading._io.base import IO, Content
+from lading._io.base import IO, RequestBody
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint, Refusal
 from lading._wire.messages import Request, Response
 from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError, StorageError
 from lading.server import blob_pushes, deletions, listings, manifest_pushes, pulls, responses
 from lading.server.limits import ServerLimits
-from lading.server.referrers import Referrers
+from lading.server.referrers import ReferrersIndex
 from lading.server.repositories import Repositories
 from lading.server.request_context import Call
 from lading.server.responses import RefusedError
@@ -61,9 +61,9 @@ class EmbeddedRegistry:
         self._limits = limits or ServerLimits()
         self._repositories = Repositories(root)
         self._uploads = Uploads(root, self._limits)
-        self._referrers = Referrers()
+        self._referrers = ReferrersIndex()
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request. Never raises, except what reading the content raises."""
         watched = _Watched(content)
         try:
@@ -76,7 +76,7 @@ class EmbeddedRegistry:
             response = _failure(request, error).response()
         return responses.without_body(response) if request.method == "HEAD" else response
 
-    async def _answer(self, request: Request, content: Content) -> Response:
+    async def _answer(self, request: Request, content: RequestBody) -> Response:
         match = endpoints.match(request.method, request.target)
         if isinstance(match, Refusal):
             headers = {"Allow": ", ".join(match.allow)} if match.allow else None
@@ -100,7 +100,7 @@ class _Watched:
 
     __slots__ = ("_content", "failure")
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: RequestBody) -> None:
         self._content = content
         self.failure: Exception | None = None
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
-from lading.documents.successors import Referrer, as_referrer
+from lading.documents.successors import ReferrerEntry, as_referrer
 from lading.errors import DocumentError, InvalidDigestError, VerificationError
 from lading.stores.index_json import LayoutIndex
 from lading.stores.layout import Layout
@@ -26,11 +26,11 @@ class _Known(NamedTuple):
     """The lists of one repository, and the index from which they were made."""
 
     source: LayoutIndex
-    references: Mapping[Digest, Referrer | None]
+    references: Mapping[Digest, ReferrerEntry | None]
     lists: Mapping[Digest, tuple[Descriptor, ...]]
 
 
-class Referrers:
+class ReferrersIndex:
     """The referrers of every repository that was asked for them."""
 
     __slots__ = ("_known",)
@@ -50,8 +50,8 @@ class Referrers:
         return known.lists.get(subject, ())
 
 
-def _read(layout: Layout, index: LayoutIndex, known: Mapping[Digest, Referrer | None]) -> _Known:
-    references: dict[Digest, Referrer | None] = {}
+def _read(layout: Layout, index: LayoutIndex, known: Mapping[Digest, ReferrerEntry | None]) -> _Known:
+    references: dict[Digest, ReferrerEntry | None] = {}
     lists: dict[Digest, list[Descriptor]] = {}
     for descriptor in layout.manifests():
         digest = descriptor.digest
@@ -62,7 +62,7 @@ def _read(layout: Layout, index: LayoutIndex, known: Mapping[Digest, Referrer | 
     return _Known(index, references, {subject: tuple(found) for subject, found in lists.items()})
 
 
-def _reference(layout: Layout, descriptor: Descriptor) -> Referrer | None:
+def _reference(layout: Layout, descriptor: Descriptor) -> ReferrerEntry | None:
     if descriptor.size > _MAX_MANIFEST:
         return None
     try:

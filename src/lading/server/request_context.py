@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lading._io.base import IO, Content
+from lading._io.base import IO, RequestBody
 from lading._wire.endpoints import Match
 from lading._wire.messages import Request
 from lading.digest import Digest
 from lading.server.limits import ServerLimits
-from lading.server.referrers import Referrers
+from lading.server.referrers import ReferrersIndex
 from lading.server.repositories import Repositories
 from lading.server.responses import RefusedError
 from lading.server.upload_sessions import Uploads
@@ -22,12 +22,12 @@ class Call:
 
     request: Request
     match: Match
-    content: Content
+    content: RequestBody
     io: IO
     limits: ServerLimits
     repositories: Repositories
     uploads: Uploads
-    referrers: Referrers
+    referrers: ReferrersIndex
 
     @property
     def digest(self) -> Digest:

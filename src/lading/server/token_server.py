@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire.messages import Request, Response
 from lading._wire.urls import Query
 from lading.auth.scopes import Scope, merged, parse_scopes
 from lading.server import responses
 from lading.server.responses import RefusedError
-from lading.server.users_and_rights import Access, Action, Need, Rights, User, basic_credentials
+from lading.server.users_and_rights import Access, AccessAction, Need, Rights, User, basic_credentials
 
 _MOST_TOKENS: Final = 10_000
 _MOST_FORM: Final = 64 * 1024
-_ACTIONS: Final[tuple[Action, ...]] = ("pull", "push", "delete")
+_ACTIONS: Final[tuple[AccessAction, ...]] = ("pull", "push", "delete")
 
 
 class Grant(NamedTuple):
@@ -80,14 +80,14 @@ class TokenServer:
         """Let every token that was given out expire now; identity tokens stay good."""
         self._grants.clear()
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request for a token."""
         try:
             return await self._answer(request, content)
         except RefusedError as refused:
             return refused.response()
 
-    async def _answer(self, request: Request, content: Content) -> Response:
+    async def _answer(self, request: Request, content: RequestBody) -> Response:
         path, _, query = request.target.partition("?")
         if path != self.rules.path:
             raise RefusedError("UNSUPPORTED", "there is nothing here", status=404)
@@ -188,7 +188,7 @@ def _drop_oldest(tokens: dict[str, Grant] | dict[str, User]) -> None:
         del tokens[next(iter(tokens))]
 
 
-async def _read(content: Content) -> str:
+async def _read(content: RequestBody) -> str:
     raw = bytearray()
     while piece := await content.read():
         raw += piece

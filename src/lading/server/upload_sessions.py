@@ -29,7 +29,7 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PIECE = 1024 * 1024
 
 
-class _Hashed(NamedTuple):
+class _HashState(NamedTuple):
     """The hash of the first `offset` bytes of a file."""
 
     algorithm: str
@@ -42,7 +42,7 @@ class Upload:
 
     __slots__ = ("_descriptor", "_hashes", "_limit", "_path", "offset")
 
-    def __init__(self, path: Path, descriptor: int, hashes: dict[Path, _Hashed], limit: int) -> None:
+    def __init__(self, path: Path, descriptor: int, hashes: dict[Path, _HashState], limit: int) -> None:
         self._path = path
         self._descriptor = descriptor
         self._hashes = hashes
@@ -98,7 +98,7 @@ class Upload:
     def _digest(self, algorithm: str) -> Digest:
         hashed = self._hashes.get(self._path)
         if hashed is None or hashed.algorithm != algorithm or hashed.offset != self.offset:
-            hashed = _Hashed(algorithm, hasher(algorithm), self.offset)
+            hashed = _HashState(algorithm, hasher(algorithm), self.offset)
             with atomic_files.refusals("read", self._path):
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
                 while piece := os.read(self._descriptor, _PIECE):
@@ -115,14 +115,14 @@ class Uploads:
         # No part of the name of a repository can begin with an underscore.
         self._directory = root / "_uploads"
         self._limits = limits
-        self._hashes: dict[Path, _Hashed] = {}
+        self._hashes: dict[Path, _HashState] = {}
 
     def start(self, name: str, algorithm: str = "sha256") -> str:
         """Begin a session for a repository and return its id.
 
         Raises `RefusedError` when there are too many, `InvalidDigestError` for an algorithm that cannot be computed.
         """
-        hashed = _Hashed(algorithm, hasher(algorithm), 0)
+        hashed = _HashState(algorithm, hasher(algorithm), 0)
         atomic_files.make_directory(self._directory)
         self._make_room()
         session = str(uuid.uuid4())

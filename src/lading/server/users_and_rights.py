@@ -17,10 +17,10 @@ from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint, Match
 from lading.names import check_name
 
-Action: TypeAlias = Literal["pull", "push", "delete", "catalog"]
+AccessAction: TypeAlias = Literal["pull", "push", "delete", "catalog"]
 
 # Asked of the registry as a whole, these need nothing but to be somebody; None stands for that.
-_ACTIONS: Final[Mapping[Endpoint, Action | None]] = {
+_ACTIONS: Final[Mapping[Endpoint, AccessAction | None]] = {
     endpoints.PING: None,
     endpoints.DISCOVER_EXTENSIONS: None,
     endpoints.LIST_REPOSITORIES: "catalog",
@@ -44,7 +44,7 @@ _ACTIONS: Final[Mapping[Endpoint, Action | None]] = {
 class Need(NamedTuple):
     """One thing that must be allowed: an action on a repository, or on the registry as a whole if that is ""."""
 
-    action: Action
+    action: AccessAction
     name: str = ""
 
 

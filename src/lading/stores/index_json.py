@@ -30,7 +30,7 @@ class _Names(msgspec.Struct, rename="camel"):
     annotations: dict[str, Any] | None = None
 
 
-class Entry(NamedTuple):
+class IndexJsonEntry(NamedTuple):
     """One element of `manifests`; `tag` is its org.opencontainers.image.ref.name."""
 
     raw: msgspec.Raw
@@ -48,11 +48,11 @@ class LayoutIndex:
 
     __slots__ = ("_digests", "_entries", "_fields", "_tags", "tags")
 
-    def __init__(self, fields: dict[str, msgspec.Raw], entries: Iterable[Entry]) -> None:
+    def __init__(self, fields: dict[str, msgspec.Raw], entries: Iterable[IndexJsonEntry]) -> None:
         self._fields = fields
         self._entries = tuple(entries)
-        self._tags: dict[str, Entry] = {}
-        self._digests: dict[str, Entry] = {}
+        self._tags: dict[str, IndexJsonEntry] = {}
+        self._digests: dict[str, IndexJsonEntry] = {}
         for entry in self._entries:
             self._digests.setdefault(entry.digest, entry)
             if entry.tag is not None:
@@ -108,7 +108,7 @@ class LayoutIndex:
         A tag that named another manifest leaves it; that manifest stays, without a tag if it has no other.
         """
         wanted = dict.fromkeys(tags)
-        entries: list[Entry] = []
+        entries: list[IndexJsonEntry] = []
         own: set[str | None] = set()
         sample = self._digests.get(descriptor.digest)
         for entry in self._released(tag for tag in wanted if self._names_another(tag, descriptor.digest)):
@@ -134,13 +134,13 @@ class LayoutIndex:
         entry = self._tags.get(tag)
         return entry is not None and entry.digest != digest
 
-    def _released(self, tags: Iterable[str]) -> list[Entry]:
+    def _released(self, tags: Iterable[str]) -> list[IndexJsonEntry]:
         """Return the entries with some tags taken away, and no entry lost that was the only one of its manifest."""
         gone = frozenset(tags)
         if not gone:
             return list(self._entries)
         left = Counter(entry.digest for entry in self._entries)
-        entries: list[Entry] = []
+        entries: list[IndexJsonEntry] = []
         for entry in self._entries:
             if entry.tag not in gone:
                 entries.append(entry)
@@ -151,19 +151,19 @@ class LayoutIndex:
         return entries
 
 
-def _entry(raw: msgspec.Raw, names: _Names) -> Entry:
+def _entry(raw: msgspec.Raw, names: _Names) -> IndexJsonEntry:
     tag = (names.annotations or {}).get(REF_NAME)
-    return Entry(raw, names.digest, names.media_type, tag if isinstance(tag, str) else None)
+    return IndexJsonEntry(raw, names.digest, names.media_type, tag if isinstance(tag, str) else None)
 
 
-def _descriptor(entry: Entry) -> Descriptor:
+def _descriptor(entry: IndexJsonEntry) -> Descriptor:
     try:
         return Descriptor.parse(bytes(entry.raw))
     except DocumentError as error:
         raise LayoutError(f"index.json has an entry that is no descriptor: {error}") from error
 
 
-def _described(raw: msgspec.Raw, descriptor: Descriptor | None, tag: str | None) -> Entry:
+def _described(raw: msgspec.Raw, descriptor: Descriptor | None, tag: str | None) -> IndexJsonEntry:
     """Return an entry with another tag and, if one is given, with the facts of a descriptor."""
     fields: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     annotations = msgspec.json.decode(fields.pop("annotations", b"null"), type=dict[str, Any] | None) or {}

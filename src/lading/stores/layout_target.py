@@ -34,13 +34,22 @@ from lading.stores.blob_writer import BlobWriter
 from lading.stores.digest_cache import LEAST_SEALED, Seals
 from lading.stores.index_json import LayoutIndex
 from lading.stores.layout import Layout
-from lading.target import Ahead, Content, Progress, Readable, Stream, check_manifest_size, read_manifest, read_whole
+from lading.target import (
+    BlobOpener,
+    OnProgress,
+    OpenBlob,
+    Prefetch,
+    Readable,
+    check_manifest_size,
+    read_manifest,
+    read_whole,
+)
 
 _TAGS_SHOWN = 10
 _SHOWN = 100
 
 
-class Contents(Protocol):
+class LayoutReader(Protocol):
     """What can be read of an image layout, wherever it is."""
 
     def index(self) -> LayoutIndex:
@@ -64,10 +73,10 @@ class Contents(Protocol):
         ...
 
 
-class ContentsTarget:
+class ReadableLayout:
     """The manifests and blobs of an image layout, to be read."""
 
-    def __init__(self, io: IO, name: str, contents: Contents) -> None:
+    def __init__(self, io: IO, name: str, contents: LayoutReader) -> None:
         self._io = io
         self._name = name
         self._contents = contents
@@ -102,7 +111,7 @@ class ContentsTarget:
         return await self._io.call(self._contents.blob_size, blob.digest) is not None
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
         stream = await self._io.call(self._stream, blob, discard=lambda late: late.reader.close())
         try:
             yield stream
@@ -137,8 +146,8 @@ class ContentsTarget:
         finally:
             reader.close()
 
-    def _stream(self, blob: Descriptor) -> Stream:
-        return Stream(self._open(blob))
+    def _stream(self, blob: Descriptor) -> OpenBlob:
+        return OpenBlob(self._open(blob))
 
     def _open(self, blob: Descriptor) -> Reader:
         size = self._contents.blob_size(blob.digest)
@@ -166,7 +175,7 @@ class ContentsTarget:
         return subjects
 
 
-class LayoutTarget(ContentsTarget):
+class LayoutTarget(ReadableLayout):
     """An image layout directory, to be read and written. Without the directory it is empty; writing makes it.
 
     With `seals`, what was hashed once is known when it is opened again.
@@ -198,11 +207,11 @@ class LayoutTarget(ContentsTarget):
     async def push_blob(
         self,
         blob: Descriptor,
-        content: Content,
-        progress: Progress,
+        content: BlobOpener,
+        progress: OnProgress,
         *,
         mount_from: Readable | None,
-        ahead: Ahead | None = None,
+        ahead: Prefetch | None = None,
     ) -> bool:
         writer = await self._io.call(self._resumed, blob, discard=lambda late: late.leave())
         with writer:
@@ -226,7 +235,7 @@ class LayoutTarget(ContentsTarget):
                 await self._complete(writer, blob, content, progress)
         return False
 
-    async def _complete(self, writer: BlobWriter, blob: Descriptor, content: Content, progress: Progress) -> None:
+    async def _complete(self, writer: BlobWriter, blob: Descriptor, content: BlobOpener, progress: OnProgress) -> None:
         if blob.size == writer.offset > 0:
             await self._io.call(self._commit, writer)
             return
@@ -238,14 +247,14 @@ class LayoutTarget(ContentsTarget):
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags, listed)
 
-    def _stream(self, blob: Descriptor) -> Stream:
+    def _stream(self, blob: Descriptor) -> OpenBlob:
         reader, layout, seals = self._open(blob), self._lazy.found(), self._seals
         if layout is None or seals is None or blob.size < LEAST_SEALED or not isinstance(reader, FileIO):
-            return Stream(reader)
+            return OpenBlob(reader)
         found = os.fstat(reader.fileno())
         if seals.has(blob.digest, found):
-            return Stream(reader, known=FileSource.known(layout.blob_path(blob.digest), blob.digest, found))
-        return Stream(reader, verified=lambda: seals.put(blob.digest, found, os.fstat(reader.fileno())))
+            return OpenBlob(reader, known=FileSource.known(layout.blob_path(blob.digest), blob.digest, found))
+        return OpenBlob(reader, verified=lambda: seals.put(blob.digest, found, os.fstat(reader.fileno())))
 
     def _keeps_blob(self, blob: Descriptor) -> bool:
         layout = self._lazy.found()
@@ -267,7 +276,7 @@ class LayoutTarget(ContentsTarget):
             raise
         return writer
 
-    def _write(self, writer: BlobWriter, reader: Reader, progress: Progress) -> None:
+    def _write(self, writer: BlobWriter, reader: Reader, progress: OnProgress) -> None:
         pump(reader, writer.append, writer.verifier, progress, writer.left)
         self._commit(writer)
 

@@ -13,7 +13,7 @@ from lading.digest import Digest
 from lading.documents import Manifest
 from lading.documents.successors import subject_of
 from lading.errors import BlobUnknownError, ManifestUnknownError
-from lading.target import Ahead, Content, Progress, Readable, Stream, read_whole
+from lading.target import BlobOpener, OnProgress, OpenBlob, Prefetch, Readable, read_whole
 
 
 class Memory:
@@ -68,11 +68,11 @@ class Memory:
         return blob.digest in self._blobs
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
         content = self._blobs.get(blob.digest)
         if content is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
-        yield Stream(io.BytesIO(content))
+        yield OpenBlob(io.BytesIO(content))
 
     def holder(self, blob: Descriptor) -> Readable:
         return self
@@ -96,11 +96,11 @@ class Memory:
     async def push_blob(
         self,
         blob: Descriptor,
-        content: Content,
-        progress: Progress,
+        content: BlobOpener,
+        progress: OnProgress,
         *,
         mount_from: Readable | None,
-        ahead: Ahead | None = None,
+        ahead: Prefetch | None = None,
     ) -> bool:
         async with content() as stream:
             raw = await self._io.call(read_whole, stream.reader, blob.size, progress, cancellation=stream.cancellation)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire.messages import Headers, Reader, Response
 
 _PIECE = 64 * 1024
 
 
-class Kept:
+class BufferedBody:
     """The content of a request, to be read once more."""
 
     def __init__(self, content: bytes) -> None:
@@ -22,7 +22,7 @@ class Kept:
         return content
 
 
-async def read_request(content: Content) -> bytes:
+async def read_request(content: RequestBody) -> bytes:
     """Return all of the content of a request."""
     whole = bytearray()
     while piece := await content.read():

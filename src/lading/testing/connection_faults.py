@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire.messages import Reader, Request, Response
 from lading.errors import ConnectionFailedError
 from lading.testing.faults import Onward
@@ -18,7 +18,7 @@ class Drop:
 
     wait: float = 0.0
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         if self.wait:
             await onward.wait(self.wait)
         raise _broken(request)
@@ -30,7 +30,7 @@ class LoseAnswer:
 
     wait: float = 0.0
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         (await onward.handle(request, content)).body.close()
         if self.wait:
             await onward.wait(self.wait)
@@ -43,7 +43,7 @@ class Cut:
 
     after: int = 0
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = await onward.handle(request, content)
         return replace(response, body=_CutReader(response.body, self.after, request))
 

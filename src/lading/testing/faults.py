@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from lading._io.base import IO, Cancellation, Content, Handler
+from lading._io.base import IO, Cancellation, Handler, RequestBody
 from lading._wire.messages import Request, Response
 
 
 class Onward(Protocol):
     """What is behind a fault: other faults, and at last the registry."""
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Have the request answered as if the fault were not there."""
         ...
 
@@ -30,7 +30,7 @@ class Onward(Protocol):
 class Fault(Protocol):
     """One way in which a registry departs from what it should do."""
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         """Answer a request.
 
         Raise `ConnectionFailedError` to break the connection; so may the body of the response where it is read.
@@ -63,11 +63,11 @@ class Faults:
         """End every wait, those to come too."""
         self._over.cancel()
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request."""
         return await _Rest(self, 0).handle(request, content)
 
-    async def pass_on(self, first: int, request: Request, content: Content) -> Response:
+    async def pass_on(self, first: int, request: Request, content: RequestBody) -> Response:
         """Answer a request with the first fault, from one of the orders on, that is for it."""
         for place, order in enumerate(self._orders[first:], first):
             if order.takes(request):
@@ -86,7 +86,7 @@ class _Rest:
         self._faults = faults
         self._first = first
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         return await self._faults.pass_on(self._first, request, content)
 
     async def wait(self, seconds: float) -> None:

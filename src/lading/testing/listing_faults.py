@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import msgspec
 from msgspec.structs import replace
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire import header_fields
 from lading._wire.messages import Request, Response
 from lading._wire.urls import Query, with_query
-from lading.testing.body_helpers import Kept, read_answer, replaced
+from lading.testing.body_helpers import BufferedBody, read_answer, replaced
 from lading.testing.faults import Onward
 from lading.testing.response_faults import Refuse, Say
 
@@ -21,7 +21,7 @@ from lading.testing.response_faults import Refuse, Say
 class WholeList:
     """All items come at once, whatever was asked for."""
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         return await onward.handle(replace(request, target=request.target.partition("?")[0]), content)
 
 
@@ -32,7 +32,7 @@ class RefusePages:
     most: int
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         wanted = Query.parse(request.target.partition("?")[2]).get("n")
         if wanted is not None and (header_fields.number(wanted) or 0) > self.most:
             return await self.refusal.answer(request, content, onward)
@@ -45,7 +45,7 @@ class OpaquePages:
 
     size: int
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         path, _, text = request.target.partition("?")
         token = Query.parse(text).get("next_page")
         pairs = [("n", str(self.size))]
@@ -67,11 +67,11 @@ class WantKnownLast:
 
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         path, _, text = request.target.partition("?")
         last = Query.parse(text).get("last")
         if last is not None:
-            everything = await onward.handle(replace(request, target=path), Kept(b""))
+            everything = await onward.handle(replace(request, target=path), BufferedBody(b""))
             if last not in msgspec.json.decode(read_answer(everything.body)).get("tags", ()):
                 return await self.refusal.answer(request, content, onward)
         return await onward.handle(request, content)

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire.messages import Headers, Request, Response
-from lading.testing.body_helpers import Kept, read_request, replaced
+from lading.testing.body_helpers import BufferedBody, read_request, replaced
 from lading.testing.faults import Onward
 from lading.testing.response_faults import Refuse, Say
 
@@ -23,11 +23,11 @@ class RefuseManifests:
     unwanted: Callable[[Any], bool]
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         raw = await read_request(content)
         if self.unwanted(msgspec.json.decode(raw)):
-            return await self.refusal.answer(request, Kept(b""), onward)
-        return await onward.handle(request, Kept(raw))
+            return await self.refusal.answer(request, BufferedBody(b""), onward)
+        return await onward.handle(request, BufferedBody(raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ class FinalTags:
 
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
-        present = await onward.handle(replace(request, method="HEAD", headers=_credentials(request)), Kept(b""))
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
+        present = await onward.handle(replace(request, method="HEAD", headers=_credentials(request)), BufferedBody(b""))
         present.body.close()
         if present.status == 200 and ":" not in request.target.rpartition("/")[2]:
             return await self.refusal.answer(request, content, onward)
@@ -48,9 +48,9 @@ class FinalTags:
 class ClaimSubject:
     """A push of a manifest with a subject is answered with `OCI-Subject`, even if nobody can list the referrers."""
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         raw = await read_request(content)
-        response = await onward.handle(request, Kept(raw))
+        response = await onward.handle(request, BufferedBody(raw))
         subject = msgspec.json.decode(raw).get("subject")
         if response.status != 201 or subject is None:
             return response
@@ -63,13 +63,13 @@ class OrElse:
 
     edit: Callable[[str], str]
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         raw = await read_request(content)
-        response = await onward.handle(request, Kept(raw))
+        response = await onward.handle(request, BufferedBody(raw))
         if response.status != 404:
             return response
         response.body.close()
-        return await onward.handle(replace(request, target=self.edit(request.target)), Kept(raw))
+        return await onward.handle(replace(request, target=self.edit(request.target)), BufferedBody(raw))
 
 
 def _credentials(request: Request) -> Headers:

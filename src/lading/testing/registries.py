@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from lading._io.base import IO, Content, Handler
+from lading._io.base import IO, Handler, RequestBody
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Origin, Request, Response
 from lading.server.access_control import AccessControl, Basic, Bearer
@@ -75,7 +75,7 @@ class TestRegistry:
         """End the waits of faults."""
         self._faults.release()
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request."""
         return await self._watch.handle(request, content)
 
@@ -86,7 +86,7 @@ class Sites:
     def __init__(self, sites: dict[str, Handler]) -> None:
         self._sites: Final = {_authority(url): site for url, site in sites.items()}
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Have a request answered by its origin. Raises `LookupError` for one that is not there."""
         site = self._sites.get(str(request.origin))
         if site is None:
@@ -130,7 +130,7 @@ class _Paths:
         self._one = one
         self._rest = rest
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         handler = self._one if request.target.partition("?")[0] == self._path else self._rest
         return await handler.handle(request, content)
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire.error_documents import CODES, error_document
 from lading._wire.messages import Headers, Request, Response
 from lading._wire.urls import with_query
@@ -29,7 +29,7 @@ class Say:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = whole(self.status, Headers(self.headers.items()), self.body)
         return replace(response, body=io.BytesIO()) if request.method == "HEAD" else response
 
@@ -53,7 +53,7 @@ class Refuse:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         known = CODES.get(self.code)
         status = self.status or (known.status if known else 400)
         body = error_document([ErrorEntry(self.code, self.message)])
@@ -68,7 +68,7 @@ class RefuseField:
     name: str
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         if self.name in request.headers:
             return await self.refusal.answer(request, content, onward)
         return await onward.handle(request, content)
@@ -81,7 +81,7 @@ class Instead:
     status: int
     answered: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = await onward.handle(request, content)
         if response.status != self.status:
             return response
@@ -98,7 +98,7 @@ class Change:
     drop: tuple[str, ...] = ()
     only: int | None = None
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = await onward.handle(request, content)
         if self.only not in {None, response.status}:
             return response
@@ -113,7 +113,7 @@ class EditField:
     name: str
     edit: Callable[[str], str]
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = await onward.handle(request, content)
         value = response.headers.get(self.name)
         if value is None:
@@ -127,7 +127,7 @@ class EditDocument:
 
     edit: Callable[[Any], Any]
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = await onward.handle(request, content)
         if response.status != 200 or request.method == "HEAD":
             return response
@@ -141,7 +141,7 @@ class EditTarget:
 
     edit: Callable[[str], str]
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         return await onward.handle(replace(request, target=self.edit(request.target)), content)
 
 
@@ -151,7 +151,7 @@ class Corrupt:
 
     place: int = 0
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = await onward.handle(request, content)
         wrong = bytearray(read_answer(response.body))
         if wrong:
@@ -167,6 +167,6 @@ class Redirect:
     status: int = 307
     query: tuple[tuple[str, str], ...] = ()
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         location = self.to + with_query(request.target, self.query)
         return whole(self.status, Headers([("Location", location)]), b"")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lading._io.base import Content, Handler
+from lading._io.base import Handler, RequestBody
 from lading._wire.messages import Headers, Request, Response
-from lading.testing.body_helpers import Kept
+from lading.testing.body_helpers import BufferedBody
 from lading.testing.faults import Fault, Onward, matches
 from lading.testing.response_faults import Say
 
@@ -33,7 +33,7 @@ class Watch:
         self._handler = handler
         self.requests: list[Seen] = []
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Keep a request and have it answered."""
         copied = _Copied(content)
         try:
@@ -64,7 +64,7 @@ class Dialogue:
         assert not self._wrong, f"not expected: {', '.join(self._wrong)}; still expected: {missing}"
         assert not missing, f"not asked for: {missing}"
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request."""
         copied = _Copied(content)
         while await copied.read():
@@ -72,15 +72,15 @@ class Dialogue:
         self.requests.append(Seen(request.method, request.target, request.headers, bytes(copied.content)))
         if self._wrong or not self._turns or not matches(self._turns[0][0], request):
             self._wrong.append(f"{request.method} {request.target}")
-            return await _UNEXPECTED.answer(request, Kept(b""), _NOTHING)
+            return await _UNEXPECTED.answer(request, BufferedBody(b""), _NOTHING)
         _, answer = self._turns.pop(0)
-        return await answer.answer(request, Kept(bytes(copied.content)), _NOTHING)
+        return await answer.answer(request, BufferedBody(bytes(copied.content)), _NOTHING)
 
 
 class _Copied:
     """A content of which a copy is kept."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: RequestBody) -> None:
         self._content = content
         self.content = bytearray()
 
@@ -93,7 +93,7 @@ class _Copied:
 class _Nothing:
     """There is no registry behind a dialogue."""
 
-    async def handle(self, request: Request, content: Content) -> Response:
+    async def handle(self, request: Request, content: RequestBody) -> Response:
         return await _UNEXPECTED.answer(request, content, self)
 
     async def wait(self, seconds: float) -> None:

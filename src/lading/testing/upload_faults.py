@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from lading._io.base import Content
+from lading._io.base import RequestBody
 from lading._wire import header_fields
 from lading._wire.messages import Headers, Request, Response
 from lading._wire.urls import Query, with_query
-from lading.testing.body_helpers import Kept, replaced
+from lading.testing.body_helpers import BufferedBody, replaced
 from lading.testing.faults import Onward
 from lading.testing.response_faults import Refuse, Say
 
@@ -25,7 +25,7 @@ class LimitContent:
     size: int
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         if (header_fields.number(request.headers.get("Content-Length")) or 0) > self.size:
             return await self.refusal.answer(request, content, onward)
         return await onward.handle(request, content)
@@ -37,7 +37,7 @@ class WantLength:
 
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         if "Transfer-Encoding" in request.headers:
             return await self.refusal.answer(request, content, onward)
         return await onward.handle(request, content)
@@ -49,7 +49,7 @@ class WantEmptyFinish:
 
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         if request.headers.get("Content-Length") not in {None, "0"}:
             return await self.refusal.answer(request, content, onward)
         return await onward.handle(request, content)
@@ -61,7 +61,7 @@ class OneChunk:
 
     refusal: Say | Refuse
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         if await _offset(request, onward):
             return await self.refusal.answer(request, content, onward)
         return await onward.handle(request, content)
@@ -75,7 +75,7 @@ class LeastChunk:
     refusal: Say | Refuse
     _short: set[str] = field(default_factory=set, repr=False)
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         session = request.target.partition("?")[0]
         if session in self._short:
             return await self.refusal.answer(request, content, onward)
@@ -90,7 +90,7 @@ class FrozenRange:
 
     _first: dict[str, str] = field(default_factory=dict, repr=False)
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         response = await onward.handle(request, content)
         given = response.headers.get("Range")
         if response.status >= 300 or given is None:
@@ -105,20 +105,20 @@ class TakePart:
 
     size: int
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         taken = bytearray()
         while len(taken) < self.size and (piece := await content.read()):
             taken += piece
         part = bytes(taken[: self.size])
         headers = replaced(request.headers, {"Content-Length": str(len(part))}, ("Content-Range", "Transfer-Encoding"))
-        return await onward.handle(replace(request, headers=headers), Kept(part))
+        return await onward.handle(replace(request, headers=headers), BufferedBody(part))
 
 
 @dataclass(frozen=True, slots=True)
 class ChangingLocation:
     """Every answer names another location for what is next, and no other one will do."""
 
-    async def answer(self, request: Request, content: Content, onward: Onward, /) -> Response:
+    async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         path, _, text = request.target.partition("?")
         query = Query.parse(text)
         if request.method != "POST":
@@ -140,7 +140,7 @@ async def _offset(request: Request, onward: Onward) -> int:
     """Ask how far an upload has come."""
     target = request.target.partition("?")[0]
     asked = replace(request, method="GET", target=target, headers=Headers(_credentials(request)))
-    response = await onward.handle(asked, Kept(b""))
+    response = await onward.handle(asked, BufferedBody(b""))
     response.body.close()
     # As the registry has it, 0-0 stands for nothing and for one byte; no test sends a chunk of one byte.
     last = header_fields.upload_range(response.headers.get("Range"))

@@ -12,7 +12,7 @@ from lading.transports.proxies import Proxy
 from lading.transports.request_writer import SMALL, cut, strip_zone, write_head
 from lading.transports.response_body import Decoder, decoder
 from lading.transports.response_head import Head, frame, parse_head
-from lading.transports.socket_stream import Stream
+from lading.transports.socket_stream import SocketStream
 
 _INTERIM_HEADS = 16
 _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
@@ -21,7 +21,7 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 class Connection:
     """A connection to an origin, or to the proxy that passes plain requests on to it."""
 
-    def __init__(self, stream: Stream, proxy: Proxy | None = None, peer: str | None = None) -> None:
+    def __init__(self, stream: SocketStream, proxy: Proxy | None = None, peer: str | None = None) -> None:
         self.peer = peer
         self._stream = stream
         self._proxy = proxy
@@ -35,7 +35,7 @@ class Connection:
         self._stream.abort = abort
         self._keep_alive = self._heard = False
         self._stream.sent = 0
-        answer = Answer(self._stream, str(request.origin))
+        answer = ResponseHeads(self._stream, str(request.origin))
         try:
             abort.hold(self._stream.socket)
             early = self._send(request, headers, answer)
@@ -75,7 +75,7 @@ class Connection:
     def close(self) -> None:
         self._stream.close()
 
-    def _send(self, request: Request, headers: Headers, answer: Answer) -> Head | None:
+    def _send(self, request: Request, headers: Headers, answer: ResponseHeads) -> Head | None:
         """Send a request; stop when its final answer comes before its end, and return that."""
         if self._proxy:
             target = f"{request.origin.scheme}://{strip_zone(request.origin.authority)}{request.target}"
@@ -97,10 +97,10 @@ class Connection:
         return None
 
 
-class Answer:
+class ResponseHeads:
     """The heads that answer one request: any number of interim ones within a limit, and the final one."""
 
-    def __init__(self, stream: Stream, where: str) -> None:
+    def __init__(self, stream: SocketStream, where: str) -> None:
         self._stream = stream
         self.where = where
         self._heads = 0
@@ -130,7 +130,7 @@ class Answer:
         return head
 
 
-def _answer_in_spite(broken: ConnectionFailedError, answer: Answer) -> Head:
+def _answer_in_spite(broken: ConnectionFailedError, answer: ResponseHeads) -> Head:
     """Read the answer of a server that has closed before it took the whole request, as with 401 and 413."""
     try:
         return answer.read_final()

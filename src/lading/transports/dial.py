@@ -15,11 +15,11 @@ from lading._wire.messages import Headers, Origin
 from lading._wire.private_addresses import is_public
 from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError
 from lading.transports.cancellation import Abort
-from lading.transports.connection import Answer, Connection
+from lading.transports.connection import Connection, ResponseHeads
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.proxies import Proxy
 from lading.transports.request_writer import strip_zone, write_head
-from lading.transports.socket_stream import Stream, reason
+from lading.transports.socket_stream import SocketStream, reason
 
 if TYPE_CHECKING:
     from lading.transports.tls import Trust
@@ -53,7 +53,7 @@ class Dialer:
                     self._open_tunnel(sock, proxy, origin, abort)
                 sock = self._get_trust().wrap(sock, origin, settings.connect_timeout, abort)
                 proxy = None
-            return Connection(Stream(sock, str(origin), settings.idle_timeout, abort), proxy, peer)
+            return Connection(SocketStream(sock, str(origin), settings.idle_timeout, abort), proxy, peer)
         except BaseException:
             abort.release(sock)
             sock.close()
@@ -73,9 +73,9 @@ class Dialer:
         if proxy.authorization:
             fields.append(("Proxy-Authorization", proxy.authorization))
         where = f"{origin}: the proxy {proxy.origin}"
-        stream = Stream(sock, where, self._settings.connect_timeout, abort)
+        stream = SocketStream(sock, where, self._settings.connect_timeout, abort)
         stream.send(memoryview(write_head("CONNECT", target, Headers(fields))))
-        head = Answer(stream, where).read_final()
+        head = ResponseHeads(stream, where).read_final()
         proxy.check(head.status, origin)
         if head.status >= 300:
             raise ConnectionFailedError(f"{where} does not connect to it ({head.status})", temporary=head.status >= 500)

@@ -10,7 +10,7 @@ from lading._io.base import Cancellation, Handler, step
 from lading._wire.messages import Origin, Reader, Request, Response
 from lading.errors import ConnectionFailedError, TransportError
 from lading.transports.network_settings import NetworkSettings
-from lading.transports.request_writer import Content, add_fields
+from lading.transports.request_writer import OutgoingBody, add_fields
 from lading.transports.response_head import Framing, Head, frame
 
 _PIECE = 1 << 20
@@ -56,7 +56,7 @@ class _Content:
         if isinstance(request.body, bytes):
             self._bytes = request.body
         else:
-            self._source = Content(request.body, request.origin)
+            self._source = OutgoingBody(request.body, request.origin)
 
     async def read(self) -> bytes:
         if self._source is None:

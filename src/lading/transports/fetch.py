@@ -25,7 +25,7 @@ from lading.errors import (
     TimedOutError,
     TransportError,
 )
-from lading.transports.request_writer import Content
+from lading.transports.request_writer import OutgoingBody
 
 T = TypeVar("T")
 
@@ -141,7 +141,7 @@ def _body(request: Request) -> bytes:
         return request.body
     if request.size > _MOST_BYTES:
         raise LimitExceededError(f"{request.origin}: in a browser no more than {_MOST_BYTES} bytes are sent at once")
-    source, content, buffer = Content(request.body, request.origin), bytearray(), memoryview(bytearray(_PIECE))
+    source, content, buffer = OutgoingBody(request.body, request.origin), bytearray(), memoryview(bytearray(_PIECE))
     try:
         while count := source.readinto(buffer):
             content += buffer[:count]

@@ -67,7 +67,7 @@ def cut(head: bytes, body: bytes | Source, origin: Origin, *, secure: bool) -> G
             yield memoryview(head)
             yield memoryview(body)
         return
-    content = Content(body, origin)
+    content = OutgoingBody(body, origin)
     try:
         yield memoryview(head)
         if not secure:
@@ -79,7 +79,7 @@ def cut(head: bytes, body: bytes | Source, origin: Origin, *, secure: bool) -> G
         content.close()
 
 
-class Content:
+class OutgoingBody:
     """A source that is being read, held to the size that it states."""
 
     def __init__(self, source: Source, origin: Origin) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError
 from lading.transports.response_head import HEAD_BYTES, HEAD_FIELDS, Framing
-from lading.transports.socket_stream import Stream
+from lading.transports.socket_stream import SocketStream
 
 _CHUNK_LINE_BYTES = 4096
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
@@ -22,11 +22,11 @@ class Decoder(Protocol):
     def readinto(self, buffer: memoryview) -> int: ...
 
 
-def decoder(framing: Framing, stream: Stream, where: str) -> Decoder:
+def decoder(framing: Framing, stream: SocketStream, where: str) -> Decoder:
     """Return the decoder that a framing asks for."""
     if framing.chunked:
         return _Chunked(stream, where)
-    return _UntilClosed(stream) if framing.length is None else _Counted(stream, where, framing.length)
+    return _UntilClosed(stream) if framing.length is None else _SizedBody(stream, where, framing.length)
 
 
 class IncomingBody:
@@ -55,12 +55,12 @@ class IncomingBody:
             self._release(decoder.complete and not self._failed)
 
 
-class _Counted:
+class _SizedBody:
     """A body of a stated length."""
 
     __slots__ = ("_left", "_length", "_stream", "_where", "complete")
 
-    def __init__(self, stream: Stream, where: str, length: int) -> None:
+    def __init__(self, stream: SocketStream, where: str, length: int) -> None:
         self._stream = stream
         self._where = where
         self._length = self._left = length
@@ -85,7 +85,7 @@ class _Chunked:
 
     __slots__ = ("_dropped", "_left", "_started", "_stream", "_where", "complete")
 
-    def __init__(self, stream: Stream, where: str) -> None:
+    def __init__(self, stream: SocketStream, where: str) -> None:
         self._stream = stream
         self._where = where
         self._left = 0
@@ -142,7 +142,7 @@ class _UntilClosed:
 
     __slots__ = ("_stream", "complete")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: SocketStream) -> None:
         self._stream = stream
         self.complete = False
 

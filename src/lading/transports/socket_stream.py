@@ -23,7 +23,7 @@ _WRITE_PLAIN, _WRITE_SECURE = 1 << 30, 1 << 16
 _SENDING, _ANSWER, _BODY = "while sending the request", "while waiting for the answer", "while reading the body"
 
 
-class Stream:
+class SocketStream:
     """A connected socket with a read buffer; its failures are `TransportError`s that say `where` first."""
 
     def __init__(self, sock: socket.socket, where: str, idle_timeout: float, abort: Abort) -> None:

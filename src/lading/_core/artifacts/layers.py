@@ -24,7 +24,7 @@ _UNKNOWN_CONFIG = "application/vnd.unknown.config.v1+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
+class ArtifactLayer:
     """A blob to be pushed: what it is called, what it will be in the manifest, and its content."""
 
     title: str
@@ -36,7 +36,7 @@ class Layer:
         return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open()
 
 
-def layer_of(part: Part, spools: ExitStack) -> Layer:
+def layer_of(part: Part, spools: ExitStack) -> ArtifactLayer:
     """Prepare what is to be a layer; temporary files live as long as `spools`. Blocks.
 
     Raises `StorageError` for what cannot be read, and whatever an iterable raises.
@@ -46,13 +46,13 @@ def layer_of(part: Part, spools: ExitStack) -> Layer:
     return _packed(part, spools) if Path(part.path).is_dir() else _file(part, OCTET_STREAM)
 
 
-def config_of(artifact: Artifact, spools: ExitStack) -> Layer:
+def config_of(artifact: Artifact, spools: ExitStack) -> ArtifactLayer:
     """Prepare the config of an artifact, as `layer_of` does; a directory can be none."""
     config = artifact.config or EMPTY
     return _blob(config, spools) if isinstance(config, Blob) else _file(config, _UNKNOWN_CONFIG)
 
 
-def manifest_of(artifact: Artifact, config: Layer, layers: Iterable[Layer]) -> Manifest[ImageManifest]:
+def manifest_of(artifact: Artifact, config: ArtifactLayer, layers: Iterable[ArtifactLayer]) -> Manifest[ImageManifest]:
     """Write the manifest of an artifact whose blobs are known."""
     return Manifest.of(
         ImageManifest(
@@ -65,28 +65,28 @@ def manifest_of(artifact: Artifact, config: Layer, layers: Iterable[Layer]) -> M
     )
 
 
-def _file(file: File, media_type: str) -> Layer:
+def _file(file: File, media_type: str) -> ArtifactLayer:
     source = FileSource.hashed(Path(file.path), "sha256")
     descriptor = Descriptor(file.media_type or media_type, source.digest, source.size, annotations=_annotations(file))
-    return Layer(file.title or "", descriptor, source)
+    return ArtifactLayer(file.title or "", descriptor, source)
 
 
-def _packed(directory: File, spools: ExitStack) -> Layer:
+def _packed(directory: File, spools: ExitStack) -> ArtifactLayer:
     title = directory.title or ""
     spool = spools.enter_context(closing(temporary_file()))
     packed = pack_directory(Path(directory.path), title, spool)
     annotations = _annotations(directory) | {UNPACK: "true", UNPACKED_DIGEST: packed.uncompressed}
     descriptor = Descriptor(directory.media_type or OCI_LAYER_GZIP, packed.digest, packed.size, annotations=annotations)
-    return Layer(title, descriptor, SpoolSource(spool, packed.digest, packed.size))
+    return ArtifactLayer(title, descriptor, SpoolSource(spool, packed.digest, packed.size))
 
 
-def _blob(blob: Blob, spools: ExitStack) -> Layer:
+def _blob(blob: Blob, spools: ExitStack) -> ArtifactLayer:
     title, annotations = blob.title or "", _annotations(blob)
     if isinstance(blob.content, bytes):
-        return Layer(title, Descriptor.of(blob.content, blob.media_type, annotations=annotations), blob.content)
+        return ArtifactLayer(title, Descriptor.of(blob.content, blob.media_type, annotations=annotations), blob.content)
     source = spools.enter_context(closing(SpoolSource.filled(blob.open(), "sha256")))
     descriptor = Descriptor(blob.media_type, source.digest, source.size, annotations=annotations)
-    return Layer(title, descriptor, source)
+    return ArtifactLayer(title, descriptor, source)
 
 
 def _annotations(part: Part) -> dict[str, str]:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from lading._core.artifacts.artifact import Artifact, Part, Pulled, twin_key
-from lading._core.artifacts.layers import EMPTY, Layer, config_of, layer_of, manifest_of
+from lading._core.artifacts.layers import EMPTY, ArtifactLayer, config_of, layer_of, manifest_of
 from lading._core.copying.references import name_of, selector_of
 from lading._core.exchange.settings import Settings
 from lading._core.repository.manifests import AsyncManifests
 from lading._core.tar.file_titles import safe_title
 from lading._core.targets.registry_target import RepositoryTarget
-from lading._core.targets.resolver import Places
+from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.concurrency import move_all
 from lading._core.transfer.pull import Sink, receive
 from lading._core.transfer.push import push_blob
@@ -34,7 +34,7 @@ from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceEr
 from lading.events import Progress, Skipped
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
-from lading.target import Readable, Stream, Writable
+from lading.target import OpenBlob, Readable, Writable
 from lading.verification import Verifier
 
 _DOCKER_ARCHIVE = "docker-archive"
@@ -43,9 +43,9 @@ _DOCKER_ARCHIVE = "docker-archive"
 class Artifacts:
     """Moves artifacts for a client, `concurrency` blobs at a time."""
 
-    def __init__(self, places: Places, settings: Settings, *, concurrency: int) -> None:
-        self._places = places
-        self._io = places.io
+    def __init__(self, resolver: TargetResolver, settings: Settings, *, concurrency: int) -> None:
+        self._resolver = resolver
+        self._io = resolver.io
         self._settings = settings
         self._concurrency = concurrency
 
@@ -54,7 +54,7 @@ class Artifacts:
         if isinstance(reference, LocalReference) and reference.transport == _DOCKER_ARCHIVE:
             raise InvalidReferenceError(f"{reference}: such an archive holds images, and no artifacts", position=0)
         tag = name_of(reference)
-        async with self._places.writable(reference, dry_run=False) as place:
+        async with self._resolver.writable(reference, dry_run=False) as place:
             return await self._push(place, artifact, [] if tag is None else [tag], expected=reference.digest)
 
     async def attach(
@@ -66,8 +66,8 @@ class Artifacts:
         if artifact.subject is not None:
             raise DocumentError(f"the artifact has the subject {artifact.subject.digest}: push it, or attach another")
         async with (
-            self._places.readable(reference) as source,
-            self._places.writable(reference, dry_run=False) as place,
+            self._resolver.readable(reference) as source,
+            self._resolver.writable(reference, dry_run=False) as place,
         ):
             subject = await resolve_subject(source, reference, platform)
             return await self._push(place, replace(artifact, subject=subject), [], expected=None)
@@ -76,7 +76,7 @@ class Artifacts:
         self, reference: Reference | LocalReference, directory: Path, platform: Platform | str | None
     ) -> Pulled:
         """Pull the titled layers of an artifact into a directory."""
-        async with self._places.readable(reference) as place:
+        async with self._resolver.readable(reference) as place:
             pulled = await _pull(place, selector_of(reference), platform)
             manifest = pulled.expect(ImageManifest)
             titled = _titled(manifest.document, reference)
@@ -105,10 +105,10 @@ class Artifacts:
     ) -> Descriptor:
         with ExitStack() as spools:
 
-            async def prepare(part: Part) -> Layer:
+            async def prepare(part: Part) -> ArtifactLayer:
                 return await self._io.call(layer_of, part, spools)
 
-            async def push(layer: Layer) -> None:
+            async def push(layer: ArtifactLayer) -> None:
                 await self._push_blob(place, layer)
 
             layers = await self._io.map(prepare, artifact.files or (EMPTY,), limit=self._concurrency)
@@ -127,7 +127,7 @@ class Artifacts:
         await place.push_manifest(manifest, tags, listed=True)
         return manifest.descriptor
 
-    async def _push_blob(self, place: Writable, layer: Layer) -> None:
+    async def _push_blob(self, place: Writable, layer: ArtifactLayer) -> None:
         title, blob, emit = layer.title, layer.descriptor, self._settings.emit
         if isinstance(place, RepositoryTarget):
             await push_blob(place.exchange, place.repository, blob, layer.content, title=title)
@@ -140,10 +140,10 @@ class Artifacts:
             emit(Progress("push", blob.digest, offset, blob.size, title))
 
         @asynccontextmanager
-        async def content(_offset: int = 0, /) -> AsyncGenerator[Stream]:
+        async def content(_offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
             reader = await self._io.call(layer.open, discard=lambda late: late.close())
             try:
-                yield Stream(reader)
+                yield OpenBlob(reader)
             finally:
                 reader.close()
 

@@ -27,7 +27,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.events import Progress, Retried, Skipped
-from lading.target import Ahead, Progress as Watcher, Readable, Stream, Writable
+from lading.target import OnProgress, OpenBlob, Prefetch, Readable, Writable
 
 _SPARSE = (
     "an index may be refused whose entries are not all there: index='rewritten' (--index rewritten) makes one that has "
@@ -78,7 +78,7 @@ class Transfer:
         """Push a blob and say if it was mounted. What fails in a way that may pass is asked for, and sent, again."""
         headway, trusting = Headway(self._settings.retries), True
         while True:
-            reading = _Reading(self._source, blob, trusting=trusting)
+            reading = _BlobReading(self._source, blob, trusting=trusting)
             try:
                 return await self._push_once(reading, mount=mount)
             except LadingError as error:
@@ -93,13 +93,13 @@ class Transfer:
                 self._settings.emit(Retried(f"copy of {blob.digest}", str(error), wait, headway.failures))
                 await self._io.sleep(wait)
 
-    async def _push_once(self, reading: _Reading, *, mount: bool) -> bool:
+    async def _push_once(self, reading: _BlobReading, *, mount: bool) -> bool:
         blob = reading.blob
         mount_from = self._source.holder(blob) if mount and blob.data is None else None
         watcher = self._watcher(blob)
 
         @asynccontextmanager
-        async def content(offset: int = 0, /) -> AsyncGenerator[Stream]:
+        async def content(offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
             async with reading.content(offset) as stream:
                 watcher(stream.start)
                 yield stream
@@ -112,13 +112,13 @@ class Transfer:
             watcher(blob.size)
         return mounted
 
-    def _ahead(self, blob: Descriptor) -> Ahead | None:
+    def _ahead(self, blob: Descriptor) -> Prefetch | None:
         source = self._source.holder(blob)
         if blob.data is not None or not isinstance(source, RepositoryTarget):
             return None
         return Parts(source.exchange, source.repository, blob.digest, blob.size).hand_on
 
-    def _watcher(self, blob: Descriptor) -> Watcher:
+    def _watcher(self, blob: Descriptor) -> OnProgress:
         told = -1
 
         def progress(offset: int) -> None:
@@ -129,7 +129,7 @@ class Transfer:
 
         return progress
 
-    def _blob_error(self, reading: _Reading, error: LadingError) -> LadingError:
+    def _blob_error(self, reading: _BlobReading, error: LadingError) -> LadingError:
         blob = reading.blob
         if reading.failure is error:
             return copy_error(f"read blob {blob.digest} from", self._source, error, "source", blob)
@@ -177,7 +177,7 @@ class Transfer:
         return await self._destination.keeps_manifest(node.descriptor, listed=listed)
 
 
-class _Reading:
+class _BlobReading:
     """A blob of the source, and what went wrong there: it surfaces at the destination, which reads.
 
     `trusting` says that what is known need not be hashed, and `trusted` afterwards whether that was so.
@@ -192,12 +192,12 @@ class _Reading:
         self._source = source
 
     @asynccontextmanager
-    async def content(self, offset: int) -> AsyncGenerator[Stream]:
+    async def content(self, offset: int) -> AsyncGenerator[OpenBlob]:
         """Open the blob, at a byte if that is possible, or what its descriptor carries of it."""
         with self.noting():
             embedded = self.blob.embedded
         if embedded is not None:
-            yield Stream(streams.BytesIO(embedded))
+            yield OpenBlob(streams.BytesIO(embedded))
             return
         async with AsyncExitStack() as opened:
             with self.noting():
@@ -206,7 +206,7 @@ class _Reading:
             known = stream.known if self._trusting else None
             self.trusted = known is not None
             reader = _NotingReader(stream.reader, self)
-            yield Stream(reader, stream.cancellation, stream.start, known, stream.verified)
+            yield OpenBlob(reader, stream.cancellation, stream.start, known, stream.verified)
 
     @contextmanager
     def noting(self) -> Generator[None]:
@@ -221,7 +221,7 @@ class _Reading:
 class _NotingReader:
     __slots__ = ("_reader", "_reading")
 
-    def __init__(self, reader: Reader, reading: _Reading) -> None:
+    def __init__(self, reader: Reader, reading: _BlobReading) -> None:
         self._reader = reader
         self._reading = reading
 

@@ -12,7 +12,7 @@ from lading.errors import CopyError, LadingError
 Side: TypeAlias = Literal["source", "destination"]
 
 
-class Place(Protocol):
+class NamedTarget(Protocol):
     """A side of a copy."""
 
     @property
@@ -22,7 +22,7 @@ class Place(Protocol):
 
 
 @contextmanager
-def failing(doing: str, place: Place, side: Side, descriptor: Descriptor | None = None) -> Generator[None]:
+def failing(doing: str, place: NamedTarget, side: Side, descriptor: Descriptor | None = None) -> Generator[None]:
     """Raise every error of the block as a `CopyError` that says what could not be done, and where.
 
     The error is its cause, and the advice that it carries goes along.
@@ -36,7 +36,7 @@ def failing(doing: str, place: Place, side: Side, descriptor: Descriptor | None 
 
 
 def copy_error(
-    doing: str, place: Place, cause: LadingError, side: Side, descriptor: Descriptor | None = None
+    doing: str, place: NamedTarget, cause: LadingError, side: Side, descriptor: Descriptor | None = None
 ) -> CopyError:
     """Make the error of a copy."""
     error = CopyError(f"cannot {doing} {place.name}: {cause}", side=side)

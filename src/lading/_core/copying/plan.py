@@ -13,7 +13,7 @@ from lading.digest import Digest
 from lading.documents.successors import successors
 from lading.platform import Platform
 
-Action: TypeAlias = Literal["push", "mount", "skip"]
+BlobAction: TypeAlias = Literal["push", "mount", "skip"]
 IndexForm: TypeAlias = Literal["sparse", "rewritten"]
 
 
@@ -35,7 +35,7 @@ class Step(msgspec.Struct, frozen=True):
     layer that may not be distributed and that the source does not have. `tags` are those that then stand for it.
     """
 
-    action: Action
+    action: BlobAction
     descriptor: Descriptor
     tags: tuple[str, ...] = ()
 
@@ -72,7 +72,7 @@ class Copied(msgspec.Struct, frozen=True):
         """How many bytes were pushed."""
         return sum(step.descriptor.size for step in self.steps if step.action == "push")
 
-    def _count(self, action: Action) -> int:
+    def _count(self, action: BlobAction) -> int:
         return sum(step.action == action for step in self.steps)
 
 
@@ -92,7 +92,7 @@ class Plan(msgspec.Struct, eq=False):
     graph: Graph
     roots: Sequence[Root]
     tags: Mapping[Digest, tuple[str, ...]]
-    actions: dict[Digest, Action] = msgspec.field(default_factory=dict)
+    actions: dict[Digest, BlobAction] = msgspec.field(default_factory=dict)
     left_out: set[Digest] = msgspec.field(default_factory=set)
 
     @classmethod

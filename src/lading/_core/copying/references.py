@@ -10,7 +10,7 @@ from typing import TypeAlias
 from lading._core.copying.copy import Copying
 from lading._core.copying.plan import Copied, CopyOptions
 from lading._core.exchange.settings import Settings
-from lading._core.targets.resolver import Places
+from lading._core.targets.resolver import TargetResolver
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
@@ -25,8 +25,8 @@ _DOCKER_ARCHIVE = "docker-archive"
 class Copies:
     """Makes copies for a client."""
 
-    def __init__(self, places: Places, settings: Settings, *, concurrency: int) -> None:
-        self._places = places
+    def __init__(self, resolver: TargetResolver, settings: Settings, *, concurrency: int) -> None:
+        self._resolver = resolver
         self._settings = settings
         self._concurrency = concurrency
 
@@ -58,7 +58,7 @@ class Copies:
         Of an index, a place that takes none gets the image for the only one of the `platforms`.
         """
         options = CopyOptions(platforms=platforms if _is_docker_archive(destination) else ())
-        async with self._places.writable(destination, dry_run=False) as writable:
+        async with self._resolver.writable(destination, dry_run=False) as writable:
             tag = name_of(destination)
             return await self._copying(source, writable, destination, options).copy(
                 manifest, () if tag is None else (tag,), expected=destination.digest
@@ -69,14 +69,14 @@ class Copies:
         self, source: Whole, destination: Whole, options: CopyOptions
     ) -> AsyncGenerator[tuple[Readable, Copying]]:
         async with (
-            self._places.readable(source) as readable,
-            self._places.writable(destination, dry_run=options.dry_run) as writable,
+            self._resolver.readable(source) as readable,
+            self._resolver.writable(destination, dry_run=options.dry_run) as writable,
         ):
             yield readable, self._copying(readable, writable, destination, options)
 
     def _copying(self, readable: Readable, writable: Writable, destination: Whole, options: CopyOptions) -> Copying:
         return Copying(
-            self._places.io,
+            self._resolver.io,
             self._settings,
             readable,
             writable,

@@ -46,7 +46,7 @@ _WARNINGS_TOLD = 1000
 _NONE: Final = Headers()
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ExchangeResult(msgspec.Struct, frozen=True):
     """A response that has been read to its end. `request` is the one that was sent last, after redirects."""
 
     request: Request
@@ -77,17 +77,17 @@ class Exchange:
         # Until the address is known that the registry is dialled at, its name has to do.
         self._is_public = not is_private(origin.host)
 
-    async def read(self, endpoint: Endpoint, request: Request, *, limit: int, name: str = "") -> Answer:
+    async def read(self, endpoint: Endpoint, request: Request, *, limit: int, name: str = "") -> ExchangeResult:
         """Send a request and read its answer into memory, `limit` bytes at most.
 
         `name` is the repository, where the path of the request does not tell it. Raises `RegistryError` for a refusal,
         `ProtocolError` for a status that the endpoint does not know, and `LimitExceededError`.
         """
 
-        async def attempt() -> Answer:
+        async def attempt() -> ExchangeResult:
             sent, body = await self._accepted(endpoint, request, name)
             try:
-                return Answer(sent, body.status, body.headers, await self._content(sent, body, limit))
+                return ExchangeResult(sent, body.status, body.headers, await self._content(sent, body, limit))
             finally:
                 body.close()
 

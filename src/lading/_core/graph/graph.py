@@ -15,7 +15,7 @@ from lading.documents import Manifest
 from lading.documents.successors import successors
 from lading.errors import LimitExceededError
 
-DEEPEST = 32
+DEEPEST_GRAPH = 32
 """Levels of manifests below the first one."""
 MOST_MANIFESTS = 10_001
 """An index of 10,000 manifests, and itself."""
@@ -60,14 +60,14 @@ class Graph:
         """
         added: list[Node] = []
         level = self._unknown(descriptors)
-        for _ in range(DEEPEST + 1):
+        for _ in range(DEEPEST_GRAPH + 1):
             self._check_count(len(level))
             nodes = await self._io.map(self._read, level, limit=self._limit)
             self.nodes |= {node.descriptor.digest: node for node in nodes}
             added += nodes
             level = self._unknown(child for node in nodes for child in node.manifests)
         if level:
-            raise LimitExceededError(f"{level[0].digest} lies deeper than {DEEPEST} levels of indexes")
+            raise LimitExceededError(f"{level[0].digest} lies deeper than {DEEPEST_GRAPH} levels of indexes")
         return added
 
     @property

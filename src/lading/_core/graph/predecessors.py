@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from lading._core.graph.graph import DEEPEST, MOST_MANIFESTS
+from lading._core.graph.graph import DEEPEST_GRAPH, MOST_MANIFESTS
 from lading._core.graph.tolerant_reader import LenientReader
 from lading._core.repository.referrers_tag import referrer
 from lading._io.base import IO
@@ -84,8 +84,8 @@ class Predecessors:
 
         Raises `ValueError` for a depth that is not from 1 to 32.
         """
-        if not 1 <= depth <= DEEPEST:
-            raise ValueError(f"a depth is from 1 to {DEEPEST}, not {depth}")
+        if not 1 <= depth <= DEEPEST_GRAPH:
+            raise ValueError(f"a depth is from 1 to {DEEPEST_GRAPH}, not {depth}")
         children: dict[Digest, list[Referrer]] = {}
         subjects = [root.digest]
         for _ in range(depth):

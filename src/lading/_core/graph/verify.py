@@ -16,7 +16,7 @@ from lading.documents import Manifest
 from lading.errors import DocumentError, LadingError, NotFoundError, StorageError, VerificationError
 from lading.events import Progress
 from lading.media_types import OCTET_STREAM
-from lading.target import Readable, Stream
+from lading.target import OpenBlob, Readable
 from lading.verification import Verifier
 
 _WRONG = (VerificationError, NotFoundError, DocumentError, StorageError)
@@ -87,7 +87,7 @@ class Verification:
         """Say whether a blob is not here, and need not be: it says from where else it can be had."""
         return bool(blob.urls) and not await self._source.blob_exists(blob)
 
-    def _drain(self, blob: Descriptor, stream: Stream) -> None:
+    def _drain(self, blob: Descriptor, stream: OpenBlob) -> None:
         verifier = Verifier(blob.digest, blob.size)
         buffer = memoryview(bytearray(PIECE))
         self._settings.emit(Progress("pull", blob.digest, 0, blob.size))

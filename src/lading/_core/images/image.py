@@ -28,10 +28,10 @@ from lading.errors import DocumentError, LimitExceededError
 from lading.media_types import is_image_config
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
-from lading.target import Readable, Stream, read_whole
+from lading.target import OpenBlob, Readable, read_whole
 
 # Indexes in indexes; no builder makes more than two.
-DEEPEST = 8
+DEEPEST_INDEX = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ async def load_image(io: IO, place: Readable, name: str | None, *, platform: Pla
     that fits, and `LimitExceededError`.
     """
     manifest = await place.pull_manifest(name)
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST_INDEX):
         if not isinstance(manifest.document, ImageIndex):
             break
         manifest = await place.pull_manifest(_chosen(manifest.document, platform))
@@ -256,7 +256,7 @@ async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
     if (embedded := descriptor.embedded) is not None:
         return embedded
 
-    def read(stream: Stream) -> bytes:
+    def read(stream: OpenBlob) -> bytes:
         return read_whole(stream.reader, descriptor.size)
 
     async with place.open_blob(descriptor) as stream:

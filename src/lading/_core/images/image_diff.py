@@ -13,7 +13,7 @@ from lading.documents import History, ImageManifest, Manifest
 
 T = TypeVar("T")
 
-Change: TypeAlias = Literal["added", "removed", "changed"]
+ChangeKind: TypeAlias = Literal["added", "removed", "changed"]
 
 # Fields of the config that are compared as layers and history.
 _COMPARED_ELSEWHERE = frozenset({"rootfs", "history", "config"})
@@ -36,7 +36,7 @@ class ValueChange:
     new: Any
 
     @property
-    def change(self) -> Change:
+    def change(self) -> ChangeKind:
         """Whether the value was added, removed or changed."""
         if self.old is None:
             return "added"

@@ -10,7 +10,7 @@ import msgspec
 from lading._core.copying.references import Whole, selector_of
 from lading._core.images.image import is_image, open_image
 from lading._core.images.overlay_target import Overlay
-from lading._core.targets.resolver import Places
+from lading._core.targets.resolver import TargetResolver
 from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
@@ -51,11 +51,11 @@ def selected(manifest: str | Reference | LocalReference) -> tuple[str | None, Wh
         return None, parse(manifest)
 
 
-class Entries:
+class EntryFinder:
     """Finds the manifests of entries, `concurrency` at a time, and notes in an overlay where they are."""
 
-    def __init__(self, places: Places, beside: Readable, overlay: Overlay, *, concurrency: int) -> None:
-        self._places = places
+    def __init__(self, resolver: TargetResolver, beside: Readable, overlay: Overlay, *, concurrency: int) -> None:
+        self._resolver = resolver
         self._beside = beside
         self._overlay = overlay
         self._concurrency = concurrency
@@ -66,14 +66,14 @@ class Entries:
         Raises `DocumentError` for an index that is given a platform, and `NotFoundError`.
         """
         complete = [entry if isinstance(entry, NewEntry) else NewEntry(entry) for entry in entries]
-        found = await self._places.io.map(self._find, complete, limit=self._concurrency)
+        found = await self._resolver.io.map(self._find, complete, limit=self._concurrency)
         return [descriptor for descriptors in found for descriptor in descriptors]
 
     async def _find(self, entry: NewEntry) -> list[Descriptor]:
         name, whole = selected(entry.manifest)
         place = self._beside
         if whole is not None:
-            place, name = await self._places.lasting(whole), selector_of(whole)
+            place, name = await self._resolver.lasting(whole), selector_of(whole)
         manifest = await place.pull_manifest(name)
         document = manifest.document
         if isinstance(document, ImageIndex):
@@ -84,7 +84,7 @@ class Entries:
         else:
             platform = Platform.parse(entry.platform) if isinstance(entry.platform, str) else entry.platform
             if platform is None and isinstance(document, ImageManifest) and is_image(document):
-                platform = (await open_image(self._places.io, place, manifest)).platform
+                platform = (await open_image(self._resolver.io, place, manifest)).platform
             described = msgspec.structs.replace(manifest.descriptor, platform=platform)
             found = [_annotated(described, entry.annotations)]
             self._overlay.add_found(manifest, place)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lading._core.graph.verify import Problem
 from lading._core.images.image import pull_config
-from lading._core.images.inspection_types import IndexEntry, Inspection, Kind, build_steps
+from lading._core.images.inspection_types import IndexEntry, InspectedKind, Inspection, build_steps
 from lading._core.repository.referrers_tag import referrer
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
@@ -165,7 +165,7 @@ class Inspecting:
         return entry.digest, entry if named is None else named[1]
 
 
-def _kind(document: ImageManifest) -> Kind:
+def _kind(document: ImageManifest) -> InspectedKind:
     if document.config.media_type == HELM_CONFIG:
         return "chart"
     first = document.layers[0].media_type if document.layers else None

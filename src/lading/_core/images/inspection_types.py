@@ -13,7 +13,7 @@ from lading.digest import Digest
 from lading.documents import History, ImageConfig, ImageManifest, Manifest
 from lading.documents.successors import successors
 
-Kind: TypeAlias = Literal["image", "index", "artifact", "chart", "unknown"]
+InspectedKind: TypeAlias = Literal["image", "index", "artifact", "chart", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Inspection:
     """
 
     manifest: Manifest[Any]
-    kind: Kind
+    kind: InspectedKind
     config: Manifest[Any] | None = None
     steps: tuple[BuildStep, ...] = ()
     entries: tuple[IndexEntry, ...] = ()

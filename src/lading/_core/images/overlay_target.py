@@ -17,7 +17,7 @@ from lading.digest import Digest
 from lading.documents import Manifest
 from lading.documents.successors import successors
 from lading.errors import BlobUnknownError, ManifestUnknownError
-from lading.target import Readable, Stream
+from lading.target import OpenBlob, Readable
 
 
 class Overlay:
@@ -103,12 +103,12 @@ class Overlay:
         return blob.digest in self.blobs or (place is not None and await place.blob_exists(blob))
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
         made = self.blobs.get(blob.digest)
         if made is not None:
             reader = streams.BytesIO(made) if isinstance(made, bytes) else _LateReader(made)
             try:
-                yield Stream(reader)
+                yield OpenBlob(reader)
             finally:
                 reader.close()
             return

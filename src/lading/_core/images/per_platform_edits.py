@@ -15,7 +15,7 @@ import msgspec
 
 from lading._core.copying.platform_selection import Selection
 from lading._core.graph.graph import MOST_MANIFESTS
-from lading._core.images.image import DEEPEST, Image, is_image, open_image
+from lading._core.images.image import DEEPEST_INDEX, Image, is_image, open_image
 from lading._core.images.overlay_target import Overlay
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
@@ -27,7 +27,7 @@ from lading.events import Event, Warned
 from lading.platform import Platform
 from lading.target import Readable
 
-Change: TypeAlias = Callable[[Image], Awaitable[Image]]
+ImageEdit: TypeAlias = Callable[[Image], Awaitable[Image]]
 Rebuild: TypeAlias = Callable[[Manifest[ImageIndex], tuple[Descriptor, ...]], Manifest[ImageIndex]]
 
 _MOST_BYTES = 256 * 2**20
@@ -65,7 +65,7 @@ class Editing:
         self,
         io: IO,
         place: Readable,
-        change: Change,
+        change: ImageEdit,
         *,
         platforms: Sequence[Platform] = (),
         rebuild: Rebuild = with_entries,
@@ -91,7 +91,7 @@ class Editing:
         """
         root = await self._place.pull_manifest(name)
         if isinstance(root.document, ImageIndex):
-            manifest: Manifest[Any] = await self._index(root, DEEPEST)
+            manifest: Manifest[Any] = await self._index(root, DEEPEST_INDEX)
             self._selection.check()
             return Edited(self._made, manifest)
         image = await open_image(self._io, self._place, root.expect(ImageManifest))
@@ -111,7 +111,7 @@ class Editing:
         }
         self._count(index.raw, len(wanted))
         if deepest == 0:
-            raise LimitExceededError(f"{index.digest} lies deeper than {DEEPEST} levels of indexes")
+            raise LimitExceededError(f"{index.digest} lies deeper than {DEEPEST_INDEX} levels of indexes")
 
         async def make(entry: Descriptor) -> _Made:
             return await self._entry(entry, deepest - 1)

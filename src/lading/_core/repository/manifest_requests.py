@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from lading._core.exchange.exchange import Answer, Exchange
+from lading._core.exchange.exchange import Exchange, ExchangeResult
 from lading._core.exchange.retry import Attempts
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.messages import Headers, Request
@@ -58,14 +58,16 @@ async def pull_manifest(
     return read_manifest(exchange, wanted, answer)
 
 
-async def request_manifest(exchange: Exchange, name: str, wanted: str | Descriptor, *, accept: Sequence[str]) -> Answer:
+async def request_manifest(
+    exchange: Exchange, name: str, wanted: str | Descriptor, *, accept: Sequence[str]
+) -> ExchangeResult:
     """Ask for a manifest and return the answer, for `read_manifest`."""
     text = wanted.digest if isinstance(wanted, Descriptor) else wanted
     request = requests.pull_manifest(exchange.origin, name, text, accept=accept)
     return await exchange.read(endpoints.PULL_MANIFEST, request, limit=exchange.budgets.manifest)
 
 
-def read_manifest(exchange: Exchange, wanted: str | Descriptor, answer: Answer) -> Manifest[Any]:
+def read_manifest(exchange: Exchange, wanted: str | Descriptor, answer: ExchangeResult) -> Manifest[Any]:
     """Take the manifest out of an answer. Raises `VerificationError` and `DocumentError`."""
     if isinstance(wanted, Descriptor):
         wanted.verify(answer.content)
@@ -117,7 +119,7 @@ async def push_manifest(
 
 async def _put(
     exchange: Exchange, name: str, request: Request, tag_or_digest: str, manifest: Manifest[Any]
-) -> Answer | None:
+) -> ExchangeResult | None:
     """Send a manifest, again where that may help; None if it is there already and its tag cannot be set anew."""
     attempts = Attempts(exchange.settings.retries)
     while True:

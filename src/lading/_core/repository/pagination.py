@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, Self, TypeVar
 
-from lading._core.exchange.exchange import Answer, Exchange
+from lading._core.exchange.exchange import Exchange, ExchangeResult
 from lading._wire import error_documents, requests, urls
 from lading._wire.endpoints import Endpoint
 from lading._wire.escaping import quoted
@@ -25,7 +25,7 @@ _PAGE = 1000
 _PAGE_SIZES = (None, _PAGE, 100)
 
 
-class _Page(Protocol):
+class _AnyPage(Protocol):
     """A page of anything: its items, and the place of the next page as `Link` has it."""
 
     @property
@@ -35,7 +35,7 @@ class _Page(Protocol):
     def next(self) -> str | None: ...
 
 
-P = TypeVar("P", bound=_Page)
+P = TypeVar("P", bound=_AnyPage)
 T = TypeVar("T")
 
 
@@ -74,7 +74,7 @@ class Pages(Generic[P]):
         self,
         exchange: Exchange,
         endpoint: Endpoint,
-        first: Answer,
+        first: ExchangeResult,
         read: Callable[[Request, Headers, bytes], P],
         *,
         accept: Sequence[str] = (),
@@ -209,7 +209,7 @@ class Names:
         own = self._request(None, None).target
         return path == own and dict(pairs).get("last") == last and {key for key, _ in pairs} <= {"n", "last"}
 
-    async def _first(self) -> tuple[int | None, Answer]:
+    async def _first(self) -> tuple[int | None, ExchangeResult]:
         """Return the number of names that the registry was asked for, and its first page."""
         for size in self._sizes[:-1]:
             try:
@@ -218,7 +218,7 @@ class Names:
                 continue
         return self._sizes[-1], await self._ask(self._sizes[-1])
 
-    async def _ask(self, n: int | None) -> Answer:
+    async def _ask(self, n: int | None) -> ExchangeResult:
         return await self._exchange.read(
             self._endpoint, self._request(n, self._last), limit=self._exchange.budgets.page
         )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 
-from lading._core.exchange.exchange import Answer, Exchange
+from lading._core.exchange.exchange import Exchange, ExchangeResult
 from lading._core.repository.pagination import Listing, Pages
 from lading._core.repository.referrers_tag import kept_referrers
 from lading._wire import endpoints, error_documents, requests, response_facts
@@ -24,7 +24,7 @@ from lading.errors import (
 from lading.media_types import OCI_INDEX
 
 
-class _Page(msgspec.Struct, frozen=True):
+class _ReferrersPage(msgspec.Struct, frozen=True):
     items: tuple[Descriptor, ...]
     next: str | None
 
@@ -56,7 +56,7 @@ class _ReferrerPages:
         self._name = name
         self._subject = subject
         self._artifact_type = artifact_type
-        self._pages: Pages[_Page] | None = None
+        self._pages: Pages[_ReferrersPage] | None = None
         self._ended = False
 
     async def next(self) -> Iterator[Descriptor] | None:
@@ -78,7 +78,9 @@ class _ReferrerPages:
         return (entry for entry in entries if self._artifact_type in {None, entry.artifact_type})
 
 
-async def first_page(exchange: Exchange, name: str, subject: Digest, artifact_type: str | None = None) -> Answer | None:
+async def first_page(
+    exchange: Exchange, name: str, subject: Digest, artifact_type: str | None = None
+) -> ExchangeResult | None:
     """Ask for the referrers of a manifest; None if the registry has no referrers API.
 
     It has none if it knows no such path (404, 405, 501), sends the request on to another place, or answers with
@@ -95,9 +97,9 @@ async def first_page(exchange: Exchange, name: str, subject: Digest, artifact_ty
     return answer if is_index and answer.request.origin == exchange.origin else None
 
 
-def _read(request: Request, headers: Headers, content: bytes) -> _Page:
+def _read(request: Request, headers: Headers, content: bytes) -> _ReferrersPage:
     try:
         index = Manifest.parse(content, OCI_INDEX).expect(ImageIndex)
-        return _Page(index.document.manifests, response_facts.next_page(headers))
+        return _ReferrersPage(index.document.manifests, response_facts.next_page(headers))
     except DocumentError as error:
         raise DocumentError(f"{error_documents.describe(request)}: {error}") from None

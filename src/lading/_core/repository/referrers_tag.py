@@ -22,7 +22,7 @@ from lading._core.repository.manifest_requests import push_manifest, read_manife
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
-from lading.documents.successors import Referrer, as_referrer
+from lading.documents.successors import ReferrerEntry, as_referrer
 from lading.errors import (
     DocumentError,
     ManifestBlobUnknownError,
@@ -35,7 +35,7 @@ from lading.errors import (
 from lading.events import Warned
 from lading.media_types import ACCEPT, OCI_INDEX
 
-Entries = tuple[Descriptor, ...]
+TagEntries = tuple[Descriptor, ...]
 
 _NOT_OF_TAGS = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
 _ALGORITHM_LENGTH = 32
@@ -55,7 +55,7 @@ class _Kept(msgspec.Struct, frozen=True):
     condition: tuple[str, str] | None
 
     @property
-    def entries(self) -> Entries:
+    def entries(self) -> TagEntries:
         return self.index.document.manifests if self.index else ()
 
 
@@ -65,7 +65,7 @@ def referrers_tag(digest: Digest) -> str:
     return _NOT_OF_TAGS.sub("-", text)
 
 
-def referrer(manifest: Manifest[Any]) -> Referrer | None:
+def referrer(manifest: Manifest[Any]) -> ReferrerEntry | None:
     """Return the subject of a manifest, and the entry for it in the list of referrers; None if it has no subject."""
     try:
         return as_referrer(manifest)
@@ -73,7 +73,7 @@ def referrer(manifest: Manifest[Any]) -> Referrer | None:
         return None  # the registry says what is wrong with it
 
 
-async def kept_referrers(exchange: Exchange, name: str, subject: Digest) -> Entries:
+async def kept_referrers(exchange: Exchange, name: str, subject: Digest) -> TagEntries:
     """Return the list; it is empty if there is none, or something that is no list under its tag."""
     try:
         return (await _read(exchange, name, subject)).entries
@@ -86,7 +86,7 @@ async def kept_referrers(exchange: Exchange, name: str, subject: Digest) -> Entr
 async def add_referrer(exchange: Exchange, name: str, subject: Digest, entry: Descriptor) -> None:
     """Add an entry to the list, unless it is there. Raises `DocumentError` if its tag stands for something else."""
 
-    def added(entries: Entries) -> Entries:
+    def added(entries: TagEntries) -> TagEntries:
         return entries if any(each.digest == entry.digest for each in entries) else (*entries, entry)
 
     await _update(exchange, name, subject, added)
@@ -95,7 +95,7 @@ async def add_referrer(exchange: Exchange, name: str, subject: Digest, entry: De
 async def drop_referrer(exchange: Exchange, name: str, subject: Digest, digest: Digest) -> None:
     """Take a manifest out of the list. Raises `DocumentError` if its tag stands for something else."""
 
-    def dropped(entries: Entries) -> Entries:
+    def dropped(entries: TagEntries) -> TagEntries:
         return tuple(each for each in entries if each.digest != digest)
 
     try:
@@ -104,7 +104,7 @@ async def drop_referrer(exchange: Exchange, name: str, subject: Digest, digest: 
         return  # with its last manifest the repository has gone, and the list with it
 
 
-async def _update(exchange: Exchange, name: str, subject: Digest, change: Callable[[Entries], Entries]) -> None:
+async def _update(exchange: Exchange, name: str, subject: Digest, change: Callable[[TagEntries], TagEntries]) -> None:
     """Change the list until the change is in it, and has been for a while."""
     from random import uniform  # few registries need it
 
@@ -155,7 +155,7 @@ async def _read(exchange: Exchange, name: str, subject: Digest) -> _Kept:
     return _Kept(index, ("If-Match", validator) if validator.startswith('"') else None)
 
 
-async def _present(exchange: Exchange, name: str, entries: Entries) -> Entries:
+async def _present(exchange: Exchange, name: str, entries: TagEntries) -> TagEntries:
     """Return the entries whose manifests the repository has."""
     present: list[Descriptor] = []
     for entry in entries:
@@ -167,7 +167,7 @@ async def _present(exchange: Exchange, name: str, entries: Entries) -> Entries:
     return tuple(present)
 
 
-async def _push(exchange: Exchange, name: str, subject: Digest, kept: _Kept, wanted: Entries) -> bool:
+async def _push(exchange: Exchange, name: str, subject: Digest, kept: _Kept, wanted: TagEntries) -> bool:
     """Push a changed list, and return whether it was taken: not if the registry sees that it has changed since."""
     index = Manifest.of(ImageIndex(manifests=wanted)) if kept.index is None else kept.index.edited(manifests=wanted)
     try:

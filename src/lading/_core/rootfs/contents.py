@@ -12,7 +12,7 @@ from lading.errors import storage_errors
 _PIECE = 1 << 20
 
 
-class Contents:
+class FileContents:
     """Bytes that are appended, and read again from anywhere. Close it.
 
     `size` is how many there are. Raises `StorageError` when the disk refuses.

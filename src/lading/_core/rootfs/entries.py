@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lading._core.rootfs.contents import Contents
-from lading._core.tar.member_names import DEEPEST, LONGEST_NAME, LONGEST_PART, shown
-from lading._core.tar.reader import Kind, Member
+from lading._core.rootfs.contents import FileContents
+from lading._core.tar.member_names import DEEPEST_PATH, LONGEST_PART, LONGEST_PATH, shown
+from lading._core.tar.reader import Member, MemberKind
 from lading.errors import ProtocolError
 
 HERE = frozenset({b"", b"."})
@@ -23,12 +23,12 @@ class Inode:
 
     member: Member
     layer: int
-    contents: Contents | None = None
+    contents: FileContents | None = None
     offset: int = 0
     digest: bytes = b""
 
 
-class Entry:
+class RootfsEntry:
     """A name in a directory. `children` are those of a directory, None for anything else.
 
     Without an inode, a directory was not declared by any member, and is there because something is in it; anything else
@@ -38,7 +38,7 @@ class Entry:
 
     __slots__ = ("children", "cleared", "inode", "layer", "opaque")
 
-    def __init__(self, inode: Inode | None, layer: int, children: dict[bytes, Entry] | None = None) -> None:
+    def __init__(self, inode: Inode | None, layer: int, children: dict[bytes, RootfsEntry] | None = None) -> None:
         self.inode = inode
         self.layer = layer
         self.children = children
@@ -60,8 +60,8 @@ def split_path(name: bytes) -> list[bytes]:
         raise refused(name, "its name contains '..'")
     if b"\0" in name:
         raise refused(name, "its name contains a NUL")
-    if len(name) > LONGEST_NAME or len(parts) > DEEPEST:
-        raise refused(name, f"its name is longer than {LONGEST_NAME} bytes or deeper than {DEEPEST} directories")
+    if len(name) > LONGEST_PATH or len(parts) > DEEPEST_PATH:
+        raise refused(name, f"its name is longer than {LONGEST_PATH} bytes or deeper than {DEEPEST_PATH} directories")
     if any(len(part) > LONGEST_PART for part in parts):
         raise refused(name, f"a part of its name is longer than {LONGEST_PART} bytes")
     return parts
@@ -69,10 +69,10 @@ def split_path(name: bytes) -> list[bytes]:
 
 def too_long(path: bytes) -> ProtocolError:
     """Return the error for a path that a tree may have, and systems do not take."""
-    return refused(path, f"its path is longer than {LONGEST_NAME} bytes")
+    return refused(path, f"its path is longer than {LONGEST_PATH} bytes")
 
 
-def hide(children: dict[bytes, Entry], name: bytes, layer: int) -> None:
+def hide(children: dict[bytes, RootfsEntry], name: bytes, layer: int) -> None:
     """Remove what lower layers have under a name; what this layer has there stays."""
     entry = children.get(name)
     if entry is None:
@@ -85,7 +85,7 @@ def hide(children: dict[bytes, Entry], name: bytes, layer: int) -> None:
             del children[name]
 
 
-def hide_below(directory: Entry, layer: int) -> None:
+def hide_below(directory: RootfsEntry, layer: int) -> None:
     """Do the same for all that is in a directory."""
     # Once is enough: after that, there is nothing but what this layer brought.
     if directory.cleared != layer:
@@ -94,15 +94,15 @@ def hide_below(directory: Entry, layer: int) -> None:
             hide(children_of(directory), child, layer)
 
 
-def children_of(entry: Entry) -> dict[bytes, Entry]:
+def children_of(entry: RootfsEntry) -> dict[bytes, RootfsEntry]:
     """Return what is in a directory."""
     assert entry.children is not None
     return entry.children
 
 
-def is_link(entry: Entry) -> bool:
+def is_link(entry: RootfsEntry) -> bool:
     """Say whether a name is that of a symbolic link."""
-    return entry.inode is not None and entry.inode.member.kind is Kind.LINK
+    return entry.inode is not None and entry.inode.member.kind is MemberKind.LINK
 
 
 def refused(name: bytes, why: str) -> ProtocolError:

@@ -4,7 +4,7 @@ The directory is made under a hidden name beside its final one, and renamed when
 deleted. A process that is killed leaves a directory named `.lading-…`, which may be deleted.
 
 Symbolic links are made with the text that they have, and never followed: every step goes from the descriptor of a
-directory that was made just now (see `places`). Unless `privileged`, entries belong to whoever exports them, have the
+directory that was made just now (see `safe_open`). Unless `privileged`, entries belong to whoever exports them, have the
 permissions that the image says less the umask and less what lends the rights of an owner, and there are no devices.
 """
 
@@ -17,16 +17,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lading._core.rootfs.entries import Entry, Inode, too_long
+from lading._core.rootfs.entries import Inode, RootfsEntry, too_long
 from lading._core.rootfs.tree import Tree
-from lading._core.tar.member_names import LONGEST_NAME, shown
-from lading._core.tar.reader import Kind, Member
+from lading._core.tar.member_names import LONGEST_PATH, shown
+from lading._core.tar.reader import Member, MemberKind
 from lading._core.tar.safe_open import FRESH, closing, disk_errors, fresh_name, shown_path
 from lading.errors import ProtocolError, StorageError
 
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TREE = b"tree"
-_DEVICES = {Kind.CHARACTER_DEVICE: stat.S_IFCHR, Kind.BLOCK_DEVICE: stat.S_IFBLK, Kind.FIFO: stat.S_IFIFO}
+_DEVICES = {
+    MemberKind.CHARACTER_DEVICE: stat.S_IFCHR,
+    MemberKind.BLOCK_DEVICE: stat.S_IFBLK,
+    MemberKind.FIFO: stat.S_IFIFO,
+}
 # Attributes that mean outside of the image what they mean in it.
 _XATTRS = (b"user.", b"security.capability")
 
@@ -66,12 +70,12 @@ class Written:
         self._first: dict[Inode, bytes] = {}
         self._top = -1
 
-    def write(self, root: Entry, scratch: int) -> None:
+    def write(self, root: RootfsEntry, scratch: int) -> None:
         """Write a tree below the scratch directory."""
         self._top = scratch
         self._directory(root, _TREE, scratch, _TREE)
 
-    def _directory(self, entry: Entry, name: bytes, parent: int, path: bytes) -> None:
+    def _directory(self, entry: RootfsEntry, name: bytes, parent: int, path: bytes) -> None:
         member = None if entry.inode is None else entry.inode.member
         mode = 0o755 if member is None else member.mode & 0o777
         os.mkdir(name, mode | stat.S_IRWXU, dir_fd=parent)  # or it could not be filled
@@ -81,9 +85,9 @@ class Written:
             if member is not None:
                 self._restore(directory, member)
 
-    def _entry(self, entry: Entry, name: bytes, parent: int, path: bytes) -> None:
+    def _entry(self, entry: RootfsEntry, name: bytes, parent: int, path: bytes) -> None:
         self.entries += 1
-        if len(path) > len(_TREE) + 1 + LONGEST_NAME:
+        if len(path) > len(_TREE) + 1 + LONGEST_PATH:
             raise too_long(path)
         try:
             if entry.children is not None:
@@ -101,9 +105,9 @@ class Written:
             os.link(first, name, src_dir_fd=self._top, dst_dir_fd=parent, follow_symlinks=False)
             return
         member = inode.member
-        if member.kind is Kind.FILE:
+        if member.kind is MemberKind.FILE:
             self._file(inode, name, parent)
-        elif member.kind is Kind.LINK:
+        elif member.kind is MemberKind.LINK:
             os.symlink(member.target, name, dir_fd=parent)
             self._restore_link(name, parent, member)
         elif self._privileged:

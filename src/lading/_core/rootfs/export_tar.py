@@ -12,22 +12,22 @@ from lading._core.rootfs.entries import Inode
 from lading._core.rootfs.file_listing import named
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.headers import BLOCK
-from lading._core.tar.reader import Kind, Member
+from lading._core.tar.reader import Member, MemberKind
 
 _FLAGS = {
-    Kind.FILE: b"0",
-    Kind.HARD_LINK: b"1",
-    Kind.LINK: b"2",
-    Kind.CHARACTER_DEVICE: b"3",
-    Kind.BLOCK_DEVICE: b"4",
-    Kind.DIRECTORY: b"5",
-    Kind.FIFO: b"6",
+    MemberKind.FILE: b"0",
+    MemberKind.HARD_LINK: b"1",
+    MemberKind.LINK: b"2",
+    MemberKind.CHARACTER_DEVICE: b"3",
+    MemberKind.BLOCK_DEVICE: b"4",
+    MemberKind.DIRECTORY: b"5",
+    MemberKind.FIFO: b"6",
 }
 _SECOND = 10**9
 _NAME, _PREFIX = 100, 155
 _EXTENDED_NAME = b"././@PaxHeader"
-_UNDECLARED = Member(Kind.DIRECTORY, b"", b"", 0o755, 0)
-_EXTENSION = Member(Kind.FILE, b"", b"", 0o644, 0)
+_UNDECLARED = Member(MemberKind.DIRECTORY, b"", b"", 0o755, 0)
+_EXTENSION = Member(MemberKind.FILE, b"", b"", 0o644, 0)
 
 
 def write_tar(tree: Tree, write: Callable[[bytes], object]) -> int:
@@ -53,12 +53,12 @@ def _write_content(inode: Inode, write: Callable[[bytes], object]) -> None:
 
 def _header(path: bytes, inode: Inode | None, first: bytes | None) -> bytes:
     member = _UNDECLARED if inode is None else inode.member
-    kind, target = (member.kind, member.target) if first is None else (Kind.HARD_LINK, first)
-    name = (path or b".") + b"/" * (kind is Kind.DIRECTORY)
-    size = member.size if kind is Kind.FILE else 0
+    kind, target = (member.kind, member.target) if first is None else (MemberKind.HARD_LINK, first)
+    name = (path or b".") + b"/" * (kind is MemberKind.DIRECTORY)
+    size = member.size if kind is MemberKind.FILE else 0
     seconds, nanoseconds = divmod(member.time, _SECOND)
     records: dict[bytes, bytes] = {}
-    if kind is not Kind.HARD_LINK:
+    if kind is not MemberKind.HARD_LINK:
         records |= {b"SCHILY.xattr." + key: value for key, value in member.xattrs}
     prefix, short = _split(name)
     if short is None:

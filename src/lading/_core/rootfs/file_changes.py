@@ -12,13 +12,13 @@ from typing import Literal
 
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
-from lading._core.rootfs.entries import Entry
+from lading._core.rootfs.entries import RootfsEntry
 from lading._core.rootfs.file_listing import text
 from lading._core.rootfs.layers import LayerReader
 from lading._core.rootfs.rootfs import STANDARD, apply_all
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.decompression import Limits
-from lading._core.tar.reader import Kind, Member
+from lading._core.tar.reader import Member, MemberKind
 from lading._io.base import IO
 
 
@@ -73,7 +73,7 @@ def _compared(old: Tree, new: Tree) -> Iterator[FileChange]:
             yield FileChange(name, "changed", _size(was), _size(now), what)
 
 
-def _differences(was: Entry, now: Entry) -> tuple[str, ...]:
+def _differences(was: RootfsEntry, now: RootfsEntry) -> tuple[str, ...]:
     if was.inode is now.inode or was.inode is None or now.inode is None:
         # A directory that no layer declares has no properties to compare.
         return () if _kind(was) is _kind(now) else ("kind",)
@@ -92,14 +92,14 @@ def _differences(was: Entry, now: Entry) -> tuple[str, ...]:
 
 
 def _is_link(member: Member) -> bool:
-    return member.kind is Kind.LINK
+    return member.kind is MemberKind.LINK
 
 
-def _kind(entry: Entry) -> Kind:
-    return Kind.DIRECTORY if entry.inode is None else entry.inode.member.kind
+def _kind(entry: RootfsEntry) -> MemberKind:
+    return MemberKind.DIRECTORY if entry.inode is None else entry.inode.member.kind
 
 
-def _size(entry: Entry | None) -> int | None:
+def _size(entry: RootfsEntry | None) -> int | None:
     if entry is None:
         return None
     return 0 if entry.inode is None else entry.inode.member.size

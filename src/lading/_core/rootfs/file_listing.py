@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lading._core.images.image import Image
-from lading._core.rootfs.entries import Entry, Inode
+from lading._core.rootfs.entries import Inode, RootfsEntry
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.member_names import shown
-from lading._core.tar.reader import Kind
+from lading._core.tar.reader import MemberKind
 from lading.digest import Digest
 from lading.errors import NotFoundError
 
@@ -56,7 +56,7 @@ def list_files(image: Image, tree: Tree, path: str) -> tuple[FileEntry, ...]:
     return found
 
 
-def named(tree: Tree) -> Iterator[tuple[bytes, Entry, bytes | None]]:
+def named(tree: Tree) -> Iterator[tuple[bytes, RootfsEntry, bytes | None]]:
     """Go through a tree, and give with each name the first one of the same inode if that is another one."""
     first: dict[Inode, bytes] = {}
     for path, entry in tree.walk():
@@ -71,13 +71,13 @@ def text(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
 
 
-def _file_entry(path: bytes, entry: Entry, first: bytes | None, layers: list[Digest]) -> FileEntry:
+def _file_entry(path: bytes, entry: RootfsEntry, first: bytes | None, layers: list[Digest]) -> FileEntry:
     if entry.inode is None:
-        return FileEntry(f"/{text(path)}", Kind.DIRECTORY.value, 0, 0o755, 0, 0, 0, "", None)
+        return FileEntry(f"/{text(path)}", MemberKind.DIRECTORY.value, 0, 0o755, 0, 0, 0, "", None)
     member = entry.inode.member
     return FileEntry(
         path=f"/{text(path)}",
-        kind=member.kind.value if first is None else Kind.HARD_LINK.value,
+        kind=member.kind.value if first is None else MemberKind.HARD_LINK.value,
         size=member.size,
         mode=member.mode,
         owner=member.owner,

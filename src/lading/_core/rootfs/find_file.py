@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
-from lading._core.rootfs.entries import Entry, Inode
+from lading._core.rootfs.entries import Inode, RootfsEntry
 from lading._core.rootfs.layers import LayerReader
 from lading._core.rootfs.rootfs import apply_all
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.decompression import Limits
 from lading._core.tar.member_names import shown
-from lading._core.tar.reader import Kind
+from lading._core.tar.reader import MemberKind
 from lading._io.base import IO
 from lading.errors import LimitExceededError, NotFoundError, ProtocolError
 
@@ -37,7 +37,7 @@ async def open_file(io: IO, settings: Settings, image: Image, path: str, *, limi
         found = await _search(io, reader, image, finder, limits)
         if found is None:
             raise NotFoundError(f"{image.place.name} has no file {shown(path)} in {image.manifest.digest}")
-        if found.member.kind is not Kind.FILE:
+        if found.member.kind is not MemberKind.FILE:
             raise NotFoundError(
                 f"{shown(path)} in {image.manifest.digest} is no file: it is a {found.member.kind.value}"
             )
@@ -86,7 +86,7 @@ class Finder:
         Raises `UnknownError` if layers further down might change that; `whole` says that there are none. Raises
         `ProtocolError` for links that lead round in circles.
         """
-        trail: list[tuple[Entry, bool]] = [(tree.root, tree.root.opaque or whole)]
+        trail: list[tuple[RootfsEntry, bool]] = [(tree.root, tree.root.opaque or whole)]
         todo, links = self._parts[::-1], 0
         while todo:
             part = todo.pop()
@@ -104,7 +104,7 @@ class Finder:
                 raise UnknownError
             if entry is None or entry.is_whiteout:
                 return None
-            if entry.inode is not None and entry.inode.member.kind is Kind.LINK:
+            if entry.inode is not None and entry.inode.member.kind is MemberKind.LINK:
                 links += 1
                 if links > _LINKS:
                     raise ProtocolError("the file is refused: too many symbolic links lead on from one to the next")
@@ -114,12 +114,12 @@ class Finder:
                 continue
             trail.append((entry, covered or entry.opaque))
         inode = trail[-1][0].inode
-        if inode is not None and inode.member.kind is Kind.HARD_LINK:
+        if inode is not None and inode.member.kind is MemberKind.HARD_LINK:
             raise UnknownError
         return inode
 
 
-def _left(trail: list[tuple[Entry, bool]], *, whole: bool) -> list[tuple[Entry, bool]]:
+def _left(trail: list[tuple[RootfsEntry, bool]], *, whole: bool) -> list[tuple[RootfsEntry, bool]]:
     """Go up from a directory."""
     if len(trail) == 1:
         return trail

@@ -16,10 +16,10 @@ from pathlib import Path
 from lading._core.exchange.retry import Attempts
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image, Layer
-from lading._core.rootfs.contents import Contents
+from lading._core.rootfs.contents import FileContents
 from lading._core.rootfs.entries import Inode
 from lading._core.tar.decompression import Expansion, Limits
-from lading._core.tar.reader import LAYER, Kind, Member, TarReader
+from lading._core.tar.reader import LAYER, Member, MemberKind, TarReader
 from lading._io.base import IO
 from lading._io.body_reading import PIECE
 from lading._wire.messages import Reader
@@ -27,7 +27,7 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest, hasher
 from lading.errors import LadingError, LimitExceededError, ProtocolError
 from lading.events import Progress, Retried
-from lading.target import Readable, Stream
+from lading.target import OpenBlob, Readable
 from lading.verification import Verifier
 
 # Bytes of names, targets of links and extended attributes that are kept in memory for one image.
@@ -85,7 +85,7 @@ class LayerReader:
         self._directory = directory
         self._digests = digests
         self._read: dict[Digest, list[Inode]] = {}
-        self._kept: list[Contents] = []
+        self._kept: list[FileContents] = []
 
     async def read(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
         """Return what is in a layer, the `number`th of its image from 0 on.
@@ -128,7 +128,7 @@ class LayerReader:
 
     async def _read_once(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
         contents = await self._io.call(self._new_contents) if self._keep else None
-        reading = _Reading(layer, number, self._limits, self._use, contents, digests=self._digests)
+        reading = _LayerReading(layer, number, self._limits, self._use, contents, digests=self._digests)
         try:
             async with _opened(place, layer.descriptor) as stream:
                 return await self._io.call(
@@ -140,8 +140,8 @@ class LayerReader:
             self._use.add(reading.use, -1)
             raise
 
-    def _new_contents(self) -> Contents:
-        contents = Contents(self._directory)
+    def _new_contents(self) -> FileContents:
+        contents = FileContents(self._directory)
         self._kept.append(contents)
         return contents
 
@@ -152,11 +152,11 @@ class LayerReader:
         return progress
 
 
-class _Reading:
+class _LayerReading:
     """One reading of a layer, blocking."""
 
     def __init__(
-        self, layer: Layer, number: int, limits: Limits, total: Use, contents: Contents | None, *, digests: bool
+        self, layer: Layer, number: int, limits: Limits, total: Use, contents: FileContents | None, *, digests: bool
     ) -> None:
         self.use = Use()
         self._layer = layer
@@ -191,7 +191,7 @@ class _Reading:
         self._total.add(use)
         self._total.check(self._limits)
         inode = Inode(member, self._number, self._contents, 0 if self._contents is None else self._contents.size)
-        if member.kind is not Kind.FILE:
+        if member.kind is not MemberKind.FILE:
             return inode
         hashing = hasher("sha256") if self._digests else None
         for piece in archive.pieces():
@@ -235,11 +235,11 @@ class _Blob:
 
 
 @asynccontextmanager
-async def _opened(place: Readable, blob: Descriptor) -> AsyncGenerator[Stream]:
+async def _opened(place: Readable, blob: Descriptor) -> AsyncGenerator[OpenBlob]:
     """Open a blob, or what its descriptor carries of it."""
     embedded = blob.embedded
     if embedded is not None:
-        yield Stream(streams.BytesIO(embedded))
+        yield OpenBlob(streams.BytesIO(embedded))
         return
     async with place.open_blob(blob) as stream:
         yield stream

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 
 from lading._core.rootfs.entries import (
     HERE,
-    Entry,
     Inode,
+    RootfsEntry,
     children_of,
     hide,
     hide_below,
@@ -26,8 +26,8 @@ from lading._core.rootfs.entries import (
     split_path,
     too_long,
 )
-from lading._core.tar.member_names import DEEPEST, LONGEST_NAME, shown
-from lading._core.tar.reader import Kind, Member
+from lading._core.tar.member_names import DEEPEST_PATH, LONGEST_PATH, shown
+from lading._core.tar.reader import Member, MemberKind
 from lading.errors import LimitExceededError
 
 _WHITEOUT, _OPAQUE, _META = b".wh.", b".wh..wh..opq", b".wh..wh."
@@ -48,12 +48,12 @@ class Tree:
     """
 
     def __init__(self, *, entries: int, partial: bool = False) -> None:
-        self.root = Entry(None, -1, {})
+        self.root = RootfsEntry(None, -1, {})
         self._entries = entries
         self._partial = partial
         self._made = 0
         self._steps = 0
-        self._last: tuple[bytes, Entry, bool] = b"", self.root, False
+        self._last: tuple[bytes, RootfsEntry, bool] = b"", self.root, False
         self._named = Counter[bytes]()
         self._doubtful: set[bytes] = set()
         self._shaky = False
@@ -64,7 +64,7 @@ class Tree:
         for inode in inodes:
             self._apply(layer, inode)
 
-    def walk(self) -> Iterator[tuple[bytes, Entry]]:
+    def walk(self) -> Iterator[tuple[bytes, RootfsEntry]]:
         """Go through all names, a directory before what is in it, sorted by their bytes; the root is the first, `b""`.
 
         Raises `ProtocolError` for a path that is too long for systems.
@@ -72,7 +72,7 @@ class Tree:
         yield b"", self.root
         yield from _walk(b"", self.root)
 
-    def doubts(self, name: bytes, entry: Entry | None) -> bool:
+    def doubts(self, name: bytes, entry: RootfsEntry | None) -> bool:
         """Say whether layers further down can tell that something else than this entry, or none, has a name."""
         if name not in self._doubtful and _OPAQUE not in self._doubtful:
             return False
@@ -83,7 +83,7 @@ class Tree:
         name = inode.member.name
         parts = split_path(name)
         if not parts:
-            if inode.member.kind is not Kind.DIRECTORY:
+            if inode.member.kind is not MemberKind.DIRECTORY:
                 raise refused(name, "it takes the place of the root directory")
             self.root.inode, self.root.layer = inode, layer
             return
@@ -99,10 +99,10 @@ class Tree:
             self._note(base)
             self._put(layer, inode, parent, base)
 
-    def _put(self, layer: int, inode: Inode, parent: Entry, base: bytes) -> None:
+    def _put(self, layer: int, inode: Inode, parent: RootfsEntry, base: bytes) -> None:
         children = children_of(parent)
         existing = children.get(base)
-        if inode.member.kind is Kind.DIRECTORY:
+        if inode.member.kind is MemberKind.DIRECTORY:
             if existing is None or existing.children is None:
                 children[base] = existing = self._make(None, layer, {}, opaque=existing is not None)
                 self._last = b"", self.root, False
@@ -110,7 +110,7 @@ class Tree:
                 self._note_below(existing)  # or it has just replaced a link, and these are somewhere else
             existing.inode, existing.layer = inode, layer
             return
-        if inode.member.kind is Kind.HARD_LINK:
+        if inode.member.kind is MemberKind.HARD_LINK:
             linked = self._linked(inode.member)
             if linked is None or linked is existing:
                 return
@@ -119,7 +119,7 @@ class Tree:
             self._last = b"", self.root, False
         children[base] = self._make(inode, layer)
 
-    def _linked(self, member: Member) -> Entry | None:
+    def _linked(self, member: Member) -> RootfsEntry | None:
         """Find what a hard link names. In a partial tree it may be further down."""
         parts = split_path(member.target)
         directory = self._find(member.name, parts[:-1])
@@ -128,7 +128,7 @@ class Tree:
             raise refused(member.name, f"it is a hard link to a directory, {shown(member.target)}")
         if found is None or found.is_whiteout:
             if self._partial and found is None:
-                return Entry(None, 0)
+                return RootfsEntry(None, 0)
             raise refused(member.name, f"it is a hard link to {shown(member.target)}, which is not there")
         return found
 
@@ -155,7 +155,7 @@ class Tree:
         elif self._partial:
             children[hidden] = self._make(None, layer)
 
-    def _parent(self, layer: int, name: bytes, parents: list[bytes]) -> Entry:
+    def _parent(self, layer: int, name: bytes, parents: list[bytes]) -> RootfsEntry:
         key = b"/".join(parents)
         if self._last[0] != key or not key:
             found = self._find(name, parents, make=layer)
@@ -171,14 +171,14 @@ class Tree:
             if self._shaky:
                 self._doubtful.add(name)
 
-    def _note_below(self, directory: Entry) -> None:
+    def _note_below(self, directory: RootfsEntry) -> None:
         for name, entry in children_of(directory).items():
             self._named[name] += 1
             self._doubtful.add(name)
             if entry.children is not None:
                 self._note_below(entry)
 
-    def _find(self, name: bytes, parts: Iterable[bytes], *, make: int | None = None) -> Entry | None:
+    def _find(self, name: bytes, parts: Iterable[bytes], *, make: int | None = None) -> RootfsEntry | None:
         """Go to a directory, following links; None if it is not there and not to be made."""
         trail, links = [self.root], 0
         todo = list(parts)[::-1]
@@ -199,12 +199,12 @@ class Tree:
                 todo.extend(target.split(b"/")[::-1])
                 continue
             trail.append(entry)
-            if len(trail) > DEEPEST:
-                raise refused(name, f"it is deeper than {DEEPEST} directories")
+            if len(trail) > DEEPEST_PATH:
+                raise refused(name, f"it is deeper than {DEEPEST_PATH} directories")
         self._shaky = any(entry.inode is None for entry in trail[1:])
         return trail[-1]
 
-    def _enter(self, directory: Entry, part: bytes, make: int | None) -> Entry | None:
+    def _enter(self, directory: RootfsEntry, part: bytes, make: int | None) -> RootfsEntry | None:
         children = children_of(directory)
         entry = children.get(part)
         if entry is not None and not entry.is_whiteout:
@@ -223,29 +223,29 @@ class Tree:
         self,
         inode: Inode | None,
         layer: int,
-        children: dict[bytes, Entry] | None = None,
+        children: dict[bytes, RootfsEntry] | None = None,
         *,
         opaque: bool = False,
-    ) -> Entry:
+    ) -> RootfsEntry:
         self._made += 1
         if self._made > self._entries:
             raise LimitExceededError(f"the image has more than {self._entries} files and directories")
-        entry = Entry(inode, layer, children)
+        entry = RootfsEntry(inode, layer, children)
         entry.opaque = opaque
         return entry
 
 
-def _walk(path: bytes, directory: Entry) -> Iterator[tuple[bytes, Entry]]:
+def _walk(path: bytes, directory: RootfsEntry) -> Iterator[tuple[bytes, RootfsEntry]]:
     for name, entry in sorted(children_of(directory).items()):
         below = path + b"/" + name if path else name
-        if len(below) > LONGEST_NAME:
+        if len(below) > LONGEST_PATH:
             raise too_long(below)
         yield below, entry
         if entry.children:
             yield from _walk(below, entry)
 
 
-def _target(name: bytes, part: bytes, entry: Entry, links: int) -> bytes:
+def _target(name: bytes, part: bytes, entry: RootfsEntry, links: int) -> bytes:
     """Return where a symbolic link on the way to a name leads."""
     if entry.inode is None or not is_link(entry):
         raise refused(name, f"{shown(part)}, which should be a directory on its way, is none")

@@ -42,7 +42,7 @@ class Limits(msgspec.Struct, frozen=True):
     ratio_from: int = 64 << 20
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """Bytes to be read from front to back, as every binary file gives them."""
 
     def read(self, size: int, /) -> bytes | None:
@@ -58,11 +58,11 @@ class Expansion:
 
     __slots__ = ("_compressed", "_errors", "_limits", "_stream", "_verifier", "seen")
 
-    def __init__(self, archive: Stream, limits: Limits, content_digest: Digest | None) -> None:
-        self._compressed = _Counted(archive)
+    def __init__(self, archive: ByteStream, limits: Limits, content_digest: Digest | None) -> None:
+        self._compressed = _CountedStream(archive)
         self._limits = limits
         self._verifier = None if content_digest is None else Verifier(content_digest)
-        self._stream: Stream = self._compressed
+        self._stream: ByteStream = self._compressed
         self._errors: tuple[type[Exception], ...] = ()
         beginning, file = self._compressed.peek(4), cast("BinaryIO", self._compressed)
         if beginning.startswith(_GZIP):
@@ -109,12 +109,12 @@ class Expansion:
             )
 
 
-class _Counted:
+class _CountedStream:
     """A binary stream that counts what is read from it, with a look at its beginning."""
 
     __slots__ = ("_ahead", "_stream", "seen")
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
         self._ahead = b""
         self.seen = 0

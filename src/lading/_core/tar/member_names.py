@@ -1,7 +1,7 @@
 """Member names and link targets, checked to stay below the directory that they are used in.
 
 Titles and the names inside an archive are chosen by whoever pushed them (CWE-22). What passes here stays below, on any
-system, as long as no symbolic link is followed on the way (see `places`).
+system, as long as no symbolic link is followed on the way (see `safe_open`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 
 from lading._wire.escaping import quoted
 
-LONGEST_NAME = 4096
+LONGEST_PATH = 4096
 """Bytes of a whole name."""
 LONGEST_PART = 255
 """Bytes between two slashes: what file systems take."""
-DEEPEST = 64
+DEEPEST_PATH = 64
 """Parts of a name."""
 
 _DRIVE = re.compile(rb"[A-Za-z]:", re.ASCII)
@@ -31,8 +31,8 @@ def split_name(name: bytes) -> tuple[bytes, ...]:
         raise ValueError("is empty, or has an empty part")
     if b".." in parts:
         raise ValueError("contains '..'")
-    if len(parts) > DEEPEST:
-        raise ValueError(f"is deeper than {DEEPEST} parts")
+    if len(parts) > DEEPEST_PATH:
+        raise ValueError(f"is deeper than {DEEPEST_PATH} parts")
     for part in parts:
         if len(part) > LONGEST_PART:
             raise ValueError(f"has a part longer than {LONGEST_PART} bytes")
@@ -68,8 +68,8 @@ def shown(name: str | bytes) -> str:
 
 
 def _check_text(name: bytes) -> None:
-    if len(name) > LONGEST_NAME:
-        raise ValueError(f"is longer than {LONGEST_NAME} bytes")
+    if len(name) > LONGEST_PATH:
+        raise ValueError(f"is longer than {LONGEST_PATH} bytes")
     if b"\0" in name:
         raise ValueError("contains a NUL")
     if b"\\" in name:

@@ -71,7 +71,7 @@ def pack_root(root: Path, out: BinaryIO) -> Packed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _PackEntry:
     """Something to be packed; the name of the root of a layer is empty."""
 
     path: bytes
@@ -85,9 +85,9 @@ class Packer:
     __slots__ = ("_compressed", "_expanded", "_gzip")
 
     def __init__(self, out: BinaryIO) -> None:
-        self._compressed = _Hashed(out.write)
+        self._compressed = _HashingWriter(out.write)
         self._gzip = _Gzip(self._compressed)
-        self._expanded = _Hashed(self._gzip.write)
+        self._expanded = _HashingWriter(self._gzip.write)
 
     def write(self, piece: bytes) -> None:
         """Write the next piece of the archive."""
@@ -99,7 +99,7 @@ class Packer:
         return Packed(self._compressed.digest(), self._compressed.size, self._expanded.digest())
 
 
-class _Hashed:
+class _HashingWriter:
     """A writer that hashes and counts what it passes on."""
 
     __slots__ = ("_hasher", "_write", "size")
@@ -123,7 +123,7 @@ class _Gzip:
 
     __slots__ = ("_checksum", "_compressor", "_out", "_size")
 
-    def __init__(self, out: _Hashed) -> None:
+    def __init__(self, out: _HashingWriter) -> None:
         self._out = out
         self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         self._checksum = 0
@@ -144,7 +144,7 @@ def _packed(root: Path, prefix: bytes, out: BinaryIO, *, portable: bool) -> Pack
     with disk_errors(f"cannot pack {shown_path(root)}"):
         packer = Packer(out)
         packing = _Packing(packer, source_date_epoch() or 0, portable, prefix.count(b"/") + 1)
-        packing.add(_Entry(os.fsencode(root), prefix, stat.S_IFDIR))
+        packing.add(_PackEntry(os.fsencode(root), prefix, stat.S_IFDIR))
         packer.write(bytes(2 * tarfile.BLOCKSIZE))
         return packer.finish()
 
@@ -158,7 +158,7 @@ class _Packing:
     portable: bool
     title_depth: int
 
-    def add(self, root: _Entry) -> None:
+    def add(self, root: _PackEntry) -> None:
         """Write a directory and all that is in it."""
         waiting = [root]
         while waiting:
@@ -173,8 +173,8 @@ class _Packing:
                 else:
                     self._add_file(entry)
 
-    def _children(self, directory: _Entry) -> list[_Entry]:
-        children: list[_Entry] = []
+    def _children(self, directory: _PackEntry) -> list[_PackEntry]:
+        children: list[_PackEntry] = []
         for name in sorted(os.listdir(directory.path)):  # noqa: PTH208  # names are bytes here
             path = directory.path + b"/" + name
             full = directory.name + b"/" + name if directory.name else name
@@ -183,10 +183,10 @@ class _Packing:
                     split_name(full)
                 except ValueError as wrong:
                     raise StorageError(f"cannot pack {shown_path(path)}: its name {wrong}; rename it") from None
-            children.append(_Entry(path, full, os.lstat(path).st_mode))
+            children.append(_PackEntry(path, full, os.lstat(path).st_mode))
         return children
 
-    def _link_target(self, entry: _Entry) -> bytes:
+    def _link_target(self, entry: _PackEntry) -> bytes:
         target = os.readlink(entry.path)  # noqa: PTH115  # names are bytes here
         if self.portable:
             try:
@@ -198,7 +198,7 @@ class _Packing:
                 ) from None
         return target
 
-    def _add_file(self, entry: _Entry) -> None:
+    def _add_file(self, entry: _PackEntry) -> None:
         if not stat.S_ISREG(entry.mode):
             raise _no_file(entry)
         with os.fdopen(os.open(entry.path, _READ), "rb", buffering=0) as file:
@@ -216,7 +216,7 @@ class _Packing:
             self.out.write(bytes(-before.st_size % tarfile.BLOCKSIZE))
 
     def _write_header(
-        self, entry: _Entry, kind: bytes, portable_mode: int, *, target: bytes = b"", size: int = 0
+        self, entry: _PackEntry, kind: bytes, portable_mode: int, *, target: bytes = b"", size: int = 0
     ) -> None:
         header = tarfile.TarInfo(_text(entry.name))
         header.type, header.size, header.mtime, header.linkname = kind, size, self.time, _text(target)
@@ -224,7 +224,7 @@ class _Packing:
         self.out.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
 
-def _no_file(entry: _Entry) -> StorageError:
+def _no_file(entry: _PackEntry) -> StorageError:
     return StorageError(
         f"cannot pack {shown_path(entry.path)}: it is a device, FIFO or socket, which cannot be pulled again"
     )

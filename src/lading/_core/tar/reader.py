@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lading._core.tar.headers import BLOCK, Header, records
-from lading._core.tar.member_names import LONGEST_NAME, shown
+from lading._core.tar.member_names import LONGEST_PATH, shown
 from lading.errors import LimitExceededError, ProtocolError
 
 _ZEROS = bytes(BLOCK)
@@ -36,7 +36,7 @@ _EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
 _EXTENSIONS = frozenset({_EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK})
 
 
-class Kind(Enum):
+class MemberKind(Enum):
     """What a member is. The archives of artifacts have the first three only."""
 
     FILE = "file"
@@ -48,8 +48,13 @@ class Kind(Enum):
     FIFO = "FIFO"
 
 
-_KINDS = {b"0": Kind.FILE, b"\0": Kind.FILE, b"5": Kind.DIRECTORY, b"2": Kind.LINK}
-_MORE_KINDS = {b"1": Kind.HARD_LINK, b"3": Kind.CHARACTER_DEVICE, b"4": Kind.BLOCK_DEVICE, b"6": Kind.FIFO}
+_KINDS = {b"0": MemberKind.FILE, b"\0": MemberKind.FILE, b"5": MemberKind.DIRECTORY, b"2": MemberKind.LINK}
+_MORE_KINDS = {
+    b"1": MemberKind.HARD_LINK,
+    b"3": MemberKind.CHARACTER_DEVICE,
+    b"4": MemberKind.BLOCK_DEVICE,
+    b"6": MemberKind.FIFO,
+}
 _REFUSED = {
     **{flag: kind.value for flag, kind in _MORE_KINDS.items()},
     b"7": "contiguous file",
@@ -65,7 +70,7 @@ class Dialect:
     end mark, and may have anything behind that: container engines take no notice, and the digest of the whole is known.
     """
 
-    kinds: Mapping[bytes, Kind]
+    kinds: Mapping[bytes, MemberKind]
     extension: int
     plain: bool
 
@@ -75,7 +80,7 @@ class Dialect:
 
 
 ARTIFACT = Dialect(_KINDS, 64 << 10, plain=True)
-LAYER = Dialect({**_KINDS, **_MORE_KINDS, b"7": Kind.FILE}, 1 << 20, plain=False)
+LAYER = Dialect({**_KINDS, **_MORE_KINDS, b"7": MemberKind.FILE}, 1 << 20, plain=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Member:
     the archives of artifacts.
     """
 
-    kind: Kind
+    kind: MemberKind
     name: bytes
     target: bytes
     mode: int
@@ -196,24 +201,24 @@ def _member(header: Header, extensions: dict[bytes, bytes], dialect: Dialect) ->
         what = _REFUSED.get(header.kind, "member of unknown kind")
         raise ProtocolError(f"archive member {shown(name)} is refused: it is a {what}")
     # POSIX lets a hard link repeat its content; what containers are made with writes its size at most.
-    size = 0 if kind is Kind.HARD_LINK else _size(header, extensions)
-    if kind is not Kind.FILE and size:
+    size = 0 if kind is MemberKind.HARD_LINK else _size(header, extensions)
+    if kind is not MemberKind.FILE and size:
         raise ProtocolError(f"archive member {shown(name)} is refused: a {kind.value} has no content")
     target = extensions.get(_LINK_PATH, header.link)
     if dialect.plain:
         return Member(kind, name, target, header.mode, size)
     if header.kind == b"\0" and name.endswith(b"/"):  # how directories were written before POSIX
-        kind = Kind.DIRECTORY
+        kind = MemberKind.DIRECTORY
     return Member(
         kind,
         name,
-        target if kind in {Kind.LINK, Kind.HARD_LINK} else b"",
+        target if kind in {MemberKind.LINK, MemberKind.HARD_LINK} else b"",
         header.mode & 0o7777,
         size,
         _whole_number(extensions, _OWNER) if _OWNER in extensions else header.owner,
         _whole_number(extensions, _GROUP) if _GROUP in extensions else header.group,
         _time(extensions[_TIME]) if _TIME in extensions else _bounded(header.time) * 10**9,
-        header.device if kind in {Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE} else (0, 0),
+        header.device if kind in {MemberKind.CHARACTER_DEVICE, MemberKind.BLOCK_DEVICE} else (0, 0),
         tuple((key.removeprefix(_XATTR), value) for key, value in sorted(extensions.items()) if key.startswith(_XATTR)),
     )
 
@@ -250,7 +255,7 @@ def _bounded(seconds: int) -> int:
 def _extension(kind: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
     if kind in {_EXTENDED, _GLOBAL}:
         yield from records(content)
-    elif len(content) > LONGEST_NAME + 1:
-        raise ProtocolError(f"the archive is refused: a name in it is longer than {LONGEST_NAME} bytes")
+    elif len(content) > LONGEST_PATH + 1:
+        raise ProtocolError(f"the archive is refused: a name in it is longer than {LONGEST_PATH} bytes")
     else:
         yield (_PATH if kind == _LONG_NAME else _LINK_PATH), content.removesuffix(b"\0")

@@ -25,7 +25,7 @@ _SHOWN = 200
 _NO_DIRECTORY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
 
 
-class Place:
+class SafePath:
     """The place of one file or directory: an open parent directory and a name in it. Close it.
 
     `directory` is the descriptor of the parent, for the `dir_fd` of the functions of `os`; `path` is for messages only.
@@ -51,7 +51,7 @@ class Place:
         self.close()
 
 
-def open_below(directory: Path, title: str) -> Place:
+def open_below(directory: Path, title: str) -> SafePath:
     """Open the place of a title below an existing directory, and make the directories between them.
 
     `directory` itself may be a symbolic link, which is the user's own choice; nothing below it may. Directories that
@@ -64,7 +64,7 @@ def open_below(directory: Path, title: str) -> Place:
     with disk_errors(f"cannot write {shown_path(where)}"):
         top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         with closing(top):
-            return Place(descend(top, path.parts[:-1]), where)
+            return SafePath(descend(top, path.parts[:-1]), where)
 
 
 def descend(directory: int, names: Iterable[str | bytes]) -> int:

@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading._core.tar.decompression import Expansion, Limits, Stream
+from lading._core.tar.decompression import ByteStream, Expansion, Limits
 from lading._core.tar.file_titles import safe_title
 from lading._core.tar.member_names import check_link, shown, split_name
-from lading._core.tar.reader import Kind, Member, TarReader
+from lading._core.tar.reader import Member, MemberKind, TarReader
 from lading._core.tar.safe_open import (
     FRESH,
-    Place,
+    SafePath,
     closing,
     descend,
     disk_errors,
@@ -58,7 +58,7 @@ class Unpacked:
 
 
 def unpack(
-    archive: Stream,
+    archive: ByteStream,
     directory: Path,
     title: str,
     *,
@@ -90,7 +90,7 @@ def unpack(
 
 
 @contextmanager
-def _scratch(place: Place) -> Generator[int, None, None]:
+def _scratch(place: SafePath) -> Generator[int, None, None]:
     """Make a directory beside a place that only this user may enter, and delete it with all that is left in it."""
     name = fresh_name()
     os.mkdir(name, 0o700, dir_fd=place.directory)
@@ -103,15 +103,15 @@ def _scratch(place: Place) -> Generator[int, None, None]:
 
 def _path(member: Member, root: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return the path of a member below the scratch directory."""
-    name = member.name.removesuffix(b"/") if member.kind is Kind.DIRECTORY else member.name
+    name = member.name.removesuffix(b"/") if member.kind is MemberKind.DIRECTORY else member.name
     try:
         parts = split_name(name)
     except ValueError as wrong:
         raise _refused(member, f"its name {wrong}") from None
     below = parts[len(root) :]
-    if parts[: len(root)] != root or (not below and member.kind is not Kind.DIRECTORY):
+    if parts[: len(root)] != root or (not below and member.kind is not MemberKind.DIRECTORY):
         raise _refused(member, f"it is not in the directory {shown(b'/'.join(root))}")
-    if member.kind is Kind.LINK:
+    if member.kind is MemberKind.LINK:
         try:
             check_link(member.target, len(below) - 1)
         except ValueError as wrong:
@@ -138,9 +138,9 @@ def _create(parent: int, name: bytes, member: Member) -> BinaryIO | None:
     """Create a member that is not there yet, and return the file to be filled if it is one."""
     mode = member.mode & 0o777  # nothing that lends the rights of the owner; the system subtracts the umask
     match member.kind:
-        case Kind.DIRECTORY:
+        case MemberKind.DIRECTORY:
             os.mkdir(name, mode | 0o700, dir_fd=parent)  # or it could be neither filled nor moved
-        case Kind.LINK:
+        case MemberKind.LINK:
             os.symlink(member.target, name, dir_fd=parent)
         case _:  # a file: the archives of artifacts have no other kinds
             return os.fdopen(os.open(name, FRESH, mode, dir_fd=parent), "wb")

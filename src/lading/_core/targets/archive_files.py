@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lading._core.tar.headers import BLOCK
-from lading._core.tar.reader import Kind, TarReader
+from lading._core.tar.reader import MemberKind, TarReader
 from lading._io import atomic_files
 from lading._io.file_ranges import read_at
 from lading.errors import LimitExceededError, NotFoundError, ProtocolError, StorageError
@@ -87,9 +87,9 @@ class Archive:
         files: dict[str, Span | str] = {}
         for member in TarReader(cursor.read, entries=_ENTRIES):
             name = posixpath.normpath(os.fsdecode(member.name))
-            if member.kind is Kind.FILE:
+            if member.kind is MemberKind.FILE:
                 files[name] = Span(cursor.offset, member.size)
-            elif member.kind is Kind.LINK:
+            elif member.kind is MemberKind.LINK:
                 files[name] = os.fsdecode(member.target)
             cursor.skip(member.size + -member.size % BLOCK)
         return files

@@ -27,7 +27,7 @@ from lading.errors import BlobUnknownError, DocumentError, InvalidReferenceError
 from lading.media_types import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 from lading.reference import Reference
 from lading.stores.layout import Layout
-from lading.target import Readable, Stream, read_manifest
+from lading.target import OpenBlob, Readable, read_manifest
 
 _LIST = "manifest.json"
 _MAX_LIST = 8 * 2**20
@@ -36,7 +36,7 @@ _FORMS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
 _CONTAINERD_NAME = "io.containerd.image.name"
 
 
-class _Entry(msgspec.Struct, frozen=True, rename="pascal"):
+class _ImageEntry(msgspec.Struct, frozen=True, rename="pascal"):
     """An image in manifest.json; its config and layers are names of files."""
 
     config: str
@@ -103,11 +103,11 @@ class DockerArchive:
         return self._span(blob.digest) is not None
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
         span = self._span(blob.digest)
         if span is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
-        yield Stream(self._archive.open(span))
+        yield OpenBlob(self._archive.open(span))
 
     def holder(self, blob: Descriptor) -> Readable:
         return self
@@ -115,11 +115,11 @@ class DockerArchive:
     def _span(self, digest: Digest) -> Span | None:
         return next((image.spans[digest] for image in self._images.values() if digest in image.spans), None)
 
-    def _entries(self) -> tuple[_Entry, ...]:
+    def _entries(self) -> tuple[_ImageEntry, ...]:
         raw = self._archive.read(_LIST, _MAX_LIST)
         if raw is None:
             raise LayoutError(f"{self._name} is no archive of docker save: it has no file {_LIST}")
-        return strict_json.typed(strict_json.parse(raw, _LIST), tuple[_Entry, ...], _LIST)
+        return strict_json.typed(strict_json.parse(raw, _LIST), tuple[_ImageEntry, ...], _LIST)
 
     def _find(self, name: str | None) -> _Image:
         entries = self._entries()
@@ -131,7 +131,7 @@ class DockerArchive:
         names = ", ".join(repr(tag[:_SHOWN]) for entry in entries for tag in entry.repo_tags[:1])
         raise ManifestUnknownError(f"{self._name} has no image {(name or '')[:_SHOWN]!r}: there is {names or 'none'}")
 
-    def _read(self, entry: _Entry) -> _Image:
+    def _read(self, entry: _ImageEntry) -> _Image:
         """Make the manifest of an image: the digests of uncompressed layers are in its config."""
         raw = self._archive.read(entry.config, CONFIG_LIMIT)
         if raw is None:

@@ -33,7 +33,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.media_types import ACCEPT, OCTET_STREAM
-from lading.target import Ahead, Content, Progress, Readable, Stream, check_manifest_size, read_manifest
+from lading.target import BlobOpener, OnProgress, OpenBlob, Prefetch, Readable, check_manifest_size, read_manifest
 
 _SAY_NOTHING = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
 
@@ -81,10 +81,10 @@ class RepositoryTarget:
         return await blob_exists(self.exchange, self.repository, blob.digest, blob.size)
 
     @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[Stream]:
+    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
         async with AsyncExitStack() as opened:
             body, start = await self._open(blob, offset, opened)
-            yield Stream(body, body.cancellation, start)
+            yield OpenBlob(body, body.cancellation, start)
 
     async def _open(self, blob: Descriptor, offset: int, opened: AsyncExitStack) -> tuple[Body, int]:
         """Ask for a blob from a byte on, and for all of it where that cannot be had; return where the answer begins."""
@@ -137,11 +137,11 @@ class RepositoryTarget:
     async def push_blob(
         self,
         blob: Descriptor,
-        content: Content,
-        progress: Progress,
+        content: BlobOpener,
+        progress: OnProgress,
         *,
         mount_from: Readable | None,
-        ahead: Ahead | None = None,
+        ahead: Prefetch | None = None,
     ) -> bool:
         """Push a blob, by mounting it if the registry does that (end-11, end-4a, end-6)."""
         upload = None
@@ -155,7 +155,7 @@ class RepositoryTarget:
         return False
 
     async def _must_send_again(
-        self, delivery: Delivery, blob: Descriptor, content: Content, progress: Progress
+        self, delivery: Delivery, blob: Descriptor, content: BlobOpener, progress: OnProgress
     ) -> bool:
         """Send a blob, and say whether it must be sent in another way than it was.
 

@@ -15,12 +15,12 @@ from lading._io.base import IO
 from lading.reference import LocalReference, Reference
 from lading.stores.digest_cache import Seals
 from lading.stores.layout import Layout
-from lading.stores.layout_target import ContentsTarget, LayoutTarget
+from lading.stores.layout_target import LayoutTarget, ReadableLayout
 from lading.stores.memory import Memory
 from lading.target import Readable, Writable
 
 
-class Places(msgspec.Struct, frozen=True, eq=False):
+class TargetResolver(msgspec.Struct, frozen=True, eq=False):
     """Opens places; `exchange_of` gives the way to the registry of a reference.
 
     `state` is the directory of what is noted for later processes.
@@ -65,7 +65,7 @@ class Places(msgspec.Struct, frozen=True, eq=False):
         from lading._core.targets.layout_archive import ArchivedLayout
 
         try:
-            return ContentsTarget(self.io, name, await self.io.call(ArchivedLayout, archive)), archive.close
+            return ReadableLayout(self.io, name, await self.io.call(ArchivedLayout, archive)), archive.close
         except BaseException:
             archive.close()
             raise

@@ -19,7 +19,7 @@ _WIDER = 4
 _SMALL = 1 << 20
 
 
-class Place(Protocol):
+class TransferEnd(Protocol):
     """What is asked, read from or written to."""
 
     @property
@@ -31,7 +31,7 @@ def many(concurrency: int) -> int:
     return 1 if concurrency == 1 else concurrency * _WIDER
 
 
-def wide(concurrency: int, *places: Place) -> int:
+def wide(concurrency: int, *places: TransferEnd) -> int:
     """Return how many small contents, or questions, are under way at once between places.
 
     One where nobody waits for another machine: threads that only take turns at the interpreter made a copy of 10,000
@@ -45,7 +45,7 @@ async def move_all(
     move: Callable[[T], Awaitable[R]],
     items: Iterable[T],
     size: Callable[[T], int],
-    *places: Place,
+    *places: TransferEnd,
     concurrency: int,
 ) -> list[R]:
     """Move contents of these sizes in bytes between places, and return what each move returned.

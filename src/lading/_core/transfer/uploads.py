@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from lading import strict_json
-from lading._core.exchange.exchange import Answer, Exchange
+from lading._core.exchange.exchange import Exchange, ExchangeResult
 from lading._core.exchange.gate import Passage, Purpose
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.endpoints import Endpoint
@@ -157,7 +157,7 @@ class AsyncUpload:
     def _place(self) -> tuple[Origin, str]:
         return self._passage.origin, self._passage.target
 
-    async def _ask(self, endpoint: Endpoint, request: Request) -> Answer:
+    async def _ask(self, endpoint: Endpoint, request: Request) -> ExchangeResult:
         exchange = self._exchange
         request = replace(request, public_only=self._passage.public_only)
         try:
@@ -170,7 +170,7 @@ class AsyncUpload:
                 str(error), request=error.request, status=error.status, errors=error.errors
             ) from error
 
-    def _accept(self, answer: Answer) -> int | None:
+    def _accept(self, answer: ExchangeResult) -> int | None:
         """Go on at the place that an answer names, if it names one, and return the end of its range."""
         accepted = response_facts.upload_accepted(answer.headers)
         if accepted.location is not None:
@@ -221,7 +221,7 @@ class AsyncUploads:
         return upload
 
 
-def opened(exchange: Exchange, name: str, answer: Answer) -> AsyncUpload:
+def opened(exchange: Exchange, name: str, answer: ExchangeResult) -> AsyncUpload:
     """Return the upload that an answer says has begun (end-4, end-11)."""
     accepted = response_facts.upload_accepted(answer.headers)
     if accepted.location is None:
@@ -244,7 +244,7 @@ def place(exchange: Exchange, request: Request, location: str) -> Passage:
     return exchange.admit(Purpose.UPLOAD, request, location)
 
 
-def check_stored(answer: Answer, digest: Digest) -> None:
+def check_stored(answer: ExchangeResult, digest: Digest) -> None:
     """Refuse an answer that names another blob than the one that was pushed. Raises `DigestMismatchError`."""
     stored = response_facts.content_digest(answer.headers)
     if stored is not None and stored.algorithm == digest.algorithm and stored != digest:

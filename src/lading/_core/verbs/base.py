@@ -13,7 +13,7 @@ from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference, parse
 
 if TYPE_CHECKING:
     from lading._core.copying.references import Copies
-    from lading._core.targets.resolver import Places
+    from lading._core.targets.resolver import TargetResolver
     from lading.platform import Platform
 
 
@@ -29,15 +29,15 @@ class Ground(ABC):
         """Return the way to the registry of a reference."""
         ...
 
-    def _places(self) -> Places:
-        from lading._core.targets.resolver import Places
+    def _resolver(self) -> TargetResolver:
+        from lading._core.targets.resolver import TargetResolver
 
-        return Places(self._io, self._exchange_of, self._settings.state_directory())
+        return TargetResolver(self._io, self._exchange_of, self._settings.state_directory())
 
     def _copies(self) -> Copies:
         from lading._core.copying.references import Copies
 
-        return Copies(self._places(), self._settings, concurrency=self._concurrency)
+        return Copies(self._resolver(), self._settings, concurrency=self._concurrency)
 
 
 def parsed(reference: str | Reference | LocalReference) -> Reference | LocalReference:

@@ -89,7 +89,7 @@ class ContentVerbs(Ground):
         from lading._core.graph.predecessors import Predecessors, Wanted
         from lading._core.graph.tolerant_reader import LenientReader
 
-        async with self._places().readable(whole := parsed(reference)) as place:
+        async with self._resolver().readable(whole := parsed(reference)) as place:
             reader = LenientReader(place, self._settings.emit)
             predecessors = Predecessors(self._io, place, reader, concurrency=self._concurrency)
             root = await resolve_subject(place, whole, platform)
@@ -109,7 +109,7 @@ class ContentVerbs(Ground):
         from lading._core.copying.references import selector_of
         from lading._core.graph.evidence import Search
 
-        async with self._places().readable(whole := parsed(reference)) as place:
+        async with self._resolver().readable(whole := parsed(reference)) as place:
             search = Search(self._io, place, self._settings.emit, concurrency=self._concurrency)
             return await search.run(selector_of(whole), platform)
 
@@ -189,14 +189,14 @@ class ContentVerbs(Ground):
         from lading._core.graph.verify import Verification
 
         whole = parsed(reference)
-        async with self._places().readable(whole) as place:
+        async with self._resolver().readable(whole) as place:
             verification = Verification(self._io, self._settings, place, concurrency=self._concurrency)
             return await verification.verify(selector_of(whole))
 
     def _artifacts(self) -> Artifacts:
         from lading._core.artifacts.push_pull import Artifacts
 
-        return Artifacts(self._places(), self._settings, concurrency=self._concurrency)
+        return Artifacts(self._resolver(), self._settings, concurrency=self._concurrency)
 
 
 def _copy_options(

@@ -17,9 +17,9 @@ from lading._core.images.image import Image, load_image
 from lading._core.images.manifest_annotations import annotated
 from lading._core.images.overlay_target import Overlay
 from lading._core.images.packed_layer import PackedLayer, pack_layer
-from lading._core.images.per_platform_edits import Change, Editing, Rebuild, with_entries
+from lading._core.images.per_platform_edits import Editing, ImageEdit, Rebuild, with_entries
 from lading._core.rootfs.flatten import flattened
-from lading._core.targets.resolver import Places
+from lading._core.targets.resolver import TargetResolver
 from lading.descriptor import Descriptor
 from lading.documents import ImageIndex, Manifest
 from lading.events import Warned
@@ -35,8 +35,8 @@ class AsyncImages:
     destination; where that is what a tag stood for, the tag moves to the new image.
     """
 
-    def __init__(self, places: Places, copies: Copies, settings: Settings, *, concurrency: int) -> None:
-        self._places = places
+    def __init__(self, resolver: TargetResolver, copies: Copies, settings: Settings, *, concurrency: int) -> None:
+        self._resolver = resolver
         self._copies = copies
         self._settings = settings
         self._concurrency = concurrency
@@ -62,7 +62,7 @@ class AsyncImages:
 
         Raises `StorageError` for what cannot be read or is no tar archive.
         """
-        return await self._places.io.call(pack_layer, Path(path))
+        return await self._resolver.io.call(pack_layer, Path(path))
 
     async def push(self, image: Image, reference: str | Reference | LocalReference) -> Copied:
         """Push an image that this client loaded, or what was made of it.
@@ -112,7 +112,7 @@ class AsyncImages:
         if wanted:
             return await self.edit(source, destination, lambda image: image.annotated(annotations), platforms=wanted)
         whole = whole_of(source)
-        async with self._places.readable(whole) as place:
+        async with self._resolver.readable(whole) as place:
             manifest = await place.pull_manifest(selector_of(whole))
             made = Overlay(place)
             made.add(after := annotated(manifest, annotations))
@@ -168,9 +168,9 @@ class AsyncImages:
         async def flat(image: Image) -> Image:
             # An image at a time: each has all of its layers on the disk.
             async with alone:
-                return await flattened(self._places.io, self._settings, image, concurrency=self._concurrency)
+                return await flattened(self._resolver.io, self._settings, image, concurrency=self._concurrency)
 
-        alone = self._places.io.lock()
+        alone = self._resolver.io.lock()
         return await self._edit(source, destination, flat, platforms=platforms)
 
     async def convert(
@@ -210,16 +210,16 @@ class AsyncImages:
         self,
         source: str | Reference | LocalReference,
         destination: str | Reference | LocalReference,
-        change: Change,
+        change: ImageEdit,
         *,
         platforms: Iterable[Platform | str] = (),
         rebuild: Rebuild = with_entries,
     ) -> Copied:
         whole = whole_of(source)
         wanted = tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms)
-        async with self._places.readable(whole) as place:
+        async with self._resolver.readable(whole) as place:
             editing = Editing(
-                self._places.io,
+                self._resolver.io,
                 place,
                 change,
                 platforms=wanted,
@@ -231,8 +231,8 @@ class AsyncImages:
             return await self._copies.push(edited.place, edited.manifest.digest, whole_of(destination), wanted)
 
     async def _load(self, reference: Whole, platform: Platform | None) -> Image:
-        place = await self._places.lasting(reference)
-        return await load_image(self._places.io, place, selector_of(reference), platform=platform)
+        place = await self._resolver.lasting(reference)
+        return await load_image(self._resolver.io, place, selector_of(reference), platform=platform)
 
 
 def _platform(platform: Platform | str | None) -> Platform | None:

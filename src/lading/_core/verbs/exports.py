@@ -15,7 +15,7 @@ from lading._core.rootfs.file_changes import FileChange, file_changes
 from lading._core.rootfs.file_listing import FileEntry, list_files
 from lading._core.rootfs.rootfs import STANDARD, open_rootfs
 from lading._core.tar.decompression import Limits
-from lading._core.targets.resolver import Places
+from lading._core.targets.resolver import TargetResolver
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
 
@@ -25,7 +25,7 @@ class Exports:
 
     def __init__(
         self,
-        places: Places,
+        resolver: TargetResolver,
         settings: Settings,
         reference: Reference | LocalReference,
         *,
@@ -33,8 +33,8 @@ class Exports:
         limits: Limits | None = None,
         concurrency: int,
     ) -> None:
-        self._io = places.io
-        self._places = places
+        self._io = resolver.io
+        self._resolver = resolver
         self._settings = settings
         self._reference = reference
         self._platform = Platform.parse(platform) if isinstance(platform, str) else platform
@@ -82,5 +82,5 @@ class Exports:
 
     @asynccontextmanager
     async def _image(self) -> AsyncGenerator[Image]:
-        async with self._places.readable(self._reference) as place:
+        async with self._resolver.readable(self._reference) as place:
             yield await load_image(self._io, place, selector_of(self._reference), platform=self._platform)

@@ -45,7 +45,7 @@ class ImageVerbs(Ground):
         from lading._core.images.inspect import Inspecting
 
         whole = parsed(reference)
-        async with self._places().readable(whole) as place:
+        async with self._resolver().readable(whole) as place:
             inspecting = Inspecting(self._io, place, details=details, concurrency=self._concurrency)
             return await inspecting.inspect(selector_of(whole), platform=platform_of(platform), referrers=referrers)
 
@@ -67,7 +67,7 @@ class ImageVerbs(Ground):
         from lading._core.images.image import load_image
         from lading._core.images.image_diff import difference
 
-        async with self._places().readable(parsed(old)) as one, self._places().readable(parsed(new)) as other:
+        async with self._resolver().readable(parsed(old)) as one, self._resolver().readable(parsed(new)) as other:
             return difference(
                 await load_image(self._io, one, selector_of(parsed(old)), platform=platform_of(platform)),
                 await load_image(self._io, other, selector_of(parsed(new)), platform=platform_of(platform)),
@@ -181,14 +181,14 @@ class ImageVerbs(Ground):
         """Container images, to be loaded, changed and pushed."""
         from lading._core.verbs.edits import AsyncImages
 
-        return AsyncImages(self._places(), self._copies(), self._settings, concurrency=self._concurrency)
+        return AsyncImages(self._resolver(), self._copies(), self._settings, concurrency=self._concurrency)
 
     @property
     def indexes(self) -> AsyncIndexes:
         """Indexes, to be made of images and other manifests, and to be changed."""
         from lading._core.verbs.indexes import AsyncIndexes
 
-        return AsyncIndexes(self._places(), self._copies(), concurrency=self._concurrency)
+        return AsyncIndexes(self._resolver(), self._copies(), concurrency=self._concurrency)
 
     def _exports(
         self, reference: str | Reference | LocalReference, platform: Platform | str | None, limits: Limits | None
@@ -196,7 +196,7 @@ class ImageVerbs(Ground):
         from lading._core.verbs.exports import Exports
 
         return Exports(
-            self._places(),
+            self._resolver(),
             self._settings,
             parsed(reference),
             platform=platform,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lading._core.copying.plan import Copied
 from lading._core.copying.references import Copies, Whole, selector_of, whole_of
-from lading._core.images.index_entries import Entries, NewEntry, selected, with_added, without
+from lading._core.images.index_entries import EntryFinder, NewEntry, selected, with_added, without
 from lading._core.images.overlay_target import Overlay
 from lading._core.images.per_platform_edits import with_entries
-from lading._core.targets.resolver import Places
+from lading._core.targets.resolver import TargetResolver
 from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -25,8 +25,8 @@ from lading.target import Readable
 class AsyncIndexes:
     """Indexes of images for several platforms, or of any other manifests."""
 
-    def __init__(self, places: Places, copies: Copies, *, concurrency: int) -> None:
-        self._places = places
+    def __init__(self, resolver: TargetResolver, copies: Copies, *, concurrency: int) -> None:
+        self._resolver = resolver
         self._copies = copies
         self._concurrency = concurrency
 
@@ -47,7 +47,7 @@ class AsyncIndexes:
         """
         whole = whole_of(reference)
         place, overlay = await self._beside(whole)
-        entries = Entries(self._places, place, overlay, concurrency=self._concurrency)
+        entries = EntryFinder(self._resolver, place, overlay, concurrency=self._concurrency)
         found = with_added((), await entries.find(manifests))
         index = Manifest.of(ImageIndex(manifests=found, annotations=dict(annotations or {})))
         return await self._push(overlay, index, whole)
@@ -69,7 +69,7 @@ class AsyncIndexes:
         whole, destination = whole_of(reference), _destination(reference, to)
         place, overlay, index = await self._open(whole)
         # What is beside the index that changes is beside the new one too.
-        added = await Entries(self._places, place, overlay, concurrency=self._concurrency).find(manifests)
+        added = await EntryFinder(self._resolver, place, overlay, concurrency=self._concurrency).find(manifests)
         return await self._push(overlay, with_entries(index, with_added(index.document.manifests, added)), destination)
 
     async def remove(
@@ -100,16 +100,16 @@ class AsyncIndexes:
         """Return the place where an index is to go, which need not exist yet if it is on a disk."""
         place: Readable
         if isinstance(reference, LocalReference) and reference.transport == "oci":
-            place = LayoutTarget(self._places.io, Path(reference.path))
+            place = LayoutTarget(self._resolver.io, Path(reference.path))
         else:
             try:
-                place = await self._places.lasting(reference)
+                place = await self._resolver.lasting(reference)
             except NotFoundError:
                 place = Overlay(name=str(reference))
         return place, Overlay(place)
 
     async def _open(self, reference: Whole) -> tuple[Readable, Overlay, Manifest[ImageIndex]]:
-        place = await self._places.lasting(reference)
+        place = await self._resolver.lasting(reference)
         manifest = await place.pull_manifest(selector_of(reference))
         return place, Overlay(place), manifest.expect(ImageIndex)
 
