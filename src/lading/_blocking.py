@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lading._core.graph.evidence import Evidence
     from lading._core.graph.predecessors import ReferrerTree
     from lading._core.graph.verify import Verified
-    from lading._core.images.docker_media_types import Form
+    from lading._core.images.docker_media_types import MediaTypeFamily
     from lading._core.images.image import Image
     from lading._core.images.image_diff import ImageDiff
     from lading._core.images.index_entries import NewEntry
@@ -1041,7 +1041,10 @@ class Images:
         return step(self._face.flatten(source, destination, platforms=platforms))
 
     def convert(
-        self, source: str | Reference | LocalReference, destination: str | Reference | LocalReference, form: Form
+        self,
+        source: str | Reference | LocalReference,
+        destination: str | Reference | LocalReference,
+        form: MediaTypeFamily,
     ) -> Copied:
         """Push an image, or a whole index, in the form of OCI (`"oci"`) or Docker (`"docker"`).
 

@@ -23,7 +23,7 @@ from lading import (
     Response,
     Retries,
 )
-from lading._core.targets.registry_target import RepositoryTarget
+from lading._core.targets.registry_target import RegistryTarget
 from lading._io.base import IO
 from lading.media_types import OCI_LAYER
 from lading.stores import garbage_collection, partial_files
@@ -217,7 +217,7 @@ async def test_r_08_r_09_r_10_a_registry_is_asked_for_the_rest(
 ) -> None:
     fresh = [Response(each.status, each.headers, streams.BytesIO(each.body.getvalue())) for each in answers]  # type: ignore[attr-defined]  # they are BytesIO
     repository = make_client(Scripted(*fresh)).repository("localhost:5000/acme/app")
-    target = RepositoryTarget(repository._exchange, "localhost:5000", "acme/app")
+    target = RegistryTarget(repository._exchange, "localhost:5000", "acme/app")
     async with target.open_blob(BLOB, HALF) as stream:
         assert stream.start == start
 
@@ -235,7 +235,7 @@ async def test_r_09_all_of_a_blob_is_asked_for_once_only(
 ) -> None:
     fresh = [Response(each.status, each.headers, streams.BytesIO()) for each in answers]
     repository = make_client(Scripted(*fresh)).repository("localhost:5000/acme/app")
-    target = RepositoryTarget(repository._exchange, "localhost:5000", "acme/app")
+    target = RegistryTarget(repository._exchange, "localhost:5000", "acme/app")
     with pytest.raises(error):
         async with target.open_blob(BLOB):
             raise AssertionError

@@ -23,7 +23,7 @@ from lading import (
     Response,
     Retries,
 )
-from lading.stores.digest_cache import Seals
+from lading.stores.digest_cache import DigestCache
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording
 
@@ -73,7 +73,7 @@ def decay(blob: Path, state: Path) -> None:
         file.write(b"x")
     when = time.time() - 60
     os.utime(blob, (when, when))
-    Seals(state).put(digest_of(blob), blob.stat())
+    DigestCache(state).put(digest_of(blob), blob.stat())
 
 
 def sent(wire: Recording) -> list[str]:
@@ -89,7 +89,7 @@ async def test_what_was_pulled_is_sealed_and_arrives_whole(
     sealing: AsyncClient, report: Path, state: Path, wire: Recording, tmp_path: Path
 ) -> None:
     blob = await pulled(sealing, report)
-    assert Seals(state).has(digest_of(blob), blob.stat())
+    assert DigestCache(state).has(digest_of(blob), blob.stat())
     await copy(sealing, report)
     await sealing.pull(TARGET, tmp_path / "out")
     assert (tmp_path / "out" / "report").read_bytes() == CONTENT
@@ -179,9 +179,9 @@ async def test_a_layout_of_somebody_else_is_hashed_once(
     when = time.time() - 60
     os.utime(blob, (when, when))
     client = make_client(wire, state=state)
-    assert not Seals(state).has(digest_of(blob), blob.stat())
+    assert not DigestCache(state).has(digest_of(blob), blob.stat())
     await copy(client, report)
-    assert Seals(state).has(digest_of(blob), blob.stat())
+    assert DigestCache(state).has(digest_of(blob), blob.stat())
 
 
 async def test_small_blobs_are_not_worth_a_seal(sealing: AsyncClient, state: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from lading import (
 )
 from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.settings import Settings
-from lading._core.targets.registry_target import RepositoryTarget
+from lading._core.targets.registry_target import RegistryTarget
 from lading._io.event_loop import AsyncIO
 from lading.auth.credentials import Explicit
 from lading.server.serving import running
@@ -332,8 +332,8 @@ def test_r_95_a_cancelled_copy_stops_waiting_for_its_source(tmp_path: Path, root
     async def main(source_origin: Origin, destination_origin: Origin) -> float:
         io, transport = AsyncIO(threads=4), SocketTransport()
         settings = Settings(emit=lambda _: None, credentials=lambda: Explicit({}))
-        source = RepositoryTarget(Exchange(io, transport, "source", source_origin, settings), "source", "a/b")
-        destination = RepositoryTarget(Exchange(io, transport, "there", destination_origin, settings), "there", "a/b")
+        source = RegistryTarget(Exchange(io, transport, "source", source_origin, settings), "source", "a/b")
+        destination = RegistryTarget(Exchange(io, transport, "there", destination_origin, settings), "there", "a/b")
         pushing = asyncio.create_task(
             destination.push_blob(
                 blob, lambda offset=0: source.open_blob(blob, offset), lambda _: None, mount_from=None

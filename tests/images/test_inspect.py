@@ -8,7 +8,7 @@ import pytest
 
 from lading import AsyncClient, DocumentError, Inspection, LimitExceededError, NotFoundError, VerificationError
 from lading._core.images import inspect
-from lading._core.images.inspect import Inspecting
+from lading._core.images.inspect import Inspector
 from lading._io.base import IO
 from lading.stores.layout_target import LayoutTarget
 from tests.support.containers import PROVENANCE, attestation, container
@@ -242,4 +242,4 @@ async def test_what_is_not_there_is_said_so(client: AsyncClient, corpus: Corpus,
 
 async def _inspect(io: IO, layout: Path) -> Inspection:
     place = LayoutTarget(io, layout)
-    return await Inspecting(io, place, details=9, concurrency=2).inspect("v1", platform=None, referrers=True)
+    return await Inspector(io, place, details=9, concurrency=2).inspect("v1", platform=None, referrers=True)

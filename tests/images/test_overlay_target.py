@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lading import BlobUnknownError, Descriptor, ImageConfig, ImageManifest, Manifest, ManifestUnknownError
-from lading._core.images.overlay_target import Overlay
+from lading._core.images.overlay_target import OverlayTarget
 from lading._io.base import IO
 from lading.documents import RootFS
 from lading.stores.memory import Memory
@@ -25,7 +25,7 @@ async def stocked(io: IO) -> Memory:
 
 async def test_what_is_underneath_is_there(io: IO) -> None:
     place = await stocked(io)
-    overlay = Overlay.over(place)
+    overlay = OverlayTarget.over(place)
     assert overlay.name == place.name
     assert await overlay.resolve("v1") == IMAGE.descriptor
     assert [tag async for tag in overlay.tags()] == ["v1"]
@@ -42,21 +42,21 @@ async def test_what_is_underneath_is_there(io: IO) -> None:
 
 async def test_what_is_new_is_here_and_hides_nothing_of_the_place(io: IO) -> None:
     place = await stocked(io)
-    overlay = Overlay.over(place)
+    overlay = OverlayTarget.over(place)
     overlay.add(blobs={CONFIG.digest: CONFIG.raw})
     assert overlay.holder(CONFIG.descriptor) is overlay
     assert await overlay.blob_exists(CONFIG.descriptor)
     async with overlay.open_blob(CONFIG.descriptor) as stream:
         assert json.loads(read_whole(stream.reader, len(CONFIG.raw))) == json.loads(CONFIG.raw)
-    further = Overlay.over(overlay)
+    further = OverlayTarget.over(overlay)
     assert further.holder(CONFIG.descriptor) is further
-    assert await Overlay.over(further).resolve("v1") == IMAGE.descriptor
+    assert await OverlayTarget.over(further).resolve("v1") == IMAGE.descriptor
     assert not await place.blob_exists(CONFIG.descriptor)
 
 
 async def test_what_a_manifest_names_is_where_the_manifest_is(io: IO) -> None:
     place, other = Memory(io), await stocked(io)
-    overlay = Overlay(place)
+    overlay = OverlayTarget(place)
     overlay.add(elsewhere=[(IMAGE.descriptor, other)])
     assert overlay.holder(CONFIG.descriptor) is place
     assert await overlay.pull_manifest(IMAGE.descriptor) == IMAGE
@@ -64,7 +64,7 @@ async def test_what_a_manifest_names_is_where_the_manifest_is(io: IO) -> None:
 
 
 async def test_over_nothing_there_is_nothing(io: IO) -> None:
-    overlay = Overlay(name="nowhere")
+    overlay = OverlayTarget(name="nowhere")
     blob = Descriptor.of(b"", "a/b")
     assert [tag async for tag in overlay.tags()] == []
     assert [found async for found in overlay.referrers(IMAGE.digest)] == []

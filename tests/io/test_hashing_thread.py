@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from lading._io.hashing_thread import Companion
+from lading._io.hashing_thread import HashingThread
 
 PATIENCE = 20.0
 
@@ -16,7 +16,7 @@ def test_a_call_runs_beside_its_caller() -> None:
         assert go_on.wait(PATIENCE)
         seen.append(bytes(piece))
 
-    with Companion() as companion:
+    with HashingThread() as companion:
         companion.begin(call, memoryview(b"first"))
         assert not seen
         go_on.set()
@@ -29,7 +29,7 @@ def test_what_a_call_raises_is_raised_where_it_is_waited_for() -> None:
     def call(piece: memoryview) -> None:
         raise KeyError(bytes(piece))
 
-    with Companion() as companion:
+    with HashingThread() as companion:
         companion.begin(call, memoryview(b"wrong"))
         with pytest.raises(KeyError):
             companion.settle()
@@ -43,7 +43,7 @@ def test_closing_waits_for_what_was_begun_and_drops_what_it_raises() -> None:
         done.append(len(piece))
         raise KeyError
 
-    companion = Companion()
+    companion = HashingThread()
     companion.begin(call, memoryview(b"late"))
     companion.close()
     assert done == [4]

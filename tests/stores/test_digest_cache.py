@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from lading import Digest
-from lading.stores.digest_cache import Seals
+from lading.stores.digest_cache import DigestCache
 
 MIB = 1 << 20
 DIGEST, OTHER = Digest("sha256:" + "0" * 64), Digest("sha256:" + "1" * 64)
 
 
 @pytest.fixture
-def seals(tmp_path: Path) -> Seals:
-    return Seals(tmp_path / "state" / "lading")
+def cache(tmp_path: Path) -> DigestCache:
+    return DigestCache(tmp_path / "state" / "lading")
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def written(path: Path, *, size: int = 5 * MIB, seconds_ago: float = 60) -> Path
     return path
 
 
-def test_a_file_that_was_hashed_is_known_in_a_later_process(seals: Seals, blob: Path, tmp_path: Path) -> None:
-    assert not seals.has(DIGEST, blob.stat())
-    seals.put(DIGEST, blob.stat())
-    again = Seals(tmp_path / "state" / "lading")
+def test_a_file_that_was_hashed_is_known_in_a_later_process(cache: DigestCache, blob: Path, tmp_path: Path) -> None:
+    assert not cache.has(DIGEST, blob.stat())
+    cache.put(DIGEST, blob.stat())
+    again = DigestCache(tmp_path / "state" / "lading")
     assert again.has(DIGEST, blob.stat())
     assert not again.has(OTHER, blob.stat())
 
@@ -73,32 +73,32 @@ def lengthen(path: Path) -> None:
 
 
 @pytest.mark.parametrize("touch", [rewrite, rewrite_and_set_the_time_back, replace, lengthen])
-def test_a_file_that_was_touched_is_not_known(seals: Seals, blob: Path, touch: Callable[[Path], None]) -> None:
-    seals.put(DIGEST, blob.stat())
+def test_a_file_that_was_touched_is_not_known(cache: DigestCache, blob: Path, touch: Callable[[Path], None]) -> None:
+    cache.put(DIGEST, blob.stat())
     touch(blob)
-    assert not seals.has(DIGEST, blob.stat())
+    assert not cache.has(DIGEST, blob.stat())
 
 
-def test_what_changed_while_it_was_hashed_is_not_noted(seals: Seals, blob: Path) -> None:
+def test_what_changed_while_it_was_hashed_is_not_noted(cache: DigestCache, blob: Path) -> None:
     before = blob.stat()
     rewrite_and_set_the_time_back(blob)
-    seals.put(DIGEST, before, blob.stat())
-    assert not seals.has(DIGEST, before)
-    seals.put(DIGEST, blob.stat(), blob.stat())
-    assert seals.has(DIGEST, blob.stat())
+    cache.put(DIGEST, before, blob.stat())
+    assert not cache.has(DIGEST, before)
+    cache.put(DIGEST, blob.stat(), blob.stat())
+    assert cache.has(DIGEST, blob.stat())
 
 
-def test_what_was_written_only_now_is_not_noted(seals: Seals, tmp_path: Path, notes: Path) -> None:
+def test_what_was_written_only_now_is_not_noted(cache: DigestCache, tmp_path: Path, notes: Path) -> None:
     path = written(tmp_path / "new", seconds_ago=1)
-    seals.put(DIGEST, path.stat())
-    assert not seals.has(DIGEST, path.stat())
+    cache.put(DIGEST, path.stat())
+    assert not cache.has(DIGEST, path.stat())
     assert not notes.exists()
 
 
-def test_nobody_else_may_write_seals(seals: Seals, blob: Path, notes: Path) -> None:
+def test_nobody_else_may_write_seals(cache: DigestCache, blob: Path, notes: Path) -> None:
     before = os.umask(0)
     try:
-        seals.put(DIGEST, blob.stat())
+        cache.put(DIGEST, blob.stat())
     finally:
         os.umask(before)
     assert stat.S_IMODE(notes.stat().st_mode) == 0o600
@@ -130,39 +130,39 @@ def directory(notes: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [writable_by_others, in_a_directory_of_others, link, pipe, directory])
 def test_seals_that_others_could_have_written_are_neither_read_nor_added_to(
-    seals: Seals, blob: Path, notes: Path, spoil: Callable[[Path], None]
+    cache: DigestCache, blob: Path, notes: Path, spoil: Callable[[Path], None]
 ) -> None:
-    seals.put(DIGEST, blob.stat())
+    cache.put(DIGEST, blob.stat())
     spoil(notes)
-    assert not seals.has(DIGEST, blob.stat())
-    seals.put(OTHER, blob.stat())
-    assert not seals.has(OTHER, blob.stat())
+    assert not cache.has(DIGEST, blob.stat())
+    cache.put(OTHER, blob.stat())
+    assert not cache.has(OTHER, blob.stat())
 
 
 def test_where_no_seals_can_be_kept_nothing_is_known_and_nothing_fails(tmp_path: Path, blob: Path) -> None:
-    seals = Seals(blob / "no directory")
-    seals.put(DIGEST, blob.stat())
-    assert not seals.has(DIGEST, blob.stat())
+    cache = DigestCache(blob / "no directory")
+    cache.put(DIGEST, blob.stat())
+    assert not cache.has(DIGEST, blob.stat())
 
 
-def test_a_line_that_was_torn_spoils_the_next_one_only(seals: Seals, blob: Path, notes: Path) -> None:
-    seals.put(DIGEST, blob.stat())
+def test_a_line_that_was_torn_spoils_the_next_one_only(cache: DigestCache, blob: Path, notes: Path) -> None:
+    cache.put(DIGEST, blob.stat())
     with notes.open("ab") as file:
         file.write(b"sha256:11")
-    seals.put(OTHER, blob.stat())
-    assert (seals.has(DIGEST, blob.stat()), seals.has(OTHER, blob.stat())) == (True, False)
-    seals.put(OTHER, blob.stat())
-    assert seals.has(OTHER, blob.stat())
+    cache.put(OTHER, blob.stat())
+    assert (cache.has(DIGEST, blob.stat()), cache.has(OTHER, blob.stat())) == (True, False)
+    cache.put(OTHER, blob.stat())
+    assert cache.has(OTHER, blob.stat())
 
 
-def test_the_oldest_seals_go_when_there_are_many(seals: Seals, blob: Path, notes: Path) -> None:
+def test_the_oldest_seals_go_when_there_are_many(cache: DigestCache, blob: Path, notes: Path) -> None:
     digests = [Digest(f"sha256:{number:064x}") for number in range(2500)]
-    seals.put(digests[0], blob.stat())
+    cache.put(digests[0], blob.stat())
     line = notes.read_bytes()
     notes.write_bytes(b"".join(line.replace(digests[0].encode(), digest.encode()) for digest in digests[:2400]))
     for digest in digests[2400:]:
-        seals.put(digest, blob.stat())
+        cache.put(digest, blob.stat())
     assert notes.stat().st_size < 300_000
     assert stat.S_IMODE(notes.stat().st_mode) == 0o600
-    assert not seals.has(digests[0], blob.stat())
-    assert all(seals.has(digest, blob.stat()) for digest in digests[2000:])
+    assert not cache.has(digests[0], blob.stat())
+    assert all(cache.has(digest, blob.stat()) for digest in digests[2000:])

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from lading.stores import state_files
-from lading.stores.state_files import DAY, Note
+from lading.stores.state_files import DAY, StateFile
 
 KEY = "http://registry acme/app sha256:00"
 
 
-def opened(directory: Path, key: str = KEY) -> Note:
-    note = Note.open(directory, key)
+def opened(directory: Path, key: str = KEY) -> StateFile:
+    note = StateFile.open(directory, key)
     assert note is not None
     return note
 
@@ -66,7 +66,7 @@ def test_a_note_without_content_goes(tmp_path: Path) -> None:
 def test_two_processes_do_not_share_a_note(tmp_path: Path) -> None:
     note = opened(tmp_path)
     note.write(b"x")
-    assert Note.open(tmp_path, KEY) is None
+    assert StateFile.open(tmp_path, KEY) is None
     note.close()
     opened(tmp_path).close()
 
@@ -101,7 +101,7 @@ def pipe(path: Path) -> None:
 @pytest.mark.parametrize("change", [open_to_others, long, old, linked, link, pipe])
 def test_a_note_that_cannot_be_trusted_is_not_read(tmp_path: Path, change: Callable[[Path], None]) -> None:
     change(written(tmp_path, b"secret"))
-    note = Note.open(tmp_path, KEY)
+    note = StateFile.open(tmp_path, KEY)
     assert note is None or note.content == b""
     if note is not None:
         note.close()
@@ -111,13 +111,13 @@ def test_a_note_that_cannot_be_trusted_is_not_read(tmp_path: Path, change: Calla
 def test_a_directory_that_others_may_write_to_is_not_used(tmp_path: Path, mode: int) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state").chmod(mode)
-    assert Note.open(tmp_path / "state", KEY) is None
+    assert StateFile.open(tmp_path / "state", KEY) is None
 
 
 def test_r_97_where_nothing_can_be_kept_nothing_is(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    assert Note.open(tmp_path / "file", KEY) is None
-    assert Note.open(tmp_path / "file" / "below", KEY) is None
+    assert StateFile.open(tmp_path / "file", KEY) is None
+    assert StateFile.open(tmp_path / "file" / "below", KEY) is None
 
 
 def test_old_notes_go_and_of_many_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +140,6 @@ def test_old_notes_go_and_of_many_the_oldest(tmp_path: Path, monkeypatch: pytest
 def test_descriptors_are_closed(tmp_path: Path) -> None:
     before = len(list(Path("/dev/fd").iterdir()))
     first = opened(tmp_path)
-    assert Note.open(tmp_path, KEY) is None
+    assert StateFile.open(tmp_path, KEY) is None
     first.close()
     assert len(list(Path("/dev/fd").iterdir())) == before

@@ -20,7 +20,7 @@ from lading import (
     NotFoundError,
     SizeMismatchError,
 )
-from lading._core.targets.registry_target import RepositoryTarget
+from lading._core.targets.registry_target import RegistryTarget
 from lading._io.base import IO
 from lading.media_types import OCI_CONFIG, OCI_LAYER
 from lading.stores.layout_target import LayoutTarget
@@ -47,7 +47,7 @@ def ignore(_: int) -> None:
 def target(request: pytest.FixtureRequest, client: AsyncClient, io: IO, tmp_path: Path) -> Target:
     if request.param == "repository":
         repository = client.repository("localhost:5000/acme/app")
-        return RepositoryTarget(repository._exchange, "localhost:5000", "acme/app")
+        return RegistryTarget(repository._exchange, "localhost:5000", "acme/app")
     return LayoutTarget(io, tmp_path / "layout") if request.param == "layout" else Memory(io)
 
 

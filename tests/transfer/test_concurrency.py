@@ -54,7 +54,7 @@ async def test_small_contents_move_many_at_once_and_large_ones_few(io: IO) -> No
         return await io.call(work, size)
 
     sizes = [LARGE] * 3 + [1] * 8 + [LARGE, LARGE + 1]
-    # One of the lanes for large contents may be in the barrier too: the others are three.
+    # One of the workers for large contents may be in the barrier too: the others are three.
     assert await move_all(io, move, sizes, lambda size: size, HERE, AFAR, concurrency=1 + 1) == sizes
     assert large.most <= 2
 

@@ -30,7 +30,7 @@ from lading import (
     TimedOutError,
 )
 from lading._io.base import IO
-from lading._io.body_reading import Watched
+from lading._io.body_reading import PacedBody
 from lading.stores import partial_files
 from lading.stores.partial_files import name_of
 from tests.support.flows import MakeClient
@@ -374,10 +374,10 @@ async def test_t_34_a_bomb_ends_at_the_size_of_the_blob(client_of: ClientOf, tar
 
 
 async def test_t_40_a_blob_that_comes_too_slowly_is_given_up(io: IO) -> None:
-    slow = Watched(streams.BytesIO(CONTENT), least=1e12, window=0.0)
+    slow = PacedBody(streams.BytesIO(CONTENT), least=1e12, window=0.0)
     with pytest.raises(TimedOutError, match="too slowly"):
         await io.call(slow.readinto, memoryview(bytearray(1000)))
-    quick = Watched(streams.BytesIO(CONTENT), least=1.0, window=0.0)
+    quick = PacedBody(streams.BytesIO(CONTENT), least=1.0, window=0.0)
     assert await io.call(quick.readinto, memoryview(bytearray(1000))) == 1000
 
 

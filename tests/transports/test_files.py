@@ -14,7 +14,7 @@ from queue import SimpleQueue
 import msgspec
 import pytest
 
-from lading._core.transfer.push import Counted
+from lading._core.transfer.push import ProgressSource
 from lading._core.transfer.resumable_upload import rest_of
 from lading._io.base import Cancellation
 from lading._io.file_ranges import Extent, FileReader
@@ -74,7 +74,7 @@ def test_a_file_is_sent_whole_from_a_byte_on_and_again(
     server = serve(script, tls=tls)
     transport = connect(NetworkSettings(ca_file=str(CERTIFICATES / "authority.pem")))
     for _ in range(2):
-        assert exchange(transport, put(server, rest_of(Counted(source, told.append), start)))[0] == 201
+        assert exchange(transport, put(server, rest_of(ProgressSource(source, told.append), start)))[0] == 201
     assert received == [CONTENT[start:], CONTENT[start:]]
     assert told == sorted(told[: len(told) // 2]) * 2
     assert told[-1] == len(CONTENT)

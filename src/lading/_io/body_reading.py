@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from lading._io.base import Body
-from lading._io.hashing_thread import HAS_THREADS, Companion
+from lading._io.hashing_thread import HAS_THREADS, HashingThread
 from lading._wire.messages import Reader
 from lading.errors import LadingError, LimitExceededError, TimedOutError
 from lading.verification import Verifier
@@ -55,7 +55,7 @@ def _pump_rest(
     """Move what is in a full buffer, and all that comes after it. Return the failure that ended it, if one did."""
     spare, buffer, count = memoryview(bytearray(len(full))), full, len(full)
     total, failure = verifier.seen, None
-    with Companion() as hashing:
+    with HashingThread() as hashing:
         while count:
             hashing.begin(verifier.update, buffer[:count])
             write(buffer[:count])
@@ -78,7 +78,7 @@ def fill(body: Reader, buffer: memoryview) -> tuple[int, LadingError | None]:
     return count, None
 
 
-class Watched:
+class PacedBody:
     """A body that has to bring so many bytes a second, on the average of each window of time (in seconds)."""
 
     __slots__ = ("_body", "_count", "_least", "_started", "_window")

@@ -13,7 +13,7 @@ HAS_THREADS = sys.platform != "emscripten"
 """Without threads, as in a browser, nobody can have a companion."""
 
 
-class Companion:
+class HashingThread:
     """Does one call at a time, beside whatever the caller does meanwhile. Close it, or use it as a context manager.
 
     Its thread begins with the first call. Much lighter than an executor, whose import alone takes longer than the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class Pieces:
+class IterableReader:
     """Reads pieces one after another; what gives them is asked for the next one only when it is needed."""
 
     __slots__ = ("_piece", "_pieces")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lading._io.base import Cancellation
-from lading._io.hashing_thread import HAS_THREADS, Companion
+from lading._io.hashing_thread import HAS_THREADS, HashingThread
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.errors import ConnectionFailedError
@@ -16,7 +16,7 @@ _PIECE = 1 << 20
 _LARGE = 64 << 10
 
 
-class Relay:
+class RelaySource:
     """A source that is fed by something still on the wire, and so can be read once only.
 
     Reading raises `VerificationError` in place of the last piece when the content is not what the descriptor says, so
@@ -54,7 +54,7 @@ class Relay:
         self._verified = verified
         self._verifier = Verifier(blob.digest, blob.size)
         self._skipped = 0
-        self._hashing = Companion()
+        self._hashing = HashingThread()
         self._seen = 0
         self.cancellation = cancellation
 

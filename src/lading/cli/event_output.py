@@ -16,7 +16,7 @@ from lading.cli.output import Output
 from lading.events import Authorized, Event, Exchanged, Progress, Redirected, Retried, Skipped, Warned
 
 if TYPE_CHECKING:
-    from lading.cli.progress_bars import Bars
+    from lading.cli.progress_bars import ProgressBars
 
 _LONGEST_TITLE = 40
 
@@ -27,7 +27,7 @@ class Events:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._wants_bars = not output.quiet and not output.verbose and _can_draw()
-        self._bars: Bars | None = None
+        self._bars: ProgressBars | None = None
         self._told: set[str] = set()
 
     def __call__(self, event: Event) -> None:
@@ -60,11 +60,11 @@ class Events:
     def _draw(self, event: Progress | Skipped) -> None:
         if self._bars is None:
             try:
-                from lading.cli.progress_bars import Bars
+                from lading.cli.progress_bars import ProgressBars
             except ImportError:  # rich comes with lading[cli]; without it nothing is drawn
                 self._wants_bars = False
                 return
-            self._bars = Bars()
+            self._bars = ProgressBars()
         done = event.size if isinstance(event, Skipped) else event.offset
         self._bars.show(event.digest, _name(event), done, event.size)
 

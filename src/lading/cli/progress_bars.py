@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 
-class Bars:
+class ProgressBars:
     """The bars of one command, on stderr. `NO_COLOR` is obeyed."""
 
     def __init__(self) -> None:

@@ -1,11 +1,11 @@
 """Cache of the digests of local blobs, so that unchanged files are not hashed twice.
 
-A seal names a digest and what the system says of the file that had it: device, inode, size, and the times of its last
-write and last change in nanoseconds. A file that is written to, replaced or moved aside no longer fits (as in the index
-of Git, racy-git.txt), and is hashed again. A disk that decays on its own is not noticed, which the registry does.
+A line of it names a digest and what the system says of the file that had it: device, inode, size, and the times of its
+last write and last change in nanoseconds. A file that is written to, replaced or moved aside no longer fits (as in the
+index of Git, racy-git.txt), and is hashed again. A disk that decays on its own is not noticed, which the registry does.
 
-Seals are kept in a directory of the user's own: nothing that comes with a layout can bring them along. They are a
-convenience, as notes are: where none can be kept, content is hashed each time, and nothing here raises.
+The cache lies in a directory of the user's own: nothing that comes with a layout can bring it along. It is a
+convenience, as state files are: where none can be kept, content is hashed each time, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from lading.digest import Digest
 from lading.errors import StorageError
 from lading.stores.state_files import private_file
 
-LEAST_SEALED: Final = 4 << 20
-"""Bytes below which a hash takes no time that is worth saving: nobody asks for a seal."""
+LEAST_CACHED: Final = 4 << 20
+"""Bytes below which a hash takes no time that is worth saving: the cache is not asked."""
 # Seconds after which a write is sure to give a file another time. What was pulled is dated back further than that.
 _SETTLED = 5.0
 _NAME = "seals"
@@ -31,8 +31,8 @@ _NAME = "seals"
 _LONGEST = 256 << 10
 
 
-class Seals:
-    """The seals of one user."""
+class DigestCache:
+    """The digests that one user's files had."""
 
     __slots__ = ("_path",)
 

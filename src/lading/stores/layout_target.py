@@ -31,7 +31,7 @@ from lading.errors import (
     VerificationError,
 )
 from lading.stores.blob_writer import BlobWriter
-from lading.stores.digest_cache import LEAST_SEALED, Seals
+from lading.stores.digest_cache import LEAST_CACHED, DigestCache
 from lading.stores.index_json import LayoutIndex
 from lading.stores.layout import Layout
 from lading.target import (
@@ -178,12 +178,12 @@ class ReadableLayout:
 class LayoutTarget(ReadableLayout):
     """An image layout directory, to be read and written. Without the directory it is empty; writing makes it.
 
-    With `seals`, what was hashed once is known when it is opened again.
+    With `digest_cache`, what was hashed once is known when it is opened again.
     """
 
-    def __init__(self, io: IO, path: Path, name: str | None = None, *, seals: Seals | None = None) -> None:
+    def __init__(self, io: IO, path: Path, name: str | None = None, *, digest_cache: DigestCache | None = None) -> None:
         self._lazy = LazyLayout(path)
-        self._seals = seals
+        self._digest_cache = digest_cache
         super().__init__(io, f"oci:{path}" if name is None else name, self._lazy)
 
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
@@ -248,13 +248,13 @@ class LayoutTarget(ReadableLayout):
         await self._io.call(self._push_manifest, manifest, tags, listed)
 
     def _stream(self, blob: Descriptor) -> OpenBlob:
-        reader, layout, seals = self._open(blob), self._lazy.found(), self._seals
-        if layout is None or seals is None or blob.size < LEAST_SEALED or not isinstance(reader, FileIO):
+        reader, layout, digest_cache = self._open(blob), self._lazy.found(), self._digest_cache
+        if layout is None or digest_cache is None or blob.size < LEAST_CACHED or not isinstance(reader, FileIO):
             return OpenBlob(reader)
         found = os.fstat(reader.fileno())
-        if seals.has(blob.digest, found):
+        if digest_cache.has(blob.digest, found):
             return OpenBlob(reader, known=FileSource.known(layout.blob_path(blob.digest), blob.digest, found))
-        return OpenBlob(reader, verified=lambda: seals.put(blob.digest, found, os.fstat(reader.fileno())))
+        return OpenBlob(reader, verified=lambda: digest_cache.put(blob.digest, found, os.fstat(reader.fileno())))
 
     def _keeps_blob(self, blob: Descriptor) -> bool:
         layout = self._lazy.found()
@@ -281,10 +281,10 @@ class LayoutTarget(ReadableLayout):
         self._commit(writer)
 
     def _commit(self, writer: BlobWriter) -> None:
-        seals = self._seals if writer.offset >= LEAST_SEALED else None
-        found = writer.commit(sync_name=False, backdated=seals is not None)
-        if seals is not None:
-            seals.put(writer.verifier.digest, found)
+        digest_cache = self._digest_cache if writer.offset >= LEAST_CACHED else None
+        found = writer.commit(sync_name=False, backdated=digest_cache is not None)
+        if digest_cache is not None:
+            digest_cache.put(writer.verifier.digest, found)
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
         layout = self._lazy.made()

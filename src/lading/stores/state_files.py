@@ -1,8 +1,8 @@
-"""State files: private, locked, short-lived notes for later processes, such as uploads.
+"""State files: private, locked, short-lived files for later processes, such as the state of an upload.
 
-A note is a file that only its user may read. Who writes it holds a lock on it, so that two processes never go on with
-the same thing. Notes are a convenience: where none can be kept, everything works as if there were none, so nothing here
-raises.
+Only its user may read a state file. A process that writes it holds a lock on it, so that two processes never go on with
+the same thing. State files are a convenience: where none can be kept, everything works as if there were none, so
+nothing here raises.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Final, Self
 
 DAY: Final = 24 * 3600.0
-"""Seconds after which a note is no longer read."""
+"""Seconds after which a state file is no longer read."""
 _LONGEST = 16 << 10
 _MOST = 128
 _NAME = re.compile(r"[0-9a-f]{32}\.upload", re.ASCII)
 
 
-class Note:
-    """A note that this process alone may read and write. Close it; without content, it is removed then."""
+class StateFile:
+    """A file that this process alone may read and write. Close it; without content, it is removed then."""
 
     __slots__ = ("_descriptor", "_directory", "_name", "content")
 
@@ -37,7 +37,7 @@ class Note:
 
     @classmethod
     def open(cls, directory: Path, key: str) -> Self | None:
-        """Open the note that belongs to a key, or begin one; None if another process has it, or none can be kept."""
+        """Open the file that belongs to a key, or make one; None if another process has it, or none can be kept."""
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             where = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -56,7 +56,7 @@ class Note:
         return cls(where, name, descriptor)
 
     def write(self, content: bytes) -> None:
-        """Replace what the note says."""
+        """Replace the content."""
         self.content = content
         # Torn by a crash it is no document any more, and is then not read.
         with suppress(OSError):
@@ -64,11 +64,11 @@ class Note:
             os.ftruncate(self._descriptor, len(content))
 
     def clear(self) -> None:
-        """Forget what the note says."""
+        """Remove the content."""
         self.write(b"")
 
     def close(self) -> None:
-        """Let others at the note. A second call does nothing."""
+        """Release the file. A second call does nothing."""
         if self._descriptor < 0:
             return
         if not self.content:
@@ -87,7 +87,7 @@ class Note:
 
 
 def private_file(path: Path, flags: int) -> int | None:
-    """Open a file in the directory of notes; None if that, or the file, is not this user's alone. Raises `OSError`."""
+    """Open a state file; None if it, or its directory, is not this user's alone. Raises `OSError`."""
     if flags & os.O_CREAT:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -127,10 +127,10 @@ def _is_private(found: os.stat_result, others: int) -> bool:
 
 
 def _sweep(directory: int) -> None:
-    """Remove notes that are too old to be read, and the oldest of what is more than 128. Raises `OSError`."""
+    """Remove state files that are too old to be read, and the oldest of more than 128. Raises `OSError`."""
     with os.scandir(directory) as entries:
-        notes = [entry for entry in entries if _NAME.fullmatch(entry.name)]
-        found = [(entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in notes]
+        states = [entry for entry in entries if _NAME.fullmatch(entry.name)]
+        found = [(entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in states]
     before = time.time() - DAY
     for place, (changed, name) in enumerate(sorted(found, reverse=True)):
         if place < _MOST and changed >= before:

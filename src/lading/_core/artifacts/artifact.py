@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self, TypeAlias, cast
 
 from lading._core.tar.file_titles import safe_title, title_key
-from lading._io.iterable_reader import Pieces
+from lading._io.iterable_reader import IterableReader
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.documents import ImageManifest, Manifest
@@ -66,7 +66,7 @@ class Blob:
         self._opened.append(True)
         # A file object can be iterated over as well, but that would look for the ends of lines.
         is_file = hasattr(self.content, "readinto")
-        return cast("Reader", self.content) if is_file else Pieces(cast("Iterable[bytes]", self.content))
+        return cast("Reader", self.content) if is_file else IterableReader(cast("Iterable[bytes]", self.content))
 
 
 Part: TypeAlias = File | Blob

@@ -19,7 +19,7 @@ from lading._core.copying.references import name_of, selector_of
 from lading._core.exchange.settings import Settings
 from lading._core.repository.manifests import AsyncManifests
 from lading._core.tar.file_titles import safe_title
-from lading._core.targets.registry_target import RepositoryTarget
+from lading._core.targets.registry_target import RegistryTarget
 from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.concurrency import move_all
 from lading._core.transfer.pull import Sink, receive
@@ -129,7 +129,7 @@ class Artifacts:
 
     async def _push_blob(self, place: Writable, layer: ArtifactLayer) -> None:
         title, blob, emit = layer.title, layer.descriptor, self._settings.emit
-        if isinstance(place, RepositoryTarget):
+        if isinstance(place, RegistryTarget):
             await push_blob(place.exchange, place.repository, blob, layer.content, title=title)
             return
         if await place.keeps_blob(blob):
@@ -153,7 +153,7 @@ class Artifacts:
     async def _receive(
         self, place: Readable, layer: Descriptor, make_sink: Callable[[Digest], Sink], title: str
     ) -> None:
-        if isinstance(place, RepositoryTarget):
+        if isinstance(place, RegistryTarget):
             await receive(place.exchange, place.repository, layer, make_sink, title=title)
             return
         verifier = Verifier(layer.digest, layer.size)
@@ -190,7 +190,7 @@ async def resolve_subject(
 
 async def _pull(place: Readable, selector: str | None, platform: Platform | str | None) -> Manifest[Any]:
     """Pull a manifest; of an index, with a platform, its entry for that. A registry is asked once, by the tag."""
-    if isinstance(place, RepositoryTarget):
+    if isinstance(place, RegistryTarget):
         return await AsyncManifests(place.exchange, place.repository).pull(selector or "latest", platform=platform)
     manifest = await place.pull_manifest(selector)
     if platform is None or not isinstance(manifest.document, ImageIndex):

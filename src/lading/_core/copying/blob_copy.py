@@ -11,9 +11,9 @@ from lading._core.copying.plan import Plan
 from lading._core.exchange.retry import Headway
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Node
-from lading._core.targets.registry_target import RepositoryTarget
+from lading._core.targets.registry_target import RegistryTarget
 from lading._core.transfer.concurrency import move_all, wide
-from lading._core.transfer.parallel_ranges import Parts
+from lading._core.transfer.parallel_ranges import ParallelRanges
 from lading._io.base import IO
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
@@ -114,9 +114,9 @@ class Transfer:
 
     def _ahead(self, blob: Descriptor) -> Prefetch | None:
         source = self._source.holder(blob)
-        if blob.data is not None or not isinstance(source, RepositoryTarget):
+        if blob.data is not None or not isinstance(source, RegistryTarget):
             return None
-        return Parts(source.exchange, source.repository, blob.digest, blob.size).hand_on
+        return ParallelRanges(source.exchange, source.repository, blob.digest, blob.size).hand_on
 
     def _watcher(self, blob: Descriptor) -> OnProgress:
         told = -1

@@ -73,10 +73,10 @@ class Collection:
 
     async def _add_referrers(self, nodes: Iterable[Node]) -> None:
         from lading._core.graph.predecessors import Predecessors
-        from lading._core.graph.tolerant_reader import LenientReader
+        from lading._core.graph.tolerant_reader import TolerantReader
 
         # One that cannot be pulled may be a referrer: the `CopyError` of `_pull` ends the copy.
-        reader = LenientReader(self._source, self._emit, self._pull)
+        reader = TolerantReader(self._source, self._emit, self._pull)
         predecessors = Predecessors(self._io, self._source, reader, concurrency=self._concurrency)
         for _ in range(self._options.depth):
             with failing("find referrers in", self._source, "source"):

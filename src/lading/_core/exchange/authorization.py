@@ -38,7 +38,7 @@ _REFUSED = frozenset({401, 403})
 _SHARED = 1.0
 
 
-class Asking(msgspec.Struct):
+class PendingRequest(msgspec.Struct):
     """One request on its way to be authorized: where it goes, what it needs, and how many tokens it has had made."""
 
     repository: str
@@ -51,7 +51,7 @@ class Asking(msgspec.Struct):
         return bool(self.scopes) and all(scope.actions <= PULL for scope in self.scopes)
 
 
-class Ways(msgspec.Struct, frozen=True):
+class AuthorizationHooks(msgspec.Struct, frozen=True):
     """What authorization needs of the exchange that it belongs to.
 
     `ask` sends a request to a token server and gives so many bytes of its answer at most, `probe` gives the header
@@ -67,7 +67,9 @@ class Ways(msgspec.Struct, frozen=True):
 class Authorization:
     """The credentials and tokens for one registry. Shared by all requests to it."""
 
-    def __init__(self, io: IO, registry: str, origin: Origin, source: CredentialSource, ways: Ways) -> None:
+    def __init__(
+        self, io: IO, registry: str, origin: Origin, source: CredentialSource, ways: AuthorizationHooks
+    ) -> None:
         self._io = io
         self._registry = registry
         self._origin = origin
@@ -83,7 +85,7 @@ class Authorization:
         self._forms: dict[Origin, str] = {}
         self._failure: tuple[tuple[Scope, ...], LadingError, float] | None = None
 
-    async def current(self, asking: Asking) -> str | None:
+    async def current(self, asking: PendingRequest) -> str | None:
         """Return what a request brings along from the start: nothing until the registry has asked for something.
 
         Raises `AuthError` when a token cannot be had, and what asking for it raises.
@@ -100,14 +102,14 @@ class Authorization:
                 self._failure = None
                 return None
 
-    def asking(self, endpoint: Endpoint, request: Request, name: str) -> Asking:
+    def asking(self, endpoint: Endpoint, request: Request, name: str) -> PendingRequest:
         """Say what a request needs; `name` is its repository, where its path does not tell."""
         path, _, query = request.target.partition("?")
         repository = name or repository_of(path) or ""
         mount_from = Query.parse(query).get("from") if endpoint is endpoints.MOUNT_BLOB else None
-        return Asking(repository, wanted(endpoint, repository, mount_from))
+        return PendingRequest(repository, wanted(endpoint, repository, mount_from))
 
-    async def answer(self, asking: Asking, status: int, headers: Headers, rejected: str | None) -> bool:
+    async def answer(self, asking: PendingRequest, status: int, headers: Headers, rejected: str | None) -> bool:
         """Take a 401 or 403, given in answer to `rejected`; say whether there is something else to be sent now.
 
         Raises `AuthError` when a token cannot be had, and what asking for it raises.
@@ -128,7 +130,7 @@ class Authorization:
             header = await self._header(asking, challenge)
             return header is not None and header != rejected
 
-    async def _renewed(self, asking: Asking, rejected: str | None) -> bool:
+    async def _renewed(self, asking: PendingRequest, rejected: str | None) -> bool:
         """Say whether a credential that was forbidden could be made anew: some registries answer an old one so."""
         if self._challenge is None or self._challenge.scheme != "basic" or rejected is None:
             return False
@@ -138,7 +140,7 @@ class Authorization:
             header = await self._header(asking, self._challenge)
             return header is not None and header != rejected
 
-    async def _header(self, asking: Asking, challenge: Challenge) -> str | None:
+    async def _header(self, asking: PendingRequest, challenge: Challenge) -> str | None:
         found = await self._find(asking.repository)
         credential = found.credential if found else None
         if challenge.scheme == "basic":
@@ -151,7 +153,7 @@ class Authorization:
             token = await self._shared(asking, challenge, found)
         return token.bearer() if token else None
 
-    async def _drop(self, asking: Asking, challenge: Challenge, rejected: str | None) -> None:
+    async def _drop(self, asking: PendingRequest, challenge: Challenge, rejected: str | None) -> None:
         """Forget what the registry does not want any more, unless somebody else has put something new in its place."""
         if rejected is None or await self._forget(asking, rejected):
             return
@@ -161,7 +163,7 @@ class Authorization:
         if token is not None and token.bearer() == rejected:
             self._tokens.drop(token)
 
-    async def _forget(self, asking: Asking, rejected: str) -> bool:
+    async def _forget(self, asking: PendingRequest, rejected: str) -> bool:
         found, source = self._found.get(asking.repository), self._memory
         if found is None or source is None or found.credential.basic() != rejected:
             return False
@@ -178,7 +180,7 @@ class Authorization:
         found = self._found[repository]
         return None if found is None or found.credential in self._refused else found
 
-    async def _shared(self, asking: Asking, challenge: Challenge, found: Found | None) -> Token:
+    async def _shared(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
         """Have a token made, or fail as the same attempt has failed a moment ago."""
         if self._failure is not None:
             scopes, error, until = self._failure
@@ -191,7 +193,7 @@ class Authorization:
             raise
         return token
 
-    async def _made(self, asking: Asking, challenge: Challenge, found: Found | None) -> Token:
+    async def _made(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
         try:
             return await self._asked(asking, challenge, found)
         except RegistryError as error:
@@ -206,7 +208,7 @@ class Authorization:
         self._ways.emit(Warned(self._registry, f"{refusal}; going on without them"))
         return await self._asked(asking, challenge, None)
 
-    async def _asked(self, asking: Asking, challenge: Challenge, found: Found | None) -> Token:
+    async def _asked(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
         """Ask the token server, in the form that it knows."""
         passage = self._admitted(challenge, found)
         credential = found.credential if found else None

@@ -174,11 +174,11 @@ class Exchange:
     async def _begin_authorization(self) -> Authorization:
         """Return what meets challenges, which most exchanges with public registries do without."""
         # A registry that asks for nothing should not cost the time that this import takes.
-        from lading._core.exchange.authorization import Authorization, Ways
+        from lading._core.exchange.authorization import Authorization, AuthorizationHooks
 
         async with self._lock:
             if self._authorization is None:
-                ways = Ways(self._ask, self._probe, self._admit_realm, self.emit)
+                ways = AuthorizationHooks(self._ask, self._probe, self._admit_realm, self.emit)
                 source = self.settings.credentials()
                 self._authorization = Authorization(self.io, self._registry, self.origin, source, ways)
             return self._authorization

@@ -15,7 +15,7 @@ from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
 from lading._core.graph.evidence_kinds import EvidenceKind, kind_of, predicate_type_of
 from lading._core.graph.graph import MOST_MANIFESTS, Graph
 from lading._core.graph.predecessors import Predecessors
-from lading._core.graph.tolerant_reader import LenientReader
+from lading._core.graph.tolerant_reader import TolerantReader
 from lading._core.transfer.concurrency import wide
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
@@ -58,7 +58,7 @@ class Search:
     def __init__(self, io: IO, place: Readable, emit: Callable[[Event], None], *, concurrency: int) -> None:
         self._io = io
         self._place = place
-        self._reader = LenientReader(place, emit)
+        self._reader = TolerantReader(place, emit)
         self._concurrency = concurrency
 
     async def run(self, selector: str | None, platform: Platform | str | None) -> tuple[Evidence, ...]:

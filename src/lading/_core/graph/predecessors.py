@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lading._core.graph.graph import DEEPEST_GRAPH, MOST_MANIFESTS
-from lading._core.graph.tolerant_reader import LenientReader
+from lading._core.graph.tolerant_reader import TolerantReader
 from lading._core.repository.referrers_tag import referrer
 from lading._io.base import IO
 from lading.descriptor import Descriptor
@@ -41,7 +41,7 @@ class Referrer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReferrerFilter:
     """Which referrers are wanted: of a type, and with annotations; a value of None stands for any."""
 
     artifact_type: str | None = None
@@ -58,7 +58,7 @@ class Wanted:
 class Predecessors:
     """Finds referrers in one place; those that are listed wrongly are passed over with a warning."""
 
-    def __init__(self, io: IO, place: Readable, reader: LenientReader, *, concurrency: int) -> None:
+    def __init__(self, io: IO, place: Readable, reader: TolerantReader, *, concurrency: int) -> None:
         self._io = io
         self._place = place
         self._reader = reader
@@ -79,7 +79,7 @@ class Predecessors:
                 found[subject].append(one)
         return found
 
-    async def tree(self, root: Descriptor, wanted: Wanted, depth: int) -> ReferrerTree:
+    async def tree(self, root: Descriptor, wanted: ReferrerFilter, depth: int) -> ReferrerTree:
         """Return the referrers below a manifest, so many levels deep, and of them the branches that lead to one wanted.
 
         Raises `ValueError` for a depth that is not from 1 to 32.
@@ -118,6 +118,8 @@ class Predecessors:
         return Referrer(named[1], manifest)
 
 
-def _grown(descriptor: Descriptor, children: Mapping[Digest, Sequence[Referrer]], wanted: Wanted) -> ReferrerTree:
+def _grown(
+    descriptor: Descriptor, children: Mapping[Digest, Sequence[Referrer]], wanted: ReferrerFilter
+) -> ReferrerTree:
     branches = (_grown(found.entry, children, wanted) for found in children.get(descriptor.digest, ()))
     return ReferrerTree(descriptor, tuple(tree for tree in branches if tree.referrers or wanted.fits(tree.descriptor)))

@@ -15,7 +15,7 @@ from lading.target import Readable
 _USELESS = (DocumentError, LimitExceededError, NotFoundError, VerificationError)
 
 
-class LenientReader:
+class TolerantReader:
     """Reads manifests of one place, 256 MiB of them at the most.
 
     `pull` is for a caller that has its own way to pull them. If that raises `CopyError`, nothing is passed over.

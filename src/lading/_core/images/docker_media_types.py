@@ -29,7 +29,7 @@ from lading.media_types import (
     OCI_MANIFEST,
 )
 
-Form: TypeAlias = Literal["oci", "docker"]
+MediaTypeFamily: TypeAlias = Literal["oci", "docker"]
 
 _PAIRS = (
     (OCI_MANIFEST, DOCKER_MANIFEST),
@@ -39,7 +39,7 @@ _PAIRS = (
     (OCI_LAYER_GZIP, DOCKER_LAYER),
     (OCI_FOREIGN_LAYER_GZIP, DOCKER_FOREIGN_LAYER),
 )
-_TO: dict[Form, dict[str, str]] = {
+_TO: dict[MediaTypeFamily, dict[str, str]] = {
     "docker": dict(_PAIRS),
     "oci": {docker: oci for oci, docker in _PAIRS},
 }
@@ -47,12 +47,12 @@ _DOCKERS = frozenset(_TO["oci"])
 _ADVICE = "Docker's form has no layers compressed with zstd: make it of an image that is compressed with gzip"
 
 
-def form_of(manifest: Manifest[Any]) -> Form:
+def form_of(manifest: Manifest[Any]) -> MediaTypeFamily:
     """Return the form that a manifest or an index has."""
     return "docker" if manifest.media_type in _DOCKERS else "oci"
 
 
-def in_form(media_type: str, form: Form) -> str:
+def in_form(media_type: str, form: MediaTypeFamily) -> str:
     """Return the media type that stands in a form for the same content.
 
     Raises `DocumentError` for one that Docker's form has nothing for; every media type may stand in OCI's.
@@ -65,7 +65,7 @@ def in_form(media_type: str, form: Form) -> str:
     return _TO[form].get(media_type, media_type)
 
 
-def described_in(descriptor: Descriptor, form: Form) -> Descriptor:
+def described_in(descriptor: Descriptor, form: MediaTypeFamily) -> Descriptor:
     """Return a descriptor as it is in a form: Docker's have neither annotations nor content. Raises `DocumentError`."""
     renamed = msgspec.structs.replace(descriptor, media_type=in_form(descriptor.media_type, form))
     if form == "oci":
@@ -73,7 +73,9 @@ def described_in(descriptor: Descriptor, form: Form) -> Descriptor:
     return msgspec.structs.replace(renamed, annotations={}, data=None, artifact_type=None)
 
 
-def index_in(index: Manifest[ImageIndex], entries: tuple[Descriptor, ...], form: Form) -> Manifest[ImageIndex]:
+def index_in(
+    index: Manifest[ImageIndex], entries: tuple[Descriptor, ...], form: MediaTypeFamily
+) -> Manifest[ImageIndex]:
     """Return an index of a form, with these entries, whose manifests have that form already.
 
     Raises `DocumentError` for Docker's if an entry is of another form, such as an artifact, or has no platform.
@@ -89,12 +91,12 @@ def index_in(index: Manifest[ImageIndex], entries: tuple[Descriptor, ...], form:
     return index.edited(media_type=in_form(index.media_type, form), manifests=entries, **left_out(form))
 
 
-def left_out(form: Form) -> dict[str, None]:
+def left_out(form: MediaTypeFamily) -> dict[str, None]:
     """Return the changes to a manifest that take away what a form does not have."""
     return dict.fromkeys(("annotations", "subject", "artifact_type")) if form == "docker" else {}
 
 
-def losses(manifest: Manifest[Any], form: Form) -> tuple[str, ...]:
+def losses(manifest: Manifest[Any], form: MediaTypeFamily) -> tuple[str, ...]:
     """Name what a manifest has and would not have in a form."""
     document = manifest.document
     if form == "oci" or not isinstance(document, ImageManifest | ImageIndex):

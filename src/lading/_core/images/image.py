@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from lading._core.images import config_edits, docker_media_types
-from lading._core.images.docker_media_types import Form
+from lading._core.images.docker_media_types import MediaTypeFamily
 from lading._core.images.manifest_annotations import annotated, base_annotations
-from lading._core.images.overlay_target import Overlay
+from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.packed_layer import PackedLayer
 from lading._io.base import IO
 from lading._wire.messages import Source
@@ -74,7 +74,7 @@ class Image:
         values = {field: getattr(wanted, field) for field in wanted.__struct_fields__}
         config = Manifest.of(ImageConfig(rootfs=RootFS(()), **values))
         manifest = Manifest.of(ImageManifest(config=config.descriptor, layers=()))
-        place = Overlay()
+        place = OverlayTarget()
         place.add(manifest, blobs={config.digest: config.raw})
         return cls(place, manifest, config)
 
@@ -177,7 +177,7 @@ class Image:
             return image
         return image.annotated(base_annotations(base, new_base.manifest.digest))
 
-    def converted(self, form: Form) -> Image:
+    def converted(self, form: MediaTypeFamily) -> Image:
         """Return the image in OCI's or in Docker's form; its config and its layers have the same digests in both.
 
         Docker's form has no annotations, no subject and no artifact type: they are left out.
@@ -223,7 +223,7 @@ class Image:
         elsewhere: Iterable[tuple[Descriptor, Readable]] = (),
     ) -> Image:
         """Return an image of other documents, whose place has what is new as well."""
-        place = Overlay.over(self.place)
+        place = OverlayTarget.over(self.place)
         place.add(manifest, blobs=blobs, elsewhere=elsewhere)
         return Image(place, manifest, config)
 

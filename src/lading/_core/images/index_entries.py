@@ -9,7 +9,7 @@ import msgspec
 
 from lading._core.copying.references import Whole, selector_of
 from lading._core.images.image import is_image, open_image
-from lading._core.images.overlay_target import Overlay
+from lading._core.images.overlay_target import OverlayTarget
 from lading._core.targets.resolver import TargetResolver
 from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
@@ -54,7 +54,7 @@ def selected(manifest: str | Reference | LocalReference) -> tuple[str | None, Wh
 class EntryFinder:
     """Finds the manifests of entries, `concurrency` at a time, and notes in an overlay where they are."""
 
-    def __init__(self, resolver: TargetResolver, beside: Readable, overlay: Overlay, *, concurrency: int) -> None:
+    def __init__(self, resolver: TargetResolver, beside: Readable, overlay: OverlayTarget, *, concurrency: int) -> None:
         self._resolver = resolver
         self._beside = beside
         self._overlay = overlay

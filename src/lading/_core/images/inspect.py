@@ -47,7 +47,7 @@ _IN_TOTO = "application/vnd.in-toto+json"
 _UNREADABLE = (VerificationError, NotFoundError, DocumentError, InvalidDigestError, StorageError, LimitExceededError)
 
 
-class Inspecting:
+class Inspector:
     """Looks into one manifest of a place, and into `details` others: those in an index, referrers of unknown type."""
 
     def __init__(self, io: IO, place: Readable, *, details: int, concurrency: int) -> None:

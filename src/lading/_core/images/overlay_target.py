@@ -20,7 +20,7 @@ from lading.errors import BlobUnknownError, ManifestUnknownError
 from lading.target import OpenBlob, Readable
 
 
-class Overlay:
+class OverlayTarget:
     """New content over a place, or over nothing. `add` what is new while it is put together."""
 
     def __init__(self, under: Readable | None = None, name: str = "memory") -> None:
@@ -33,7 +33,7 @@ class Overlay:
     @classmethod
     def over(cls, place: Readable) -> Self:
         """Begin with all that a place has; if that is an overlay itself, with what is new in it."""
-        if not isinstance(place, Overlay):
+        if not isinstance(place, OverlayTarget):
             return cls(place)
         made = cls(place.under, place.own_name)
         made.join(place)
@@ -57,7 +57,7 @@ class Overlay:
 
     def join(self, other: Readable) -> None:
         """Add what is new in another overlay of the same place; there is nothing to add from that place itself."""
-        if isinstance(other, Overlay):
+        if isinstance(other, OverlayTarget):
             self.manifests |= other.manifests
             self.blobs |= other.blobs
             self.places |= other.places

@@ -16,7 +16,7 @@ import msgspec
 from lading._core.copying.platform_selection import Selection
 from lading._core.graph.graph import MOST_MANIFESTS
 from lading._core.images.image import DEEPEST_INDEX, Image, is_image, open_image
-from lading._core.images.overlay_target import Overlay
+from lading._core.images.overlay_target import OverlayTarget
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
@@ -54,7 +54,7 @@ def with_entries(index: Manifest[ImageIndex], entries: tuple[Descriptor, ...]) -
     return index if entries == index.document.manifests else index.edited(manifests=entries)
 
 
-class Editing:
+class PlatformEditor:
     """Changes the images of one place, `concurrency` at a time.
 
     `platforms` are those whose images change, in an index; without any, all do. `rebuild` makes an index of one that
@@ -80,7 +80,7 @@ class Editing:
         self._rebuild = rebuild
         self._emit = emit
         self._concurrency = concurrency
-        self._made = Overlay.over(place)
+        self._made = OverlayTarget.over(place)
         self._manifests = self._bytes = 0
 
     async def edit(self, name: str | None) -> Edited:

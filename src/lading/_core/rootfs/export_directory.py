@@ -4,7 +4,7 @@ The directory is made under a hidden name beside its final one, and renamed when
 deleted. A process that is killed leaves a directory named `.lading-…`, which may be deleted.
 
 Symbolic links are made with the text that they have, and never followed: every step goes from the descriptor of a
-directory that was made just now (see `safe_open`). Unless `privileged`, entries belong to whoever exports them, have the
+directory that was made just now (`safe_open`). Unless `privileged`, entries belong to whoever exports them, have the
 permissions that the image says less the umask and less what lends the rights of an owner, and there are no devices.
 """
 

@@ -35,7 +35,7 @@ _NAMES = 128 << 20
 
 
 @dataclass(slots=True)
-class Use:
+class ReadUsage:
     """What was read of an image: members, bytes of their contents, and bytes of their names.
 
     Several threads add to one and do not wait for one another, so that a few members may be missing in it.
@@ -45,7 +45,7 @@ class Use:
     contents: int = 0
     names: int = 0
 
-    def add(self, other: Use, sign: int = 1) -> None:
+    def add(self, other: ReadUsage, sign: int = 1) -> None:
         self.members += sign * other.members
         self.contents += sign * other.contents
         self.names += sign * other.names
@@ -80,7 +80,7 @@ class LayerReader:
         self._io = io
         self._settings = settings
         self._limits = limits
-        self._use = Use()
+        self._use = ReadUsage()
         self._keep = keep
         self._directory = directory
         self._digests = digests
@@ -156,9 +156,16 @@ class _LayerReading:
     """One reading of a layer, blocking."""
 
     def __init__(
-        self, layer: Layer, number: int, limits: Limits, total: Use, contents: FileContents | None, *, digests: bool
+        self,
+        layer: Layer,
+        number: int,
+        limits: Limits,
+        total: ReadUsage,
+        contents: FileContents | None,
+        *,
+        digests: bool,
     ) -> None:
-        self.use = Use()
+        self.use = ReadUsage()
         self._layer = layer
         self._number = number
         self._limits = limits
@@ -186,7 +193,7 @@ class _LayerReading:
 
     def _inode(self, member: Member, archive: TarReader) -> Inode:
         names = len(member.name) + len(member.target) + sum(len(key) + len(value) for key, value in member.xattrs)
-        use = Use(1, member.size, names)
+        use = ReadUsage(1, member.size, names)
         self.use.add(use)
         self._total.add(use)
         self._total.check(self._limits)

@@ -12,10 +12,10 @@ from lading._core.repository.manifests import AsyncManifests
 from lading._core.repository.referrers import AsyncReferrers
 from lading._core.repository.tags import AsyncTags
 from lading._core.transfer.blob_stream import checked_size
-from lading._core.transfer.push import Counted, blob_exists, try_mount
-from lading._core.transfer.resumable_upload import Delivery, rest_of
+from lading._core.transfer.push import ProgressSource, blob_exists, try_mount
+from lading._core.transfer.resumable_upload import ResumableUpload, rest_of
 from lading._io.base import Body
-from lading._io.relay_source import Relay
+from lading._io.relay_source import RelaySource
 from lading._wire import endpoints, error_documents, header_fields, requests, response_facts
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -38,7 +38,7 @@ from lading.target import BlobOpener, OnProgress, OpenBlob, Prefetch, Readable, 
 _SAY_NOTHING = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
 
 
-class RepositoryTarget:
+class RegistryTarget:
     """One repository, to be read and written."""
 
     def __init__(self, exchange: Exchange, registry: str, repository: str) -> None:
@@ -132,7 +132,7 @@ class RepositoryTarget:
         return await self.blob_exists(blob)
 
     def mounts_from(self, source: Readable) -> bool:
-        return isinstance(source, RepositoryTarget) and source.exchange is self.exchange
+        return isinstance(source, RegistryTarget) and source.exchange is self.exchange
 
     async def push_blob(
         self,
@@ -145,43 +145,43 @@ class RepositoryTarget:
     ) -> bool:
         """Push a blob, by mounting it if the registry does that (end-11, end-4a, end-6)."""
         upload = None
-        if isinstance(mount_from, RepositoryTarget):
+        if isinstance(mount_from, RegistryTarget):
             mounted, upload = await try_mount(self.exchange, self.repository, blob.digest, mount_from.repository)
             if mounted:
                 return True
-        async with Delivery(self.exchange, self.repository, blob, upload) as delivery:
-            while await self._must_send_again(delivery, blob, content, progress):
+        async with ResumableUpload(self.exchange, self.repository, blob, upload) as resumable:
+            while await self._must_send_again(resumable, blob, content, progress):
                 pass
         return False
 
     async def _must_send_again(
-        self, delivery: Delivery, blob: Descriptor, content: BlobOpener, progress: OnProgress
+        self, resumable: ResumableUpload, blob: Descriptor, content: BlobOpener, progress: OnProgress
     ) -> bool:
         """Send a blob, and say whether it must be sent in another way than it was.
 
         All of the content is read and verified, also what the registry has from before and is not sent, unless it is
         known already.
         """
-        upload = await delivery.begin()
+        upload = await resumable.begin()
         try:
             async with content() as stream:
                 if stream.known is not None:
-                    await delivery.send(upload, rest_of(Counted(stream.known, progress), upload.offset))
+                    await resumable.send(upload, rest_of(ProgressSource(stream.known, progress), upload.offset))
                 else:
-                    relay = Relay(blob, stream.reader, stream.cancellation, progress, stream.verified)
+                    relay = RelaySource(blob, stream.reader, stream.cancellation, progress, stream.verified)
                     await self.exchange.io.call(relay.skip, upload.offset, cancellation=stream.cancellation)
-                    await delivery.send(upload, relay)
+                    await resumable.send(upload, relay)
         except (BlobUploadUnknownError, ServerError, TransportError) as error:
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if not await self.blob_exists(blob):
                 if not isinstance(error, TransportError):
-                    delivery.forget()
+                    resumable.forget()
                 raise
         except (RegistryError, StorageError, VerificationError) as error:
-            if not await delivery.begins_again(upload, error):
+            if not await resumable.begins_again(upload, error):
                 raise
             return True
-        delivery.forget()
+        resumable.forget()
         return False
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from lading._core.exchange.exchange import Exchange
-from lading._core.targets.registry_target import RepositoryTarget
+from lading._core.targets.registry_target import RegistryTarget
 from lading._io.base import IO
 from lading.reference import LocalReference, Reference
-from lading.stores.digest_cache import Seals
+from lading.stores.digest_cache import DigestCache
 from lading.stores.layout import Layout
 from lading.stores.layout_target import LayoutTarget, ReadableLayout
 from lading.stores.memory import Memory
@@ -93,10 +93,10 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
                 await self.io.call(_write, reference.transport, directory, path)
 
     def _layout(self, path: Path) -> LayoutTarget:
-        return LayoutTarget(self.io, path, seals=None if self.state is None else Seals(self.state))
+        return LayoutTarget(self.io, path, digest_cache=None if self.state is None else DigestCache(self.state))
 
-    def _repository(self, reference: Reference) -> RepositoryTarget:
-        return RepositoryTarget(self.exchange_of(reference), reference.registry, reference.repository)
+    def _repository(self, reference: Reference) -> RegistryTarget:
+        return RegistryTarget(self.exchange_of(reference), reference.registry, reference.repository)
 
 
 def _nothing() -> None:

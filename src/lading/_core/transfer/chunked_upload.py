@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from lading._core.exchange.exchange import Exchange
 from lading._core.transfer.uploads import AsyncUpload
 from lading._io.body_reading import fill
-from lading._io.relay_source import Relay
+from lading._io.relay_source import RelaySource
 from lading._wire.messages import Source
 from lading.errors import LadingError, RegistryError
 
@@ -58,7 +58,7 @@ async def send_chunks(
             await _send_chunk(upload, content[start : start + length], sent, last=start + length >= len(content))
         return
     # What is relayed from another place is waited for there: its own cancellation breaks that wait.
-    cancellation = content.cancellation if isinstance(content, Relay) else None
+    cancellation = content.cancellation if isinstance(content, RelaySource) else None
     reader = await exchange.io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
     try:
         left, buffer = content.size, memoryview(bytearray(min(length, content.size)))

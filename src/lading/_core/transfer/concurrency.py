@@ -20,7 +20,7 @@ _SMALL = 1 << 20
 
 
 class TransferEnd(Protocol):
-    """What is asked, read from or written to."""
+    """One end of a transfer, which another machine may be."""
 
     @property
     def is_remote(self) -> bool: ...
@@ -52,20 +52,20 @@ async def move_all(
 
     `concurrency` large ones are under way at a time, and more small ones where that is another machine's affair.
 
-    The first lanes take what is large, in the order given, and then help with the rest; the others take small contents
-    only. The first failure cancels everything.
+    The first workers take what is large, in the order given, and then help with the rest; the others take small
+    contents only. The first failure cancels everything.
     """
     numbered = list(enumerate(items))
     large = deque(entry for entry in numbered if size(entry[1]) >= _SMALL)
     small = deque(entry for entry in numbered if size(entry[1]) < _SMALL)
     results: dict[int, R] = {}
 
-    async def lane(queues: tuple[deque[tuple[int, T]], ...]) -> None:
+    async def worker(queues: tuple[deque[tuple[int, T]], ...]) -> None:
         for queue in queues:
             while entry := take(queue):
                 results[entry[0]] = await move(entry[1])
 
-    lanes: list[tuple[deque[tuple[int, T]], ...]] = [(large, small)] * min(concurrency, len(numbered))
-    lanes += [(small,)] * min(wide(concurrency, *places) - concurrency, len(small))
-    await io.map(lane, lanes, limit=max(1, len(lanes)))
+    workers: list[tuple[deque[tuple[int, T]], ...]] = [(large, small)] * min(concurrency, len(numbered))
+    workers += [(small,)] * min(wide(concurrency, *places) - concurrency, len(small))
+    await io.map(worker, workers, limit=max(1, len(workers)))
     return [results[number] for number, _ in numbered]

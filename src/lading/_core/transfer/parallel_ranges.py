@@ -13,7 +13,7 @@ from lading._core.exchange.content_encoding import coding_of
 from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.retry import Headway
 from lading._io.base import Body
-from lading._io.body_reading import Watched, fill
+from lading._io.body_reading import PacedBody, fill
 from lading._wire import endpoints, error_documents, header_fields, requests, response_facts
 from lading.digest import Digest
 from lading.errors import ConnectionFailedError, LadingError, ProtocolError
@@ -28,7 +28,7 @@ _LARGEST_PART = 8 << 20
 _FIRST_PART = 1 << 20
 
 
-class Parts:
+class ParallelRanges:
     """One blob, to be fetched once. `size` is None where it is not known, and may be learnt; so is `tag`."""
 
     def __init__(self, exchange: Exchange, name: str, digest: Digest, size: int | None) -> None:
@@ -61,7 +61,7 @@ class Parts:
             await self._keep(offset, first, take)
             while self._pays():
                 self._stalled = False
-                await self._exchange.io.map(lambda _: self._lane(take), range(self._ranges), limit=self._ranges)
+                await self._exchange.io.map(lambda _: self._worker(take), range(self._ranges), limit=self._ranges)
         except LadingError as error:
             if self._refusal is not None:
                 # Some of that part may be written and some not: nothing can go on from there.
@@ -76,10 +76,10 @@ class Parts:
     def _pays(self) -> bool:
         return self.size is None or self._handed < self.size >= LEAST
 
-    async def _lane(self, take: Callable[[memoryview], object]) -> None:
+    async def _worker(self, take: Callable[[memoryview], object]) -> None:
         """Fetch one part after another, until all have been claimed or some part is too far behind.
 
-        No lane waits for another one inside `IO.call`: the threads of a loop are bounded, and with many blobs at once
+        No worker waits for another one inside `IO.call`: the threads of a loop are bounded, and with many blobs at once
         all of them could be waiting.
         """
         claim = await self._next()
@@ -110,7 +110,7 @@ class Parts:
         try:
             take(part)
         except LadingError as error:
-            # What another lane failed with at the same time must not hide it.
+            # What another worker failed with at the same time must not hide it.
             self._refusal = error
             raise
 
@@ -130,7 +130,7 @@ class Parts:
             async with self._exchange.open(endpoints.PULL_BLOB, request) as body:
                 length = self._checked(body, first + count, first + length) - first
                 least = self._exchange.budgets.blob_rate / self._ranges
-                reader = Watched(body, least) if least else body
+                reader = PacedBody(body, least) if least else body
                 came, failure = await self._exchange.io.call(
                     fill, reader, buffer[count:length], cancellation=body.cancellation
                 )

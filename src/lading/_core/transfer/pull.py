@@ -18,9 +18,9 @@ from lading._core.exchange.content_encoding import Decoded, coding_of
 from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.retry import Headway
 from lading._core.transfer.blob_stream import checked_size
-from lading._core.transfer.parallel_ranges import Parts
+from lading._core.transfer.parallel_ranges import ParallelRanges
 from lading._io.base import Body
-from lading._io.body_reading import Watched, pump
+from lading._io.body_reading import PacedBody, pump
 from lading._wire import endpoints, error_documents, header_fields, requests
 from lading._wire.messages import Headers, Reader, Request
 from lading.descriptor import Descriptor
@@ -80,7 +80,7 @@ async def receive(
     `BlobUnknownError`, `VerificationError`, and whatever the sink raises.
     """
     digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
-    arrival = _Arrival(exchange, name, digest, size, title)
+    arrival = _Pull(exchange, name, digest, size, title)
     sink = await exchange.io.call(arrival.begin, make_sink, discard=lambda late: late.leave())
     try:
         await _arrive(arrival, sink)
@@ -90,7 +90,7 @@ async def receive(
     return Descriptor(OCTET_STREAM, digest, arrival.verifier.seen)
 
 
-async def _arrive(arrival: _Arrival, sink: Sink) -> None:
+async def _arrive(arrival: _Pull, sink: Sink) -> None:
     try:
         await arrival.take_up(sink)
         await arrival.start_ahead(sink)
@@ -102,7 +102,7 @@ async def _arrive(arrival: _Arrival, sink: Sink) -> None:
         raise
 
 
-class _Arrival:
+class _Pull:
     def __init__(self, exchange: Exchange, name: str, digest: Digest, expected: int | None, title: str) -> None:
         self._exchange = exchange
         self._name = name
@@ -142,7 +142,7 @@ class _Arrival:
         """Bring what comes in parts over several connections, where the user wants that."""
         if self._is_complete():
             return
-        parts = Parts(self._exchange, self._name, self._digest, self._size)
+        parts = ParallelRanges(self._exchange, self._name, self._digest, self._size)
 
         def take(part: memoryview) -> None:
             self.verifier.update(part)
@@ -181,7 +181,7 @@ class _Arrival:
             async with self._exchange.open(endpoints.PULL_BLOB, self._request()) as body:
                 reader = self._accepted(body, sink)
                 least = self._exchange.budgets.blob_rate
-                reader = Watched(reader, least) if least else reader
+                reader = PacedBody(reader, least) if least else reader
                 self._progress(self.verifier.seen)
                 await self._exchange.io.call(
                     pump, reader, sink.write, self.verifier, self._progress, cancellation=body.cancellation

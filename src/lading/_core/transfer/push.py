@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.retry import Headway
-from lading._core.transfer.resumable_upload import Delivery, rest_of
+from lading._core.transfer.resumable_upload import ResumableUpload, rest_of
 from lading._core.transfer.uploads import AsyncUpload, check_stored, opened
 from lading._io.file_ranges import FileReader
 from lading._wire import endpoints, requests, response_facts
@@ -79,9 +79,9 @@ async def push_blob(
             exchange.emit(Progress("push", digest, offset, size, title))
 
     progress(0)
-    counted = content if isinstance(content, bytes) else Counted(content, progress)
-    async with Delivery(exchange, name, descriptor, upload) as delivery:
-        await _send(delivery, exchange, name, digest, counted)
+    counted = content if isinstance(content, bytes) else ProgressSource(content, progress)
+    async with ResumableUpload(exchange, name, descriptor, upload) as resumable:
+        await _send(resumable, exchange, name, digest, counted)
     progress(size)
 
 
@@ -115,31 +115,33 @@ async def try_mount(exchange: Exchange, name: str, digest: Digest, from_name: st
     return upload is None and await blob_exists(exchange, name, digest), upload
 
 
-async def _send(delivery: Delivery, exchange: Exchange, name: str, digest: Digest, content: bytes | Source) -> None:
+async def _send(
+    resumable: ResumableUpload, exchange: Exchange, name: str, digest: Digest, content: bytes | Source
+) -> None:
     """Upload a blob, and again, from where it broke off or from its start, when that fails in a way that may pass."""
     headway = Headway(exchange.settings.retries)
     while True:
-        upload = await delivery.begin()
+        upload = await resumable.begin()
         headway.reach(upload.offset)
         try:
-            await delivery.send(upload, rest_of(content, upload.offset))
+            await resumable.send(upload, rest_of(content, upload.offset))
         except (BlobUploadUnknownError, ServerError, TransportError) as error:
             # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
             if await blob_exists(exchange, name, digest):
                 break
             wait = headway.wait_after(error)
             if isinstance(error, BlobUploadUnknownError) or (wait is None and isinstance(error, ServerError)):
-                delivery.forget()  # it may be this very upload that the registry fails on
+                resumable.forget()  # it may be this very upload that the registry fails on
             if wait is None:
                 raise
             exchange.emit(Retried(f"push of {digest}", str(error), wait, headway.failures))
             await exchange.io.sleep(wait)
         except (RegistryError, StorageError) as error:
-            if not await delivery.begins_again(upload, error):
+            if not await resumable.begins_again(upload, error):
                 raise
         else:
             break
-    delivery.forget()
+    resumable.forget()
 
 
 async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) -> None:
@@ -150,7 +152,7 @@ async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) 
         raise
 
 
-class Counted:
+class ProgressSource:
     """A source that tells how far it has been read: the total of bytes after each piece."""
 
     __slots__ = ("_progress", "_source", "size")
@@ -166,10 +168,10 @@ class Counted:
         if isinstance(reader, FileReader):
             reader.progress = self._progress
             return reader
-        return _CountedReader(reader, self._progress)
+        return _ProgressReader(reader, self._progress)
 
 
-class _CountedReader:
+class _ProgressReader:
     __slots__ = ("_progress", "_reader", "_total")
 
     def __init__(self, reader: Reader, progress: Callable[[int], None]) -> None:

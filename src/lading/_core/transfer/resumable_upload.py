@@ -28,16 +28,16 @@ from lading.errors import (
 )
 
 if TYPE_CHECKING:
-    from lading.stores.state_files import Note
+    from lading.stores.state_files import StateFile
 
-_LEAST_NOTED = 4 << 20
+_LEAST_KEPT = 4 << 20
 # How often, and after how many seconds, a registry is asked again whether what it has is still becoming more.
 _LOOKS = 20
 _BETWEEN_LOOKS = 0.25
 _PIECE = 1 << 20
 
 
-class Delivery:
+class ResumableUpload:
     """The upload of a blob to a repository, opened as often as need be. Use it as a context manager.
 
     `upload` is one that is open already. The uploads of blobs of 4 MiB and more are noted for later processes.
@@ -50,22 +50,22 @@ class Delivery:
         self._blob = blob
         self._upload = upload
         self._state: UploadState | None = None
-        self._note: Note | None = None
+        self._state_file: StateFile | None = None
         self._length: int | None = None
         self._reached = 0
         self._is_doubted = False
 
     async def __aenter__(self) -> Self:
-        if self._blob.size >= _LEAST_NOTED:
-            self._note = await self._exchange.io.call(self._open_note, discard=_close)
+        if self._blob.size >= _LEAST_KEPT:
+            self._state_file = await self._exchange.io.call(self._open_state_file, discard=_close)
             with suppress(DocumentError):
-                self._state = UploadState.parse(self._note.content) if self._note else None
+                self._state = UploadState.parse(self._state_file.content) if self._state_file else None
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        _close(self._note)
+        _close(self._state_file)
 
     async def begin(self) -> AsyncUpload:
         """Return an upload to send to: the one that broke off, from the byte that comes next there, or another one.
@@ -118,14 +118,14 @@ class Delivery:
     async def keep(self, upload: AsyncUpload) -> None:
         """Note where an upload stands."""
         self._state = upload.state
-        if self._note is not None:
-            await self._exchange.io.call(self._note.write, upload.state.encode())
+        if self._state_file is not None:
+            await self._exchange.io.call(self._state_file.write, upload.state.encode())
 
     def forget(self) -> None:
         """Go on with no upload that there was before."""
         self._state = None
-        if self._note is not None:
-            self._note.clear()
+        if self._state_file is not None:
+            self._state_file.clear()
 
     async def _found(self) -> AsyncUpload | None:
         """Ask the registry how far the upload has come that broke off; None if it cannot be gone on with."""
@@ -149,21 +149,21 @@ class Delivery:
     async def _started(self) -> AsyncUpload:
         return await AsyncUploads(self._exchange, self._name).start(algorithm=self._blob.digest.algorithm)
 
-    def _open_note(self) -> Note | None:
-        from lading.stores.state_files import Note
+    def _open_state_file(self) -> StateFile | None:
+        from lading.stores.state_files import StateFile
 
         directory = self._exchange.settings.state_directory()
         if directory is None:
             return None
-        return Note.open(directory, f"{self._exchange.origin} {self._name} {self._blob.digest}")
+        return StateFile.open(directory, f"{self._exchange.origin} {self._name} {self._blob.digest}")
 
 
-def _close(note: Note | None) -> None:
-    if note is not None:
-        note.close()
+def _close(state_file: StateFile | None) -> None:
+    if state_file is not None:
+        state_file.close()
 
 
-class Rest:
+class SourceTail:
     """What comes after the first `start` bytes of a source."""
 
     __slots__ = ("_source", "_start", "size")
@@ -187,7 +187,7 @@ def rest_of(content: bytes | Source, start: int) -> bytes | Source:
     """Return what comes after the first `start` bytes of a content."""
     if isinstance(content, bytes):
         return content[start:]
-    return Rest(content, start) if start else content
+    return SourceTail(content, start) if start else content
 
 
 def skip(reader: Reader, count: int) -> None:

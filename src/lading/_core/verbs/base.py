@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lading.platform import Platform
 
 
-class Ground(ABC):
+class VerbsBase(ABC):
     """A client as its verbs see it: `concurrency` is how many blobs move at once."""
 
     _io: IO

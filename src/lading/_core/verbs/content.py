@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from lading._core.verbs.base import Ground, parsed, place_of
+from lading._core.verbs.base import VerbsBase, parsed, place_of
 from lading.reference import LocalReference, Reference
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lading.platform import Platform
 
 
-class ContentVerbs(Ground):
+class ContentVerbs(VerbsBase):
     """Moves content between places, byte for byte."""
 
     async def push(self, reference: str | Reference | LocalReference, artifact: Artifact) -> Descriptor:
@@ -86,14 +86,14 @@ class ContentVerbs(Ground):
         Raises `NotFoundError` if there is no such manifest, and `LimitExceededError` for more than 10,000 referrers.
         """
         from lading._core.artifacts.push_pull import resolve_subject
-        from lading._core.graph.predecessors import Predecessors, Wanted
-        from lading._core.graph.tolerant_reader import LenientReader
+        from lading._core.graph.predecessors import Predecessors, ReferrerFilter
+        from lading._core.graph.tolerant_reader import TolerantReader
 
         async with self._resolver().readable(whole := parsed(reference)) as place:
-            reader = LenientReader(place, self._settings.emit)
+            reader = TolerantReader(place, self._settings.emit)
             predecessors = Predecessors(self._io, place, reader, concurrency=self._concurrency)
             root = await resolve_subject(place, whole, platform)
-            return await predecessors.tree(root, Wanted(artifact_type, annotations), depth)
+            return await predecessors.tree(root, ReferrerFilter(artifact_type, annotations), depth)
 
     async def evidence(
         self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None

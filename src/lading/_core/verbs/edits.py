@@ -12,12 +12,12 @@ from lading._core.copying.references import Copies, Whole, selector_of, whole_of
 from lading._core.exchange.settings import Settings
 from lading._core.images import docker_media_types
 from lading._core.images.base_image import base_said
-from lading._core.images.docker_media_types import Form
+from lading._core.images.docker_media_types import MediaTypeFamily
 from lading._core.images.image import Image, load_image
 from lading._core.images.manifest_annotations import annotated
-from lading._core.images.overlay_target import Overlay
+from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.packed_layer import PackedLayer, pack_layer
-from lading._core.images.per_platform_edits import Editing, ImageEdit, Rebuild, with_entries
+from lading._core.images.per_platform_edits import ImageEdit, PlatformEditor, Rebuild, with_entries
 from lading._core.rootfs.flatten import flattened
 from lading._core.targets.resolver import TargetResolver
 from lading.descriptor import Descriptor
@@ -69,7 +69,7 @@ class AsyncImages:
 
         Raises `CopyError`.
         """
-        place = Overlay.over(image.place)
+        place = OverlayTarget.over(image.place)
         place.add(image.manifest)
         return await self._copies.push(place, image.manifest.digest, whole_of(reference))
 
@@ -114,7 +114,7 @@ class AsyncImages:
         whole = whole_of(source)
         async with self._resolver.readable(whole) as place:
             manifest = await place.pull_manifest(selector_of(whole))
-            made = Overlay(place)
+            made = OverlayTarget(place)
             made.add(after := annotated(manifest, annotations))
             return await self._copies.push(made, after.digest, whole_of(destination))
 
@@ -177,7 +177,7 @@ class AsyncImages:
         self,
         source: str | Reference | LocalReference,
         destination: str | Reference | LocalReference,
-        form: Form,
+        form: MediaTypeFamily,
     ) -> Copied:
         """Push an image, or a whole index, in the form of OCI (`"oci"`) or Docker (`"docker"`).
 
@@ -218,7 +218,7 @@ class AsyncImages:
         whole = whole_of(source)
         wanted = tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms)
         async with self._resolver.readable(whole) as place:
-            editing = Editing(
+            editing = PlatformEditor(
                 self._resolver.io,
                 place,
                 change,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from lading._core.verbs.base import Ground, parsed, platform_of
+from lading._core.verbs.base import VerbsBase, parsed, platform_of
 from lading.reference import LocalReference, Reference
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lading.platform import Platform
 
 
-class ImageVerbs(Ground):
+class ImageVerbs(VerbsBase):
     """Looks into images and makes others of them."""
 
     async def inspect(
@@ -42,11 +42,11 @@ class ImageVerbs(Ground):
         manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
         """
         from lading._core.copying.references import selector_of
-        from lading._core.images.inspect import Inspecting
+        from lading._core.images.inspect import Inspector
 
         whole = parsed(reference)
         async with self._resolver().readable(whole) as place:
-            inspecting = Inspecting(self._io, place, details=details, concurrency=self._concurrency)
+            inspecting = Inspector(self._io, place, details=details, concurrency=self._concurrency)
             return await inspecting.inspect(selector_of(whole), platform=platform_of(platform), referrers=referrers)
 
     async def diff(

@@ -8,7 +8,7 @@ from pathlib import Path
 from lading._core.copying.plan import Copied
 from lading._core.copying.references import Copies, Whole, selector_of, whole_of
 from lading._core.images.index_entries import EntryFinder, NewEntry, selected, with_added, without
-from lading._core.images.overlay_target import Overlay
+from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.per_platform_edits import with_entries
 from lading._core.targets.resolver import TargetResolver
 from lading.annotations import DOCKER_REFERENCE_DIGEST
@@ -96,7 +96,7 @@ class AsyncIndexes:
             gone |= _for_platform(entries, Platform.parse(platform) if isinstance(platform, str) else platform)
         return await self._push(overlay, with_entries(index, tuple(without(entries, gone))), destination)
 
-    async def _beside(self, reference: Whole) -> tuple[Readable, Overlay]:
+    async def _beside(self, reference: Whole) -> tuple[Readable, OverlayTarget]:
         """Return the place where an index is to go, which need not exist yet if it is on a disk."""
         place: Readable
         if isinstance(reference, LocalReference) and reference.transport == "oci":
@@ -105,15 +105,15 @@ class AsyncIndexes:
             try:
                 place = await self._resolver.lasting(reference)
             except NotFoundError:
-                place = Overlay(name=str(reference))
-        return place, Overlay(place)
+                place = OverlayTarget(name=str(reference))
+        return place, OverlayTarget(place)
 
-    async def _open(self, reference: Whole) -> tuple[Readable, Overlay, Manifest[ImageIndex]]:
+    async def _open(self, reference: Whole) -> tuple[Readable, OverlayTarget, Manifest[ImageIndex]]:
         place = await self._resolver.lasting(reference)
         manifest = await place.pull_manifest(selector_of(reference))
-        return place, Overlay(place), manifest.expect(ImageIndex)
+        return place, OverlayTarget(place), manifest.expect(ImageIndex)
 
-    async def _push(self, overlay: Overlay, index: Manifest[ImageIndex], destination: Whole) -> Copied:
+    async def _push(self, overlay: OverlayTarget, index: Manifest[ImageIndex], destination: Whole) -> Copied:
         overlay.add(index)
         return await self._copies.push(overlay, index.digest, destination)
 

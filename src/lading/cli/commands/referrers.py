@@ -84,7 +84,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
 def _listed(client: Client, options: argparse.Namespace) -> Iterator[Descriptor]:
     """Give what the registry lists, as far as it is wanted."""
-    from lading._core.graph.predecessors import Wanted
+    from lading._core.graph.predecessors import ReferrerFilter
     from lading.cli.client import manifest_reference
 
     reference = manifest_reference(options.reference)
@@ -93,7 +93,7 @@ def _listed(client: Client, options: argparse.Namespace) -> Iterator[Descriptor]
         subject = repository.manifests.pull(str(reference.tag_or_digest), platform=options.platform).digest
     else:
         subject = reference.digest or repository.manifests.resolve(str(reference.tag)).digest
-    wanted = Wanted(options.artifact_type, dict(options.annotations))
+    wanted = ReferrerFilter(options.artifact_type, dict(options.annotations))
     listed = repository.referrers.list(subject, artifact_type=options.artifact_type)
     return (found for found in listed if wanted.fits(found))
 
