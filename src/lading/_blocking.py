@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from lading._core.client import AsyncClient
 from lading._io.base import advance, step, steps
 from lading._io.blocking import BlockingIO
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
 from lading.media_types import ACCEPT, OCTET_STREAM
 
 if TYPE_CHECKING:
@@ -819,7 +819,7 @@ class BlobStream:
     ) -> None:
         step(self._face.__aexit__(kind, error, traceback))
 
-    def read(self, size: int = PIECE) -> bytes:
+    def read(self, size: int = PIECE_SIZE) -> bytes:
         """Read the next piece, `size` bytes at most; an empty one says that all was read.
 
         Raises `VerificationError` instead of ending when the content is not what the digest and size say, or a part is

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Self
 
+from lading._text import elided, shortened
 from lading.errors import InvalidDigestError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ _FRONT = re.compile(r"(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*(?::[a-zA-Z0-9=_-]*)?)?", 
 _ENCODED_LENGTH = {"sha256": 64, "sha512": 128, "blake3": 64}
 REGISTERED_ALGORITHMS = tuple(_ENCODED_LENGTH)
 _COMPUTED = frozenset({"sha256", "sha512"})
-_SHOWN = 100
 
 
 class Digest(str):
@@ -87,7 +87,7 @@ def hasher(algorithm: str, content: bytes = b"") -> _Hash:
     """
     if algorithm not in _COMPUTED:
         raise InvalidDigestError(
-            f"digest algorithm {algorithm[:_SHOWN]!r} cannot be computed: use sha256 or sha512", text=algorithm
+            f"digest algorithm {shortened(algorithm)!r} cannot be computed: use sha256 or sha512", text=algorithm
         )
     import hashlib  # loads OpenSSL: a command that hashes nothing should not wait for it
 
@@ -105,5 +105,5 @@ def _hexadecimal(encoded: str) -> int:
 
 
 def _invalid(text: str, position: int, why: str) -> InvalidDigestError:
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    shown = elided(text)
     return InvalidDigestError(f"invalid digest {shown!r}: {why}", text=text, position=position)

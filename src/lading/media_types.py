@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lading._text import shortened
 from lading.errors import InvalidMediaTypeError
 
 # Content of no further known kind (RFC 2046, section 4.5.1).
@@ -71,7 +72,6 @@ ACCEPT = (
 # RFC 6838, section 4.2: each name has at most 127 characters.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
 _GRAMMAR = re.compile(f"{_NAME}/{_NAME}", re.ASCII)
-_SHOWN = 100
 
 
 def check_media_type(text: str) -> str:
@@ -82,7 +82,7 @@ def check_media_type(text: str) -> str:
     if _GRAMMAR.fullmatch(text):
         return text
     raise InvalidMediaTypeError(
-        f"invalid media type {text[:_SHOWN]!r}: not TYPE/SUBTYPE, such as application/json", text=text
+        f"invalid media type {shortened(text)!r}: not TYPE/SUBTYPE, such as application/json", text=text
     )
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TypeAlias, TypeVar
 
+from lading._text import SHOWN
 from lading.errors import InvalidReferenceError, InvalidTagError
 
 # The limit of many clients on HOST[:PORT]/NAME (distribution-spec, Pulling manifests).
 LONGEST_NAME = 255
 _LONGEST_TAG = 128
-_SHOWN = 100
 
 # The specification's expression for <name>: runs of letters and digits between separators, of which "/" is one.
 _SEPARATOR = re.compile(r"\.|__?|-+|/", re.ASCII)
@@ -131,9 +131,9 @@ def _is_ipv6(address: str) -> bool:
 def _pointing(kind: type[_InvalidText], fault: NameFault, text: str, what: str) -> _InvalidText:
     position, why = fault
     # A window around the fault, so that neither the message nor the note grows with the text.
-    start = max(0, min(position - _SHOWN // 2, len(text) - _SHOWN))
-    window = text[start : start + _SHOWN]
-    before, after = "…" * (start > 0), "…" * (start + _SHOWN < len(text))
+    start = max(0, min(position - SHOWN // 2, len(text) - SHOWN))
+    window = text[start : start + SHOWN]
+    before, after = "…" * (start > 0), "…" * (start + SHOWN < len(text))
     where = f"at character {position + 1}" if position < len(text) else "at its end"
     error = kind(f"invalid {what} {f'{before}{window}{after}'!r} {where}: {why}", text=text, position=position)
     caret = " " * len(before + _escaped(text[start:position]))

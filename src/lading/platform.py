@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from lading._text import elided
 from lading.errors import InvalidPlatformError
 
 # Values of GOOS and GOARCH, which the image specification points to.
@@ -57,7 +58,6 @@ _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _SYSTEM = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?", re.ASCII)
 _ESCAPE = re.compile(r"%(25|28|29|2[BbFf])?", re.ASCII)
 _ESCAPED = str.maketrans({"%": "%25", "(": "%28", ")": "%29", "+": "%2B", "/": "%2F"})
-_SHOWN = 100
 
 # What BuildKit writes for attestations, which run nowhere.
 _UNKNOWN = "unknown"
@@ -254,5 +254,5 @@ def _unescaped(value: str, text: str) -> str:
 
 
 def _invalid(text: str, why: str) -> InvalidPlatformError:
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    shown = elided(text)
     return InvalidPlatformError(f"invalid platform {shown!r}: {why}", text=text)

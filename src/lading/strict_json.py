@@ -13,13 +13,13 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from lading._text import shortened
 from lading.digest import Digest
 from lading.errors import DocumentError
 
 MAX_DEPTH = 64
 # The largest IEEE 754 double has 309 digits before the point (RFC 7493, section 2.2).
 _MAX_DIGITS = 309
-_SHOWN = 100
 _REASON = 300
 _ONE_KIND_OF_BRACKET = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
@@ -78,7 +78,7 @@ def encode(value: Any) -> bytes:
     try:
         return msgspec.json.encode(value, enc_hook=_encoded)
     except UnicodeEncodeError as error:
-        raise DocumentError(f"text with a lone surrogate cannot be written: {error.object[:_SHOWN]!r}") from None
+        raise DocumentError(f"text with a lone surrogate cannot be written: {shortened(error.object)!r}") from None
 
 
 def builtins(value: Any) -> Any:
@@ -106,7 +106,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         name = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"an object has the name {name[:_SHOWN]!r} twice")
+        raise ValueError(f"an object has the name {shortened(name)!r} twice")
     if None in members.values():
         for name in [name for name, value in pairs if value is None]:
             if name in _LISTS:

@@ -12,17 +12,14 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from lading._io.base import Cancellation
+from lading._io.base import Cancellation, ignore
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_sources import FileSource
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import MANIFEST_LIMIT, Manifest
 from lading.errors import LimitExceededError
-
-
-def _tell_nobody() -> None:
-    """Nobody wants to know."""
 
 
 class OpenBlob(msgspec.Struct, frozen=True, eq=False):
@@ -38,7 +35,7 @@ class OpenBlob(msgspec.Struct, frozen=True, eq=False):
     cancellation: Cancellation = msgspec.field(default_factory=Cancellation)
     start: int = 0
     known: FileSource | None = None
-    verified: Callable[[], object] = _tell_nobody
+    verified: Callable[[], object] = ignore
 
 
 class BlobOpener(Protocol):
@@ -48,8 +45,6 @@ class BlobOpener(Protocol):
         """Open the blob, at this byte if the place where it is can do that, else at its first."""
         ...
 
-
-_PIECE = 1 << 20
 
 OnProgress: TypeAlias = Callable[[int], None]
 """Is told how many bytes of a blob have been read, from any thread."""
@@ -182,7 +177,7 @@ def check_manifest_size(descriptor: Descriptor) -> None:
 
 def read_whole(reader: Reader, size: int, progress: OnProgress | None = None) -> bytes:
     """Read a small blob, and something more than its descriptor says if there is more. Blocks."""
-    content, buffer = bytearray(), memoryview(bytearray(min(_PIECE, size + 1)))
+    content, buffer = bytearray(), memoryview(bytearray(min(PIECE_SIZE, size + 1)))
     while len(content) <= size and (count := reader.readinto(buffer)):
         content += buffer[:count]
         if progress is not None:

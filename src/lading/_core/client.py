@@ -21,11 +21,11 @@ from lading._core.transfer.concurrency import many
 from lading._core.verbs.base import parsed
 from lading._core.verbs.content import ContentVerbs
 from lading._core.verbs.images import ImageVerbs
-from lading._io.base import IO, Transport
+from lading._io.base import IO, Transport, ignore
 from lading._io.body_reading import one_at_a_time
 from lading._wire.messages import Headers, Origin
 from lading.errors import InvalidReferenceError
-from lading.events import Event, EventHandler
+from lading.events import EventHandler
 from lading.reference import Reference, RegistryName
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class AsyncClient(ContentVerbs, ImageVerbs):
         self._plain_http = frozenset(RegistryName.parse(name).name for name in plain_http)
         self._concurrency = concurrency
         self._settings = Settings(
-            emit=one_at_a_time(on_event) if on_event else _ignore,
+            emit=one_at_a_time(on_event) if on_event else ignore,
             credentials=lambda: _source(credentials),
             headers=Headers((headers or {}).items()),
             budgets=budgets or Budgets(),
@@ -187,7 +187,3 @@ def _in_registry(reference: str | Reference) -> Reference:
     if isinstance(whole, Reference):
         return whole
     raise InvalidReferenceError(f"{whole} is a place on disk, where a repository in a registry is meant", position=0)
-
-
-def _ignore(event: Event) -> None:
-    """Nobody listens."""

@@ -20,6 +20,10 @@ U = TypeVar("U")
 Arguments = TypeVarTuple("Arguments")
 
 
+def ignore(*_: object) -> None:
+    """Do nothing: a callback for what is not asked for."""
+
+
 class Cancellation:
     """A flag that is raised once, from any thread, and what is to happen then.
 

@@ -13,7 +13,7 @@ from lading._wire.messages import Reader
 from lading.errors import LadingError, LimitExceededError, TimedOutError
 from lading.verification import Verifier
 
-PIECE = 1 << 20
+PIECE_SIZE = 1 << 20
 """Bytes in one read: large enough that Python costs microseconds a MiB, small enough to stay in the cache."""
 
 
@@ -30,7 +30,7 @@ def pump(
     When anything raises, exactly what the verifier has seen has been written. The end is not judged: `Verifier.finish`
     does that.
     """
-    buffer = memoryview(bytearray(PIECE if expected is None else min(PIECE, expected + 1)))
+    buffer = memoryview(bytearray(PIECE_SIZE if expected is None else min(PIECE_SIZE, expected + 1)))
     count, failure = fill(body, buffer)
     if count == len(buffer) and HAS_THREADS:
         failure = _pump_rest(body, write, verifier, progress, buffer)
@@ -111,7 +111,7 @@ def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> by
     `TimedOutError`.
     """
     content, deadline = bytearray(), time.monotonic() + seconds
-    buffer = memoryview(bytearray(min(PIECE, limit + 1, 64 << 10)))
+    buffer = memoryview(bytearray(min(PIECE_SIZE, limit + 1, 64 << 10)))
     while count := body.readinto(buffer):
         content += buffer[:count]
         if len(content) > limit:

@@ -7,9 +7,10 @@ import os
 import socket
 from collections.abc import Callable
 
+from lading._io.base import ignore
+from lading._io.body_reading import PIECE_SIZE
 from lading.errors import StorageError, storage_errors
 
-_PIECE = 1 << 20
 # Emscripten, in browsers, has neither of them.
 _SEND: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
 _READ: Callable[[int, list[memoryview], int], int] | None = getattr(os, "preadv", None)
@@ -66,7 +67,7 @@ class Extent:
 
     def _read(self) -> bytes:
         with storage_errors("cannot read the content to send"):
-            piece = os.pread(self._descriptor, min(self._length, _PIECE), self._offset)
+            piece = os.pread(self._descriptor, min(self._length, PIECE_SIZE), self._offset)
         if not piece:
             raise StorageError("the content to send became shorter while it was sent")
         return piece
@@ -84,7 +85,7 @@ class FileReader:
         self._file = file
         self._check = check
         self._offset = 0
-        self.progress: Callable[[int], object] = _tell_nobody
+        self.progress: Callable[[int], object] = ignore
         """Is told the total of bytes after each piece."""
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -113,7 +114,3 @@ class FileReader:
         self._offset += count
         if count:
             self.progress(self._offset)
-
-
-def _tell_nobody(_: int) -> None:
-    """Nobody wants to know."""

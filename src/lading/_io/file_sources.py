@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_identity import touched, written
 from lading._io.file_ranges import FileReader, read_at
 from lading._wire.messages import Reader
@@ -39,7 +39,7 @@ class FileSource(msgspec.Struct, frozen=True):
         """
         with storage_errors(f"cannot read {path}"), _opened(path) as file:
             found, hashing, size = os.fstat(file.fileno()), hasher(algorithm), 0
-            buffer = memoryview(bytearray(PIECE))
+            buffer = memoryview(bytearray(PIECE_SIZE))
             while count := file.readinto(buffer):
                 hashing.update(buffer[:count])
                 size += count
@@ -90,7 +90,7 @@ class SpoolSource:
         file = temporary_file()
         try:
             hashing, size = hasher(algorithm), 0
-            buffer = memoryview(bytearray(PIECE))
+            buffer = memoryview(bytearray(PIECE_SIZE))
             while count := stream.readinto(buffer) or 0:
                 hashing.update(buffer[:count])
                 size += count

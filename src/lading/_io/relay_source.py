@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lading._io.base import Cancellation
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.hashing_thread import HAS_THREADS, HashingThread
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.errors import ConnectionFailedError
 from lading.verification import Verifier
 
-_PIECE = 1 << 20
 # Hashing fewer bytes takes about as long as having another thread do it.
 _LARGE = 64 << 10
 
@@ -64,7 +64,7 @@ class RelaySource:
 
     def skip(self, count: int) -> None:
         """Read so many bytes that are not to be sent, before the content is opened. Waits."""
-        buffer = memoryview(bytearray(min(count, _PIECE)))
+        buffer = memoryview(bytearray(min(count, PIECE_SIZE)))
         try:
             while self._skipped < count and (read := self.readinto(buffer[: count - self._skipped])):
                 self._skipped += read

@@ -101,8 +101,6 @@ _NO_MEANING = "the registry gave no reason"
 _UNEXPECTED = "not a status that was expected: is this a registry?"
 Cleaner = Callable[[str], str]
 
-# Fields of a request whose values are no secrets; every other value is not repeated if the answer echoes it.
-_PLAIN_FIELDS = frozenset({"accept", "content-type", "content-range", "range", "if-range", "user-agent"})
 _SHORTEST_SECRET = 6
 _KEPT_BODY = 64 * 1024
 _KEPT_ENTRIES = 256
@@ -253,7 +251,7 @@ def _cleaner(request: Request) -> Cleaner:
 
 def _secrets(headers: Headers) -> Iterable[str]:
     for name, value in headers:
-        if name.lower() in _PLAIN_FIELDS:
+        if name.lower() in header_fields.PLAIN_FIELDS:
             continue
         yield value
         credentials = value.rpartition(" ")[2]

@@ -6,12 +6,12 @@ rest is cut.
 
 from __future__ import annotations
 
-SHOWN = 100
+from lading._text import SHOWN, elided
 
 
 def shown(text: str, limit: int = SHOWN) -> str:
     """Return foreign text on one line: control and format characters escaped, cut after `limit` characters."""
-    cut = text if len(text) <= limit else text[:limit] + "…"
+    cut = elided(text, limit)
     if cut.isprintable():
         return cut
     return "".join(character if character.isprintable() else _escaped(character) for character in cut)
@@ -19,7 +19,7 @@ def shown(text: str, limit: int = SHOWN) -> str:
 
 def quoted(text: str, limit: int = SHOWN) -> str:
     """Return foreign text in quotes, escaped and cut as by `shown`, so that its ends can be seen."""
-    return repr(text if len(text) <= limit else text[:limit] + "…")
+    return repr(elided(text, limit))
 
 
 def _escaped(character: str) -> str:

@@ -14,6 +14,11 @@ import msgspec
 
 from lading._wire.messages import Headers
 
+PLAIN_FIELDS = frozenset(
+    {"accept", "content-range", "content-type", "if-match", "if-none-match", "if-range", "range", "user-agent"}
+)
+"""Fields of a request, in lower case, whose values may be shown; that of every other one may be a secret."""
+
 # RFC 9110, sections 5.6.2 and 5.6.4. The alternatives in each of these patterns exclude one another, and patterns are
 # matched at a position, never searched for, so that no text makes them slower than linear.
 TCHARS = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"

@@ -26,6 +26,19 @@ def is_private(host: str) -> bool:
     return address is not None and not is_public_address(address)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine itself: 127.0.0.0/8, ::1, or a name below `localhost` (RFC 6761, 6.3)."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (inner or address).is_loopback
+
+
 @lru_cache(maxsize=256)
 def is_public(address: str) -> bool:
     """Say whether a peer's address, as the system spells it, is one of the public internet."""

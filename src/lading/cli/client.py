@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from lading._blocking import Client
 from lading._core.exchange.retry import Retries
+from lading._text import shortened
 from lading.cli.event_output import Events
 from lading.cli.options import once
 from lading.cli.output import Output, UsageError
@@ -98,7 +99,7 @@ def manifest_reference(text: str) -> Reference:
     """Read a reference to a manifest in a registry. Raises `InvalidReferenceError`."""
     reference = parse(text)
     if isinstance(reference, LocalReference):
-        raise InvalidReferenceError(f"{text[:100]!r} is a place on disk, where one in a registry is meant")
+        raise InvalidReferenceError(f"{shortened(text)!r} is a place on disk, where one in a registry is meant")
     return reference
 
 
@@ -123,7 +124,7 @@ def blob_reference(text: str) -> tuple[Reference, Digest]:
     """Read REPOSITORY@DIGEST. Raises `InvalidReferenceError`."""
     reference = manifest_reference(text)
     if reference.digest is None:
-        raise InvalidReferenceError(f"{text[:100]!r} names no blob: write REPOSITORY@DIGEST")
+        raise InvalidReferenceError(f"{shortened(text)!r} names no blob: write REPOSITORY@DIGEST")
     return reference, reference.digest
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lading._text import shortened
 from lading.annotations import DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
 from lading.documents.document import Document, written
@@ -19,7 +20,6 @@ from lading.platform import Platform, choose
 
 _ATTESTATION = "attestation-manifest"
 _PLATFORMS_SHOWN = 20
-_SHOWN = 100
 
 
 # `schemaVersion` is msgspec's tag of the struct: written first, and refused unless it is the number 2. It may be
@@ -75,7 +75,7 @@ class DockerManifestList(ImageIndex, frozen=True, kw_only=True, tag_field="schem
 
 
 def _platforms(entries: tuple[Descriptor, ...]) -> str:
-    names = list(dict.fromkeys(str(entry.platform)[:_SHOWN] for entry in entries if entry.platform is not None))
+    names = list(dict.fromkeys(shortened(str(entry.platform)) for entry in entries if entry.platform is not None))
     shown = [repr(name) for name in names[:_PLATFORMS_SHOWN]]
     if len(names) > len(shown):
         shown.append(f"{len(names) - len(shown)} more")

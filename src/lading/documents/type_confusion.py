@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from lading._text import shortened
 from lading.descriptor import Descriptor
 from lading.documents.image_manifests import ImageIndex, ImageManifest
 from lading.errors import DocumentError
 from lading.media_types import IMAGE_MANIFESTS, INDEXES
 from lading.platform import Platform
 
-_SHOWN = 100
 # Members that only one form of manifest has: image, index, and the last two Docker's schema 1.
 _DISTINCTIVE = frozenset({"config", "layers", "manifests", "fsLayers", "history"})
 _OF_IMAGES = frozenset({"config", "layers"})
@@ -71,5 +71,5 @@ def _check_spelling(place: str, members: Mapping[str, Any], spellings: Mapping[s
         meant = spellings.get(name.casefold())
         if meant is not None and meant != name:
             raise DocumentError(
-                f"{media_type} is ambiguous: {place} has {name[:_SHOWN]!r}, which some readers take for {meant!r}"
+                f"{media_type} is ambiguous: {place} has {shortened(name)!r}, which some readers take for {meant!r}"
             )

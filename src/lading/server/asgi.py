@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from lading._io.base import IO, Handler
+from lading._io.body_reading import PIECE_SIZE
 from lading._wire.messages import Headers, Origin, Reader, Request, Response
 from lading.errors import TransportError
 from lading.server.responses import RefusedError
@@ -19,7 +20,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 # The extension of the HTTP scope with which an application closes the connection (ASGI 3.0, Extensions).
 BREAK = "lading.break"
 # Bytes that go to and from the disk at once.
-_PIECE = 1024 * 1024
 # Answers name places by path only, whatever the client says that this server is called.
 _ORIGIN = Origin("http", "localhost", 80)
 
@@ -109,7 +109,7 @@ class _Pieces:
         """Return the next piece. Raises `ConnectionAbortedError` when the client has gone, after all that came."""
         pieces: list[bytes] = []
         size = 0
-        while self._more and size < _PIECE:
+        while self._more and size < PIECE_SIZE:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self._gone, self._more = True, False
@@ -145,8 +145,8 @@ def _request(scope: Message) -> Request:
 
 def _read(body: Reader) -> bytes:
     if isinstance(body, io.FileIO):
-        return body.read(_PIECE)
+        return body.read(PIECE_SIZE)
     # A new buffer each time: the server may still be sending the last one.
-    buffer = bytearray(_PIECE)
+    buffer = bytearray(PIECE_SIZE)
     size = body.readinto(memoryview(buffer)) or 0
-    return bytes(buffer[:size]) if size < _PIECE else bytes(buffer)
+    return bytes(buffer[:size]) if size < PIECE_SIZE else bytes(buffer)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from lading._io.base import IO, Handler
+from lading._io.base import IO, Handler, ignore
 from lading._io.event_loop import AsyncIO
 from lading._wire.messages import Origin
 from lading.server.asgi import BREAK, Application
@@ -48,7 +48,7 @@ def serve(
     port: int = 5000,
     limits: ServerLimits | None = None,
     pages: Iterable[str] = (),
-    ready: Callable[[Origin], object] = lambda _: None,
+    ready: Callable[[Origin], object] = ignore,
 ) -> None:
     """Serve the repositories under a directory until SIGINT or SIGTERM.
 

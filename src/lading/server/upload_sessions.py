@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from lading._io import atomic_files
+from lading._io.body_reading import PIECE_SIZE
 from lading.digest import Digest, hasher
 from lading.server.limits import ServerLimits
 from lading.server.responses import RefusedError
 from lading.stores.layout import Layout
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_PIECE = 1024 * 1024
 
 
 class _HashState(NamedTuple):
@@ -101,7 +101,7 @@ class Upload:
             hashed = _HashState(algorithm, hasher(algorithm), self.offset)
             with atomic_files.refusals("read", self._path):
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
-                while piece := os.read(self._descriptor, _PIECE):
+                while piece := os.read(self._descriptor, PIECE_SIZE):
                     hashed.hasher.update(piece)
         return Digest.made(algorithm, hashed.hasher)
 

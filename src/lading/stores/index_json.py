@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lading._text import shortened
 from lading.annotations import REF_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import DocumentError, LayoutError
 from lading.media_types import OCI_INDEX, is_index
 
-_SHOWN = 100
 _EMPTY = b'{"schemaVersion":2,"mediaType":"' + OCI_INDEX.encode() + b'","manifests":[]}'
 
 
@@ -69,9 +69,9 @@ class LayoutIndex:
             names = msgspec.json.decode(manifests, type=list[_Names] | None) or []
             version = msgspec.json.decode(fields.get("schemaVersion", b"2"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise LayoutError(f"it is no image index: {str(error)[:_SHOWN]}") from error
+            raise LayoutError(f"it is no image index: {shortened(str(error))}") from error
         if version != 2:
-            raise LayoutError(f"its schemaVersion is {str(version)[:_SHOWN]!r}, not 2")
+            raise LayoutError(f"its schemaVersion is {shortened(str(version))!r}, not 2")
         return cls(fields, (_entry(raw, name) for raw, name in zip(entries, names, strict=True)))
 
     @classmethod

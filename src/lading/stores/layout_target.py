@@ -14,6 +14,7 @@ from lading._io import atomic_files
 from lading._io.base import IO
 from lading._io.body_reading import pump
 from lading._io.file_sources import FileSource
+from lading._text import shortened
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -46,7 +47,6 @@ from lading.target import (
 )
 
 _TAGS_SHOWN = 10
-_SHOWN = 100
 
 
 class LayoutReader(Protocol):
@@ -130,7 +130,7 @@ class ReadableLayout:
             raise ManifestUnknownError(f"{self._name} has {len(own)} manifests: say which one{_choice(index)}")
         found = self._found(name)
         if found is None:
-            raise ManifestUnknownError(f"{self._name} has no manifest {name[:_SHOWN]!r}{_choice(index)}")
+            raise ManifestUnknownError(f"{self._name} has no manifest {shortened(name)!r}{_choice(index)}")
         return found
 
     def _found(self, name: str) -> Descriptor | None:
@@ -349,6 +349,6 @@ def _is_digest(text: str) -> bool:
 
 def _choice(index: LayoutIndex) -> str:
     """Say which tags there are to choose from."""
-    shown = ", ".join(repr(tag[:_SHOWN]) for tag in index.tags[:_TAGS_SHOWN])
+    shown = ", ".join(repr(shortened(tag)) for tag in index.tags[:_TAGS_SHOWN])
     more = f" and {len(index.tags) - _TAGS_SHOWN} more" if len(index.tags) > _TAGS_SHOWN else ""
     return f" (there is {shown}{more})" if shown else ""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from lading._io.base import IO
+from lading._text import shortened
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
@@ -43,7 +44,7 @@ class Memory:
             digest = self._tags.get(tag_or_digest)
         manifest = None if digest is None else self._manifests.get(Digest(digest))
         if manifest is None:
-            raise ManifestUnknownError(f"{self._name} has no manifest {(tag_or_digest or '')[:100]!r}")
+            raise ManifestUnknownError(f"{self._name} has no manifest {shortened(tag_or_digest or '')!r}")
         return manifest.descriptor
 
     async def tags(self) -> AsyncIterator[str]:

@@ -21,6 +21,7 @@ from typing import Final
 
 from lading._io import file_identity
 from lading._io.atomic_files import OpenFile, refusals, sync_directory
+from lading._io.body_reading import PIECE_SIZE
 from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
 
@@ -36,7 +37,6 @@ _NAME = re.compile(r"\.lading-[a-z0-9]+-[0-9a-f]+\.part", re.ASCII)
 _PRIVATE = ".lading-private-"
 _FOUND = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PIECE = 1 << 20
 _SLICE = 64 << 20
 
 
@@ -74,7 +74,7 @@ class Partial(OpenFile):
         left = _SLICE
         with refusals("read from", self._path):
             size = os.fstat(self._descriptor).st_size
-            buffer = memoryview(bytearray(min(_PIECE, size)))
+            buffer = memoryview(bytearray(min(PIECE_SIZE, size)))
             while size and left and (count := os.readv(self._descriptor, [buffer[:left]])):
                 take(buffer[:count])
                 left -= count

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
+from lading._text import shortened
 from lading._wire.messages import Headers, Origin
 from lading._wire.private_addresses import is_public
 from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError
@@ -107,13 +108,13 @@ def _find(server: Origin, where: str, *, public_only: bool = False) -> list[_Add
     except OSError as error:
         again = error.errno == socket.EAI_AGAIN
         raise ConnectionFailedError(
-            f"{where} cannot find host {host[:100]}: {reason(error)}", temporary=again
+            f"{where} cannot find host {shortened(host)}: {reason(error)}", temporary=again
         ) from error
     addresses = [(family, address) for family, _, _, _, address in found]
     if public_only:
         addresses = [(family, address) for family, address in addresses if is_public(str(address[0]))]
         if not addresses:
-            raise ForbiddenRedirectError(f"{where} host {host[:100]} is inside a private network: not dialled")
+            raise ForbiddenRedirectError(f"{where} host {shortened(host)} is inside a private network: not dialled")
     first = [entry for entry in addresses if entry[0] == addresses[0][0]]
     other = [entry for entry in addresses if entry[0] != addresses[0][0]]
     return [entry for entry in chain.from_iterable(zip_longest(first, other)) if entry]

@@ -7,13 +7,12 @@ them, so that a test over this transport proves what it would prove over a netwo
 from __future__ import annotations
 
 from lading._io.base import Cancellation, Handler, step
+from lading._io.body_reading import PIECE_SIZE
 from lading._wire.messages import Origin, Reader, Request, Response
 from lading.errors import ConnectionFailedError, TransportError
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.request_writer import OutgoingBody, add_fields
 from lading.transports.response_head import Framing, Head, frame
-
-_PIECE = 1 << 20
 
 
 class DirectTransport:
@@ -62,7 +61,7 @@ class _Content:
         if self._source is None:
             piece, self._bytes = self._bytes, b""
             return piece
-        buffer = bytearray(_PIECE)
+        buffer = bytearray(PIECE_SIZE)
         count = self._source.readinto(memoryview(buffer))
         return bytes(memoryview(buffer)[:count])
 

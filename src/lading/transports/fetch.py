@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 from lading._io.base import Cancellation
+from lading._io.body_reading import PIECE_SIZE
 from lading._wire.escaping import shown
 from lading._wire.messages import Headers, Request, Response
 from lading.errors import (
@@ -30,7 +31,6 @@ from lading.transports.request_writer import OutgoingBody
 T = TypeVar("T")
 
 _MOST_BYTES = 512 * 2**20
-_PIECE = 1 << 20
 # Fields that `fetch` writes itself, and refuses to be told.
 _OWN = frozenset({"host", "connection", "content-length", "accept-encoding", "user-agent"})
 # Fields that may go wherever a browser is redirected to. It takes Authorization away itself on another origin (Fetch,
@@ -141,7 +141,7 @@ def _body(request: Request) -> bytes:
         return request.body
     if request.size > _MOST_BYTES:
         raise LimitExceededError(f"{request.origin}: in a browser no more than {_MOST_BYTES} bytes are sent at once")
-    source, content, buffer = OutgoingBody(request.body, request.origin), bytearray(), memoryview(bytearray(_PIECE))
+    source, content, buffer = OutgoingBody(request.body, request.origin), bytearray(), memoryview(bytearray(PIECE_SIZE))
     try:
         while count := source.readinto(buffer):
             content += buffer[:count]

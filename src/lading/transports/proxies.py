@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lading._wire.messages import Origin
+from lading._wire.private_addresses import is_loopback
 from lading.errors import ConnectionFailedError
 
 _PROXY = re.compile(
@@ -59,7 +60,7 @@ class Proxies(msgspec.Struct, frozen=True):
         Raises `ConnectionFailedError` when that proxy cannot be used: it is no URL, or wants another protocol.
         """
         text = self.https if origin.scheme == "https" else self.http
-        if not text or (_is_loopback(origin.host) and not self.loopback):
+        if not text or (is_loopback(origin.host) and not self.loopback):
             return None
         if any(_covers(entry, origin) for entry in self.bypass.replace(",", " ").split()):
             return None
@@ -104,14 +105,6 @@ def _basic(user: str) -> str:
 
     name, _, password = user.partition(":")
     return "Basic " + b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password)).decode("ascii")
-
-
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "[::1]"} or host.endswith(".localhost") or _is_ipv4_loopback(host)
-
-
-def _is_ipv4_loopback(host: str) -> bool:
-    return re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
 
 
 def _covers(entry: str, origin: Origin) -> bool:

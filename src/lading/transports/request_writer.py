@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_ranges import Extent, FileReader
 from lading._wire.messages import Headers, Origin, Reader, Request, Source
 from lading.errors import LadingError, StorageError
 
 SMALL = 65536
 """Bytes up to which a body goes out in one write with the head."""
-_PIECE = 1 << 20
 # These say where a message ends or what becomes of the connection: a caller who sets one could smuggle a request.
 _OWN_FIELDS = (
     *("host", "content-length", "transfer-encoding", "connection"),
@@ -72,7 +72,7 @@ def cut(head: bytes, body: bytes | Source, origin: Origin, *, secure: bool) -> G
         yield memoryview(head)
         if not secure:
             yield from content.extents()
-        buffer = memoryview(bytearray(min(_PIECE, content.left)))
+        buffer = memoryview(bytearray(min(PIECE_SIZE, content.left)))
         while count := content.readinto(buffer):
             yield buffer[:count]
     finally:
@@ -105,7 +105,7 @@ class OutgoingBody:
     def extents(self) -> Generator[Extent]:
         """Say where all of it is, if it is in a file. Raises `StorageError` if that has changed at the end."""
         if isinstance(self._reader, FileReader):
-            while count := min(_PIECE, self.left):
+            while count := min(PIECE_SIZE, self.left):
                 self.left -= count
                 yield self._reader.claim(count)
             # The system sends what the file has by then, not what it had when it was asked to.

@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 
+from lading._text import shortened
 from lading._wire.messages import Origin
 from lading.errors import ConnectionFailedError, TimedOutError, TransportError
 from lading.transports.cancellation import Abort
@@ -131,5 +132,5 @@ def _explain(error: OSError | ValueError, origin: Origin, timeout: float) -> Tra
         failure = ConnectionFailedError(f"{origin}: the server does not speak TLS on this port", temporary=False)
         failure.add_note("If it is a registry without TLS that you trust, ask for plain HTTP.")
         return failure
-    said = reason(error) if isinstance(error, OSError) else str(error)[:100]
+    said = reason(error) if isinstance(error, OSError) else shortened(str(error))
     return ConnectionFailedError(f"{origin}: the TLS handshake failed: {said}", temporary=False)

@@ -11,6 +11,7 @@ from lading._core.copying.copy import Copying
 from lading._core.copying.plan import Copied, CopyOptions
 from lading._core.exchange.settings import Settings
 from lading._core.targets.resolver import TargetResolver
+from lading._text import shortened
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
@@ -46,7 +47,7 @@ class Copies:
         async with self._open(source, destination, options) as (readable, copying):
             tags = [tag async for tag in readable.tags() if fnmatchcase(tag, pattern)]
             if not tags:
-                raise NotFoundError(f"{readable.name} has no tag that fits {pattern[:100]!r}")
+                raise NotFoundError(f"{readable.name} has no tag that fits {shortened(pattern)!r}")
             # One after another: what tags share is moved once, and many tags take no more memory than one.
             return tuple([await copying.copy(tag, (tag,)) for tag in tags])
 

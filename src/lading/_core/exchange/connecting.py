@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from collections.abc import Iterable, Mapping, Set as AbstractSet
 
 from lading._io.base import Transport
 from lading._wire.messages import Origin
+from lading._wire.private_addresses import is_loopback
 from lading.reference import RegistryName
 
 
 def origin_of(registry: RegistryName, plain_http: AbstractSet[str]) -> Origin:
     """Return where a registry is: plain HTTP on loopback and for the names in `plain_http`, unless its scheme says."""
-    plain = registry.name in plain_http or _is_loopback(registry.name)
+    plain = registry.name in plain_http or is_loopback(_host(registry.name))
     return Origin.of(registry.scheme or ("http" if plain else "https"), registry.authority)
 
 
@@ -55,11 +55,5 @@ def _tls_origin(name: str) -> Origin:
     return Origin.of("https", RegistryName.parse(name).authority)
 
 
-def _is_loopback(registry: str) -> bool:
-    host = registry if registry.endswith("]") else registry.rpartition(":")[0] or registry
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _host(registry: str) -> str:
+    return registry if registry.endswith("]") else registry.rpartition(":")[0] or registry

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 
+from lading._text import shortened
 from lading._wire.messages import Headers, Reader
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError
 
@@ -22,7 +23,9 @@ def coding_of(headers: Headers) -> str | None:
     if not names:
         return None
     if len(names) > 1 or names[0] not in _WINDOW:
-        raise ProtocolError(f"the answer is encoded as {', '.join(names)[:100]!r}, although that was not asked for")
+        raise ProtocolError(
+            f"the answer is encoded as {shortened(', '.join(names))!r}, although that was not asked for"
+        )
     return names[0]
 
 

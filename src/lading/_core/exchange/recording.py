@@ -11,12 +11,8 @@ from contextlib import contextmanager
 import msgspec
 
 from lading._wire import error_documents
+from lading._wire.header_fields import PLAIN_FIELDS
 from lading._wire.messages import Headers, Request
-
-# Fields of a request whose values are no secrets; of every other one, the name alone is recorded.
-_SHOWN = frozenset(
-    {"accept", "content-range", "content-type", "if-match", "if-none-match", "if-range", "range", "user-agent"}
-)
 
 
 class RecordedExchange(msgspec.Struct, frozen=True):
@@ -60,4 +56,4 @@ class Recorder:
 
 
 def _redacted(headers: Headers) -> Headers:
-    return Headers((name, value if name.lower() in _SHOWN else "REDACTED") for name, value in headers)
+    return Headers((name, value if name.lower() in PLAIN_FIELDS else "REDACTED") for name, value in headers)

@@ -9,7 +9,7 @@ from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Graph
 from lading._core.transfer.concurrency import move_all, wide
 from lading._io.base import IO
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
@@ -89,7 +89,7 @@ class Verification:
 
     def _drain(self, blob: Descriptor, stream: OpenBlob) -> None:
         verifier = Verifier(blob.digest, blob.size)
-        buffer = memoryview(bytearray(PIECE))
+        buffer = memoryview(bytearray(PIECE_SIZE))
         self._settings.emit(Progress("pull", blob.digest, 0, blob.size))
         while count := stream.reader.readinto(buffer):
             verifier.update(buffer[:count])

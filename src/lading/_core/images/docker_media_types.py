@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from lading._text import shortened
 from lading.descriptor import Descriptor
 from lading.documents import ImageIndex, ImageManifest, Manifest
 from lading.errors import DocumentError
@@ -58,7 +59,7 @@ def in_form(media_type: str, form: MediaTypeFamily) -> str:
     Raises `DocumentError` for one that Docker's form has nothing for; every media type may stand in OCI's.
     """
     if form == "docker" and media_type not in _TO[form] and media_type not in _DOCKERS:
-        error = DocumentError(f"Docker's form has nothing for {media_type[:100]}")
+        error = DocumentError(f"Docker's form has nothing for {shortened(media_type)}")
         if media_type == OCI_LAYER_ZSTD:
             error.add_note(_ADVICE)
         raise error

@@ -19,6 +19,7 @@ from lading._core.images.manifest_annotations import annotated, base_annotations
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.packed_layer import PackedLayer
 from lading._io.base import IO
+from lading._text import shortened
 from lading._wire.messages import Source
 from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.descriptor import Descriptor
@@ -275,7 +276,7 @@ async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest])
     document = manifest.document
     if not is_image(document):
         kind = document.artifact_type or document.config.media_type
-        raise DocumentError(f"{manifest.digest} is no container image: it is {kind[:100]}")
+        raise DocumentError(f"{manifest.digest} is no container image: it is {shortened(kind)}")
     raw = await pull_config(io, place, document.config)
     config: Manifest[Any] = Manifest[Any].parse(raw, document.config.media_type, digest=document.config.digest)
     count = len(config.expect(ImageConfig).document.rootfs.diff_ids)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
+from lading._text import shortened
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -133,7 +134,7 @@ class OverlayTarget:
 
     def _somewhere(self, place: Readable | None, tag_or_digest: str | None) -> Readable:
         if place is None:
-            raise ManifestUnknownError(f"{self.name} has no manifest {(tag_or_digest or '')[:100]!r}")
+            raise ManifestUnknownError(f"{self.name} has no manifest {shortened(tag_or_digest or '')!r}")
         return place
 
     def _place(self, digest: Digest) -> Readable | None:

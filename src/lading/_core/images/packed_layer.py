@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.packing import Packed, pack_root
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_sources import FileSource, SpoolSource, temporary_file
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
@@ -89,14 +89,14 @@ def _archive(path: Path) -> PackedLayer:
 
 def _expanded_digest(file: io.FileIO, source: FileSource, *, compressed: bool) -> Digest:
     expansion = Expansion(file, _LIMITS, None)
-    piece = expansion.read(PIECE)
+    piece = expansion.read(PIECE_SIZE)
     _check_tar(piece[: tarfile.BLOCKSIZE])
     if not compressed:
         return source.digest
     hashing = hasher("sha256")
     while piece:
         hashing.update(piece)
-        piece = expansion.read(PIECE)
+        piece = expansion.read(PIECE_SIZE)
     return Digest.made("sha256", hashing)
 
 

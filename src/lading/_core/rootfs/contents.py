@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_sources import temporary_file
 from lading.errors import storage_errors
-
-_PIECE = 1 << 20
 
 
 class FileContents:
@@ -39,7 +38,7 @@ class FileContents:
         end = offset + size
         while offset < end:
             with storage_errors("cannot read a temporary file"):
-                piece = os.pread(self._file.fileno(), min(end - offset, _PIECE), offset)
+                piece = os.pread(self._file.fileno(), min(end - offset, PIECE_SIZE), offset)
             offset += len(piece)
             yield piece
 

@@ -25,7 +25,7 @@ from lading._core.tar.member_names import shown
 from lading._core.transfer.sinks import check_replaceable
 from lading._io.atomic_files import NewFile
 from lading._io.base import IO
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
 from lading.descriptor import Descriptor
 from lading.errors import LimitExceededError
 from lading.events import Warned
@@ -136,7 +136,7 @@ class _Gathered:
     def write(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._size += len(piece)
-        if self._size >= PIECE:
+        if self._size >= PIECE_SIZE:
             self.flush()
 
     def flush(self) -> None:

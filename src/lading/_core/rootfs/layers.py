@@ -21,7 +21,7 @@ from lading._core.rootfs.entries import Inode
 from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.reader import LAYER, Member, MemberKind, TarReader
 from lading._io.base import IO
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest, hasher
@@ -224,18 +224,18 @@ class _Blob:
         progress(0)
 
     def read(self, size: int, /) -> bytes:
-        buffer = bytearray(min(size, PIECE))
+        buffer = bytearray(min(size, PIECE_SIZE))
         count = self._reader.readinto(memoryview(buffer)) or 0
         piece = bytes(buffer[:count])
         self._verifier.update(piece)
-        if self._verifier.seen - self._told >= PIECE:
+        if self._verifier.seen - self._told >= PIECE_SIZE:
             self._told = self._verifier.seen
             self._progress(self._told)
         return piece
 
     def finish(self) -> None:
         """Read what the archive did not need, and accept the whole. Raises `VerificationError`."""
-        while self.read(PIECE):
+        while self.read(PIECE_SIZE):
             pass
         self._verifier.finish()
         self._progress(self._verifier.seen)

@@ -25,10 +25,10 @@ from lading._core.tar.file_titles import safe_title
 from lading._core.tar.member_names import check_link, shown, split_name
 from lading._core.tar.safe_open import disk_errors, shown_path
 from lading._core.tar.source_date_epoch import source_date_epoch
+from lading._io.body_reading import PIECE_SIZE
 from lading.digest import Digest, hasher
 from lading.errors import StorageError
 
-_PIECE = 1 << 20
 _LEVEL = 6
 # Deflate; no flags; no time; no hint of the level; unknown system (RFC 1952, 2.3.1).
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -208,7 +208,7 @@ class _Packing:
             portable_mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
             self._write_header(entry, tarfile.REGTYPE, portable_mode, size=before.st_size)
             left = before.st_size
-            while left and (piece := file.read(min(left, _PIECE))):
+            while left and (piece := file.read(min(left, PIECE_SIZE))):
                 self.out.write(piece)
                 left -= len(piece)
             if left or file.read(1) or os.fstat(file.fileno()).st_mtime_ns != before.st_mtime_ns:

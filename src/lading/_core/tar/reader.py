@@ -19,10 +19,10 @@ from enum import Enum
 
 from lading._core.tar.headers import BLOCK, Header, records
 from lading._core.tar.member_names import LONGEST_PATH, shown
+from lading._io.body_reading import PIECE_SIZE
 from lading.errors import LimitExceededError, ProtocolError
 
 _ZEROS = bytes(BLOCK)
-_PIECE = 1 << 20
 _LARGEST_OCTAL = 8**11 - 1
 _RECORD_SIZE = re.compile(rb"[0-9]{1,19}", re.ASCII)
 _RECORD_TIME = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]{0,18}))?", re.ASCII)
@@ -132,7 +132,7 @@ class TarReader:
     def pieces(self) -> Iterator[bytes]:
         """Read the content of the member that the iteration is at."""
         while self._left:
-            piece = self._exactly(min(self._left, _PIECE))
+            piece = self._exactly(min(self._left, PIECE_SIZE))
             self._left -= len(piece)
             yield piece
 
@@ -189,7 +189,7 @@ class TarReader:
         return piece
 
     def _drain(self) -> None:
-        while piece := self._read(_PIECE):
+        while piece := self._read(PIECE_SIZE):
             if self._dialect.plain and piece.count(0) != len(piece):
                 raise ProtocolError("the archive is ambiguous: something follows its end mark")
 

@@ -11,6 +11,7 @@ from lading._core.tar.headers import BLOCK
 from lading._core.tar.reader import MemberKind, TarReader
 from lading._io import atomic_files
 from lading._io.file_ranges import read_at
+from lading._text import shortened
 from lading.errors import LimitExceededError, NotFoundError, ProtocolError, StorageError
 
 _ENTRIES = 200_000
@@ -50,7 +51,7 @@ class Archive:
             if not isinstance(found, str):
                 return found
             name = posixpath.join(posixpath.dirname(name), found)
-        raise ProtocolError(f"{str(self.path)!r}: too many links lead on from {name[:100]!r}")
+        raise ProtocolError(f"{str(self.path)!r}: too many links lead on from {shortened(name)!r}")
 
     def names(self, directory: str) -> list[str]:
         """Return the names of all files below a directory."""

@@ -18,7 +18,8 @@ import msgspec
 from lading import strict_json
 from lading._core.targets.archive_files import Archive, Span
 from lading._io.base import IO
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
+from lading._text import shortened
 from lading.annotations import REF_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest, hasher
@@ -31,7 +32,6 @@ from lading.target import OpenBlob, Readable, read_manifest
 
 _LIST = "manifest.json"
 _MAX_LIST = 8 * 2**20
-_SHOWN = 100
 _FORMS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
 _CONTAINERD_NAME = "io.containerd.image.name"
 
@@ -128,14 +128,14 @@ class DockerArchive:
         for entry in entries:
             if name is not None and name in map(_canonical, entry.repo_tags):
                 return self._read(entry)
-        names = ", ".join(repr(tag[:_SHOWN]) for entry in entries for tag in entry.repo_tags[:1])
-        raise ManifestUnknownError(f"{self._name} has no image {(name or '')[:_SHOWN]!r}: there is {names or 'none'}")
+        names = ", ".join(repr(shortened(tag)) for entry in entries for tag in entry.repo_tags[:1])
+        raise ManifestUnknownError(f"{self._name} has no image {shortened(name or '')!r}: there is {names or 'none'}")
 
     def _read(self, entry: _ImageEntry) -> _Image:
         """Make the manifest of an image: the digests of uncompressed layers are in its config."""
         raw = self._archive.read(entry.config, CONFIG_LIMIT)
         if raw is None:
-            raise DocumentError(f"{self._name} lacks the config {entry.config[:_SHOWN]!r} that its {_LIST} names")
+            raise DocumentError(f"{self._name} lacks the config {shortened(entry.config)!r} that its {_LIST} names")
         config = Descriptor.of(raw, OCI_CONFIG)
         diff_ids = strict_json.typed(strict_json.parse(raw, "config"), _Config, "config").rootfs.diff_ids
         if len(diff_ids) != len(entry.layers):
@@ -153,12 +153,12 @@ class DockerArchive:
     def _file(self, name: str) -> Span:
         span = self._archive.find(name)
         if span is None:
-            raise DocumentError(f"{self._name} lacks the file {name[:_SHOWN]!r} that its {_LIST} names")
+            raise DocumentError(f"{self._name} lacks the file {shortened(name)!r} that its {_LIST} names")
         return span
 
     def _layer(self, span: Span, diff_id: Digest) -> Descriptor:
         reader = self._archive.open(span)
-        buffer = memoryview(bytearray(min(PIECE, span.size)))
+        buffer = memoryview(bytearray(min(PIECE_SIZE, span.size)))
         count = reader.readinto(buffer)
         media_type = next((form for mark, form in _FORMS if bytes(buffer[: len(mark)]) == mark), OCI_LAYER)
         if media_type == OCI_LAYER:

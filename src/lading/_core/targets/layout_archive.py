@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lading._core.targets.archive_files import Archive, SpanReader
 from lading._io import atomic_files
+from lading._io.body_reading import PIECE_SIZE
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import LayoutError
@@ -24,7 +25,6 @@ from lading.target import read_whole
 
 _MAX_INDEX = 128 * 1024 * 1024
 _MAX_HEADER = 64 * 1024
-_PIECE = 1 << 20
 _WORK = re.compile(r"\.[0-9a-f]{32}\.archive", re.ASCII)
 
 
@@ -122,7 +122,7 @@ def _append(new: atomic_files.NewFile, name: str, path: Path) -> None:
     with file, atomic_files.refusals("read", path):
         size = os.fstat(file.fileno()).st_size
         new.write(_header(name, size, tarfile.REGTYPE, 0o644))
-        buffer = memoryview(bytearray(_PIECE))
+        buffer = memoryview(bytearray(PIECE_SIZE))
         while count := file.readinto(buffer):
             new.write(buffer[:count])
         new.write(bytes(-size % tarfile.BLOCKSIZE))

@@ -16,6 +16,7 @@ from lading._core.transfer.push import ProgressSource, blob_exists, try_mount
 from lading._core.transfer.resumable_upload import ResumableUpload, rest_of
 from lading._io.base import Body
 from lading._io.relay_source import RelaySource
+from lading._text import shortened
 from lading._wire import endpoints, error_documents, header_fields, requests, response_facts
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -73,7 +74,7 @@ class RegistryTarget:
         if announced not in _SAY_NOTHING and announced != manifest.media_type.lower():
             raise DocumentError(
                 f"{error_documents.describe(answer.request)}: media types contradict each other: asked for as "
-                f"{manifest.media_type[:100]}, but announced as {announced}"
+                f"{shortened(manifest.media_type)}, but announced as {announced}"
             )
         return read_manifest(manifest, answer.content)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from lading._core.exchange.exchange import Exchange
 from lading._core.targets.registry_target import RegistryTarget
-from lading._io.base import IO
+from lading._io.base import IO, ignore
 from lading.reference import LocalReference, Reference
 from lading.stores.digest_cache import DigestCache
 from lading.stores.layout import Layout
@@ -48,11 +48,11 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
     async def _opened(self, reference: Reference | LocalReference) -> tuple[Readable, Callable[[], object]]:
         """Open a place to be read; return what closes it as well."""
         if isinstance(reference, Reference):
-            return self._repository(reference), _nothing
+            return self._repository(reference), ignore
         path = Path(reference.path)
         if reference.transport == "oci":
             await self.io.call(Layout.open, path)
-            return self._layout(path), _nothing
+            return self._layout(path), ignore
         # Archives bring in whatever reads a tar, and are seldom copied.
         from lading._core.targets.archive_files import Archive
 
@@ -97,10 +97,6 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
 
     def _repository(self, reference: Reference) -> RegistryTarget:
         return RegistryTarget(self.exchange_of(reference), reference.registry, reference.repository)
-
-
-def _nothing() -> None:
-    """There is nothing to be closed."""
 
 
 def _write(transport: str, directory: Path, path: Path) -> None:

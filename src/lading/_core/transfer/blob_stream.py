@@ -8,7 +8,7 @@ from typing import Self
 
 from lading._core.exchange.exchange import Exchange
 from lading._io.base import Body
-from lading._io.body_reading import PIECE
+from lading._io.body_reading import PIECE_SIZE
 from lading._wire import endpoints, error_documents, header_fields, response_facts
 from lading._wire.escaping import quoted
 from lading._wire.header_fields import ContentRange
@@ -84,7 +84,7 @@ class AsyncBlobStream:
             await self._opening.__aexit__(kind, error, traceback)
         self._body = None
 
-    async def read(self, size: int = PIECE) -> bytes:
+    async def read(self, size: int = PIECE_SIZE) -> bytes:
         """Read the next piece, `size` bytes at most; an empty one says that all was read.
 
         Raises `VerificationError` instead of ending when the content is not what the digest and size say, or a part is
@@ -94,7 +94,7 @@ class AsyncBlobStream:
             raise ValueError("a blob can be read only inside the `with` block that opened it")
         if self._verified or self._left == 0 or size == 0:
             return b""
-        wanted = size if size > 0 else PIECE
+        wanted = size if size > 0 else PIECE_SIZE
         piece = await self._receive(self._body, wanted if self._left is None else min(wanted, self._left))
         if not piece:
             self._finish()
@@ -120,7 +120,7 @@ class AsyncBlobStream:
         where = error_documents.describe(self._request)
         self._exchange.emit(Warned(self._exchange.origin.authority, f"{where}: a part was asked for, and all is sent"))
         missing = self._offset
-        while missing and (piece := await self._receive(body, min(missing, PIECE))):
+        while missing and (piece := await self._receive(body, min(missing, PIECE_SIZE))):
             missing -= len(piece)
         if missing or self._offset == size:
             message = f"{where}: the blob ends before byte {self._offset}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from lading._core.exchange.exchange import Exchange
 from lading._core.transfer.chunked_upload import chunk_length, learn, send_chunks
 from lading._core.transfer.uploads import AsyncUpload, AsyncUploads, UploadState
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_ranges import FileReader
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
@@ -34,7 +35,6 @@ _LEAST_KEPT = 4 << 20
 # How often, and after how many seconds, a registry is asked again whether what it has is still becoming more.
 _LOOKS = 20
 _BETWEEN_LOOKS = 0.25
-_PIECE = 1 << 20
 
 
 class ResumableUpload:
@@ -195,6 +195,6 @@ def skip(reader: Reader, count: int) -> None:
     if isinstance(reader, FileReader):
         reader.claim(count)
         return
-    buffer = memoryview(bytearray(min(_PIECE, count)))
+    buffer = memoryview(bytearray(min(PIECE_SIZE, count)))
     while count and (read := reader.readinto(buffer[:count]) or 0):
         count -= read

@@ -11,6 +11,7 @@ from lading._core.images.index_entries import EntryFinder, NewEntry, selected, w
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.per_platform_edits import with_entries
 from lading._core.targets.resolver import TargetResolver
+from lading._text import shortened
 from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -122,7 +123,7 @@ async def _digest(place: Readable, entries: tuple[Descriptor, ...], manifest: st
     """Return the digest of the entry that is meant."""
     name, whole = selected(manifest)
     if whole is not None or name is None:
-        raise InvalidReferenceError(f"{manifest[:100]!r}: an entry is named by its digest, its platform or a tag")
+        raise InvalidReferenceError(f"{shortened(manifest)!r}: an entry is named by its digest, its platform or a tag")
     digest = (await place.resolve(name)).digest if ":" not in name else Digest(name)
     if digest not in {entry.digest for entry in entries}:
         raise NotFoundError(f"the index has no entry {digest}")
