@@ -131,6 +131,11 @@ class Platform(
         return "/".join(part for part in parts if part)
 
 
+def as_platform(platform: Platform | str) -> Platform:
+    """Return a platform, read if it is a text. Raises `InvalidPlatformError`."""
+    return Platform.parse(platform) if isinstance(platform, str) else platform
+
+
 def choose(wanted: Platform, candidates: Sequence[Platform | None]) -> int | None:
     """Return the index of the candidate that suits the wanted platform best, or None if none does.
 

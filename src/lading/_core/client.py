@@ -18,7 +18,6 @@ from lading._core.exchange.settings import MOST_RANGES, Budgets, Settings
 from lading._core.repository.registry import AsyncRegistry
 from lading._core.repository.repository import AsyncRepository
 from lading._core.transfer.concurrency import many
-from lading._core.verbs.base import parsed
 from lading._core.verbs.content import ContentVerbs
 from lading._core.verbs.images import ImageVerbs
 from lading._io.base import IO, Transport, ignore
@@ -26,7 +25,7 @@ from lading._io.body_reading import one_at_a_time
 from lading._wire.messages import Headers, Origin
 from lading.errors import InvalidReferenceError
 from lading.events import EventHandler
-from lading.reference import Reference, RegistryName
+from lading.reference import Reference, RegistryName, as_reference
 
 if TYPE_CHECKING:
     from lading.auth.credentials import Credential, CredentialSource
@@ -183,7 +182,7 @@ def _source(
 
 
 def _in_registry(reference: str | Reference) -> Reference:
-    whole = parsed(reference)
+    whole = as_reference(reference)
     if isinstance(whole, Reference):
         return whole
     raise InvalidReferenceError(f"{whole} is a place on disk, where a repository in a registry is meant", position=0)

@@ -16,7 +16,7 @@ from lading.descriptor import Descriptor
 from lading.documents.document import Document, written
 from lading.errors import DocumentError
 from lading.media_types import DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST
-from lading.platform import Platform, choose
+from lading.platform import Platform, as_platform, choose
 
 _ATTESTATION = "attestation-manifest"
 _PLATFORMS_SHOWN = 20
@@ -60,7 +60,7 @@ class ImageIndex(Document, frozen=True, kw_only=True, tag_field="schemaVersion",
 
         Raises `DocumentError`, which names the platforms that there are, when no entry fits.
         """
-        wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+        wanted = as_platform(platform)
         candidates = self.images
         position = choose(wanted, [entry.platform for entry in candidates])
         if position is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from fnmatch import fnmatchcase
-from typing import TypeAlias
 
 from lading._core.copying.copy import Copying
 from lading._core.copying.plan import Copied, CopyOptions
@@ -15,10 +14,8 @@ from lading._text import shortened
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
-from lading.reference import LocalReference, Reference, parse
+from lading.reference import AnyReference, LocalReference, Reference
 from lading.target import Readable, Writable
-
-Whole: TypeAlias = Reference | LocalReference
 
 _DOCKER_ARCHIVE = "docker-archive"
 
@@ -31,14 +28,14 @@ class Copies:
         self._settings = settings
         self._concurrency = concurrency
 
-    async def copy(self, source: Whole, destination: Whole, options: CopyOptions) -> Copied:
+    async def copy(self, source: AnyReference, destination: AnyReference, options: CopyOptions) -> Copied:
         """Copy what a reference stands for."""
         async with self._open(source, destination, options) as (_, copying):
             tag = name_of(destination)
             return await copying.copy(selector_of(source), () if tag is None else (tag,), expected=destination.digest)
 
     async def copy_tags(
-        self, source: Whole, destination: Whole, pattern: str, options: CopyOptions
+        self, source: AnyReference, destination: AnyReference, pattern: str, options: CopyOptions
     ) -> tuple[Copied, ...]:
         """Copy what the tags of a place stand for, under the same tags."""
         for place in (source, destination):
@@ -52,7 +49,7 @@ class Copies:
             return tuple([await copying.copy(tag, (tag,)) for tag in tags])
 
     async def push(
-        self, source: Readable, manifest: Digest, destination: Whole, platforms: tuple[Platform, ...] = ()
+        self, source: Readable, manifest: Digest, destination: AnyReference, platforms: tuple[Platform, ...] = ()
     ) -> Copied:
         """Copy a manifest of a place that has no reference.
 
@@ -67,7 +64,7 @@ class Copies:
 
     @asynccontextmanager
     async def _open(
-        self, source: Whole, destination: Whole, options: CopyOptions
+        self, source: AnyReference, destination: AnyReference, options: CopyOptions
     ) -> AsyncGenerator[tuple[Readable, Copying]]:
         async with (
             self._resolver.readable(source) as readable,
@@ -75,7 +72,9 @@ class Copies:
         ):
             yield readable, self._copying(readable, writable, destination, options)
 
-    def _copying(self, readable: Readable, writable: Writable, destination: Whole, options: CopyOptions) -> Copying:
+    def _copying(
+        self, readable: Readable, writable: Writable, destination: AnyReference, options: CopyOptions
+    ) -> Copying:
         return Copying(
             self._resolver.io,
             self._settings,
@@ -87,20 +86,15 @@ class Copies:
         )
 
 
-def whole_of(reference: str | Whole) -> Whole:
-    """Read a whole reference. Raises `InvalidReferenceError`."""
-    return parse(reference) if isinstance(reference, str) else reference
-
-
-def selector_of(reference: Whole) -> str | None:
+def selector_of(reference: AnyReference) -> str | None:
     """Return what to ask a place for: the digest if there is one, else the tag or name; None for its only manifest."""
     return reference.digest or name_of(reference)
 
 
-def name_of(reference: Whole) -> str | None:
+def name_of(reference: AnyReference) -> str | None:
     """Return the tag, or the name in a layout or archive, that a reference has."""
     return reference.tag if isinstance(reference, Reference) else reference.name
 
 
-def _is_docker_archive(reference: Whole) -> bool:
+def _is_docker_archive(reference: AnyReference) -> bool:
     return isinstance(reference, LocalReference) and reference.transport == _DOCKER_ARCHIVE

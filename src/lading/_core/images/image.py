@@ -27,7 +27,7 @@ from lading.digest import Digest
 from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
 from lading.errors import DocumentError, LimitExceededError
 from lading.media_types import is_image_config
-from lading.platform import Platform
+from lading.platform import Platform, as_platform
 from lading.reference import LocalReference, Reference
 from lading.target import OpenBlob, Readable, read_whole
 
@@ -71,7 +71,7 @@ class Image:
     @classmethod
     def scratch(cls, platform: Platform | str) -> Image:
         """Return an image without layers, to append to."""
-        wanted = Platform.parse(platform) if isinstance(platform, str) else platform
+        wanted = as_platform(platform)
         values = {field: getattr(wanted, field) for field in wanted.__struct_fields__}
         config = Manifest.of(ImageConfig(rootfs=RootFS(()), **values))
         manifest = Manifest.of(ImageManifest(config=config.descriptor, layers=()))

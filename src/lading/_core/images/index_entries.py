@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from lading._core.copying.references import Whole, selector_of
+from lading._core.copying.references import selector_of
 from lading._core.images.image import is_image, open_image
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.targets.resolver import TargetResolver
@@ -16,8 +16,8 @@ from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.documents import ImageIndex, ImageManifest
 from lading.errors import DocumentError, InvalidTagError
-from lading.platform import Platform
-from lading.reference import LocalReference, Reference, check_tag, parse
+from lading.platform import Platform, as_platform
+from lading.reference import AnyReference, LocalReference, Reference, check_tag, parse
 from lading.target import Readable
 
 _DIGESTS = tuple(f"{algorithm}:" for algorithm in REGISTERED_ALGORITHMS)
@@ -36,7 +36,7 @@ class NewEntry:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def selected(manifest: str | Reference | LocalReference) -> tuple[str | None, Whole | None]:
+def selected(manifest: str | Reference | LocalReference) -> tuple[str | None, AnyReference | None]:
     """Read what names a manifest: a tag or a digest beside the index, else a whole reference.
 
     Raises `InvalidReferenceError` and `InvalidDigestError`.
@@ -82,7 +82,7 @@ class EntryFinder:
             found = [_annotated(descriptor, entry.annotations) for descriptor in document.manifests]
             self._overlay.add(elsewhere=[(descriptor, place) for descriptor in found])
         else:
-            platform = Platform.parse(entry.platform) if isinstance(entry.platform, str) else entry.platform
+            platform = None if entry.platform is None else as_platform(entry.platform)
             if platform is None and isinstance(document, ImageManifest) and is_image(document):
                 platform = (await open_image(self._resolver.io, place, manifest)).platform
             described = msgspec.structs.replace(manifest.descriptor, platform=platform)

@@ -12,7 +12,7 @@ from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
 from lading.errors import DocumentError
-from lading.reference import LocalReference, Reference, parse
+from lading.reference import LocalReference, Reference, as_reference
 
 
 def annotated(manifest: Manifest[Any], annotations: Mapping[str, str | None]) -> Manifest[Any]:
@@ -36,7 +36,7 @@ def base_annotations(base: str | Reference | LocalReference | None, digest: Dige
 
     A place on a disk is no name: it means nothing elsewhere. Raises `InvalidReferenceError`.
     """
-    whole = parse(base) if isinstance(base, str) else base
+    whole = None if base is None else as_reference(base)
     name = str(replace(whole, digest=None, scheme=None)) if isinstance(whole, Reference) else None
     return {BASE_NAME: name, BASE_DIGEST: digest}
 

@@ -9,7 +9,7 @@ from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.settings import Settings
 from lading._io.base import IO
 from lading.errors import InvalidReferenceError
-from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference, parse
+from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference
 
 if TYPE_CHECKING:
     from lading._core.copying.references import Copies
@@ -40,16 +40,11 @@ class VerbsBase(ABC):
         return Copies(self._resolver(), self._settings, concurrency=self._concurrency)
 
 
-def parsed(reference: str | Reference | LocalReference) -> Reference | LocalReference:
-    """Read a whole reference. Raises `InvalidReferenceError`."""
-    return parse(reference) if isinstance(reference, str) else reference
-
-
 def platform_of(platform: Platform | str | None) -> Platform | None:
     """Read a platform. Raises `InvalidPlatformError`."""
-    from lading.platform import Platform
+    from lading.platform import as_platform
 
-    return Platform.parse(platform) if isinstance(platform, str) else platform
+    return None if platform is None else as_platform(platform)
 
 
 def place_of(reference: str | Reference | LocalReference) -> Reference | LocalReference:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from lading._core.verbs.base import VerbsBase, parsed, place_of
-from lading.reference import LocalReference, Reference
+from lading._core.verbs.base import VerbsBase, place_of
+from lading.reference import LocalReference, Reference, as_reference
 
 if TYPE_CHECKING:
     from lading._core.artifacts.artifact import Artifact, Pulled
@@ -31,7 +31,7 @@ class ContentVerbs(VerbsBase):
         names is there. Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not
         that of the artifact, and `RegistryError` for what the registry refuses.
         """
-        return await self._artifacts().push(parsed(reference), artifact)
+        return await self._artifacts().push(as_reference(reference), artifact)
 
     async def attach(
         self,
@@ -48,7 +48,7 @@ class ContentVerbs(VerbsBase):
 
         Raises as `push` does, `NotFoundError` if there is no subject, and `DocumentError` if the artifact has another.
         """
-        return await self._artifacts().attach(parsed(reference), artifact, platform)
+        return await self._artifacts().attach(as_reference(reference), artifact, platform)
 
     async def pull(
         self,
@@ -67,7 +67,7 @@ class ContentVerbs(VerbsBase):
         """
         from pathlib import Path
 
-        return await self._artifacts().pull(parsed(reference), Path(directory), platform)
+        return await self._artifacts().pull(as_reference(reference), Path(directory), platform)
 
     async def referrers_tree(
         self,
@@ -89,7 +89,7 @@ class ContentVerbs(VerbsBase):
         from lading._core.graph.predecessors import Predecessors, ReferrerFilter
         from lading._core.graph.tolerant_reader import TolerantReader
 
-        async with self._resolver().readable(whole := parsed(reference)) as place:
+        async with self._resolver().readable(whole := as_reference(reference)) as place:
             reader = TolerantReader(place, self._settings.emit)
             predecessors = Predecessors(self._io, place, reader, concurrency=self._concurrency)
             root = await resolve_subject(place, whole, platform)
@@ -109,7 +109,7 @@ class ContentVerbs(VerbsBase):
         from lading._core.copying.references import selector_of
         from lading._core.graph.evidence import Search
 
-        async with self._resolver().readable(whole := parsed(reference)) as place:
+        async with self._resolver().readable(whole := as_reference(reference)) as place:
             search = Search(self._io, place, self._settings.emit, concurrency=self._concurrency)
             return await search.run(selector_of(whole), platform)
 
@@ -149,7 +149,7 @@ class ContentVerbs(VerbsBase):
             digest_tags=digest_tags,
             dry_run=dry_run,
         )
-        return await self._copies().copy(parsed(source), parsed(destination), options)
+        return await self._copies().copy(as_reference(source), as_reference(destination), options)
 
     async def copy_tags(
         self,
@@ -188,7 +188,7 @@ class ContentVerbs(VerbsBase):
         from lading._core.copying.references import selector_of
         from lading._core.graph.verify import Verification
 
-        whole = parsed(reference)
+        whole = as_reference(reference)
         async with self._resolver().readable(whole) as place:
             verification = Verification(self._io, self._settings, place, concurrency=self._concurrency)
             return await verification.verify(selector_of(whole))
@@ -209,10 +209,10 @@ def _copy_options(
     dry_run: bool,
 ) -> CopyOptions:
     from lading._core.copying.plan import CopyOptions
-    from lading.platform import Platform
+    from lading.platform import as_platform
 
     return CopyOptions(
-        platforms=tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms),
+        platforms=tuple(as_platform(each) for each in platforms),
         index=index,
         referrers=referrers,
         depth=depth,

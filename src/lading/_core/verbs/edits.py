@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lading._core.copying.plan import Copied
-from lading._core.copying.references import Copies, Whole, selector_of, whole_of
+from lading._core.copying.references import Copies, selector_of
 from lading._core.exchange.settings import Settings
 from lading._core.images import docker_media_types
 from lading._core.images.base_image import base_said
@@ -20,11 +20,12 @@ from lading._core.images.packed_layer import PackedLayer, pack_layer
 from lading._core.images.per_platform_edits import ImageEdit, PlatformEditor, Rebuild, with_entries
 from lading._core.rootfs.flatten import flattened
 from lading._core.targets.resolver import TargetResolver
+from lading._core.verbs.base import platform_of
 from lading.descriptor import Descriptor
 from lading.documents import ImageIndex, Manifest
 from lading.events import Warned
-from lading.platform import Platform
-from lading.reference import LocalReference, Reference
+from lading.platform import Platform, as_platform
+from lading.reference import AnyReference, LocalReference, Reference, as_reference
 
 
 class AsyncImages:
@@ -51,7 +52,7 @@ class AsyncImages:
         Raises `NotFoundError`, `VerificationError`, `DocumentError` for what is no container image or an index without
         one that fits, and `LimitExceededError`.
         """
-        return await self._load(whole_of(reference), _platform(platform))
+        return await self._load(as_reference(reference), platform_of(platform))
 
     async def pack_layer(self, path: str | os.PathLike[str]) -> PackedLayer:
         """Make a layer of a directory or of a tar archive.
@@ -71,7 +72,7 @@ class AsyncImages:
         """
         place = OverlayTarget.over(image.place)
         place.add(image.manifest)
-        return await self._copies.push(place, image.manifest.digest, whole_of(reference))
+        return await self._copies.push(place, image.manifest.digest, as_reference(reference))
 
     async def edit(
         self,
@@ -111,12 +112,12 @@ class AsyncImages:
         wanted = tuple(platforms)
         if wanted:
             return await self.edit(source, destination, lambda image: image.annotated(annotations), platforms=wanted)
-        whole = whole_of(source)
+        whole = as_reference(source)
         async with self._resolver.readable(whole) as place:
             manifest = await place.pull_manifest(selector_of(whole))
             made = OverlayTarget(place)
             made.add(after := annotated(manifest, annotations))
-            return await self._copies.push(made, after.digest, whole_of(destination))
+            return await self._copies.push(made, after.digest, as_reference(destination))
 
     async def rebase(
         self,
@@ -140,12 +141,12 @@ class AsyncImages:
         """
 
         async def rebased(image: Image) -> Image:
-            old = base_said(image, beside, gate, digest=True) if old_base is None else whole_of(old_base)
-            new = base_said(image, beside, gate, digest=False) if new_base is None else whole_of(new_base)
+            old = base_said(image, beside, gate, digest=True) if old_base is None else as_reference(old_base)
+            new = base_said(image, beside, gate, digest=False) if new_base is None else as_reference(new_base)
             before = await self._load(old, image.platform)
             return image.rebased(before, await self._load(new, image.platform), base=new)
 
-        whole, gate = whole_of(source), self._settings.gate
+        whole, gate = as_reference(source), self._settings.gate
         beside = whole.registry if isinstance(whole, Reference) else None
         return await self._edit(source, destination, rebased, platforms=platforms)
 
@@ -215,8 +216,8 @@ class AsyncImages:
         platforms: Iterable[Platform | str] = (),
         rebuild: Rebuild = with_entries,
     ) -> Copied:
-        whole = whole_of(source)
-        wanted = tuple(Platform.parse(each) if isinstance(each, str) else each for each in platforms)
+        whole = as_reference(source)
+        wanted = tuple(as_platform(each) for each in platforms)
         async with self._resolver.readable(whole) as place:
             editing = PlatformEditor(
                 self._resolver.io,
@@ -228,12 +229,8 @@ class AsyncImages:
                 concurrency=self._concurrency,
             )
             edited = await editing.edit(selector_of(whole))
-            return await self._copies.push(edited.place, edited.manifest.digest, whole_of(destination), wanted)
+            return await self._copies.push(edited.place, edited.manifest.digest, as_reference(destination), wanted)
 
-    async def _load(self, reference: Whole, platform: Platform | None) -> Image:
+    async def _load(self, reference: AnyReference, platform: Platform | None) -> Image:
         place = await self._resolver.lasting(reference)
         return await load_image(self._resolver.io, place, selector_of(reference), platform=platform)
-
-
-def _platform(platform: Platform | str | None) -> Platform | None:
-    return Platform.parse(platform) if isinstance(platform, str) else platform

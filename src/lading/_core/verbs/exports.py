@@ -16,6 +16,7 @@ from lading._core.rootfs.file_listing import FileEntry, list_files
 from lading._core.rootfs.rootfs import STANDARD, open_rootfs
 from lading._core.tar.decompression import Limits
 from lading._core.targets.resolver import TargetResolver
+from lading._core.verbs.base import platform_of
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
 
@@ -37,7 +38,7 @@ class Exports:
         self._resolver = resolver
         self._settings = settings
         self._reference = reference
-        self._platform = Platform.parse(platform) if isinstance(platform, str) else platform
+        self._platform = platform_of(platform)
         self._limits = limits or STANDARD
         self._concurrency = concurrency
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
-from lading._core.verbs.base import VerbsBase, parsed, platform_of
-from lading.reference import LocalReference, Reference
+from lading._core.verbs.base import VerbsBase, platform_of
+from lading.reference import LocalReference, Reference, as_reference
 
 if TYPE_CHECKING:
     from lading._core.images.image_diff import ImageDiff
@@ -44,7 +44,7 @@ class ImageVerbs(VerbsBase):
         from lading._core.copying.references import selector_of
         from lading._core.images.inspect import Inspector
 
-        whole = parsed(reference)
+        whole = as_reference(reference)
         async with self._resolver().readable(whole) as place:
             inspecting = Inspector(self._io, place, details=details, concurrency=self._concurrency)
             return await inspecting.inspect(selector_of(whole), platform=platform_of(platform), referrers=referrers)
@@ -67,10 +67,13 @@ class ImageVerbs(VerbsBase):
         from lading._core.images.image import load_image
         from lading._core.images.image_diff import difference
 
-        async with self._resolver().readable(parsed(old)) as one, self._resolver().readable(parsed(new)) as other:
+        async with (
+            self._resolver().readable(as_reference(old)) as one,
+            self._resolver().readable(as_reference(new)) as other,
+        ):
             return difference(
-                await load_image(self._io, one, selector_of(parsed(old)), platform=platform_of(platform)),
-                await load_image(self._io, other, selector_of(parsed(new)), platform=platform_of(platform)),
+                await load_image(self._io, one, selector_of(as_reference(old)), platform=platform_of(platform)),
+                await load_image(self._io, other, selector_of(as_reference(new)), platform=platform_of(platform)),
             )
 
     async def diff_files(
@@ -198,7 +201,7 @@ class ImageVerbs(VerbsBase):
         return Exports(
             self._resolver(),
             self._settings,
-            parsed(reference),
+            as_reference(reference),
             platform=platform,
             limits=limits,
             concurrency=self._concurrency,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lading._core.copying.plan import Copied
-from lading._core.copying.references import Copies, Whole, selector_of, whole_of
+from lading._core.copying.references import Copies, selector_of
 from lading._core.images.index_entries import EntryFinder, NewEntry, selected, with_added, without
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.per_platform_edits import with_entries
@@ -17,8 +17,8 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
 from lading.errors import InvalidReferenceError, NotFoundError
-from lading.platform import Platform
-from lading.reference import LocalReference, Reference
+from lading.platform import Platform, as_platform
+from lading.reference import AnyReference, LocalReference, Reference, as_reference
 from lading.stores.layout_target import LayoutTarget
 from lading.target import Readable
 
@@ -46,7 +46,7 @@ class AsyncIndexes:
 
         Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and `CopyError`.
         """
-        whole = whole_of(reference)
+        whole = as_reference(reference)
         place, overlay = await self._beside(whole)
         entries = EntryFinder(self._resolver, place, overlay, concurrency=self._concurrency)
         found = with_added((), await entries.find(manifests))
@@ -67,7 +67,7 @@ class AsyncIndexes:
 
         Raises `NotFoundError`, `DocumentError`, `CopyError`, and `InvalidReferenceError` for a digest without `to`.
         """
-        whole, destination = whole_of(reference), _destination(reference, to)
+        whole, destination = as_reference(reference), _destination(reference, to)
         place, overlay, index = await self._open(whole)
         # What is beside the index that changes is beside the new one too.
         added = await EntryFinder(self._resolver, place, overlay, concurrency=self._concurrency).find(manifests)
@@ -89,15 +89,15 @@ class AsyncIndexes:
         Raises `NotFoundError` if there is no such entry, `CopyError`, and `InvalidReferenceError` for a digest without
         `to`.
         """
-        whole, destination = whole_of(reference), _destination(reference, to)
+        whole, destination = as_reference(reference), _destination(reference, to)
         place, overlay, index = await self._open(whole)
         entries = index.document.manifests
         gone = {await _digest(place, entries, manifest) for manifest in manifests}
         for platform in platforms:
-            gone |= _for_platform(entries, Platform.parse(platform) if isinstance(platform, str) else platform)
+            gone |= _for_platform(entries, as_platform(platform))
         return await self._push(overlay, with_entries(index, tuple(without(entries, gone))), destination)
 
-    async def _beside(self, reference: Whole) -> tuple[Readable, OverlayTarget]:
+    async def _beside(self, reference: AnyReference) -> tuple[Readable, OverlayTarget]:
         """Return the place where an index is to go, which need not exist yet if it is on a disk."""
         place: Readable
         if isinstance(reference, LocalReference) and reference.transport == "oci":
@@ -109,12 +109,12 @@ class AsyncIndexes:
                 place = OverlayTarget(name=str(reference))
         return place, OverlayTarget(place)
 
-    async def _open(self, reference: Whole) -> tuple[Readable, OverlayTarget, Manifest[ImageIndex]]:
+    async def _open(self, reference: AnyReference) -> tuple[Readable, OverlayTarget, Manifest[ImageIndex]]:
         place = await self._resolver.lasting(reference)
         manifest = await place.pull_manifest(selector_of(reference))
         return place, OverlayTarget(place), manifest.expect(ImageIndex)
 
-    async def _push(self, overlay: OverlayTarget, index: Manifest[ImageIndex], destination: Whole) -> Copied:
+    async def _push(self, overlay: OverlayTarget, index: Manifest[ImageIndex], destination: AnyReference) -> Copied:
         overlay.add(index)
         return await self._copies.push(overlay, index.digest, destination)
 
@@ -145,9 +145,11 @@ def _for_platform(entries: tuple[Descriptor, ...], platform: Platform) -> set[Di
     return found
 
 
-def _destination(reference: str | Reference | LocalReference, to: str | Reference | LocalReference | None) -> Whole:
+def _destination(
+    reference: str | Reference | LocalReference, to: str | Reference | LocalReference | None
+) -> AnyReference:
     """Return where the index goes that was changed. Raises `InvalidReferenceError`."""
-    destination = whole_of(reference if to is None else to)
+    destination = as_reference(reference if to is None else to)
     if to is None and destination.digest is not None:
         raise InvalidReferenceError(
             f"{destination}: what a digest names cannot change: say where the new index goes", position=0
