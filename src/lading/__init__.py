@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from lading._core.artifacts.artifact import Artifact as Artifact, Blob as Blob, File as File, Pulled as Pulled
     from lading._core.client import AsyncClient as AsyncClient
     from lading._core.copying.plan import Copied as Copied, Step as Step
-    from lading._core.exchange.gate import Gate as Gate
     from lading._core.exchange.recording import RecordedExchange as RecordedExchange
     from lading._core.exchange.retry import Retries as Retries
     from lading._core.exchange.settings import Budgets as Budgets
+    from lading._core.exchange.url_gate import Gate as Gate
     from lading._core.graph.evidence import Evidence as Evidence
     from lading._core.graph.predecessors import ReferrerTree as ReferrerTree
     from lading._core.graph.verify import Problem as Problem, Verified as Verified
@@ -352,7 +352,7 @@ _HOMES = {
     "FileEntry": "lading._core.rootfs.file_listing",
     "ForbiddenRedirectError": "lading.errors",
     "Found": "lading.auth.credentials",
-    "Gate": "lading._core.exchange.gate",
+    "Gate": "lading._core.exchange.url_gate",
     "Headers": "lading._wire.messages",
     "HelmConfig": "lading.documents",
     "HistoryChange": "lading._core.images.image_diff",

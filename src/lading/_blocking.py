@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from lading._core.artifacts.artifact import Artifact, Pulled
     from lading._core.copying.plan import Copied, IndexForm
-    from lading._core.exchange.gate import Gate
     from lading._core.exchange.recording import RecordedExchange
     from lading._core.exchange.retry import Retries
     from lading._core.exchange.settings import Budgets
+    from lading._core.exchange.url_gate import Gate
     from lading._core.graph.evidence import Evidence
     from lading._core.graph.predecessors import ReferrerTree
     from lading._core.graph.verify import Verified

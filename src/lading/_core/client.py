@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Self
 
 from lading._core.exchange.connecting import origin_of, sockets
 from lading._core.exchange.exchange import Exchange
-from lading._core.exchange.gate import Gate
 from lading._core.exchange.recording import RecordedExchange
 from lading._core.exchange.retry import Retries
 from lading._core.exchange.settings import MOST_RANGES, Budgets, Settings
+from lading._core.exchange.url_gate import Gate
 from lading._core.repository.registry import AsyncRegistry
 from lading._core.repository.repository import AsyncRepository
 from lading._core.transfer.concurrency import many

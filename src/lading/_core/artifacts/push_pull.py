@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lading._core.artifacts.artifact import Artifact, Part, Pulled, twin_key
-from lading._core.artifacts.layers import EMPTY, ArtifactLayer, config_of, layer_of, manifest_of
+from lading._core.artifacts.layer_blobs import EMPTY, ArtifactLayer, config_of, layer_of, manifest_of
 from lading._core.copying.references import name_of, selector_of
 from lading._core.exchange.settings import Settings
 from lading._core.repository.manifests import AsyncManifests

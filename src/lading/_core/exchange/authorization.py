@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from msgspec.structs import replace
 
-from lading._core.exchange.gate import Passage
+from lading._core.exchange.url_gate import Passage
 from lading._io.base import IO
 from lading._wire import endpoints
 from lading._wire.auth_challenges import Challenge, challenges

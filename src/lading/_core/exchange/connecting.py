@@ -29,7 +29,7 @@ def sockets(
     On Pyodide, where there are no sockets, trust and proxies are the browser's.
     """
     if sys.platform == "emscripten":
-        from lading.transports.fetch import FetchTransport
+        from lading.transports.browser_fetch import FetchTransport
 
         return FetchTransport(timeout)
     from lading.transports.network_settings import ClientCertificate, NetworkSettings

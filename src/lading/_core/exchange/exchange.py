@@ -16,9 +16,9 @@ import msgspec
 from msgspec.structs import replace
 
 from lading._core.exchange.content_encoding import decoded
-from lading._core.exchange.gate import Passage, Purpose, admit
 from lading._core.exchange.retry import Attempts, Pace, asked_wait, is_crowded
 from lading._core.exchange.settings import Settings
+from lading._core.exchange.url_gate import Passage, Purpose, admit
 from lading._io.base import IO, Body, Transport
 from lading._io.body_reading import read_all
 from lading._wire import endpoints, error_documents, header_fields, requests, response_facts

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lading._core.exchange.gate import Gate
 from lading._core.exchange.recording import Recorder
 from lading._core.exchange.retry import Retries
+from lading._core.exchange.url_gate import Gate
 from lading._wire.messages import Headers
 from lading.events import EventHandler
 

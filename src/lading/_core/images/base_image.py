@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from lading._core.exchange.gate import Gate
+from lading._core.exchange.url_gate import Gate
 from lading._core.images.image import Image
 from lading._wire.escaping import quoted
 from lading._wire.messages import Origin

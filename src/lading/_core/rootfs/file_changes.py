@@ -14,7 +14,7 @@ from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
 from lading._core.rootfs.entries import RootfsEntry
 from lading._core.rootfs.file_listing import text
-from lading._core.rootfs.layers import LayerReader
+from lading._core.rootfs.layer_reader import LayerReader
 from lading._core.rootfs.rootfs import STANDARD, apply_all
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.decompression import Limits

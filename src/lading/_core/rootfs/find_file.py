@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
 from lading._core.rootfs.entries import Inode, RootfsEntry
-from lading._core.rootfs.layers import LayerReader
+from lading._core.rootfs.layer_reader import LayerReader
 from lading._core.rootfs.rootfs import apply_all
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.decompression import Limits

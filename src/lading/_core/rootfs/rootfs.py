@@ -9,7 +9,7 @@ from pathlib import Path
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
 from lading._core.rootfs.entries import Inode
-from lading._core.rootfs.layers import LayerReader
+from lading._core.rootfs.layer_reader import LayerReader
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.decompression import Limits
 from lading._io.base import IO

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from lading import strict_json
 from lading._core.exchange.exchange import Exchange, ExchangeResult
-from lading._core.exchange.gate import Passage, Purpose
+from lading._core.exchange.url_gate import Passage, Purpose
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.endpoints import Endpoint
 from lading._wire.messages import Origin, Request, Source

@@ -7,8 +7,8 @@ import ipaddress
 import pytest
 
 from lading import ForbiddenRedirectError, Gate, Origin, ProtocolError
-from lading._core.exchange.domains import same_domain
-from lading._core.exchange.gate import Purpose, admit, is_trusted_realm
+from lading._core.exchange.registrable_domains import same_domain
+from lading._core.exchange.url_gate import Purpose, admit, is_trusted_realm
 from lading._wire.private_addresses import is_private, is_public_address
 
 REGISTRY = Origin("https", "registry.example.com", 443)

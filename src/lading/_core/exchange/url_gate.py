@@ -14,7 +14,7 @@ import enum
 
 import msgspec
 
-from lading._core.exchange.domains import same_domain
+from lading._core.exchange.registrable_domains import same_domain
 from lading._wire import urls
 from lading._wire.escaping import quoted
 from lading._wire.messages import Origin
