@@ -256,6 +256,11 @@ class TokenError(AuthError):
     """A token could not be had."""
 
 
+def said_by_system(error: OSError) -> str:
+    """Return what the operating system says about a failure, without number and path."""
+    return error.strerror or str(error)
+
+
 class StorageError(LadingError, OSError):
     """The disk, or what is on it, refused. `errno` is the operating system's number for it, where there is one."""
 
@@ -266,7 +271,7 @@ class StorageError(LadingError, OSError):
     @classmethod
     def because(cls, what: str, error: OSError) -> Self:
         """Make the error for something that the operating system refused."""
-        return cls(f"{what}: {error.strerror or error}", errno=error.errno)
+        return cls(f"{what}: {said_by_system(error)}", errno=error.errno)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args, {**self.__dict__, "errno": self.errno}

@@ -21,7 +21,7 @@ from lading.auth.credential_helpers import Helper
 from lading.auth.credential_keys import matching
 from lading.auth.credentials import Chain, Credential, CredentialSource, Found, LookupStep, Secret, first
 from lading.auth.secret_json import read
-from lading.errors import AuthError
+from lading.errors import AuthError, said_by_system
 from lading.transports.proxies import Proxies
 
 LONGEST_FILE = 4 << 20
@@ -186,7 +186,7 @@ class ConfigFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise AuthError(f"cannot read {self.path}: {error.strerror or error}") from error
+            raise AuthError(f"cannot read {self.path}: {said_by_system(error)}") from error
         if len(content) > LONGEST_FILE:
             raise AuthError(f"{self.path} is larger than {LONGEST_FILE} bytes: that is no file of credentials")
         config = DockerConfig.parse(content, str(self.path))

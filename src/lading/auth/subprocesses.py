@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.errors import CredentialHelperError
+from lading.errors import CredentialHelperError, said_by_system
 
 if TYPE_CHECKING:
     import subprocess
@@ -44,7 +44,7 @@ def converse(command: Sequence[str], request: bytes, *, limit: int, seconds: flo
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
     except OSError as error:
-        raise CredentialHelperError(f"{what} cannot be run: {error.strerror or error}") from error
+        raise CredentialHelperError(f"{what} cannot be run: {said_by_system(error)}") from error
     with process:
         try:
             written = _exchange(process, request, limit, deadline)
