@@ -56,6 +56,14 @@ def test_get_has_exactly_these_fields(serve: Serve, transport: SocketTransport) 
     ]
 
 
+@pytest.mark.parametrize("host", ["registry.localhost", "a.b.LOCALHOST", "localhost."])
+def test_names_below_localhost_are_this_machine_without_dns(
+    host: str, serve: Serve, transport: SocketTransport
+) -> None:
+    server = serve(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+    assert exchange(transport, get(Origin("http", host, server.port)))[0] == 200
+
+
 def test_callers_user_agent_and_coding_replace_the_transports(serve: Serve, transport: SocketTransport) -> None:
     server = serve(answers(CREATED))
     request = Request("GET", server.origin, "/", Headers([("user-agent", "mine"), ("accept-encoding", "gzip")]))

@@ -28,8 +28,7 @@ def is_private(host: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine itself: 127.0.0.0/8, ::1, or a name below `localhost` (RFC 6761, 6.3)."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
+    if is_below_localhost(host):
         return True
     try:
         address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
@@ -37,6 +36,12 @@ def is_loopback(host: str) -> bool:
         return False
     inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (inner or address).is_loopback
+
+
+def is_below_localhost(host: str) -> bool:
+    """Return whether a host is `localhost` or a name below it, which are this machine without DNS (RFC 6761, 6.3)."""
+    name = host.lower().rstrip(".")
+    return name == "localhost" or name.endswith(".localhost")
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lading._text import shortened
 from lading._wire.messages import Headers, Origin
-from lading._wire.private_addresses import is_public
+from lading._wire.private_addresses import is_below_localhost, is_public
 from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError
 from lading.transports.cancellation import Abort
 from lading.transports.connection import Connection, ResponseHeads
@@ -102,6 +102,8 @@ def _connect(
 def _find(server: Origin, where: str, *, public_only: bool = False) -> list[_Address]:
     """Return the addresses of a server, families in turn."""
     host = server.host.strip("[]").replace("%25", "%")
+    if is_below_localhost(host):
+        host = "localhost"  # not every system keeps names below it from DNS, which could lead anywhere
     try:
         # As bytes, the name passes the IDNA codec by, which is slow to import and refuses what DNS may well answer.
         found = socket.getaddrinfo(host.encode("ascii"), server.port, type=socket.SOCK_STREAM)
