@@ -23,14 +23,14 @@ from lading import (
     Response,
     Retries,
 )
+from lading._core.targets.layout_target import LayoutTarget
 from lading._core.targets.registry_target import RegistryTarget
+from lading._core.transfer.async_target import OpenBlob
 from lading._io.base import IO
 from lading.media_types import OCI_LAYER
 from lading.stores import garbage_collection, partial_files
 from lading.stores.layout import Layout
-from lading.stores.layout_target import LayoutTarget
 from lading.stores.partial_files import name_of
-from lading.target import OpenBlob
 from tests.support.flows import MakeClient
 from tests.support.scripted import read_all
 from tests.support.transports import Recording, Scripted, Torn, answer

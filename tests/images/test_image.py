@@ -23,10 +23,10 @@ from lading import (
     VerificationError,
 )
 from lading._core.images.image import load_image
+from lading._core.targets.memory_target import Memory
+from lading._core.transfer.async_target import BlobOpener, OpenBlob
 from lading._io.base import IO
 from lading.media_types import OCI_CONFIG, OCI_LAYER
-from lading.stores.memory import Memory
-from lading.target import BlobOpener, OpenBlob
 from tests.support.images import sha256
 
 _LAYERS = (b"first", b"second")

@@ -9,8 +9,8 @@ import pytest
 from lading import AsyncClient, DocumentError, Inspection, LimitExceededError, NotFoundError, VerificationError
 from lading._core.images import inspect
 from lading._core.images.inspect import Inspector
+from lading._core.targets.layout_target import LayoutTarget
 from lading._io.base import IO
-from lading.stores.layout_target import LayoutTarget
 from tests.support.containers import PROVENANCE, attestation, container
 from tests.support.corpus import CONFIG, EMPTY, INDEX, LAYER, MANIFEST, Corpus, digest_of, encoded, platform
 from tests.support.transports import Recording

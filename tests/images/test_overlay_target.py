@@ -8,10 +8,10 @@ import pytest
 
 from lading import BlobUnknownError, Descriptor, ImageConfig, ImageManifest, Manifest, ManifestUnknownError
 from lading._core.images.overlay_target import OverlayTarget
+from lading._core.targets.memory_target import Memory
+from lading._core.transfer.async_target import read_whole
 from lading._io.base import IO
 from lading.documents import RootFS
-from lading.stores.memory import Memory
-from lading.target import read_whole
 
 CONFIG = Manifest.of(ImageConfig(architecture="amd64", os="linux", rootfs=RootFS(())))
 IMAGE = Manifest.of(ImageManifest(config=CONFIG.descriptor, layers=()))

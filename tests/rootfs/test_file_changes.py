@@ -12,9 +12,9 @@ from lading import Event, FileChange, Progress
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import load_image
 from lading._core.rootfs.file_changes import file_changes
+from lading._core.targets.layout_target import LayoutTarget
 from lading._io.base import IO
 from lading.auth.credentials import Explicit
-from lading.stores.layout_target import LayoutTarget
 from tests.support.layers import Blobs, Compress, folder, gzipped, hard_link, link, member
 
 BASE = (folder("d"), member("d/x", b"12"), member("y", b"y"), link("l", "y"))

@@ -20,12 +20,12 @@ from lading import (
     NotFoundError,
     SizeMismatchError,
 )
+from lading._core.targets.layout_target import LayoutTarget
+from lading._core.targets.memory_target import Memory
 from lading._core.targets.registry_target import RegistryTarget
+from lading._core.transfer.async_target import BlobOpener, OpenBlob, Target
 from lading._io.base import IO
 from lading.media_types import OCI_CONFIG, OCI_LAYER
-from lading.stores.layout_target import LayoutTarget
-from lading.stores.memory import Memory
-from lading.target import BlobOpener, OpenBlob, Target
 
 CONTENT = b"content " * 400_000  # more than one piece of the bulk lane
 BLOB = Descriptor.of(CONTENT, OCI_LAYER)

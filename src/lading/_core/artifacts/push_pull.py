@@ -21,6 +21,7 @@ from lading._core.repository.manifests import AsyncManifests
 from lading._core.tar.file_titles import safe_title
 from lading._core.targets.registry_target import RegistryTarget
 from lading._core.targets.resolver import TargetResolver
+from lading._core.transfer.async_target import OpenBlob, Readable, Writable
 from lading._core.transfer.concurrency import move_all
 from lading._core.transfer.pull import Sink, receive
 from lading._core.transfer.push import push_blob
@@ -34,7 +35,6 @@ from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceEr
 from lading.events import Progress, Skipped
 from lading.platform import Platform
 from lading.reference import LocalReference, Reference
-from lading.target import OpenBlob, Readable, Writable
 from lading.verification import Verifier
 
 _DOCKER_ARCHIVE = "docker-archive"

@@ -12,6 +12,7 @@ from lading._core.exchange.retry import Headway
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Node
 from lading._core.targets.registry_target import RegistryTarget
+from lading._core.transfer.async_target import OnProgress, OpenBlob, Prefetch, Readable, Writable
 from lading._core.transfer.concurrency import move_all, wide
 from lading._core.transfer.parallel_ranges import ParallelRanges
 from lading._io.base import IO
@@ -27,7 +28,6 @@ from lading.errors import (
     VerificationError,
 )
 from lading.events import Progress, Retried, Skipped
-from lading.target import OnProgress, OpenBlob, Prefetch, Readable, Writable
 
 _SPARSE = (
     "an index may be refused whose entries are not all there: index='rewritten' (--index rewritten) makes one that has "

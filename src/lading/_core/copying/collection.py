@@ -10,13 +10,13 @@ from lading._core.copying.plan import CopyOptions, Root
 from lading._core.copying.platform_selection import Selection, rewrite
 from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
 from lading._core.graph.graph import Graph, Node
+from lading._core.transfer.async_target import Readable
 from lading._core.transfer.concurrency import wide
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
 from lading.events import Event
-from lading.target import Readable
 
 
 class Collection:

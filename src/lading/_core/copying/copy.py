@@ -16,6 +16,7 @@ from lading._core.copying.errors import copy_error, failing
 from lading._core.copying.plan import Copied, CopyOptions, Plan, Root
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Node
+from lading._core.transfer.async_target import Readable, Writable
 from lading._core.transfer.concurrency import wide
 from lading._io.base import IO
 from lading.descriptor import Descriptor
@@ -31,7 +32,6 @@ from lading.media_types import (
     is_image_config,
     is_index,
 )
-from lading.target import Readable, Writable
 
 _FOREIGN = frozenset({DOCKER_FOREIGN_LAYER, OCI_FOREIGN_LAYER, OCI_FOREIGN_LAYER_GZIP, OCI_FOREIGN_LAYER_ZSTD})
 

@@ -10,12 +10,12 @@ from lading._core.copying.copy import Copying
 from lading._core.copying.plan import Copied, CopyOptions
 from lading._core.exchange.settings import Settings
 from lading._core.targets.resolver import TargetResolver
+from lading._core.transfer.async_target import Readable, Writable
 from lading._text import shortened
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
 from lading.reference import AnyReference, LocalReference, Reference
-from lading.target import Readable, Writable
 
 _DOCKER_ARCHIVE = "docker-archive"
 

@@ -5,10 +5,10 @@ https://github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md
 
 from __future__ import annotations
 
+from lading._core.transfer.async_target import Readable
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import NotFoundError
-from lading.target import Readable
 
 _SUFFIXES = ("sig", "att", "sbom")
 

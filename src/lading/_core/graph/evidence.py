@@ -16,6 +16,7 @@ from lading._core.graph.evidence_kinds import EvidenceKind, kind_of, predicate_t
 from lading._core.graph.graph import MOST_MANIFESTS, Graph
 from lading._core.graph.predecessors import Predecessors
 from lading._core.graph.tolerant_reader import TolerantReader
+from lading._core.transfer.async_target import Readable
 from lading._core.transfer.concurrency import wide
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
@@ -26,7 +27,6 @@ from lading.errors import LimitExceededError
 from lading.events import Event
 from lading.media_types import OCI_EMPTY, is_index
 from lading.platform import Platform
-from lading.target import Readable
 
 FoundIn: TypeAlias = Literal["referrers", "tag", "index"]
 

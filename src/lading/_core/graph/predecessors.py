@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 from lading._core.graph.graph import DEEPEST_GRAPH, MOST_MANIFESTS
 from lading._core.graph.tolerant_reader import TolerantReader
 from lading._core.repository.referrers_tag import referrer
+from lading._core.transfer.async_target import Readable
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
 from lading.errors import LimitExceededError
-from lading.target import Readable
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lading._core.graph.graph import MOST_BYTES
+from lading._core.transfer.async_target import Readable
 from lading.descriptor import Descriptor
 from lading.documents import Manifest
 from lading.errors import DocumentError, LimitExceededError, NotFoundError, VerificationError
 from lading.events import Event, Warned
-from lading.target import Readable
 
 _USELESS = (DocumentError, LimitExceededError, NotFoundError, VerificationError)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Graph
+from lading._core.transfer.async_target import OpenBlob, Readable
 from lading._core.transfer.concurrency import move_all, wide
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
@@ -16,7 +17,6 @@ from lading.documents import Manifest
 from lading.errors import DocumentError, LadingError, NotFoundError, StorageError, VerificationError
 from lading.events import Progress
 from lading.media_types import OCTET_STREAM
-from lading.target import OpenBlob, Readable
 from lading.verification import Verifier
 
 _WRONG = (VerificationError, NotFoundError, DocumentError, StorageError)

@@ -18,6 +18,7 @@ from lading._core.images.docker_media_types import MediaTypeFamily
 from lading._core.images.manifest_annotations import annotated, base_annotations
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.packed_layer import PackedLayer
+from lading._core.transfer.async_target import OpenBlob, Readable, read_whole
 from lading._io.base import IO
 from lading._text import shortened
 from lading._wire.messages import Source
@@ -29,7 +30,6 @@ from lading.errors import DocumentError, LimitExceededError
 from lading.media_types import is_image_config
 from lading.platform import Platform, as_platform
 from lading.reference import LocalReference, Reference
-from lading.target import OpenBlob, Readable, read_whole
 
 # Indexes in indexes; no builder makes more than two.
 DEEPEST_INDEX = 8

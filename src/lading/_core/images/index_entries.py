@@ -11,6 +11,7 @@ from lading._core.copying.references import selector_of
 from lading._core.images.image import is_image, open_image
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.targets.resolver import TargetResolver
+from lading._core.transfer.async_target import Readable
 from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
@@ -18,7 +19,6 @@ from lading.documents import ImageIndex, ImageManifest
 from lading.errors import DocumentError, InvalidTagError
 from lading.platform import Platform, as_platform
 from lading.reference import AnyReference, LocalReference, Reference, check_tag, parse
-from lading.target import Readable
 
 _DIGESTS = tuple(f"{algorithm}:" for algorithm in REGISTERED_ALGORITHMS)
 

@@ -12,6 +12,7 @@ from lading._core.graph.verify import Problem
 from lading._core.images.image import pull_config
 from lading._core.images.inspection_types import IndexEntry, InspectedKind, Inspection, build_steps
 from lading._core.repository.referrers_tag import referrer
+from lading._core.transfer.async_target import Readable
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
@@ -37,7 +38,6 @@ from lading.media_types import (
     is_manifest,
 )
 from lading.platform import Platform
-from lading.target import Readable
 
 _DEEPEST = 8
 _MOST_BYTES = 64 * 2**20

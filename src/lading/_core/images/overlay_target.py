@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
+from lading._core.transfer.async_target import OpenBlob, Readable
 from lading._text import shortened
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
@@ -18,7 +19,6 @@ from lading.digest import Digest
 from lading.documents import Manifest
 from lading.documents.successors import successors
 from lading.errors import BlobUnknownError, ManifestUnknownError
-from lading.target import OpenBlob, Readable
 
 
 class OverlayTarget:

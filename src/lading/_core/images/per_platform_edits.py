@@ -17,6 +17,7 @@ from lading._core.copying.platform_selection import Selection
 from lading._core.graph.graph import MOST_MANIFESTS
 from lading._core.images.image import DEEPEST_INDEX, Image, is_image, open_image
 from lading._core.images.overlay_target import OverlayTarget
+from lading._core.transfer.async_target import Readable
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
@@ -25,7 +26,6 @@ from lading.documents import ImageIndex, ImageManifest, Manifest
 from lading.errors import DocumentError, LimitExceededError
 from lading.events import Event, Warned
 from lading.platform import Platform
-from lading.target import Readable
 
 ImageEdit: TypeAlias = Callable[[Image], Awaitable[Image]]
 Rebuild: TypeAlias = Callable[[Manifest[ImageIndex], tuple[Descriptor, ...]], Manifest[ImageIndex]]

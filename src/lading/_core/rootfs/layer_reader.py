@@ -20,6 +20,7 @@ from lading._core.rootfs.contents import FileContents
 from lading._core.rootfs.entries import Inode
 from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.reader import LAYER, Member, MemberKind, TarReader
+from lading._core.transfer.async_target import OpenBlob, Readable
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
 from lading._wire.messages import Reader
@@ -27,7 +28,6 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest, hasher
 from lading.errors import LadingError, LimitExceededError, ProtocolError
 from lading.events import Progress, Retried
-from lading.target import OpenBlob, Readable
 from lading.verification import Verifier
 
 # Bytes of names, targets of links and extended attributes that are kept in memory for one image.

@@ -1,4 +1,4 @@
-"""Copy targets by reference: registries and archives behind the one interface of `lading.target`.
+"""Copy targets by reference: registries, layouts, archives and memory behind one interface.
 
 Entrance: `resolver`, which opens the target that a reference names.
 """

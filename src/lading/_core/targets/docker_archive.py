@@ -17,6 +17,7 @@ import msgspec
 
 from lading import strict_json
 from lading._core.targets.archive_files import Archive, Span
+from lading._core.transfer.async_target import OpenBlob, Readable, read_manifest
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
 from lading._text import shortened
@@ -28,7 +29,6 @@ from lading.errors import BlobUnknownError, DocumentError, InvalidReferenceError
 from lading.media_types import OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 from lading.reference import Reference
 from lading.stores.layout import Layout
-from lading.target import OpenBlob, Readable, read_manifest
 
 _LIST = "manifest.json"
 _MAX_LIST = 8 * 2**20

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lading._core.targets.archive_files import Archive, SpanReader
+from lading._core.transfer.async_target import read_whole
 from lading._io import atomic_files
 from lading._io.body_reading import PIECE_SIZE
 from lading.descriptor import Descriptor
@@ -21,7 +22,6 @@ from lading.errors import LayoutError
 from lading.stores.index_json import LayoutIndex
 from lading.stores.layout import Layout
 from lading.stores.nested_indexes import Nested
-from lading.target import read_whole
 
 _MAX_INDEX = 128 * 1024 * 1024
 _MAX_HEADER = 64 * 1024

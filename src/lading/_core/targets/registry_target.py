@@ -11,6 +11,15 @@ from lading._core.repository.manifest_requests import pull_manifest, request_man
 from lading._core.repository.manifests import AsyncManifests
 from lading._core.repository.referrers import AsyncReferrers
 from lading._core.repository.tags import AsyncTags
+from lading._core.transfer.async_target import (
+    BlobOpener,
+    OnProgress,
+    OpenBlob,
+    Prefetch,
+    Readable,
+    check_manifest_size,
+    read_manifest,
+)
 from lading._core.transfer.blob_stream import checked_size
 from lading._core.transfer.push import ProgressSource, blob_exists, try_mount
 from lading._core.transfer.resumable_upload import ResumableUpload, rest_of
@@ -34,7 +43,6 @@ from lading.errors import (
     VerificationError,
 )
 from lading.media_types import ACCEPT, OCTET_STREAM
-from lading.target import BlobOpener, OnProgress, OpenBlob, Prefetch, Readable, check_manifest_size, read_manifest
 
 _SAY_NOTHING = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
 

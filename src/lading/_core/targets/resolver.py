@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 
 from lading._core.exchange.exchange import Exchange
+from lading._core.targets.layout_target import LayoutTarget, ReadableLayout
+from lading._core.targets.memory_target import Memory
 from lading._core.targets.registry_target import RegistryTarget
+from lading._core.transfer.async_target import Readable, Writable
 from lading._io.base import IO, ignore
 from lading.reference import LocalReference, Reference
 from lading.stores.digest_cache import DigestCache
 from lading.stores.layout import Layout
-from lading.stores.layout_target import LayoutTarget, ReadableLayout
-from lading.stores.memory import Memory
-from lading.target import Readable, Writable
 
 
 class TargetResolver(msgspec.Struct, frozen=True, eq=False):

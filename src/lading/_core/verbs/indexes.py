@@ -10,7 +10,9 @@ from lading._core.copying.references import Copies, selector_of
 from lading._core.images.index_entries import EntryFinder, NewEntry, selected, with_added, without
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.per_platform_edits import with_entries
+from lading._core.targets.layout_target import LayoutTarget
 from lading._core.targets.resolver import TargetResolver
+from lading._core.transfer.async_target import Readable
 from lading._text import shortened
 from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
@@ -19,8 +21,6 @@ from lading.documents import ImageIndex, Manifest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform, as_platform
 from lading.reference import AnyReference, LocalReference, Reference, as_reference
-from lading.stores.layout_target import LayoutTarget
-from lading.target import Readable
 
 
 class AsyncIndexes:

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from lading._core.transfer.async_target import BlobOpener, OnProgress, OpenBlob, Prefetch, Readable, read_whole
 from lading._io.base import IO
 from lading._text import shortened
 from lading.descriptor import Descriptor
@@ -14,7 +15,6 @@ from lading.digest import Digest
 from lading.documents import Manifest
 from lading.documents.successors import subject_of
 from lading.errors import BlobUnknownError, ManifestUnknownError
-from lading.target import BlobOpener, OnProgress, OpenBlob, Prefetch, Readable, read_whole
 
 
 class Memory:

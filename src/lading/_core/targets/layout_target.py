@@ -10,6 +10,16 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol
 
+from lading._core.transfer.async_target import (
+    BlobOpener,
+    OnProgress,
+    OpenBlob,
+    Prefetch,
+    Readable,
+    check_manifest_size,
+    read_manifest,
+    read_whole,
+)
 from lading._io import atomic_files
 from lading._io.base import IO
 from lading._io.body_reading import pump
@@ -35,16 +45,6 @@ from lading.stores.blob_writer import BlobWriter
 from lading.stores.digest_cache import LEAST_CACHED, DigestCache
 from lading.stores.index_json import LayoutIndex
 from lading.stores.layout import Layout
-from lading.target import (
-    BlobOpener,
-    OnProgress,
-    OpenBlob,
-    Prefetch,
-    Readable,
-    check_manifest_size,
-    read_manifest,
-    read_whole,
-)
 
 _TAGS_SHOWN = 10
 
