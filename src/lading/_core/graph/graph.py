@@ -61,6 +61,8 @@ class Graph:
         added: list[Node] = []
         level = self._unknown(descriptors)
         for _ in range(DEEPEST_GRAPH + 1):
+            if not level:
+                break
             self._check_count(len(level))
             nodes = await self._io.map(self._read, level, limit=self._limit)
             self.nodes |= {node.descriptor.digest: node for node in nodes}

@@ -89,6 +89,8 @@ class Predecessors:
         children: dict[Digest, list[Referrer]] = {}
         subjects = [root.digest]
         for _ in range(depth):
+            if not subjects:
+                break
             level = await self.of(subjects)
             children |= level
             subjects = [found.entry.digest for referrers in level.values() for found in referrers]

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from tests.support.copies import content, layout
+
+__all__ = ["content", "layout"]
