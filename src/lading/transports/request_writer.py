@@ -6,11 +6,12 @@ The target is sent as it is given, byte for byte: presigned URLs are signatures 
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_ranges import Extent, FileReader
 from lading._wire.messages import Headers, Origin, Reader, Request, Source
-from lading.errors import LadingError, StorageError
+from lading.errors import StorageError, storage_errors
 
 SMALL = 65536
 """Bytes up to which a body goes out in one write with the head."""
@@ -85,10 +86,8 @@ class OutgoingBody:
     def __init__(self, source: Source, origin: Origin) -> None:
         self._origin = origin
         self._size = self.left = source.size
-        try:
+        with self._unreadable():
             self._reader: Reader = source.open()
-        except OSError as error:
-            raise self._unreadable(error) from error
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill the front of the buffer; 0 when all is read. Raises `StorageError` before a wrong last byte is given."""
@@ -115,16 +114,12 @@ class OutgoingBody:
         self._reader.close()
 
     def _read(self, buffer: memoryview) -> int:
-        try:
+        with self._unreadable():
             return self._reader.readinto(buffer) or 0
-        except OSError as error:
-            raise self._unreadable(error) from error
 
-    def _unreadable(self, error: OSError) -> OSError:
-        # A source may be fed by another registry; what is typed already keeps its type.
-        if isinstance(error, LadingError):
-            return error
-        return StorageError(f"{self._origin}: the content to send cannot be read: {error}")
+    def _unreadable(self) -> AbstractContextManager[None]:
+        # A source may be fed by another registry: an error that has its class already stays as it is.
+        return storage_errors(f"{self._origin}: the content to send cannot be read")
 
     def _mismatch(self, found: str) -> StorageError:
         return StorageError(
