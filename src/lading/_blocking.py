@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from lading.documents import Document, Manifest
     from lading.events import EventHandler
     from lading.platform import Platform
-    from lading.reference import LocalReference, Reference
+    from lading.target import AnyReference
 
 D = TypeVar("D")
 
@@ -140,10 +140,11 @@ class Client:
         """
         return Repository(self._face.repository(name))
 
-    def resolve(self, references: Iterable[str | Reference]) -> list[Descriptor]:
+    def resolve(self, references: Iterable[str | AnyReference]) -> list[Descriptor]:
         """Return what each of many references stands for, in their order, asking many questions at once (end-3, HEAD).
 
-        Raises `ManifestUnknownError` for the first one found that stands for nothing.
+        A reference is to a manifest in any place. Raises `NotFoundError` for the first one found that stands for
+        nothing.
         """
         return step(self._face.resolve(references))
 
@@ -167,24 +168,26 @@ class Client:
     ) -> None:
         step(self._face.__aexit__(kind, error, traceback))
 
-    def push(self, reference: str | Reference | LocalReference, artifact: Artifact) -> Descriptor:
+    def push(self, reference: str | AnyReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
 
-        The place is a repository, an image layout (`oci:DIR:TAG`), or an archive that is written anew
-        (`oci-archive:FILE:TAG`). Blobs that are there are not sent again; the manifest goes last, when all that it
-        names is there. Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not
-        that of the artifact, and `RegistryError` for what the registry refuses.
+        The place is a repository, an image layout (`oci:DIR:TAG`), an archive that is written anew
+        (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that are there are not sent again; the manifest
+        goes last, when all that it names is there.
+
+        Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not that of the
+        artifact, and `RegistryError` for what the registry refuses.
         """
         return step(self._face.push(reference, artifact))
 
     def attach(
-        self, reference: str | Reference | LocalReference, artifact: Artifact, *, platform: Platform | str | None = None
+        self, reference: str | AnyReference, artifact: Artifact, *, platform: Platform | str | None = None
     ) -> Descriptor:
         """Push an artifact that is about a manifest, its subject, and return the descriptor of its own manifest.
 
-        It goes to the same repository or image layout, without a tag: `referrers.list` finds it. Of an index, with
-        `platform`, the subject is the best match for that platform; without, the index itself. Where the registry has
-        no referrers API, the list that clients keep under a tag is brought up to date.
+        It goes to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an index,
+        with `platform`, the subject is the best match for that platform; without, the index itself. Where the registry
+        has no referrers API, the list that clients keep under a tag is brought up to date.
 
         Raises as `push` does, `NotFoundError` if there is no subject, and `DocumentError` if the artifact has another.
         """
@@ -192,7 +195,7 @@ class Client:
 
     def pull(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         directory: str | os.PathLike[str] = ".",
         *,
         platform: Platform | str | None = None,
@@ -209,7 +212,7 @@ class Client:
 
     def referrers_tree(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         *,
         platform: Platform | str | None = None,
         artifact_type: str | None = None,
@@ -221,7 +224,8 @@ class Client:
         Every referrer is pulled: one that is listed and names another subject, or is not there, is passed over with a
         warning. With a type or annotations (None stands for any value), only branches that lead to such are given.
 
-        Raises `NotFoundError` if there is no such manifest, and `LimitExceededError` for more than 10,000 referrers.
+        Raises `NotFoundError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers, and
+        `UnsupportedError` for a target that does not list referrers.
         """
         return step(
             self._face.referrers_tree(
@@ -230,7 +234,7 @@ class Client:
         )
 
     def evidence(
-        self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None
+        self, reference: str | AnyReference, *, platform: Platform | str | None = None
     ) -> tuple[Evidence, ...]:
         """Find SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
 
@@ -244,8 +248,8 @@ class Client:
 
     def copy(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         *,
         platforms: Iterable[Platform | str] = (),
         index: IndexForm = "sparse",
@@ -256,9 +260,10 @@ class Client:
     ) -> Copied:
         """Copy a manifest with everything that it names, byte for byte, between any two places.
 
-        A place is a repository, an image layout (`oci:DIR:TAG`) or an archive (`oci-archive:FILE:TAG`,
-        `docker-archive:FILE:NAME`), which is written anew. What the destination has is not moved; between repositories
-        of one registry blobs are mounted; everything else is streamed, `concurrency` blobs at once. Tags move last.
+        A place is a repository, an image layout (`oci:DIR:TAG`), an archive (`oci-archive:FILE:TAG`,
+        `docker-archive:FILE:NAME`), which is written anew, or a target (`TargetReference`). What the destination has is
+        not moved; between repositories of one registry blobs are mounted; everything else is streamed, `concurrency`
+        blobs at once. Tags move last.
 
         `platforms` are those wanted of an index. The index is then pushed as it is (`"sparse"`), which registries may
         refuse as not all of its entries are there, or as a new one with these entries only (`"rewritten"`), whose
@@ -268,7 +273,7 @@ class Client:
         levels; `digest_tags` what cosign keeps under tags such as `sha256-….sig`. With `dry_run` nothing is written,
         and the steps are those that would be done.
 
-        Raises `CopyError`, with the error of the side that failed as its cause.
+        Raises the error of the side that fails: its `side` and `digest` say where, and at which content.
         """
         return step(
             self._face.copy(
@@ -285,8 +290,8 @@ class Client:
 
     def copy_tags(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         pattern: str = "*",
         *,
         platforms: Iterable[Platform | str] = (),
@@ -299,7 +304,7 @@ class Client:
         """Copy what all tags of a place stand for, or those that fit a pattern such as `v1.*`, under the same tags.
 
         Both references are spelled without tag and digest. Everything else is as for `copy`; an archive is written when
-        all tags are in it.
+        all tags are in it. Raises `UnsupportedError` for a target that does not list its tags.
         """
         return step(
             self._face.copy_tags(
@@ -315,7 +320,7 @@ class Client:
             )
         )
 
-    def verify(self, reference: str | Reference | LocalReference) -> Verified:
+    def verify(self, reference: str | AnyReference) -> Verified:
         """Read a manifest and everything that it names, in any place, and compare it with digests and sizes.
 
         What is missing or damaged is in the result, and raises nothing. Raises `NotFoundError` if there is no such
@@ -325,7 +330,7 @@ class Client:
 
     def inspect(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         *,
         platform: Platform | str | None = None,
         referrers: bool = True,
@@ -343,11 +348,7 @@ class Client:
         return step(self._face.inspect(reference, platform=platform, referrers=referrers, details=details))
 
     def diff(
-        self,
-        old: str | Reference | LocalReference,
-        new: str | Reference | LocalReference,
-        *,
-        platform: Platform | str | None = None,
+        self, old: str | AnyReference, new: str | AnyReference, *, platform: Platform | str | None = None
     ) -> ImageDiff:
         """Compare two container images, in any two places. No layer is read.
 
@@ -360,8 +361,8 @@ class Client:
 
     def diff_files(
         self,
-        old: str | Reference | LocalReference,
-        new: str | Reference | LocalReference,
+        old: str | AnyReference,
+        new: str | AnyReference,
         *,
         platform: Platform | str | None = None,
         limits: Limits | None = None,
@@ -375,7 +376,7 @@ class Client:
 
     def files(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         path: str = "/",
         *,
         platform: Platform | str | None = None,
@@ -394,7 +395,7 @@ class Client:
 
     def export_tar(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         out: str | os.PathLike[str] | BinaryIO,
         *,
         platform: Platform | str | None = None,
@@ -411,7 +412,7 @@ class Client:
 
     def export_directory(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         directory: str | os.PathLike[str],
         *,
         platform: Platform | str | None = None,
@@ -433,7 +434,7 @@ class Client:
 
     def export_file(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         path: str,
         out: str | os.PathLike[str] | BinaryIO,
         *,
@@ -451,7 +452,7 @@ class Client:
 
     def read_file(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         path: str,
         *,
         platform: Platform | str | None = None,
@@ -933,14 +934,14 @@ class Images:
     """Container images: loaded without their layers, changed, and pushed.
 
     Whatever is pushed, layers that the destination has are skipped, those in another repository of its registry are
-    mounted, and only the others move. A source is a repository, an image layout (`oci:`) or an archive, and so is a
-    destination; where that is what a tag stood for, the tag moves to the new image.
+    mounted, and only the others move. A source is a repository, an image layout (`oci:`), an archive or a target, and
+    so is a destination; where that is what a tag stood for, the tag moves to the new image.
     """
 
     def __init__(self, _face: AsyncImages) -> None:
         self._face = _face
 
-    def load(self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None) -> Image:
+    def load(self, reference: str | AnyReference, *, platform: Platform | str | None = None) -> Image:
         """Load an image; of an index, the one for a platform, or for this machine if there are several.
 
         Its layers can be read, and it can be pushed, as long as the client is open.
@@ -961,17 +962,17 @@ class Images:
         """
         return step(self._face.pack_layer(path))
 
-    def push(self, image: Image, reference: str | Reference | LocalReference) -> Copied:
+    def push(self, image: Image, reference: str | AnyReference) -> Copied:
         """Push an image that this client loaded, or what was made of it.
 
-        Raises `CopyError`.
+        Raises the error of the side that fails, as `client.copy` does.
         """
         return step(self._face.push(image, reference))
 
     def edit(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         change: Callable[[Image], Image],
         *,
         platforms: Iterable[Platform | str] = (),
@@ -981,14 +982,14 @@ class Images:
         The index is made anew with the images as they are then, and everything else that it names and says. Only
         attestations of BuildKit about an image that changed are left out, with a warning: they name its old digest.
 
-        Raises `DocumentError` for what is no image or an index without a platform, and `CopyError`.
+        Raises `DocumentError` for what is no image or an index without a platform, and what `push` raises.
         """
         return step(self._face.edit(source, destination, change, platforms=platforms))
 
     def annotate(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         annotations: Mapping[str, str | None],
         *,
         platforms: Iterable[Platform | str] = (),
@@ -997,17 +998,17 @@ class Images:
 
         With `platforms`, the annotations are those of the images for them, in an index that is made anew.
 
-        Raises `DocumentError` for Docker's forms, which have none, and for an index without a platform; `CopyError`.
+        Raises `DocumentError` for Docker's forms, which have none, and for an index without a platform; else as `edit`.
         """
         return step(self._face.annotate(source, destination, annotations, platforms=platforms))
 
     def rebase(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         *,
-        old_base: str | Reference | LocalReference | None = None,
-        new_base: str | Reference | LocalReference | None = None,
+        old_base: str | AnyReference | None = None,
+        new_base: str | AnyReference | None = None,
         platforms: Iterable[Platform | str] = (),
     ) -> Copied:
         """Push an image over another base: with the layers of that in place of those of the base it was built on.
@@ -1019,16 +1020,12 @@ class Images:
         the base for its own platform.
 
         Raises `DocumentError` for an image that does not begin with the layers of its old base, or that says nothing of
-        it; `NotFoundError`; `CopyError`.
+        it; `NotFoundError`; else as `edit`.
         """
         return step(self._face.rebase(source, destination, old_base=old_base, new_base=new_base, platforms=platforms))
 
     def flatten(
-        self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
-        *,
-        platforms: Iterable[Platform | str] = (),
+        self, source: str | AnyReference, destination: str | AnyReference, *, platforms: Iterable[Platform | str] = ()
     ) -> Copied:
         """Push an image whose one layer has what all of its layers make together; of an index, as `edit` does.
 
@@ -1036,23 +1033,18 @@ class Images:
         parameters stay; the history has one entry, and the annotations that name a base go.
 
         Raises `VerificationError`, `ProtocolError` for a damaged or hostile layer, `LimitExceededError`,
-        `StorageError`, `DocumentError` for what is no image, and `CopyError`.
+        `StorageError`, `DocumentError` for what is no image; else as `edit`.
         """
         return step(self._face.flatten(source, destination, platforms=platforms))
 
-    def convert(
-        self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
-        form: MediaTypeFamily,
-    ) -> Copied:
+    def convert(self, source: str | AnyReference, destination: str | AnyReference, form: MediaTypeFamily) -> Copied:
         """Push an image, or a whole index, in the form of OCI (`"oci"`) or Docker (`"docker"`).
 
         Configs and layers keep their digests. What Docker's form does not have, such as annotations, is left out with a
         warning.
 
         Raises `DocumentError` for layers that Docker's form has no media type for, and for an entry without a platform;
-        `CopyError`.
+        else as `edit`.
         """
         return step(self._face.convert(source, destination, form))
 
@@ -1065,8 +1057,8 @@ class Indexes:
 
     def create(
         self,
-        reference: str | Reference | LocalReference,
-        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        reference: str | AnyReference,
+        manifests: Iterable[NewEntry | str | AnyReference],
         *,
         annotations: Mapping[str, str] | None = None,
     ) -> Copied:
@@ -1076,40 +1068,39 @@ class Indexes:
         `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of an index among
         them, the entries are taken.
 
-        Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and `CopyError`.
+        Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and what `client.copy` raises.
         """
         return step(self._face.create(reference, manifests, annotations=annotations))
 
     def add(
         self,
-        reference: str | Reference | LocalReference,
-        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        reference: str | AnyReference,
+        manifests: Iterable[NewEntry | str | AnyReference],
         *,
-        to: str | Reference | LocalReference | None = None,
+        to: str | AnyReference | None = None,
     ) -> Copied:
         """Push an index with further entries in place of the one that a tag stands for, or `to` another place.
 
         Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it go.
         Everything else that the index says stays, and it stays a Docker list if it is one.
 
-        Raises `NotFoundError`, `DocumentError`, `CopyError`, and `InvalidReferenceError` for a digest without `to`.
+        Raises `InvalidReferenceError` for a digest without `to`, else as `create`.
         """
         return step(self._face.add(reference, manifests, to=to))
 
     def remove(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         manifests: Iterable[str] = (),
         *,
         platforms: Iterable[Platform | str] = (),
-        to: str | Reference | LocalReference | None = None,
+        to: str | AnyReference | None = None,
     ) -> Copied:
         """Push an index without some entries in place of the one that a tag stands for, or `to` another place.
 
         Entries are named by their digests, by tags beside the index, or by their platforms; attestations about them go
         too. The manifests themselves stay where they are.
 
-        Raises `NotFoundError` if there is no such entry, `CopyError`, and `InvalidReferenceError` for a digest without
-        `to`.
+        Raises `NotFoundError` if there is no such entry, else as `add`.
         """
         return step(self._face.remove(reference, manifests, platforms=platforms, to=to))

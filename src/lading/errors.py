@@ -23,9 +23,8 @@
     │   └── TimedOutError                                            (also TimeoutError)
     ├── AuthError
     │   └── CredentialHelperError, TokenError
-    ├── StorageError                                                 the disk refused (also OSError)
-    │   └── LayoutError                                              no image layout, or a damaged one
-    └── CopyError                                                    which side failed, at which content
+    └── StorageError                                                 the disk refused (also OSError)
+        └── LayoutError                                              no image layout, or a damaged one
 
 Every message is one line that says what, where and what to do; longer advice stands in the notes of the exception.
 All of them can be pickled: `args` holds the message alone, everything else is an attribute with a default.
@@ -41,10 +40,18 @@ import msgspec
 
 
 class LadingError(Exception):
-    """The root of everything that lading raises on purpose."""
+    """The root of everything that lading raises on purpose.
+
+    Where a copy or a push failed, `side` says at which end and `digest` at which content, or None where it was about
+    none: a tag that is not there, say. The message names both. `gave_up` says that it was tried as often and as long as
+    `Retries` allows: another try at once is in vain.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+        self.side: Literal["source", "destination"] | None = None
+        self.digest: str | None = None
+        self.gave_up = False
 
     def __str__(self) -> str:
         # OSError formats itself from errno and strerror; one line of ours is clearer everywhere.
@@ -237,7 +244,11 @@ class TransportError(LadingError, OSError):
 
 
 class ConnectionFailedError(TransportError):
-    """The connection could not be made, or broke."""
+    """The connection could not be made, or broke. `refused` says that nothing listens on the port."""
+
+    def __init__(self, message: str, *, temporary: bool = True, refused: bool = False) -> None:
+        super().__init__(message, temporary=temporary)
+        self.refused = refused
 
 
 class TimedOutError(TransportError, TimeoutError):
@@ -253,7 +264,7 @@ class CredentialHelperError(AuthError):
 
 
 class TokenError(AuthError):
-    """A token could not be had."""
+    """Obtaining a token failed."""
 
 
 def said_by_system(error: OSError) -> str:
@@ -290,27 +301,6 @@ def storage_errors(what: str) -> Generator[None]:
 
 class LayoutError(StorageError):
     """A directory is no image layout, or a damaged one."""
-
-
-class CopyError(LadingError):
-    """A copy failed, on one `side` of it; its cause is what went wrong there.
-
-    `digest` and `media_type` are those of the content it failed at, or None when it was not about one: a tag that is
-    not there, say.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        side: Literal["source", "destination"] = "source",
-        digest: str | None = None,
-        media_type: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.side = side
-        self.digest = digest
-        self.media_type = media_type
 
 
 # Tracebacks and pickles show the public name, also of an error that is raised before it was looked up in `lading`.

@@ -62,12 +62,17 @@ class Redirected(msgspec.Struct, frozen=True):
 
 
 class Retried(msgspec.Struct, frozen=True):
-    """A request failed for a reason that may pass, and is sent again after `seconds`. `tries` counts those made."""
+    """A request failed for a reason that may pass, and is sent again after `seconds`. `tries` counts those made.
+
+    `refused` says that the connection was refused, as by a registry that is just being started: that is tried again for
+    5 seconds.
+    """
 
     request: str
     reason: str
     seconds: float
     tries: int
+    refused: bool = False
 
 
 class Authorized(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ linear in the text, and every error says at which character the text goes wrong.
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -31,11 +30,9 @@ from lading.names import (
 __all__ = [
     "DOCKER_HUB",
     "LOCAL_TRANSPORTS",
-    "AnyReference",
     "LocalReference",
     "Reference",
     "RegistryName",
-    "as_reference",
     "check_name",
     "check_tag",
     "parse",
@@ -251,14 +248,6 @@ def parse(text: str) -> Reference | LocalReference:
     """
     transport, colon, _ = text.partition(":")
     return LocalReference.parse(text) if colon and transport in LOCAL_TRANSPORTS else Reference.parse(text)
-
-
-AnyReference: TypeAlias = Reference | LocalReference
-
-
-def as_reference(reference: str | AnyReference) -> AnyReference:
-    """Return a whole reference, read if it is a text. Raises `InvalidReferenceError`."""
-    return parse(reference) if isinstance(reference, str) else reference
 
 
 def _parse(text: str) -> Reference:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from lading.digest import Digest
 from lading.errors import DigestMismatchError, SizeMismatchError
 
@@ -27,6 +29,12 @@ class Verifier:
         if self._size is not None and self.seen > self._size:
             raise self._wrong_size(f"more than {self._size}")
         self._hasher.update(piece)
+
+    def copy(self) -> Verifier:
+        """Return one that has seen the same and goes on by itself."""
+        copied = copy(self)
+        copied._hasher = self._hasher.copy()  # noqa: SLF001  # its own
+        return copied
 
     def finish(self) -> None:
         """Accept the content as whole. Raises `SizeMismatchError` or `DigestMismatchError`."""

@@ -25,7 +25,7 @@ from lading import (
 )
 from lading._core.targets.layout_target import LayoutTarget
 from lading._core.targets.registry_target import RegistryTarget
-from lading._core.transfer.async_target import OpenBlob
+from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO
 from lading.media_types import OCI_LAYER
 from lading.stores import garbage_collection, partial_files
@@ -40,16 +40,17 @@ BLOB = Descriptor.of(CONTENT, OCI_LAYER)
 HALF = len(CONTENT) // 2
 
 
-class Source:
+class Source(StoredBlob):
     """Opens the content where it is asked to, or always at its start, and keeps what it was asked."""
 
     def __init__(self, content: bytes = CONTENT, *, seeks: bool = True) -> None:
+        super().__init__(BLOB, "a test")
         self.asked: list[int] = []
         self._content = content
         self._seeks = seeks
 
     @asynccontextmanager
-    async def __call__(self, offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
+    async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:
         self.asked.append(offset)
         start = offset if self._seeks else 0
         yield OpenBlob(streams.BytesIO(self._content[start:]), start=start)
@@ -69,8 +70,8 @@ def leave(tmp_path: Path, content: bytes) -> Path:
 
 async def push(destination: LayoutTarget, source: Source) -> list[int]:
     seen: list[int] = []
-    await destination.push_blob(BLOB, source, seen.append, mount_from=None)
-    assert await destination.keeps_blob(BLOB)
+    await destination.push(source, lambda offset, _: seen.append(offset))
+    assert await destination.keeps(BLOB)
     return seen
 
 
@@ -83,7 +84,7 @@ async def test_a_layout_goes_on_from_what_was_left(destination: LayoutTarget, tm
     source = Source()
     seen = await push(destination, source)
     assert source.asked == [HALF]
-    assert seen[0] > HALF
+    assert seen[0] >= HALF
     assert (tmp_path / "layout/blobs/sha256" / BLOB.digest.encoded).read_bytes() == CONTENT
     assert left(tmp_path) == []
 
@@ -99,12 +100,13 @@ async def test_much_that_was_left_is_hashed_in_slices(
 
 
 async def test_what_breaks_off_is_left(destination: LayoutTarget, tmp_path: Path) -> None:
-    @asynccontextmanager
-    async def breaking(_: int = 0, /) -> AsyncGenerator[OpenBlob]:
-        yield OpenBlob(Torn(CONTENT[:HALF]))
+    class Breaking(Source):
+        @asynccontextmanager
+        async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:
+            yield OpenBlob(Torn(CONTENT[:HALF]))
 
     with pytest.raises(ConnectionFailedError):
-        await destination.push_blob(BLOB, breaking, lambda _: None, mount_from=None)
+        await destination.push(Breaking(), lambda *_: None)
     assert left(tmp_path) == [name_of(BLOB.digest)]
     source = Source()
     await push(destination, source)
@@ -146,9 +148,9 @@ async def test_t_20_wrong_content_is_wrong_also_where_something_was_left(
     leave(tmp_path, CONTENT[:HALF])
     source = Source(CONTENT[:-1] + b"!")
     with pytest.raises(DigestMismatchError):
-        await destination.push_blob(BLOB, source, lambda _: None, mount_from=None)
+        await destination.push(source, lambda *_: None)
     assert source.asked == [HALF, 0]
-    assert not await destination.keeps_blob(BLOB)
+    assert not await destination.keeps(BLOB)
     assert left(tmp_path) == []
 
 
@@ -217,8 +219,8 @@ async def test_r_08_r_09_r_10_a_registry_is_asked_for_the_rest(
 ) -> None:
     fresh = [Response(each.status, each.headers, streams.BytesIO(each.body.getvalue())) for each in answers]  # type: ignore[attr-defined]  # they are BytesIO
     repository = make_client(Scripted(*fresh)).repository("localhost:5000/acme/app")
-    target = RegistryTarget(repository._exchange, "localhost:5000", "acme/app")
-    async with target.open_blob(BLOB, HALF) as stream:
+    target = RegistryTarget(repository._repository, "localhost:5000")
+    async with target.fetch(BLOB).open(HALF) as stream:
         assert stream.start == start
 
 
@@ -235,7 +237,7 @@ async def test_r_09_all_of_a_blob_is_asked_for_once_only(
 ) -> None:
     fresh = [Response(each.status, each.headers, streams.BytesIO()) for each in answers]
     repository = make_client(Scripted(*fresh)).repository("localhost:5000/acme/app")
-    target = RegistryTarget(repository._exchange, "localhost:5000", "acme/app")
+    target = RegistryTarget(repository._repository, "localhost:5000")
     with pytest.raises(error):
-        async with target.open_blob(BLOB):
+        async with target.fetch(BLOB).open():
             raise AssertionError

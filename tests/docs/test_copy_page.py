@@ -9,8 +9,8 @@ from tests.support.examples import blocks, run_commands, run_program
 PAGE = "docs/copy.md"
 
 
-def test_the_commands_and_then_the_program_run(served: str, tmp_path: Path) -> None:
-    [commands], [program] = blocks(PAGE), blocks(PAGE, "python")
+def test_the_commands_and_then_the_programs_run(served: str, tmp_path: Path) -> None:
+    [commands], [program, own_place] = blocks(PAGE), blocks(PAGE, "python")
     output = run_commands(commands, tmp_path, served).splitlines()
     [restored] = [json.loads(line) for line in output if line.startswith("{")]
     assert (restored["tags"], restored["moved"], restored["mounted"]) == (["2"], 3, 0)
@@ -22,3 +22,5 @@ def test_the_commands_and_then_the_program_run(served: str, tmp_path: Path) -> N
     assert output[0] == "3 0"
     assert [line.split()[0] for line in output[1:]] == ["push"] * 3
     assert not (tmp_path / "python.tar").exists()
+
+    run_program(own_place, tmp_path, served)

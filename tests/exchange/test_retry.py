@@ -19,10 +19,11 @@ from lading import (
     TooManyRequestsError,
     Transport,
 )
-from lading._core.exchange.retry import Headway
+from lading._core.exchange.retry import RetryBudget
 from lading._io.base import IO
 from tests.support.flows import MakeClient
 from tests.support.transports import Clockwork, Scripted, answer
+from tests.support.virtual_time import VirtualTime
 
 REGISTRY = "registry.example"
 DIGEST = Digest.of(b"x")
@@ -170,20 +171,27 @@ async def test_end_6_a_refusal_is_not_sent_again(patient: MakeClient) -> None:
     assert not wire.turns
 
 
-def test_only_what_gets_further_than_ever_is_no_failure() -> None:
-    headway, broken = Headway(Retries(tries=2)), ConnectionFailedError("broken")
-    headway.reach(8 << 20)
-    assert headway.wait_after(broken) is not None
-    headway.reach(4 << 20)
-    assert headway.wait_after(broken) is None
+async def test_only_what_gets_further_than_ever_is_no_failure(io: IO) -> None:
+    budget = RetryBudget(VirtualTime(io), Retries(tries=2), lambda _: None)
+    await budget.retry_blob(ConnectionFailedError("broken"), "blob", 8 << 20)
+    with pytest.raises(ConnectionFailedError):
+        await budget.retry_blob(ConnectionFailedError("broken"), "blob", 4 << 20)
 
 
-def test_a_lost_upload_begins_anew_and_so_does_what_counts_as_further() -> None:
-    headway, lost = Headway(Retries(tries=2)), BlobUploadUnknownError("lost")
-    headway.reach(8 << 20)
-    assert headway.wait_after(ConnectionFailedError("broken")) is not None
-    assert headway.wait_after(lost) == 0
-    headway.reach(4 << 20)
-    assert headway.wait_after(ConnectionFailedError("broken")) is not None
-    assert headway.wait_after(lost) == 0
-    assert headway.wait_after(lost) is None
+async def test_a_lost_upload_begins_again_and_so_does_what_counts_as_further(io: IO) -> None:
+    budget = RetryBudget(VirtualTime(io), Retries(tries=2), lambda _: None)
+    await budget.retry_blob(ConnectionFailedError("broken"), "blob", 8 << 20)
+    await budget.retry_blob(BlobUploadUnknownError("lost"), "blob", 8 << 20)
+    await budget.retry_blob(ConnectionFailedError("broken"), "blob", 4 << 20)
+    await budget.retry_blob(BlobUploadUnknownError("lost"), "blob", 4 << 20)
+    with pytest.raises(BlobUploadUnknownError):
+        await budget.retry_blob(BlobUploadUnknownError("lost"), "blob", 4 << 20)
+
+
+async def test_what_an_inner_loop_gave_up_on_is_final_outside(io: IO) -> None:
+    error, clock = ConnectionFailedError("broken"), VirtualTime(io)
+    with pytest.raises(ConnectionFailedError):
+        await RetryBudget(clock, Retries(tries=1), lambda _: None).retry(error, "request")
+    with pytest.raises(ConnectionFailedError):
+        await RetryBudget(clock, Retries(tries=5), lambda _: None).retry_blob(error, "blob", 0)
+    assert not clock.sleeps

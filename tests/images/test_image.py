@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io as streams
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -23,8 +20,9 @@ from lading import (
     VerificationError,
 )
 from lading._core.images.image import load_image
-from lading._core.targets.memory_target import Memory
-from lading._core.transfer.async_target import BlobOpener, OpenBlob
+from lading._core.targets.custom_target import CustomTarget
+from lading._core.targets.memory_target import MemoryTarget
+from lading._core.transfer.stored_blob import SourceBlob
 from lading._io.base import IO
 from lading.media_types import OCI_CONFIG, OCI_LAYER
 from tests.support.images import sha256
@@ -47,19 +45,11 @@ def _manifest(config: bytes, **more: Any) -> Manifest[ImageManifest]:
     )
 
 
-async def _store(place: Memory, config: bytes, *manifests: Manifest[Any]) -> None:
-    await place.push_blob(Descriptor.of(config, OCI_CONFIG), _content(config), lambda _: None, mount_from=None)
+async def _store(place: CustomTarget, config: bytes, *manifests: Manifest[Any]) -> None:
+    await place.push(SourceBlob(Descriptor.of(config, OCI_CONFIG), config), lambda *_: None)
     for manifest in manifests[:-1]:
         await place.push_manifest(manifest, (), listed=False)
     await place.push_manifest(manifests[-1], ("v1",), listed=True)
-
-
-def _content(content: bytes) -> BlobOpener:
-    @asynccontextmanager
-    async def opened(_offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
-        yield OpenBlob(streams.BytesIO(content))
-
-    return opened
 
 
 async def test_layers_are_lined_up_with_the_history_and_none_is_read(io: IO) -> None:
@@ -70,7 +60,7 @@ async def test_layers_are_lined_up_with_the_history_and_none_is_read(io: IO) -> 
             {"created_by": "ADD second"},
         ]
     )
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     await _store(place, config, _manifest(config))  # without its layers
     image = await load_image(io, place, "v1")
     assert [layer.descriptor.digest for layer in image.layers] == [sha256(layer) for layer in _LAYERS]
@@ -80,7 +70,7 @@ async def test_layers_are_lined_up_with_the_history_and_none_is_read(io: IO) -> 
 
 async def test_layers_without_history_have_none(io: IO) -> None:
     config = _config()
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     await _store(place, config, _manifest(config))
     assert [layer.history for layer in (await load_image(io, place, "v1")).layers] == [None, None]
 
@@ -103,7 +93,7 @@ async def test_the_only_image_of_an_index_needs_no_platform(io: IO) -> None:
         )
     )
     outer = Manifest.of(ImageIndex(manifests=(index.descriptor,)))
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     await _store(place, config, manifest, attestation, index, outer)
     assert (await load_image(io, place, "v1")).manifest == manifest
 
@@ -120,7 +110,7 @@ async def test_of_several_images_the_platform_chooses(io: IO) -> None:
             )
         )
     )
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     await _store(place, config, *images, index)
     assert (await load_image(io, place, "v1", platform=platforms[1])).manifest == images[1]
     with pytest.raises(DocumentError, match="plan9/amd64"):
@@ -128,7 +118,7 @@ async def test_of_several_images_the_platform_chooses(io: IO) -> None:
 
 
 async def test_an_artifact_is_no_image(io: IO) -> None:
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     config = b"{}"
     manifest = Manifest.of(
         ImageManifest(
@@ -146,7 +136,7 @@ async def test_a_config_that_counts_other_layers_is_refused(io: IO) -> None:
     config = json.dumps(
         {"architecture": "arm64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [sha256(b"")]}}
     ).encode()
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     await _store(place, config, _manifest(config))
     with pytest.raises(DocumentError, match="has 2 layers, and that says 1"):
         await load_image(io, place, "v1")
@@ -154,7 +144,7 @@ async def test_a_config_that_counts_other_layers_is_refused(io: IO) -> None:
 
 async def test_a_config_must_be_what_the_manifest_says(io: IO) -> None:
     config = _config()
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     wrong = Descriptor(OCI_CONFIG, Descriptor.of(config, OCI_CONFIG).digest, len(config) + 1)
     manifest = Manifest.of(
         ImageManifest(config=wrong, layers=tuple(Descriptor.of(layer, OCI_LAYER) for layer in _LAYERS))
@@ -166,7 +156,7 @@ async def test_a_config_must_be_what_the_manifest_says(io: IO) -> None:
 
 async def test_a_config_too_large_is_not_read(io: IO) -> None:
     config = Descriptor(OCI_CONFIG, Descriptor.of(b"x", OCI_CONFIG).digest, 5 << 20)
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     manifest = Manifest.of(ImageManifest(config=config, layers=()))
     await place.push_manifest(manifest, ("v1",), listed=True)
     with pytest.raises(LimitExceededError):
@@ -175,12 +165,12 @@ async def test_a_config_too_large_is_not_read(io: IO) -> None:
 
 async def test_what_is_not_there_is_said_so(io: IO) -> None:
     with pytest.raises(NotFoundError):
-        await load_image(io, Memory(io), "v1")
+        await load_image(io, CustomTarget(io, MemoryTarget()), "v1")
 
 
 async def test_documents_are_opened_by_their_types(io: IO) -> None:
     config = _config()
-    place = Memory(io)
+    place = CustomTarget(io, MemoryTarget())
     await _store(place, config, _manifest(config))
     image = await load_image(io, place, "v1")
     assert isinstance(image.config.document, ImageConfig)

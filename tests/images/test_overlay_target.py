@@ -6,9 +6,18 @@ import json
 
 import pytest
 
-from lading import BlobUnknownError, Descriptor, ImageConfig, ImageManifest, Manifest, ManifestUnknownError
+from lading import (
+    BlobUnknownError,
+    Descriptor,
+    ImageConfig,
+    ImageManifest,
+    Manifest,
+    ManifestUnknownError,
+    NotFoundError,
+)
 from lading._core.images.overlay_target import OverlayTarget
-from lading._core.targets.memory_target import Memory
+from lading._core.targets.custom_target import CustomTarget
+from lading._core.targets.memory_target import MemoryTarget
 from lading._core.transfer.async_target import read_whole
 from lading._io.base import IO
 from lading.documents import RootFS
@@ -17,8 +26,8 @@ CONFIG = Manifest.of(ImageConfig(architecture="amd64", os="linux", rootfs=RootFS
 IMAGE = Manifest.of(ImageManifest(config=CONFIG.descriptor, layers=()))
 
 
-async def stocked(io: IO) -> Memory:
-    place = Memory(io)
+async def stocked(io: IO) -> CustomTarget:
+    place = CustomTarget(io, MemoryTarget())
     await place.push_manifest(IMAGE, ("v1",), listed=True)
     return place
 
@@ -33,10 +42,9 @@ async def test_what_is_underneath_is_there(io: IO) -> None:
     await place.push_manifest(referrer, (), listed=True)
     assert [found.digest async for found in overlay.referrers(IMAGE.digest)] == [referrer.digest]
     assert await overlay.pull_manifest(IMAGE.descriptor) == IMAGE
-    assert overlay.holder(CONFIG.descriptor) is place
-    assert not await overlay.blob_exists(CONFIG.descriptor)
-    with pytest.raises(BlobUnknownError):
-        async with overlay.open_blob(CONFIG.descriptor):
+    assert not await overlay.exists(CONFIG.descriptor)
+    with pytest.raises(NotFoundError):
+        async with overlay.fetch(CONFIG.descriptor).open():
             pass
 
 
@@ -44,23 +52,22 @@ async def test_what_is_new_is_here_and_hides_nothing_of_the_place(io: IO) -> Non
     place = await stocked(io)
     overlay = OverlayTarget.over(place)
     overlay.add(blobs={CONFIG.digest: CONFIG.raw})
-    assert overlay.holder(CONFIG.descriptor) is overlay
-    assert await overlay.blob_exists(CONFIG.descriptor)
-    async with overlay.open_blob(CONFIG.descriptor) as stream:
+    assert await overlay.exists(CONFIG.descriptor)
+    async with overlay.fetch(CONFIG.descriptor).open() as stream:
         assert json.loads(read_whole(stream.reader, len(CONFIG.raw))) == json.loads(CONFIG.raw)
     further = OverlayTarget.over(overlay)
-    assert further.holder(CONFIG.descriptor) is further
+    assert await further.exists(CONFIG.descriptor)
     assert await OverlayTarget.over(further).resolve("v1") == IMAGE.descriptor
-    assert not await place.blob_exists(CONFIG.descriptor)
+    assert not await place.exists(CONFIG.descriptor)
 
 
 async def test_what_a_manifest_names_is_where_the_manifest_is(io: IO) -> None:
-    place, other = Memory(io), await stocked(io)
+    place, other = CustomTarget(io, MemoryTarget("underneath")), await stocked(io)
     overlay = OverlayTarget(place)
     overlay.add(elsewhere=[(IMAGE.descriptor, other)])
-    assert overlay.holder(CONFIG.descriptor) is place
+    assert overlay.fetch(CONFIG.descriptor).place == place.name
     assert await overlay.pull_manifest(IMAGE.descriptor) == IMAGE
-    assert overlay.holder(CONFIG.descriptor) is other
+    assert overlay.fetch(CONFIG.descriptor).place == other.name
 
 
 async def test_over_nothing_there_is_nothing(io: IO) -> None:
@@ -68,11 +75,10 @@ async def test_over_nothing_there_is_nothing(io: IO) -> None:
     blob = Descriptor.of(b"", "a/b")
     assert [tag async for tag in overlay.tags()] == []
     assert [found async for found in overlay.referrers(IMAGE.digest)] == []
-    assert overlay.holder(blob) is overlay
     with pytest.raises(ManifestUnknownError, match="nowhere has no manifest 'v1'"):
         await overlay.resolve("v1")
     with pytest.raises(ManifestUnknownError):
         await overlay.pull_manifest(IMAGE.descriptor)
     with pytest.raises(BlobUnknownError):
-        async with overlay.open_blob(blob):
+        async with overlay.fetch(blob).open():
             pass

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import pytest
 
-from lading import Client, CopyError
+from lading import Client, LadingError
 from lading.server.serving import running
 from tests.registries.forms import FORMS, Form, cargo
 from tests.registries.interoperation import DIRECTIONS, Direction, read_page, write_cell
@@ -97,7 +97,7 @@ def test_the_table_says_what_is_found(ground: Ground, peer: Peer, exchange: Exch
         found = (_they_read if exchange.direction == "read" else _they_write)(ground, peer, exchange)
     except MissingError:
         found = "—"
-    except (RefusedError, CopyError) as error:
+    except (RefusedError, LadingError) as error:
         found = f"refused: {_words(error, peer)}"
     if write_tables:
         write_cell(exchange.direction, exchange.form, type(peer), found)
@@ -184,7 +184,7 @@ def _blob(layout: Path, digest: str) -> bytes:
 
 def _words(error: Exception, peer: Peer) -> str:
     """Say in a few words what a program means. One that refuses for a reason of its own fails the test."""
-    said = f"{'lading of ' if isinstance(error, CopyError) else ''}{peer.name}: {error}"
+    said = f"{'lading of ' if isinstance(error, LadingError) else ''}{peer.name}: {error}"
     for pattern, words in REFUSALS:
         if re.match(pattern, said, re.DOTALL):
             return words

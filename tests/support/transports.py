@@ -1,19 +1,25 @@
 """Registries that a test makes up: what is answered to which request.
 
-`Scripted` has prepared answers, `Recording` a rule or a registry behind it, `Silent` no answer at all.
+`Scripted` has prepared answers, `Recording` a rule or a registry behind it; `Silent` gives no answer, `Closed` refuses
+every connection.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from lading._io.base import IO, Cancellation, Transport
-from lading._wire.messages import Headers, Request, Response
+from lading._wire.messages import Headers, Origin, Request, Response
 from lading.errors import ConnectionFailedError
+from lading.transports.network_settings import NetworkSettings
+from lading.transports.socket_transport import SocketTransport
 
 # What a registry makes of a request; where a rule gives None, the request is passed on.
 Reply: TypeAlias = Callable[[Request], Response]
@@ -112,6 +118,23 @@ def answer(status: int = 200, body: bytes | Mapping[str, Any] = b"", /, **header
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return Response(status, Headers({"Content-Length": str(len(content)), **fields}.items()), io.BytesIO(content))
+
+
+class Closed:
+    """The way to a port at which nothing listens, whatever the origin of a request is: each connection is refused."""
+
+    def __init__(self) -> None:
+        self._bound = socket.socket()
+        self._bound.bind(("127.0.0.1", 0))  # so that nothing else takes the port
+        self._origin = Origin("http", *self._bound.getsockname())
+        self._sockets = SocketTransport(NetworkSettings())
+
+    def send(self, request: Request, cancellation: Cancellation) -> Response:
+        return self._sockets.send(replace(request, origin=self._origin), cancellation)
+
+    def close(self) -> None:
+        self._sockets.close()
+        self._bound.close()
 
 
 class Torn(io.BytesIO):

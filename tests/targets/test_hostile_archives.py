@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lading import AsyncClient, CopyError, DigestMismatchError, ProtocolError
+from lading import AsyncClient, DigestMismatchError, DocumentError, NotFoundError, ProtocolError
 from tests.support.corpus import digest_of
 from tests.support.images import image, write_layout
 from tests.support.layers import END, link, member
@@ -100,7 +100,7 @@ async def test_t_48_a_link_leads_nowhere_but_into_the_archive(
     attempt: Attempt, contents: Contents, tmp_path: Path, target: str
 ) -> None:
     to = target.format(outside=tmp_path / "outside" / "layer")
-    with pytest.raises(CopyError, match=r"lacks the file|has no blob"):
+    with pytest.raises((DocumentError, NotFoundError), match=r"lacks the file|has no blob"):
         await attempt.run(contents.with_layer(link(contents.name, to)))
     assert not attempt.has(contents.layer)
 
@@ -145,8 +145,7 @@ async def test_t_51_of_two_members_of_one_name_the_last_counts(attempt: Attempt,
 
 async def test_t_53_content_is_compared_with_its_digest(attempt: Attempt, contents: Contents) -> None:
     changed = bytes(len(contents.layer))
-    with pytest.raises(CopyError) as refused:
+    with pytest.raises(DigestMismatchError):
         await attempt.run(contents.with_layer(member(contents.name, changed)))
-    assert isinstance(refused.value.__cause__, DigestMismatchError)
     assert not attempt.has(contents.layer)
     assert not attempt.has(changed)

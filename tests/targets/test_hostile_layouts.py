@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lading import AsyncClient, CopyError, LadingError, LayoutError, StorageError
+from lading import AsyncClient, LadingError, LayoutError, LimitExceededError, StorageError
 from tests.support.corpus import digest_of
 from tests.support.images import Image, image, write_layout
 from tests.support.tars import snapshot
@@ -75,10 +75,10 @@ def sparse(path: Path) -> None:
         pytest.param(replaced("index.json", sparse), LayoutError, id="index is huge"),
         pytest.param(replaced("oci-layout", os.mkfifo), StorageError, id="marker is a pipe"),
         pytest.param(replaced("oci-layout", sparse), LayoutError, id="marker is huge"),
-        pytest.param(indexed(digest="sha256:../../../outside/precious"), CopyError, id="digest is a path"),
-        pytest.param(indexed(digest="../../outside:precious"), CopyError, id="algorithm is a path"),
-        pytest.param(indexed(size=-1), CopyError, id="negative size"),
-        pytest.param(indexed(size=1 << 40), CopyError, id="huge size"),
+        pytest.param(indexed(digest="sha256:../../../outside/precious"), LayoutError, id="digest is a path"),
+        pytest.param(indexed(digest="../../outside:precious"), LayoutError, id="algorithm is a path"),
+        pytest.param(indexed(size=-1), LayoutError, id="negative size"),
+        pytest.param(indexed(size=1 << 40), LimitExceededError, id="huge size"),
     ],
 )
 async def test_t_54_a_hostile_layout_is_refused_at_once(

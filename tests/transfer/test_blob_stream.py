@@ -102,7 +102,7 @@ async def test_end_2_another_part_than_the_one_asked_for_is_refused(
     make_client: MakeClient, size: int, fields: dict[str, str]
 ) -> None:
     client = make_client(Scripted(answer(206, bytes(size), **fields)))
-    with pytest.raises(ProtocolError, match="a part that was not asked for"):
+    with pytest.raises(ProtocolError, match=r"Content-Range|Content-Length|bytes where"):
         await opened(client, DESCRIPTOR, offset=5, length=10)
 
 

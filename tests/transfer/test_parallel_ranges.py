@@ -166,16 +166,18 @@ async def test_a_layout_gets_a_blob_over_one_connection_where_parts_are_of_no_us
     ("odd", "why"),
     [
         (whole, "something else is sent"),
-        (lambda: part(1, FIRST), "another part"),
-        (lambda: part(0, FIRST - 1), "another part"),
-        (lambda: part(0, FIRST, total=SIZE + 1), "not what it was"),
-        (lambda: part(0, FIRST, total="*"), "something else is sent"),
+        (lambda: part(1, FIRST), "unexpected Content-Range"),
+        (lambda: part(0, FIRST - 1), "unexpected Content-Range"),
+        (lambda: part(0, FIRST, total=SIZE + 1), "bytes where"),
         (lambda: part(0, FIRST, Content_Encoding="gzip"), "something else is sent"),
-        (lambda: part(0, FIRST, Content_Length="7"), "another part"),
-        (lambda: Response(206, headers(Content_Type="multipart/byteranges"), streams.BytesIO()), "something else"),
+        (lambda: part(0, FIRST, Content_Length="7"), "contradicts Content-Range"),
+        (
+            lambda: Response(206, headers(Content_Type="multipart/byteranges"), streams.BytesIO()),
+            "no valid Content-Range",
+        ),
         (lambda: Response(416, headers(), streams.BytesIO()), "416"),
     ],
-    ids=["200", "shifted", "shorter", "total", "no total", "encoded", "length", "multipart", "416"],
+    ids=["200", "shifted", "shorter", "total", "encoded", "length", "multipart", "416"],
 )
 async def test_r_08_to_r_11_an_odd_first_part_leaves_it_to_one_connection(
     make: Callable[[Recording], AsyncClient], target: Path, events: list[Event], odd: Callable[[], Response], why: str

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Self
 from lading._core.exchange.connecting import origin_of, sockets
 from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.recording import RecordedExchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.retry import Retries
 from lading._core.exchange.settings import MOST_RANGES, Budgets, Settings
+from lading._core.exchange.turns import Turns
 from lading._core.exchange.url_gate import Gate
 from lading._core.repository.registry import AsyncRegistry
 from lading._core.repository.repository import AsyncRepository
@@ -23,9 +25,9 @@ from lading._core.verbs.images import ImageVerbs
 from lading._io.base import IO, Transport, ignore
 from lading._io.body_reading import one_at_a_time
 from lading._wire.messages import Headers, Origin
-from lading.errors import InvalidReferenceError
 from lading.events import EventHandler
-from lading.reference import Reference, RegistryName, as_reference
+from lading.reference import Reference, RegistryName
+from lading.target import AnyReference, as_reference
 
 if TYPE_CHECKING:
     from lading.auth.credentials import Credential, CredentialSource
@@ -100,6 +102,7 @@ class AsyncClient(ContentVerbs, ImageVerbs):
             ranges=ranges,
         )
         self._io = _io or _async_io()
+        self._turns = Turns(self._io)
         self._exchanges: dict[Origin, Exchange] = {}
         self._transport = transport or sockets(insecure, ca_file, client_certificates or {}, timeout)
 
@@ -115,16 +118,13 @@ class AsyncClient(ContentVerbs, ImageVerbs):
         """
         return self._repository_of(Reference.parse_repository(name))
 
-    async def resolve(self, references: Iterable[str | Reference]) -> list[Descriptor]:
+    async def resolve(self, references: Iterable[str | AnyReference]) -> list[Descriptor]:
         """Return what each of many references stands for, in their order, asking many questions at once (end-3, HEAD).
 
-        Raises `ManifestUnknownError` for the first one found that stands for nothing.
+        A reference is to a manifest in any place. Raises `NotFoundError` for the first one found that stands for
+        nothing.
         """
-
-        async def resolve(reference: Reference) -> Descriptor:
-            return await self._repository_of(reference).manifests.resolve(reference.tag_or_digest or "latest")
-
-        return await self._io.map(resolve, map(_in_registry, references), limit=many(self._concurrency))
+        return await self._io.map(self._resolve, map(as_reference, references), limit=many(self._concurrency))
 
     def record(self) -> AbstractContextManager[list[RecordedExchange]]:
         """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
@@ -146,11 +146,20 @@ class AsyncClient(ContentVerbs, ImageVerbs):
     ) -> None:
         await self.close()
 
-    def _repository_of(self, reference: Reference) -> AsyncRepository:
-        return AsyncRepository(self._exchange_of(reference), reference.registry, reference.repository)
+    async def _resolve(self, reference: AnyReference) -> Descriptor:
+        if isinstance(reference, Reference):
+            return await self._repository_of(reference).manifests.resolve(reference.tag_or_digest or "latest")
+        from lading._core.copying.references import selector_of
 
-    def _exchange_of(self, reference: Reference) -> Exchange:
-        return self._exchange(RegistryName(reference.registry, reference.scheme))
+        async with self._resolver().readable(reference) as place:
+            return await place.resolve(selector_of(reference))
+
+    def _repository_of(self, reference: Reference) -> AsyncRepository:
+        return AsyncRepository(self._remote(reference), reference.registry)
+
+    def _remote(self, reference: Reference) -> RemoteRepository:
+        exchange = self._exchange(RegistryName(reference.registry, reference.scheme))
+        return RemoteRepository(exchange, reference.repository)
 
     def _exchange(self, registry: RegistryName) -> Exchange:
         origin = origin_of(registry, self._plain_http)
@@ -179,10 +188,3 @@ def _source(
     from lading.auth.credentials import Explicit
 
     return Explicit(credentials) if isinstance(credentials, Mapping) else credentials
-
-
-def _in_registry(reference: str | Reference) -> Reference:
-    whole = as_reference(reference)
-    if isinstance(whole, Reference):
-        return whole
-    raise InvalidReferenceError(f"{whole} is a place on disk, where a repository in a registry is meant", position=0)

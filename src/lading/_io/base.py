@@ -8,12 +8,13 @@ loop. A `Transport` is blocking and serves both: it sees a request and a `Cancel
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar, TypeVarTuple
 
-from lading._wire.messages import Headers, Request, Response
+from lading._wire.messages import Headers, Reader, Request, Response
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -69,6 +70,30 @@ class Cancellation:
     def wait(self, seconds: float) -> bool:
         """Wait for the flag, `seconds` at most, and return whether it is raised."""
         return self._flag.wait(seconds)
+
+
+class Rewindable(ABC):
+    """The body of a request that comes from somewhere else while it is sent, and can be asked for again.
+
+    `rewind` is awaited before each sending, and `cancellation` is cancelled together with the request: the thread that
+    sends may be waiting for content.
+    """
+
+    @property
+    @abstractmethod
+    def size(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def cancellation(self) -> Cancellation: ...
+
+    @abstractmethod
+    async def rewind(self) -> None:
+        """Make the body ready to be read from its first byte."""
+
+    @abstractmethod
+    def open(self) -> Reader:
+        """Return the reader that `rewind` has made ready."""
 
 
 class Transport(Protocol):

@@ -11,8 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from lading._io import asyncio_loop
-from lading._io.base import Arguments, Body, Cancellation, T, Transport, U
-from lading._io.relay_source import RelaySource
+from lading._io.base import Arguments, Body, Cancellation, Rewindable, T, Transport, U
 from lading._wire.messages import Request
 
 _THREADS = 32
@@ -30,7 +29,7 @@ class AsyncIO:
 
     async def send(self, transport: Transport, request: Request) -> Body:
         cancellation = Cancellation()
-        if isinstance(request.body, RelaySource):
+        if isinstance(request.body, Rewindable):
             # The thread may be waiting for content to send, which another exchange brings.
             cancellation.attach(request.body.cancellation.cancel)
         response = await self.call(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lading.cli.progress_bars import ProgressBars
 
 _LONGEST_TITLE = 40
+# Seconds of a wait that a user is told of.
+_LONG_WAIT = 5.0
 
 
 class Events:
@@ -35,6 +37,8 @@ class Events:
             self._output.warning(f"{event.registry}: {event.text}")
         elif isinstance(event, Progress | Skipped) and self._wants_bars:
             self._draw(event)
+        elif isinstance(event, Retried) and not self._output.verbose:
+            self._tell_wait(event)
         elif not self._output.verbose:
             return
         elif isinstance(event, Progress):
@@ -50,6 +54,15 @@ class Events:
     ) -> None:
         if self._bars is not None:
             self._bars.stop()
+
+    def _tell_wait(self, event: Retried) -> None:
+        """Say once why nothing seems to happen, where that takes seconds."""
+        if event.refused or event.seconds >= _LONG_WAIT:
+            wait = "for 5 s" if event.refused else f"in {event.seconds:.0f} s"
+            line = f"{event.reason}; trying again {wait}"
+            if line not in self._told:
+                self._told.add(line)
+                self._output.warning(line)
 
     def _tell_once(self, line: str) -> None:
         # The end of a push is told twice: when the last byte is sent, and when the registry has taken it.

@@ -9,7 +9,6 @@ from lading._wire.escaping import shown
 from lading.cli.output import Output, UsageError
 from lading.errors import (
     AuthError,
-    CopyError,
     DeniedError,
     InvalidDigestError,
     InvalidMediaTypeError,
@@ -54,9 +53,7 @@ def tell(error: Exception, output: Output) -> int:
 
 
 def exit_code(error: Exception) -> int:
-    """Return the exit code for an error; for a copy, that of what went wrong on one of its sides."""
-    if isinstance(error, CopyError) and isinstance(error.__cause__, Exception):
-        error = error.__cause__
+    """Return the exit code for an error."""
     return next((code for code, kinds in _CODES if isinstance(error, kinds)), FAILED)
 
 

@@ -186,29 +186,29 @@ class Layout:
 
     def blob_path(self, digest: Digest) -> Path:
         """Return where a blob is, or would be."""
-        return self.path / "blobs" / digest.algorithm / digest.encoded
+        return blob_path(self.path, digest)
 
     def push_blob(self, digest: Digest, size: int | None = None) -> BlobWriter:
         """Begin to write a blob, whose size in bytes is checked if it is given.
 
         Raises `InvalidDigestError` for an algorithm that cannot be computed.
         """
-        writer = self.resume_blob(digest, size)
-        writer.restart()
-        return writer
-
-    def resume_blob(self, digest: Digest, size: int | None = None) -> BlobWriter:
-        """Go on with a blob that an earlier writer has left in parts: `BlobWriter.replay` takes that over.
-
-        Raises `InvalidDigestError` for an algorithm that cannot be computed.
-        """
         digest.hasher()
+        part, final = self.begin_blob(digest)
+        part.restart()
+        return BlobWriter(part, final, digest, size)
+
+    def begin_blob(self, digest: Digest) -> tuple[Partial, Path]:
+        """Return the content of a blob as far as an earlier writer has left it, and the name that it gets when whole.
+
+        Nothing of it has been verified.
+        """
         final = self._place(digest)
         self._sweep()
         with atomic_files.refusals("create a file in", self.path):
             directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return BlobWriter(Partial(directory, self.path, digest), final, digest, size)
+            return Partial(directory, self.path, digest), final
         finally:
             os.close(directory)
 
@@ -325,6 +325,11 @@ class Layout:
             atomic_files.sweep(self.path)
             partial_files.sweep(self.path)
             self._swept = True
+
+
+def blob_path(layout: Path, digest: Digest) -> Path:
+    """Return where a blob of a layout is, or would be."""
+    return layout / "blobs" / digest.algorithm / digest.encoded
 
 
 def _is_layout(path: Path) -> bool:

@@ -80,6 +80,12 @@ class Partial(OpenFile):
                 left -= count
         return not left
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        with refusals("look at", self._path):
+            return os.fstat(self._descriptor).st_size
+
     def reader(self) -> int:
         """Return a descriptor of the content, at its first byte. It is the caller's to close."""
         with refusals("read from", self._path):

@@ -194,7 +194,7 @@ class _Race:
 def _explain(failure: OSError | None, where: str, port: int) -> ConnectionFailedError:
     code = failure.errno if failure else None
     if code == errno.ECONNREFUSED:
-        return ConnectionFailedError(f"{where} connection refused: nothing listens on port {port}", temporary=False)
+        return ConnectionFailedError(f"{where} connection refused: nothing listens on port {port}", refused=True)
     if code in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}:
         return ConnectionFailedError(f"{where} there is no way to this host from here", temporary=False)
     return ConnectionFailedError(f"{where} cannot connect to port {port}: {failure and reason(failure)}")

@@ -1,13 +1,9 @@
-"""Push, pull and attachment of artifacts, between the disk and any target.
-
-A repository of a registry has ways of its own to move a blob, which ask once more and go on where they broke off. Every
-other place is on a disk.
-"""
+"""Push, pull and attachment of artifacts, between the disk and any target."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,16 +13,13 @@ from lading._core.artifacts.artifact import Artifact, Part, Pulled, twin_key
 from lading._core.artifacts.layer_blobs import EMPTY, ArtifactLayer, config_of, layer_of, manifest_of
 from lading._core.copying.references import name_of, selector_of
 from lading._core.exchange.settings import Settings
-from lading._core.repository.manifests import AsyncManifests
 from lading._core.tar.file_titles import safe_title
-from lading._core.targets.registry_target import RegistryTarget
 from lading._core.targets.resolver import TargetResolver
-from lading._core.transfer.async_target import OpenBlob, Readable, Writable
+from lading._core.transfer.async_target import Readable, Writable
 from lading._core.transfer.concurrency import move_all
-from lading._core.transfer.pull import Sink, receive
-from lading._core.transfer.push import push_blob
-from lading._core.transfer.sinks import PlacedFileSink, UnpackingSink
-from lading._io.body_reading import pump
+from lading._core.transfer.push import progress_events
+from lading._core.transfer.sinks import PlacedFileSink, Sink, UnpackingSink
+from lading._core.transfer.stored_blob import SourceBlob
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -34,8 +27,8 @@ from lading.documents import ImageIndex, ImageManifest, Manifest
 from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceError
 from lading.events import Progress, Skipped
 from lading.platform import Platform
-from lading.reference import LocalReference, Reference
-from lading.verification import Verifier
+from lading.reference import LocalReference
+from lading.target import AnyReference
 
 _DOCKER_ARCHIVE = "docker-archive"
 
@@ -49,7 +42,7 @@ class Artifacts:
         self._settings = settings
         self._concurrency = concurrency
 
-    async def push(self, reference: Reference | LocalReference, artifact: Artifact) -> Descriptor:
+    async def push(self, reference: AnyReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under the tag of a reference, or by its digest alone."""
         if isinstance(reference, LocalReference) and reference.transport == _DOCKER_ARCHIVE:
             raise InvalidReferenceError(f"{reference}: such an archive holds images, and no artifacts", position=0)
@@ -57,9 +50,7 @@ class Artifacts:
         async with self._resolver.writable(reference, dry_run=False) as place:
             return await self._push(place, artifact, [] if tag is None else [tag], expected=reference.digest)
 
-    async def attach(
-        self, reference: Reference | LocalReference, artifact: Artifact, platform: Platform | str | None
-    ) -> Descriptor:
+    async def attach(self, reference: AnyReference, artifact: Artifact, platform: Platform | str | None) -> Descriptor:
         """Push an artifact whose subject is the manifest that a reference names, beside that."""
         if isinstance(reference, LocalReference) and reference.transport != "oci":
             raise InvalidReferenceError(f"{reference}: an archive cannot be added to: copy it to oci:DIR", position=0)
@@ -72,9 +63,7 @@ class Artifacts:
             subject = await resolve_subject(source, reference, platform)
             return await self._push(place, replace(artifact, subject=subject), [], expected=None)
 
-    async def pull(
-        self, reference: Reference | LocalReference, directory: Path, platform: Platform | str | None
-    ) -> Pulled:
+    async def pull(self, reference: AnyReference, directory: Path, platform: Platform | str | None) -> Pulled:
         """Pull the titled layers of an artifact into a directory."""
         async with self._resolver.readable(reference) as place:
             pulled = await _pull(place, selector_of(reference), platform)
@@ -129,56 +118,21 @@ class Artifacts:
 
     async def _push_blob(self, place: Writable, layer: ArtifactLayer) -> None:
         title, blob, emit = layer.title, layer.descriptor, self._settings.emit
-        if isinstance(place, RegistryTarget):
-            await push_blob(place.exchange, place.repository, blob, layer.content, title=title)
-            return
-        if await place.keeps_blob(blob):
+        if await place.keeps(blob):
             emit(Skipped("push", blob.digest, blob.size, title))
-            return
-
-        def progress(offset: int) -> None:
-            emit(Progress("push", blob.digest, offset, blob.size, title))
-
-        @asynccontextmanager
-        async def content(_offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
-            reader = await self._io.call(layer.open, discard=lambda late: late.close())
-            try:
-                yield OpenBlob(reader)
-            finally:
-                reader.close()
-
-        progress(0)
-        await place.push_blob(blob, content, progress, mount_from=None)
+        else:
+            await place.push(SourceBlob(blob, layer.content), progress_events(emit, blob, title))
 
     async def _receive(
         self, place: Readable, layer: Descriptor, make_sink: Callable[[Digest], Sink], title: str
     ) -> None:
-        if isinstance(place, RegistryTarget):
-            await receive(place.exchange, place.repository, layer, make_sink, title=title)
-            return
-        verifier = Verifier(layer.digest, layer.size)
+        def progress(offset: int, size: int | None) -> None:
+            self._settings.emit(Progress("pull", layer.digest, offset, size, title))
 
-        def progress(offset: int) -> None:
-            self._settings.emit(Progress("pull", layer.digest, offset, layer.size, title))
-
-        sink = await self._io.call(make_sink, layer.digest, discard=lambda late: late.discard())
-        try:
-            # What was left of a pull from a registry gains nothing here: the content is on this machine.
-            await self._io.call(sink.restart)
-            async with place.open_blob(layer) as stream:
-                progress(0)
-                await self._io.call(
-                    pump, stream.reader, sink.write, verifier, progress, cancellation=stream.cancellation
-                )
-            verifier.finish()
-            await self._io.call(sink.commit)
-        finally:
-            sink.discard()
+        await place.fetch(layer).into(self._io, make_sink, progress)
 
 
-async def resolve_subject(
-    place: Readable, reference: Reference | LocalReference, platform: Platform | str | None
-) -> Descriptor:
+async def resolve_subject(place: Readable, reference: AnyReference, platform: Platform | str | None) -> Descriptor:
     """Return media type, digest and size of the manifest that a reference names, or of its entry for a platform."""
     selector = selector_of(reference)
     if platform is None:
@@ -189,16 +143,14 @@ async def resolve_subject(
 
 
 async def _pull(place: Readable, selector: str | None, platform: Platform | str | None) -> Manifest[Any]:
-    """Pull a manifest; of an index, with a platform, its entry for that. A registry is asked once, by the tag."""
-    if isinstance(place, RegistryTarget):
-        return await AsyncManifests(place.exchange, place.repository).pull(selector or "latest", platform=platform)
+    """Pull a manifest; of an index, with a platform, its entry for that."""
     manifest = await place.pull_manifest(selector)
     if platform is None or not isinstance(manifest.document, ImageIndex):
         return manifest
     return await place.pull_manifest(manifest.document.choose(platform))
 
 
-def _titled(manifest: ImageManifest, reference: Reference | LocalReference) -> dict[str, Descriptor]:
+def _titled(manifest: ImageManifest, reference: AnyReference) -> dict[str, Descriptor]:
     """Return the layers that are files, by their titles."""
     titled: dict[str, Descriptor] = {}
     twins: dict[str, Descriptor] = {}

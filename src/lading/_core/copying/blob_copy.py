@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import io as streams
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-
-from lading._core.copying.errors import copy_error, failing
 from lading._core.copying.plan import Plan
-from lading._core.exchange.retry import Headway
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Node
-from lading._core.targets.registry_target import RegistryTarget
-from lading._core.transfer.async_target import OnProgress, OpenBlob, Prefetch, Readable, Writable
+from lading._core.transfer.async_target import Readable, Writable
 from lading._core.transfer.concurrency import move_all, wide
-from lading._core.transfer.parallel_ranges import ParallelRanges
+from lading._core.transfer.push import progress_events
+from lading._core.transfer.sides import SourceOfCopy, locate, located
+from lading._core.transfer.stored_blob import SourceBlob, StoredBlob
 from lading._io.base import IO
-from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.errors import (
     LadingError,
     ManifestBlobUnknownError,
     ManifestInvalidError,
     NotFoundError,
-    RejectedError,
     StorageError,
     VerificationError,
 )
-from lading.events import Progress, Retried, Skipped
+from lading.events import Skipped
 
 _SPARSE = (
     "an index may be refused whose entries are not all there: index='rewritten' (--index rewritten) makes one that has "
@@ -50,7 +43,7 @@ class Transfer:
     async def carry_out(self, plan: Plan) -> None:
         """Push all blobs; then manifests, each after what it names; then those that have tags, when all is there.
 
-        Raises `CopyError`.
+        Raises the error of the side that fails.
         """
 
         async def move(blob: Descriptor) -> None:
@@ -75,74 +68,41 @@ class Transfer:
                 await push(plan.graph.nodes[digest])
 
     async def _push_blob(self, blob: Descriptor, *, mount: bool) -> bool:
-        """Push a blob and say if it was mounted. What fails in a way that may pass is asked for, and sent, again."""
-        headway, trusting = Headway(self._settings.retries), True
-        while True:
-            reading = _BlobReading(self._source, blob, trusting=trusting)
-            try:
-                return await self._push_once(reading, mount=mount)
-            except LadingError as error:
-                if reading.trusted and isinstance(error, RejectedError | StorageError):
-                    # The file was touched just now, or has decayed on its disk: hashing it again tells.
-                    trusting = False
-                    continue
-                headway.reach(reading.start)
-                wait = headway.wait_after(error)
-                if wait is None:
-                    raise self._blob_error(reading, error) from error
-                self._settings.emit(Retried(f"copy of {blob.digest}", str(error), wait, headway.failures))
-                await self._io.sleep(wait)
-
-    async def _push_once(self, reading: _BlobReading, *, mount: bool) -> bool:
-        blob = reading.blob
-        mount_from = self._source.holder(blob) if mount and blob.data is None else None
-        watcher = self._watcher(blob)
-
-        @asynccontextmanager
-        async def content(offset: int = 0, /) -> AsyncGenerator[OpenBlob]:
-            async with reading.content(offset) as stream:
-                watcher(stream.start)
-                yield stream
-
-        ahead = self._ahead(blob)
-        mounted = await self._destination.push_blob(blob, content, watcher, mount_from=mount_from, ahead=ahead)
+        """Push a blob and return whether it was mounted."""
+        on_progress = progress_events(self._settings.emit, blob)
+        try:
+            mounted = await self._destination.push(self._stored(blob), on_progress, mount=mount)
+        except LadingError as error:
+            self._locate(blob, error)
+            raise
         if mounted:
             self._settings.emit(Skipped("push", blob.digest, blob.size))
         else:
-            watcher(blob.size)
+            on_progress(blob.size, blob.size)
         return mounted
 
-    def _ahead(self, blob: Descriptor) -> Prefetch | None:
-        source = self._source.holder(blob)
-        if blob.data is not None or not isinstance(source, RegistryTarget):
-            return None
-        return ParallelRanges(source.exchange, source.repository, blob.digest, blob.size).hand_on
+    def _stored(self, blob: Descriptor) -> StoredBlob:
+        """Return a blob of the source, or what its descriptor carries of it."""
+        with located(f"read blob {blob.digest} from {self._source.name}", "source", blob.digest):
+            embedded = blob.embedded
+        if embedded is not None:
+            return SourceOfCopy(SourceBlob(blob, embedded, self._source.name))
+        return SourceOfCopy(self._source.fetch(blob))
 
-    def _watcher(self, blob: Descriptor) -> OnProgress:
-        told = -1
-
-        def progress(offset: int) -> None:
-            nonlocal told
-            if offset != told:
-                told = offset
-                self._settings.emit(Progress("push", blob.digest, offset, blob.size))
-
-        return progress
-
-    def _blob_error(self, reading: _BlobReading, error: LadingError) -> LadingError:
-        blob = reading.blob
-        if reading.failure is error:
-            return copy_error(f"read blob {blob.digest} from", self._source, error, "source", blob)
+    def _locate(self, blob: Descriptor, error: LadingError) -> None:
+        digest, destination = blob.digest, self._destination.name
         if isinstance(error, VerificationError):
             # The destination, which hashes, has found it; the source sent it.
-            where = f"copy blob {blob.digest} from {self._source.name} to"
-            return copy_error(where, self._destination, error, "source", blob)
-        return copy_error(f"write blob {blob.digest} to", self._destination, error, "destination", blob)
+            locate(error, f"copy blob {digest} from {self._source.name} to {destination}", "source", digest)
+        elif isinstance(error, StorageError) and self._destination.is_remote:
+            locate(error, f"read blob {digest} from {self._source.name}", "source", digest)
+        else:
+            locate(error, f"write blob {digest} to {destination}", "destination", digest)
 
     async def _push_manifest(self, plan: Plan, node: Node) -> None:
         digest = node.descriptor.digest
         tags = plan.tags.get(digest)
-        with failing(f"write manifest {digest} to", self._destination, "destination", node.descriptor):
+        with located(f"write manifest {digest} to {self._destination.name}", "destination", digest):
             try:
                 await self._destination.push_manifest(node.manifest, tags or (), listed=tags is not None)
             except (ManifestBlobUnknownError, ManifestInvalidError, NotFoundError) as error:
@@ -170,67 +130,11 @@ class Transfer:
     async def _is_missing(self, plan: Plan, blob: Descriptor) -> bool:
         if blob.digest in plan.left_out:
             return False
-        return plan.actions[blob.digest] == "mount" or not await self._destination.keeps_blob(blob)
+        return plan.actions[blob.digest] == "mount" or not await self._destination.keeps(blob)
 
     async def _is_there(self, plan: Plan, node: Node) -> bool:
         listed = node.descriptor.digest in plan.tags
         return await self._destination.keeps_manifest(node.descriptor, listed=listed)
-
-
-class _BlobReading:
-    """A blob of the source, and what went wrong there: it surfaces at the destination, which reads.
-
-    `trusting` says that what is known need not be hashed, and `trusted` afterwards whether that was so.
-    """
-
-    def __init__(self, source: Readable, blob: Descriptor, *, trusting: bool) -> None:
-        self.blob = blob
-        self.trusted = False
-        self._trusting = trusting
-        self.failure: LadingError | None = None
-        self.start = 0
-        self._source = source
-
-    @asynccontextmanager
-    async def content(self, offset: int) -> AsyncGenerator[OpenBlob]:
-        """Open the blob, at a byte if that is possible, or what its descriptor carries of it."""
-        with self.noting():
-            embedded = self.blob.embedded
-        if embedded is not None:
-            yield OpenBlob(streams.BytesIO(embedded))
-            return
-        async with AsyncExitStack() as opened:
-            with self.noting():
-                stream = await opened.enter_async_context(self._source.open_blob(self.blob, offset))
-            self.start = stream.start
-            known = stream.known if self._trusting else None
-            self.trusted = known is not None
-            reader = _NotingReader(stream.reader, self)
-            yield OpenBlob(reader, stream.cancellation, stream.start, known, stream.verified)
-
-    @contextmanager
-    def noting(self) -> Generator[None]:
-        """Keep the error of the block."""
-        try:
-            yield
-        except LadingError as error:
-            self.failure = error
-            raise
-
-
-class _NotingReader:
-    __slots__ = ("_reader", "_reading")
-
-    def __init__(self, reader: Reader, reading: _BlobReading) -> None:
-        self._reader = reader
-        self._reading = reading
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        with self._reading.noting():
-            return self._reader.readinto(buffer) or 0
-
-    def close(self) -> None:
-        self._reader.close()
 
 
 def _advise(plan: Plan, node: Node, error: LadingError) -> None:

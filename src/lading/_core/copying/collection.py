@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from lading._core.copying.errors import failing
 from lading._core.copying.plan import CopyOptions, Root
 from lading._core.copying.platform_selection import Selection, rewrite
 from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
 from lading._core.graph.graph import Graph, Node
 from lading._core.transfer.async_target import Readable
 from lading._core.transfer.concurrency import wide
+from lading._core.transfer.sides import located
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -49,14 +49,15 @@ class Collection:
     async def add(self, root: Root) -> None:
         """Collect a manifest with all that the options say.
 
-        Raises `CopyError`.
+        Raises the error of the source.
         """
-        with failing(f"copy {root.descriptor.digest} from", self._source, "source", root.descriptor):
+        digest = root.descriptor.digest
+        with located(f"copy {digest} from {self._source.name}", "source", digest):
             new = await self.graph.add([root.descriptor])
             self._selection.check()
         if self._options.platforms and self._options.index == "rewritten":
             replaced = rewrite(self.graph)
-            root = Root(replaced.get(root.descriptor.digest, root.descriptor), root.tags)
+            root = Root(replaced.get(digest, root.descriptor), root.tags)
             new = [node for node in new if node.descriptor.digest in self.graph.nodes]
         self.roots.append(root)
         if self._options.referrers:
@@ -68,18 +69,21 @@ class Collection:
         found = self._referrers.get(descriptor.digest)
         if found is not None:
             return found
-        with failing(f"read manifest {descriptor.digest} from", self._source, "source", descriptor):
+        digest = descriptor.digest
+        with located(f"read manifest {digest} from {self._source.name}", "source", digest):
             return await self._at_hand(descriptor) or await self._source.pull_manifest(descriptor)
 
-    async def _add_referrers(self, nodes: Iterable[Node]) -> None:
+    async def _add_referrers(self, nodes: Sequence[Node]) -> None:
         from lading._core.graph.predecessors import Predecessors
         from lading._core.graph.tolerant_reader import TolerantReader
 
-        # One that cannot be pulled may be a referrer: the `CopyError` of `_pull` ends the copy.
+        # One that cannot be pulled may be a referrer: the error of `_pull`, which has a side, ends the copy.
         reader = TolerantReader(self._source, self._emit, self._pull)
         predecessors = Predecessors(self._io, self._source, reader, concurrency=self._concurrency)
         for _ in range(self._options.depth):
-            with failing("find referrers in", self._source, "source"):
+            if not nodes:
+                break
+            with located(f"find referrers in {self._source.name}", "source"):
                 found = await predecessors.of([node.descriptor.digest for node in nodes])
             referrers = [referrer for each in found.values() for referrer in each]
             self._referrers |= {referrer.entry.digest: referrer.manifest for referrer in referrers}
@@ -94,10 +98,10 @@ class Collection:
         await self._add_all(root.descriptor for root in found)
 
     async def _tagged(self, tag: str) -> Root | None:
-        with failing(f"resolve {tag} in", self._source, "source"):
+        with located(f"resolve {tag} in {self._source.name}", "source"):
             descriptor = await resolve_if_there(self._source, tag)
         return None if descriptor is None else Root(descriptor, (tag,))
 
     async def _add_all(self, descriptors: Iterable[Descriptor]) -> list[Node]:
-        with failing("copy what refers to it from", self._source, "source"):
+        with located(f"copy what refers to it from {self._source.name}", "source"):
             return await self.graph.add(descriptors)

@@ -12,12 +12,12 @@ from typing import Any
 
 from lading._core.copying.blob_copy import Transfer
 from lading._core.copying.collection import Collection
-from lading._core.copying.errors import copy_error, failing
 from lading._core.copying.plan import Copied, CopyOptions, Plan, Root
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Node
 from lading._core.transfer.async_target import Readable, Writable
 from lading._core.transfer.concurrency import wide
+from lading._core.transfer.sides import located
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -64,16 +64,16 @@ class Copying:
     async def copy(self, name: str | None, tags: Sequence[str] = (), *, expected: Digest | None = None) -> Copied:
         """Copy what a tag or digest of the source stands for, and have tags of the destination stand for it.
 
-        Raises `CopyError`, whose cause is the error of one side, or a `DigestMismatchError` if the manifest is not the
-        `expected` one.
+        Raises the error of the side that fails, and `DigestMismatchError` if the manifest is not the `expected` one.
         """
-        with failing(f"resolve {name or 'the manifest'} in", self._source, "source"):
-            root, pulled = await self._find(name, tags)
+        root, pulled = await self._find(name, tags)
 
         async def at_hand(manifest: Descriptor) -> Manifest[Any] | None:
             if pulled is not None and pulled.digest == manifest.digest:
                 return pulled
-            return await self._destination.manifest_at_hand(manifest)
+            where = f"look for manifest {manifest.digest} in {self._destination.name}"
+            with located(where, "destination", manifest.digest):
+                return await self._destination.local_manifest(manifest)
 
         collection = Collection(
             self._io,
@@ -85,13 +85,12 @@ class Copying:
         )
         await collection.add(Root(root, tuple(tags)))
         copied = collection.roots[0].descriptor
-        if self._image_only:
-            with failing("copy to", self._destination, "destination", copied):
+        with located(f"copy to {self._destination.name}", "destination", copied.digest):
+            if self._image_only:
                 _check_image(collection.graph.nodes[copied.digest].manifest)
-        if expected is not None and copied.digest != expected:
-            message = f"the manifest is {copied.digest}, not {expected}: nothing was copied"
-            mismatch = DigestMismatchError(message, expected=expected, actual=copied.digest)
-            raise copy_error("copy to", self._destination, mismatch, "destination", copied) from mismatch
+            if expected is not None and copied.digest != expected:
+                message = f"the manifest is {copied.digest}, not {expected}: nothing was copied"
+                raise DigestMismatchError(message, expected=expected, actual=copied.digest)
         plan = await self._plan(Plan.of(collection.graph, collection.roots))
         if not self._options.dry_run:
             transfer = Transfer(
@@ -102,13 +101,17 @@ class Copying:
 
     async def _find(self, name: str | None, tags: Sequence[str]) -> tuple[Descriptor, Manifest[Any] | None]:
         """Find what is to be copied, in one question: its content comes along unless the destination may have it."""
-        known = [each for each in (name, *tags) if each is not None and await self._destination.knows(each)]
-        if known and not self._image_only:
-            return await self._source.resolve(name), None
-        manifest = await self._source.pull_manifest(name)
-        if self._image_only and is_index(manifest.media_type):
-            return self._one_image(manifest), None
-        return manifest.descriptor, manifest
+        with located(f"look for the manifest in {self._destination.name}", "destination"):
+            known = [
+                each for each in (name, *tags) if each is not None and await self._destination.local_manifest(each)
+            ]
+        with located(f"resolve {name or 'the manifest'} in {self._source.name}", "source"):
+            if known and not self._image_only:
+                return await self._source.resolve(name), None
+            manifest = await self._source.pull_manifest(name)
+            if self._image_only and is_index(manifest.media_type):
+                return self._one_image(manifest), None
+            return manifest.descriptor, manifest
 
     def _one_image(self, index: Manifest[Any]) -> Descriptor:
         """Choose the image to be copied to a place that takes no index."""
@@ -137,23 +140,25 @@ class Copying:
 
     async def _decide_blob(self, plan: Plan, blob: Descriptor) -> None:
         plan.actions[blob.digest] = "skip"
-        with failing(f"look for blob {blob.digest} in", self._destination, "destination", blob):
-            if await self._destination.keeps_blob(blob):
+        with located(f"look for blob {blob.digest} in {self._destination.name}", "destination", blob.digest):
+            if await self._destination.keeps(blob):
                 self._settings.emit(Skipped("push", blob.digest, blob.size))
                 return
         if (blob.urls or blob.media_type in _FOREIGN) and not await self._is_distributed(blob):
             plan.left_out.add(blob.digest)
             return
-        mounts = self._destination.mounts_from(self._source.holder(blob)) and blob.data is None
+        mounts = self._destination.mounts(self._source.fetch(blob)) and blob.data is None
         plan.actions[blob.digest] = "mount" if mounts else "push"
 
     async def _is_distributed(self, blob: Descriptor) -> bool:
         """Say whether the source has a blob of which registries seldom keep copies (image-spec, layer.md)."""
-        with failing(f"look for blob {blob.digest} in", self._source, "source", blob):
-            return await self._source.blob_exists(blob)
+        with located(f"look for blob {blob.digest} in {self._source.name}", "source", blob.digest):
+            return await self._source.exists(blob)
 
     async def _has_manifest(self, manifest: Descriptor, tags: Sequence[str] | None) -> bool:
-        with failing(f"look for manifest {manifest.digest} in", self._destination, "destination", manifest):
+        with located(
+            f"look for manifest {manifest.digest} in {self._destination.name}", "destination", manifest.digest
+        ):
             return await self._destination.keeps_manifest(manifest, tags or (), listed=tags is not None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from fnmatch import fnmatchcase
 
 from lading._core.copying.copy import Copying
@@ -11,11 +11,13 @@ from lading._core.copying.plan import Copied, CopyOptions
 from lading._core.exchange.settings import Settings
 from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.async_target import Readable, Writable
+from lading._core.transfer.sides import located
 from lading._text import shortened
 from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
-from lading.reference import AnyReference, LocalReference, Reference
+from lading.reference import LocalReference
+from lading.target import AnyReference
 
 _DOCKER_ARCHIVE = "docker-archive"
 
@@ -42,9 +44,10 @@ class Copies:
             if _is_docker_archive(place):
                 raise InvalidReferenceError(f"{place}: the images of a docker-archive have names, not tags", position=0)
         async with self._open(source, destination, options) as (readable, copying):
-            tags = [tag async for tag in readable.tags() if fnmatchcase(tag, pattern)]
-            if not tags:
-                raise NotFoundError(f"{readable.name} has no tag that fits {shortened(pattern)!r}")
+            with located(f"list tags of {readable.name}", "source"):
+                tags = [tag async for tag in readable.tags() if fnmatchcase(tag, pattern)]
+                if not tags:
+                    raise NotFoundError(f"it has no tag that fits {shortened(pattern)!r}")
             # One after another: what tags share is moved once, and many tags take no more memory than one.
             return tuple([await copying.copy(tag, (tag,)) for tag in tags])
 
@@ -56,7 +59,7 @@ class Copies:
         Of an index, a place that takes none gets the image for the only one of the `platforms`.
         """
         options = CopyOptions(platforms=platforms if _is_docker_archive(destination) else ())
-        async with self._resolver.writable(destination, dry_run=False) as writable:
+        async with self._writable(destination, dry_run=False) as writable:
             tag = name_of(destination)
             return await self._copying(source, writable, destination, options).copy(
                 manifest, () if tag is None else (tag,), expected=destination.digest
@@ -66,11 +69,18 @@ class Copies:
     async def _open(
         self, source: AnyReference, destination: AnyReference, options: CopyOptions
     ) -> AsyncGenerator[tuple[Readable, Copying]]:
-        async with (
-            self._resolver.readable(source) as readable,
-            self._resolver.writable(destination, dry_run=options.dry_run) as writable,
-        ):
+        async with AsyncExitStack() as opened:
+            with located(f"open {source}", "source"):
+                readable = await opened.enter_async_context(self._resolver.readable(source))
+            writable = await opened.enter_async_context(self._writable(destination, dry_run=options.dry_run))
             yield readable, self._copying(readable, writable, destination, options)
+
+    @asynccontextmanager
+    async def _writable(self, destination: AnyReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
+        # An archive is written at the end of the context.
+        with located(f"write {destination}", "destination"):
+            async with self._resolver.writable(destination, dry_run=dry_run) as writable:
+                yield writable
 
     def _copying(
         self, readable: Readable, writable: Writable, destination: AnyReference, options: CopyOptions
@@ -93,7 +103,7 @@ def selector_of(reference: AnyReference) -> str | None:
 
 def name_of(reference: AnyReference) -> str | None:
     """Return the tag, or the name in a layout or archive, that a reference has."""
-    return reference.tag if isinstance(reference, Reference) else reference.name
+    return reference.name if isinstance(reference, LocalReference) else reference.tag
 
 
 def _is_docker_archive(reference: AnyReference) -> bool:

@@ -9,16 +9,17 @@ belong to the registry or the user trusts them.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from copy import copy
 
 import msgspec
 from msgspec.structs import replace
 
-from lading._core.exchange.url_gate import Passage
-from lading._io.base import IO
-from lading._wire import endpoints
+from lading._core.exchange.retry import RetryBudget
+from lading._core.exchange.sender import Sender
+from lading._core.exchange.url_gate import Passage, Purpose
+from lading._wire import endpoints, error_documents, requests
 from lading._wire.auth_challenges import Challenge, challenges
-from lading._wire.endpoints import Endpoint, repository_of
+from lading._wire.endpoints import Endpoint
 from lading._wire.escaping import quoted
 from lading._wire.messages import Headers, Origin, Request
 from lading._wire.urls import Query, redact
@@ -27,7 +28,7 @@ from lading.auth.scopes import PULL, Scope, wanted
 from lading.auth.token_cache import TokenCache, TokenKey
 from lading.auth.tokens import LONGEST_REPLY, Token, TokenRequest
 from lading.errors import AuthError, LadingError, RegistryError, TokenError
-from lading.events import Authorized, EventHandler, Warned
+from lading.events import Authorized, Warned
 
 _MOST_TOKENS = 2
 _ABSOLUTE = re.compile(r"https?://[^#]*", re.ASCII | re.IGNORECASE)
@@ -43,6 +44,7 @@ class PendingRequest(msgspec.Struct):
 
     repository: str
     scopes: tuple[Scope, ...]
+    budget: RetryBudget
     tokens: int = 0
 
     @property
@@ -51,33 +53,19 @@ class PendingRequest(msgspec.Struct):
         return bool(self.scopes) and all(scope.actions <= PULL for scope in self.scopes)
 
 
-class AuthorizationHooks(msgspec.Struct, frozen=True):
-    """What authorization needs of the exchange that it belongs to.
-
-    `ask` sends a request to a token server and gives so many bytes of its answer at most, `probe` gives the header
-    fields with which `/v2/` answers a stranger, `admit` is the gate for realms.
-    """
-
-    ask: Callable[[Request, int], Awaitable[bytes]]
-    probe: Callable[[], Awaitable[Headers]]
-    admit: Callable[[str], Passage]
-    emit: EventHandler
-
-
 class Authorization:
     """The credentials and tokens for one registry. Shared by all requests to it."""
 
-    def __init__(
-        self, io: IO, registry: str, origin: Origin, source: CredentialSource, ways: AuthorizationHooks
-    ) -> None:
-        self._io = io
+    def __init__(self, sender: Sender, registry: str, source: CredentialSource) -> None:
+        self._sender = sender
+        self._io = sender.io
         self._registry = registry
-        self._origin = origin
+        self._origin = sender.origin
+        self._emit = sender.settings.emit
         self._source = source
         memory: object = source
         self._memory = memory if isinstance(memory, Remembering) else None
-        self._ways = ways
-        self._lock = io.lock()
+        self._lock = self._io.lock()
         self._tokens = TokenCache()
         self._challenge: Challenge | None = None
         self._found: dict[str, Found | None] = {}
@@ -88,7 +76,7 @@ class Authorization:
     async def current(self, asking: PendingRequest) -> str | None:
         """Return what a request brings along from the start: nothing until the registry has asked for something.
 
-        Raises `AuthError` when a token cannot be had, and what asking for it raises.
+        Raises `AuthError` when the registry gets no token, and what asking for one raises.
         """
         if self._challenge is None:
             return None
@@ -102,17 +90,16 @@ class Authorization:
                 self._failure = None
                 return None
 
-    def asking(self, endpoint: Endpoint, request: Request, name: str) -> PendingRequest:
-        """Say what a request needs; `name` is its repository, where its path does not tell."""
-        path, _, query = request.target.partition("?")
-        repository = name or repository_of(path) or ""
+    def asking(self, endpoint: Endpoint, request: Request, repository: str, budget: RetryBudget) -> PendingRequest:
+        """Return what a request needs; `repository` is "" where it is about none."""
+        query = request.target.partition("?")[2]
         mount_from = Query.parse(query).get("from") if endpoint is endpoints.MOUNT_BLOB else None
-        return PendingRequest(repository, wanted(endpoint, repository, mount_from))
+        return PendingRequest(repository, wanted(endpoint, repository, mount_from), budget)
 
     async def answer(self, asking: PendingRequest, status: int, headers: Headers, rejected: str | None) -> bool:
-        """Take a 401 or 403, given in answer to `rejected`; say whether there is something else to be sent now.
+        """Take a 401 or 403, given in answer to `rejected`; return whether there is something else to send now.
 
-        Raises `AuthError` when a token cannot be had, and what asking for it raises.
+        Raises `AuthError` when the registry gets no token, and what asking for one raises.
         """
         if status == 403:
             return await self._renewed(asking, rejected)
@@ -120,7 +107,7 @@ class Authorization:
         async with self._lock:
             if not offered and self._challenge is None and asking.repository:
                 # Some registries challenge at /v2/ only: one look there is worth it.
-                offered = challenges((await self._ways.probe()).all("WWW-Authenticate"))
+                offered = challenges((await self._probe(asking.budget)).all("WWW-Authenticate"))
             challenge = _best(offered) or self._challenge
             if challenge is None:
                 return False
@@ -131,7 +118,7 @@ class Authorization:
             return header is not None and header != rejected
 
     async def _renewed(self, asking: PendingRequest, rejected: str | None) -> bool:
-        """Say whether a credential that was forbidden could be made anew: some registries answer an old one so."""
+        """Return whether a forbidden credential could be renewed: some registries answer an old one with 403."""
         if self._challenge is None or self._challenge.scheme != "basic" or rejected is None:
             return False
         async with self._lock:
@@ -154,7 +141,7 @@ class Authorization:
         return token.bearer() if token else None
 
     async def _drop(self, asking: PendingRequest, challenge: Challenge, rejected: str | None) -> None:
-        """Forget what the registry does not want any more, unless somebody else has put something new in its place."""
+        """Forget what the registry no longer accepts, unless another request has replaced it already."""
         if rejected is None or await self._forget(asking, rejected):
             return
         found = await self._find(asking.repository)
@@ -175,17 +162,17 @@ class Authorization:
         if repository not in self._found:
             found = await self._io.call(self._source.find, self._registry, repository)
             for warning in found.warnings if found else ():
-                self._ways.emit(Warned(self._registry, warning))
+                self._emit(Warned(self._registry, warning))
             self._found[repository] = found
         found = self._found[repository]
         return None if found is None or found.credential in self._refused else found
 
     async def _shared(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
-        """Have a token made, or fail as the same attempt has failed a moment ago."""
+        """Ask for a token, or fail as the same attempt has failed a moment ago."""
         if self._failure is not None:
             scopes, error, until = self._failure
             if scopes == asking.scopes and self._io.now() < until:
-                raise error.with_traceback(None)
+                raise copy(error)  # each flow adds to its own what it was about
         try:
             token = await self._made(asking, challenge, found)
         except LadingError as error:
@@ -205,7 +192,7 @@ class Authorization:
             raise refusal
         # What is public needs no credentials, and a stale password in some file should not stand in its way.
         self._refused.add(found.credential)
-        self._ways.emit(Warned(self._registry, f"{refusal}; going on without them"))
+        self._emit(Warned(self._registry, f"{refusal}; going on without them"))
         return await self._asked(asking, challenge, None)
 
     async def _asked(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
@@ -218,7 +205,7 @@ class Authorization:
         for form in forms:
             request = question.request(form, passage.origin, passage.target)
             try:
-                content = await self._ways.ask(replace(request, public_only=passage.public_only), LONGEST_REPLY)
+                content = await self._ask(replace(request, public_only=passage.public_only), asking.budget)
             except RegistryError as error:
                 if error.status not in _OTHER_FORM or form == forms[-1]:
                     raise
@@ -228,9 +215,32 @@ class Authorization:
             self._tokens.add(self._key(challenge, credential), token)
             scopes = tuple(str(scope) for scope in token.scopes)
             account = credential.username or "an identity token" if credential else ""
-            self._ways.emit(Authorized(self._registry, str(passage.origin), scopes, account))
+            self._emit(Authorized(self._registry, str(passage.origin), scopes, account))
             return token
         raise AssertionError("the last form returns or raises")
+
+    async def _ask(self, request: Request, budget: RetryBudget) -> bytes:
+        """Send a request to a token server, and return its reply."""
+        while True:
+            try:
+                sent, body = await self._sender.send(request, Purpose.REALM, budget)
+                try:
+                    if body.status != 200:
+                        raise await self._sender.refusal(sent, body)
+                    reply = await self._sender.content(sent, body, LONGEST_REPLY)
+                finally:
+                    body.close()
+            except LadingError as error:
+                await budget.retry(error, error_documents.describe(request))
+            else:
+                budget.answered()
+                return reply
+
+    async def _probe(self, budget: RetryBudget) -> Headers:
+        """Return the header fields with which the registry answers a stranger at its front door."""
+        _, body = await self._sender.send(requests.ping(self._origin), Purpose.REALM, budget)
+        body.close()
+        return body.headers
 
     def _admitted(self, challenge: Challenge, found: Found | None) -> Passage:
         realm = challenge.get("realm") or ""
@@ -238,7 +248,7 @@ class Authorization:
             raise TokenError(
                 f"{self._registry} names {quoted(redact(realm))} as its token server, which is no URL of one"
             )
-        passage = self._ways.admit(realm)
+        passage = self._sender.admit(Purpose.REALM, requests.ping(self._origin), realm)
         if found is not None and not passage.secrets:
             raise AuthError(
                 f"{self._registry} names {passage.origin} as its token server, which is not of the registry's own "

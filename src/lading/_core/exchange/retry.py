@@ -1,141 +1,178 @@
-"""Retries and pacing: backoff, Retry-After and the request rate of each host.
+"""Retries: one budget of tries and time for a request, or for all requests that one blob takes.
 
-Waits have full jitter (a random part of a doubling bound), so that clients that failed together do not come back
-together. A host that says how long to wait is obeyed by everything that speaks to it, and after a "too many requests"
-the requests to it are spaced out, further apart with each such answer and closer again with each success.
+Loops nest: a request is tried again, and so is the transfer of which it is a part. They share one budget, and what an
+inner loop has given up on is final for the outer one. Waits have full jitter (a random part of a doubling bound), so
+that clients that failed together do not come back together.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 
+from lading._core.exchange.hosts import HostState
 from lading._io.base import IO
 from lading.errors import BlobUploadUnknownError, ConnectionFailedError, LadingError, RegistryError, TimedOutError
+from lading.events import EventHandler, Retried
 
 # 408, 425 and 429 ask for another try; 499 and 520 to 527 are what proxies say of a server that failed behind them.
 _RETRIED = frozenset({408, 425, 429, 499, 500, 502, 503, 504, *range(520, 528)})
 _CROWDED = frozenset({429, 503})
-_FIRST_SPACING = 0.05
-_WIDEST_SPACING = 5.0
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
 # Bytes that make a broken try one that got somewhere. They bound how many requests a server can make a blob cost.
 _HEADWAY = 64 << 10
+# Bounds of the waits, in seconds, before a connection that was refused is tried again.
+_FIRST_KNOCK, _LAST_KNOCK = 0.1, 1.0
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how long a request is tried. Times are in seconds.
+    """How often, and for how long, a failure that may pass is tried again. Times are in seconds.
 
-    `tries` counts the first one. `longest_wait` bounds one wait and `total` all waits of one request; a registry that
-    asks for more ends the request at once. `first_wait` is the bound of the first random wait, which then doubles.
+    That is a connection that breaks, is refused or times out, or one of the statuses 408, 425, 429, 499, 500, 502 to
+    504 and 520 to 527. With the defaults, an operation ends within 30 seconds of the first failure of a host that does
+    nothing else.
+
+    `tries` is how often a request is sent, the first time included. All requests that one blob takes count together,
+    and start again after each 64 KiB of it. Between tries is a random wait, of at most `first_wait` seconds after the
+    first failure and twice as much after each further one. `patience` is how long a host may do nothing but fail; then
+    everything that waits for it ends. A success starts both again.
+
+    A host may ask for a wait (`Retry-After`; RFC 9110, section 10.2.3). All requests to it wait for so long, beside
+    `patience`: `longest_wait` bounds each of these waits, and `total` all of them since the last success. A host that
+    asks for more ends the request at once, with an error that says until when.
+
+    A refused connection is tried again for 5 seconds, or for `patience` if that is less, however many tries these are;
+    with `tries=1` it is not.
+
+    An error after the last try has `gave_up`.
     """
 
     tries: int = 5
     first_wait: float = 0.5
     longest_wait: float = 60.0
     total: float = 300.0
+    patience: float = 30.0
 
 
-class Pace:
-    """How fast one host is asked, shared by everything that speaks to it."""
+class RetryBudget:
+    """The tries that are left for one request, or for one blob."""
 
-    def __init__(self) -> None:
-        self._not_before = 0.0
-        self._spacing = 0.0
-
-    async def turn(self, io: IO) -> None:
-        """Wait until the host may be asked, and take that turn."""
-        now = io.now()
-        start = max(now, self._not_before)
-        # No await between reading and writing: two tasks cannot take the same turn.
-        self._not_before = start + self._spacing
-        if start > now:
-            await io.sleep(start - now)
-
-    def pause(self, io: IO, seconds: float) -> None:
-        """Have everybody wait, from now on."""
-        self._not_before = max(self._not_before, io.now() + seconds)
-
-    def crowded(self) -> None:
-        """Space requests out further."""
-        self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _WIDEST_SPACING)
-
-    def eased(self) -> None:
-        """Let requests move closer again."""
-        self._spacing = self._spacing * 0.9 if self._spacing > _FIRST_SPACING / 4 else 0.0
-
-
-class Attempts:
-    """The tries of one request: says for each failure how long to wait, or that it was the last."""
-
-    def __init__(self, retries: Retries) -> None:
+    def __init__(self, io: IO, retries: Retries, emit: EventHandler) -> None:
+        self._io = io
         self._retries = retries
-        self._waited = 0.0
-        self.made = 1
+        self._emit = emit
+        self._failures = 0
+        self._rounds = 0
+        self._lost_uploads = 0
+        self._furthest = 0
+        self._counted: LadingError | None = None
+        # The host that the last request was sent to.
+        self.host: HostState | None = None
 
-    def wait_after(self, error: LadingError, *, passing: bool | None = None) -> float | None:
-        """Return the seconds to wait before the next try, or None if there is none.
+    def answered(self) -> None:
+        """Note a success."""
+        self._failures = 0
 
-        `passing` is for a caller who knows better whether the failure may pass.
+    def failed(self, error: LadingError, *, passing: bool | None = None) -> bool:
+        """Count a failure, once, if it may pass, and return whether it may. Any other one starts the count again."""
+        passing = is_passing(error) if passing is None else passing
+        if not passing:
+            self._failures = 0
+        elif error is not self._counted:
+            self._counted = error
+            self._failures += 1
+        return passing
+
+    async def retry(self, error: LadingError, what: str, *, passing: bool | None = None) -> None:
+        """Wait before the next try of a request, or raise the error if there is none.
+
+        `what` was tried. `passing`, if given, decides whether the failure may pass.
         """
-        if self.made >= self._retries.tries or not (is_passing(error) if passing is None else passing):
-            if self.made > 1:
-                error.add_note(f"gave up after {self.made} tries")
+        if error.gave_up or not self.failed(error, passing=passing):
+            raise error
+        wait = self._wait(error)
+        if wait is None:
+            error.gave_up = True
+            if self._failures > 1:
+                error.add_note(f"gave up after {self._failures} tries")
+            raise error
+        self._emit(Retried(what, str(error), wait, self._failures, _is_refused(error)))
+        await self._io.sleep(wait)
+
+    async def retry_blob(self, error: LadingError, what: str, reached: int) -> None:
+        """Wait before a blob goes on from the byte that was `reached`, or raise the error if it does not.
+
+        What gets further is not failing, only standing still counts. Further is further than ever, so that a registry
+        which forgets what it has is not sent the same bytes without end.
+        """
+        if isinstance(error, BlobUploadUnknownError):
+            self._lost_uploads, self._furthest = self._lost_uploads + 1, 0
+            if self._lost_uploads == _UPLOADS:
+                raise error
+            self._emit(Retried(what, str(error), 0.0, self._lost_uploads))
+            return
+        if reached - self._furthest >= _HEADWAY:
+            self._failures, self._rounds, self._furthest = 0, 0, reached
+            self._counted = None
+        self._rounds += 1
+        self._failures = max(self._failures, self._rounds - (error is not self._counted))
+        await self.retry(error, what)
+
+    def _wait(self, error: LadingError) -> float | None:
+        """Return the seconds to wait before the next try, or None if there is none."""
+        retries, host = self._retries, self.host
+        refused = _is_refused(error)
+        if self._failures >= retries.tries and not (refused and retries.tries > 1):
             return None
         asked = asked_wait(error)
+        if asked is not None:
+            if asked > retries.longest_wait or (host is not None and host.asked > retries.total):
+                _say_until(error, asked)
+                return None
+            return asked
         from random import uniform  # not needed by a request that succeeds
 
-        bound = min(self._retries.first_wait * 2.0 ** (self.made - 1), self._retries.longest_wait)
-        wait = uniform(0, bound) if asked is None else asked  # noqa: S311  # to spread load, not to hide
-        if wait > self._retries.longest_wait or self._waited + wait > self._retries.total:
-            return None
-        self._waited += wait
-        self.made += 1
-        return wait
-
-
-class Headway:
-    """The tries of a blob, or of a part of one: what gets further is not failing, only standing still counts.
-
-    Further is further than ever, so that a registry which forgets what it has is not sent the same bytes without end.
-    """
-
-    def __init__(self, retries: Retries) -> None:
-        self._retries = retries
-        self._attempts = Attempts(retries)
-        self._furthest = 0
-        self._lost = 0
-
-    @property
-    def failures(self) -> int:
-        """How many tries have failed since there was headway, and all that failed as their upload was lost."""
-        return self._attempts.made - 1 + self._lost
-
-    def reach(self, offset: int) -> None:
-        """Take note of the byte that the next try goes on from."""
-        if offset - self._furthest >= _HEADWAY:
-            self._attempts, self._furthest = Attempts(self._retries), offset
-
-    def wait_after(self, error: LadingError) -> float | None:
-        """Return the seconds to wait before the next try, or None if there is none."""
-        if not isinstance(error, BlobUploadUnknownError):
-            return self._attempts.wait_after(error)
-        self._lost, self._furthest = self._lost + 1, 0
-        return 0.0 if self._lost < _UPLOADS else None
+        if refused:
+            wait = min(_FIRST_KNOCK * 2.0 ** (self._failures - 1), _LAST_KNOCK)
+        else:
+            bound = min(retries.first_wait * 2.0 ** (self._failures - 1), retries.longest_wait)
+            wait = uniform(0, bound)  # noqa: S311  # to spread load, not to hide
+        return wait if host is None or host.allows(wait, refused=refused) else None
 
 
 def is_passing(error: LadingError) -> bool:
-    """Say whether the same request may well succeed a little later."""
+    """Return whether the same request may well succeed a little later."""
     if isinstance(error, RegistryError):
-        return error.status in _RETRIED
+        return is_passing_status(error.status)
     return isinstance(error, ConnectionFailedError | TimedOutError) and error.temporary
 
 
-def is_crowded(error: LadingError) -> bool:
-    """Say whether a host asks to be left alone for a while."""
-    return isinstance(error, RegistryError) and error.status in _CROWDED
+def is_passing_status(status: int) -> bool:
+    """Return whether an answer says that the same request may well succeed a little later."""
+    return status in _RETRIED
+
+
+def is_crowded(status: int) -> bool:
+    """Return whether an answer asks for fewer requests."""
+    return status in _CROWDED
+
+
+def _is_refused(error: LadingError) -> bool:
+    return isinstance(error, ConnectionFailedError) and error.refused
 
 
 def asked_wait(error: LadingError) -> float | None:
     """Return the seconds that a host asked to wait, or None."""
     return error.retry_after if isinstance(error, RegistryError) else None
+
+
+def _say_until(error: LadingError, seconds: float) -> None:
+    """Say in the message of an error when the host wants to be asked again."""
+    try:
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return
+    form = "%H:%M:%SZ" if seconds < 12 * 3600 else "%Y-%m-%dT%H:%M:%SZ"
+    error.args = (f"{error.args[0]} (asks to wait {seconds:.0f} s, until {until:{form}})",)

@@ -18,7 +18,7 @@ _USELESS = (DocumentError, LimitExceededError, NotFoundError, VerificationError)
 class TolerantReader:
     """Reads manifests of one place, 256 MiB of them at the most.
 
-    `pull` is for a caller that has its own way to pull them. If that raises `CopyError`, nothing is passed over.
+    `pull` is for a copy, which has its own way to pull them: what fails there has a side, and is not passed over.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class TolerantReader:
             manifest = await self._pull(descriptor)
             _ = manifest.document  # raises if it does not fit its media type
         except _USELESS as error:
+            if error.side is not None:
+                raise
             self.pass_over(descriptor, role, str(error))
             return None
         self._bytes += len(manifest.raw)

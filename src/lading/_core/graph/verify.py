@@ -7,8 +7,9 @@ from typing import Any
 
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Graph
-from lading._core.transfer.async_target import OpenBlob, Readable
+from lading._core.transfer.async_target import Readable
 from lading._core.transfer.concurrency import move_all, wide
+from lading._core.transfer.stored_blob import OpenBlob
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
 from lading.descriptor import Descriptor
@@ -78,14 +79,14 @@ class Verification:
     async def _read(self, blob: Descriptor) -> None:
         try:
             if blob.embedded is None and not await self._is_elsewhere(blob):
-                async with self._source.open_blob(blob) as stream:
+                async with self._source.fetch(blob).open() as stream:
                     await self._io.call(self._drain, blob, stream, cancellation=stream.cancellation)
         except _WRONG as error:
             self._problems[blob.digest] = Problem(blob, error)
 
     async def _is_elsewhere(self, blob: Descriptor) -> bool:
         """Say whether a blob is not here, and need not be: it says from where else it can be had."""
-        return bool(blob.urls) and not await self._source.blob_exists(blob)
+        return bool(blob.urls) and not await self._source.exists(blob)
 
     def _drain(self, blob: Descriptor, stream: OpenBlob) -> None:
         verifier = Verifier(blob.digest, blob.size)

@@ -18,7 +18,8 @@ from lading._core.images.docker_media_types import MediaTypeFamily
 from lading._core.images.manifest_annotations import annotated, base_annotations
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.packed_layer import PackedLayer
-from lading._core.transfer.async_target import OpenBlob, Readable, read_whole
+from lading._core.transfer.async_target import Readable, read_whole
+from lading._core.transfer.stored_blob import OpenBlob
 from lading._io.base import IO
 from lading._text import shortened
 from lading._wire.messages import Source
@@ -29,7 +30,7 @@ from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, Ima
 from lading.errors import DocumentError, LimitExceededError
 from lading.media_types import is_image_config
 from lading.platform import Platform, as_platform
-from lading.reference import LocalReference, Reference
+from lading.target import AnyReference
 
 # Indexes in indexes; no builder makes more than two.
 DEEPEST_INDEX = 8
@@ -126,7 +127,7 @@ class Image:
         *layers: PackedLayer,
         created_by: str = "lading append",
         created: datetime | None = None,
-        base: str | Reference | LocalReference | None = None,
+        base: str | AnyReference | None = None,
     ) -> Image:
         """Return the image with further layers on top, from the lowest to the highest.
 
@@ -155,9 +156,7 @@ class Image:
         unsaid: Mapping[str, None] = {BASE_NAME: None, BASE_DIGEST: None}
         return image.annotated(unsaid) if docker_media_types.form_of(self.manifest) == "oci" else image
 
-    def rebased(
-        self, old_base: Image, new_base: Image, *, base: str | Reference | LocalReference | None = None
-    ) -> Image:
+    def rebased(self, old_base: Image, new_base: Image, *, base: str | AnyReference | None = None) -> Image:
         """Return the image over another base: with the layers of that in place of those of the old one.
 
         The execution parameters stay, those too that came from the old base; the platform is that of the new one. The
@@ -260,7 +259,7 @@ async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
     def read(stream: OpenBlob) -> bytes:
         return read_whole(stream.reader, descriptor.size)
 
-    async with place.open_blob(descriptor) as stream:
+    async with place.fetch(descriptor).open() as stream:
         content = await io.call(read, stream, cancellation=stream.cancellation)
     descriptor.verify(content)
     return content

@@ -18,7 +18,8 @@ from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.documents import ImageIndex, ImageManifest
 from lading.errors import DocumentError, InvalidTagError
 from lading.platform import Platform, as_platform
-from lading.reference import AnyReference, LocalReference, Reference, check_tag, parse
+from lading.reference import check_tag, parse
+from lading.target import AnyReference
 
 _DIGESTS = tuple(f"{algorithm}:" for algorithm in REGISTERED_ALGORITHMS)
 
@@ -31,12 +32,12 @@ class NewEntry:
     the config of an image if none is given.
     """
 
-    manifest: str | Reference | LocalReference
+    manifest: str | AnyReference
     platform: Platform | str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def selected(manifest: str | Reference | LocalReference) -> tuple[str | None, AnyReference | None]:
+def selected(manifest: str | AnyReference) -> tuple[str | None, AnyReference | None]:
     """Read what names a manifest: a tag or a digest beside the index, else a whole reference.
 
     Raises `InvalidReferenceError` and `InvalidDigestError`.
@@ -60,7 +61,7 @@ class EntryFinder:
         self._overlay = overlay
         self._concurrency = concurrency
 
-    async def find(self, entries: Iterable[NewEntry | str | Reference | LocalReference]) -> list[Descriptor]:
+    async def find(self, entries: Iterable[NewEntry | str | AnyReference]) -> list[Descriptor]:
         """Return the descriptors of entries, in order; a manifest that is an index gives all of its entries.
 
         Raises `DocumentError` for an index that is given a platform, and `NotFoundError`.

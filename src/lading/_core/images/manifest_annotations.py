@@ -12,7 +12,8 @@ from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
 from lading.errors import DocumentError
-from lading.reference import LocalReference, Reference, as_reference
+from lading.reference import Reference
+from lading.target import AnyReference, as_reference
 
 
 def annotated(manifest: Manifest[Any], annotations: Mapping[str, str | None]) -> Manifest[Any]:
@@ -31,10 +32,10 @@ def annotated(manifest: Manifest[Any], annotations: Mapping[str, str | None]) ->
     return manifest if after == document.annotations else manifest.edited(annotations=after)
 
 
-def base_annotations(base: str | Reference | LocalReference | None, digest: Digest) -> Mapping[str, str | None]:
+def base_annotations(base: str | AnyReference | None, digest: Digest) -> Mapping[str, str | None]:
     """Return the annotations that say what an image is built on; None takes a name away that is not known.
 
-    A place on a disk is no name: it means nothing elsewhere. Raises `InvalidReferenceError`.
+    Only a repository has a name that means something elsewhere. Raises `InvalidReferenceError`.
     """
     whole = None if base is None else as_reference(base)
     name = str(replace(whole, digest=None, scheme=None)) if isinstance(whole, Reference) else None

@@ -6,14 +6,14 @@ by its digest and stays where it is until a copy asks for it, so what the destin
 
 from __future__ import annotations
 
-import io as streams
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Self
 
-from lading._core.transfer.async_target import OpenBlob, Readable
+from lading._core.transfer.async_target import Readable
+from lading._core.transfer.stored_blob import OpenBlob, SourceBlob, StoredBlob
 from lading._text import shortened
-from lading._wire.messages import Reader, Source
+from lading._wire.messages import Source
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
@@ -99,29 +99,16 @@ class OverlayTarget:
         self._note(pulled, place)
         return pulled
 
-    async def blob_exists(self, blob: Descriptor) -> bool:
+    async def exists(self, blob: Descriptor) -> bool:
         place = self._place(blob.digest)
-        return blob.digest in self.blobs or (place is not None and await place.blob_exists(blob))
+        return blob.digest in self.blobs or (place is not None and await place.exists(blob))
 
-    @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
+    def fetch(self, blob: Descriptor) -> StoredBlob:
         made = self.blobs.get(blob.digest)
         if made is not None:
-            reader = streams.BytesIO(made) if isinstance(made, bytes) else _LateReader(made)
-            try:
-                yield OpenBlob(reader)
-            finally:
-                reader.close()
-            return
+            return SourceBlob(blob, made, self.name)
         place = self._place(blob.digest)
-        if place is None:
-            raise BlobUnknownError(f"{self.name} has no blob {blob.digest}")
-        async with place.open_blob(blob, offset) as stream:
-            yield stream
-
-    def holder(self, blob: Descriptor) -> Readable:
-        place = self._place(blob.digest)
-        return self if place is None or blob.digest in self.blobs else place.holder(blob)
+        return MissingBlob(blob, self.name) if place is None else place.fetch(blob)
 
     def _note(self, manifest: Manifest[Any], place: Readable) -> None:
         """Note that what a manifest names is in the place where the manifest is."""
@@ -141,18 +128,8 @@ class OverlayTarget:
         return self.places.get(digest, self.under)
 
 
-class _LateReader:
-    """A source that is opened when it is first read from: opening a file is blocking work."""
+class MissingBlob(StoredBlob):
+    """A blob that is nowhere."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._reader: Reader | None = None
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        if self._reader is None:
-            self._reader = self._source.open()
-        return self._reader.readinto(buffer) or 0
-
-    def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
+    def open(self, offset: int = 0) -> AbstractAsyncContextManager[OpenBlob]:
+        raise BlobUnknownError(f"{self.place} has no blob {self.descriptor.digest}")

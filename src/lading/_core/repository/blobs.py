@@ -6,7 +6,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.unsupported import unsupported_by
 from lading._core.transfer.blob_stream import AsyncBlobStream, checked_size
 from lading._core.transfer.pull import receive
@@ -19,6 +19,7 @@ from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import ProtocolError, RejectedError
+from lading.events import Progress
 from lading.media_types import OCTET_STREAM
 from lading.verification import Verifier
 
@@ -29,15 +30,14 @@ class AsyncBlobs:
     A blob is named by its digest or by a descriptor; of a descriptor, the size is checked as well.
     """
 
-    def __init__(self, exchange: Exchange, name: str) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository) -> None:
+        self._repository = repository
 
     async def resolve(self, blob: str | Descriptor) -> Descriptor:
         """Ask for a blob's size in bytes, without pulling it (end-2, HEAD). Raises `NotFoundError`."""
         digest, _ = _named(blob)
-        request = requests.resolve_blob(self._exchange.origin, self._name, digest)
-        answer = await self._exchange.read(endpoints.PULL_BLOB, request, limit=0)
+        request = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
+        answer = await self._repository.read(endpoints.PULL_BLOB, request, limit=0)
         size = response_facts.content_length(answer.headers)
         if size is None:
             raise ProtocolError(f"{error_documents.describe(request)}: the answer has no Content-Length")
@@ -46,7 +46,7 @@ class AsyncBlobs:
     async def exists(self, blob: str | Descriptor) -> bool:
         """Say whether there is a blob with this digest (end-2, HEAD)."""
         digest, _ = _named(blob)
-        return await blob_exists(self._exchange, self._name, digest)
+        return await blob_exists(self._repository, digest)
 
     def open(self, blob: str | Descriptor, *, offset: int = 0, length: int | None = None) -> AsyncBlobStream:
         """Open a blob for reading, as a context manager (end-2, GET).
@@ -62,8 +62,10 @@ class AsyncBlobs:
         digest, size = _named(blob)
         if size is not None and offset == 0 and length is not None and length >= size:
             length = None
-        request = requests.pull_blob(self._exchange.origin, self._name, digest, offset=offset, length=length)
-        return AsyncBlobStream(self._exchange, request, digest, size, offset=offset, length=length)
+        request = requests.pull_blob(
+            self._repository.origin, self._repository.name, digest, offset=offset, length=length
+        )
+        return AsyncBlobStream(self._repository, request, digest, size, offset=offset, length=length)
 
     async def pull(self, blob: str | Descriptor) -> bytes:
         """Pull a blob into memory, verified (end-2, GET).
@@ -73,11 +75,11 @@ class AsyncBlobs:
         """
         digest, size = _named(blob)
         verifier = Verifier(digest, size)
-        request = requests.pull_blob(self._exchange.origin, self._name, digest)
-        async with self._exchange.open(endpoints.PULL_BLOB, request) as body:
+        request = requests.pull_blob(self._repository.origin, self._repository.name, digest)
+        async with self._repository.open(endpoints.PULL_BLOB, request) as body:
             checked_size(request, body, size)
-            limit = self._exchange.budgets.blob
-            content = await self._exchange.io.call(
+            limit = self._repository.budgets.blob
+            content = await self._repository.io.call(
                 read_all, body, limit, f"blob {digest}", cancellation=body.cancellation
             )
         verifier.update(content)
@@ -91,7 +93,12 @@ class AsyncBlobs:
         `VerificationError` and `StorageError`; nothing is left behind then. What came before the connection broke, or
         the process was killed, is left beside the file, and the next call goes on from there, in any process.
         """
-        return await receive(self._exchange, self._name, blob, partial(FileSink, Path(path)), title=title)
+        digest, emit = _named(blob)[0], self._repository.emit
+
+        def progress(offset: int, size: int | None) -> None:
+            emit(Progress("pull", digest, offset, size, title))
+
+        return await receive(self._repository, blob, partial(FileSink, Path(path)), progress)
 
     async def push(
         self,
@@ -107,7 +114,7 @@ class AsyncBlobs:
         registry does that, and else sent all the same (end-11).
         """
         descriptor = Descriptor.of(content, media_type, algorithm=algorithm)
-        await push_blob(self._exchange, self._name, descriptor, content, mount_from=mount_from)
+        await push_blob(self._repository, descriptor, content, mount_from=mount_from)
         return descriptor
 
     async def push_at_once(
@@ -118,7 +125,7 @@ class AsyncBlobs:
         For small blobs that are not there yet, this saves two requests. Return the descriptor.
         """
         descriptor = Descriptor.of(content, media_type, algorithm=algorithm)
-        await push_blob_at_once(self._exchange, self._name, descriptor.digest, content)
+        await push_blob_at_once(self._repository, descriptor.digest, content)
         return descriptor
 
     async def push_file(
@@ -135,9 +142,9 @@ class AsyncBlobs:
         The file is read twice: once for its digest, and once to be sent. `mount_from` is as for `push`. Raises
         `StorageError` when the file cannot be read, or changes in between.
         """
-        source = await self._exchange.io.call(FileSource.hashed, Path(path), algorithm)
+        source = await self._repository.io.call(FileSource.hashed, Path(path), algorithm)
         descriptor = Descriptor(media_type, source.digest, source.size)
-        await push_blob(self._exchange, self._name, descriptor, source, title=title, mount_from=mount_from)
+        await push_blob(self._repository, descriptor, source, title=title, mount_from=mount_from)
         return descriptor
 
     async def push_stream(
@@ -153,10 +160,10 @@ class AsyncBlobs:
         The content is first written to an unnamed temporary file: only then is its digest known, and only so can it be
         sent again after a fault. `mount_from` is as for `push`. The stream is not closed.
         """
-        source = await self._exchange.io.call(SpoolSource.filled, stream, algorithm)
+        source = await self._repository.io.call(SpoolSource.filled, stream, algorithm)
         try:
             descriptor = Descriptor(media_type, source.digest, source.size)
-            await push_blob(self._exchange, self._name, descriptor, source, mount_from=mount_from)
+            await push_blob(self._repository, descriptor, source, mount_from=mount_from)
         finally:
             source.close()
         return descriptor
@@ -167,7 +174,7 @@ class AsyncBlobs:
         Without `from_repository`, the registry may look for the blob wherever it likes; few do. An upload that it opens
         instead is cancelled: `push` and its kin, with `mount_from`, use it. Raises `RegistryError` for a refusal.
         """
-        upload = await mount_blob(self._exchange, self._name, _named(blob)[0], from_repository)
+        upload = await mount_blob(self._repository, _named(blob)[0], from_repository)
         if upload is not None:
             await upload.cancel()
         return upload is None
@@ -177,9 +184,9 @@ class AsyncBlobs:
 
         Raises `BlobUnknownError`, and `UnsupportedError` when the registry deletes no blobs.
         """
-        request = requests.delete_blob(self._exchange.origin, self._name, _named(blob)[0])
+        request = requests.delete_blob(self._repository.origin, self._repository.name, _named(blob)[0])
         with unsupported_by(400, RejectedError, advice="what no manifest names goes when the registry cleans up"):
-            await self._exchange.read(endpoints.DELETE_BLOB, request, limit=self._exchange.budgets.error)
+            await self._repository.read(endpoints.DELETE_BLOB, request)
 
 
 def _named(blob: str | Descriptor) -> tuple[Digest, int | None]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from lading._core.exchange.exchange import Exchange, ExchangeResult
-from lading._core.exchange.retry import Attempts
+from lading._core.exchange.exchange import ExchangeResult
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.messages import Headers, Request
 from lading._wire.response_facts import ManifestPushed
@@ -30,17 +30,17 @@ from lading.events import Warned
 _MOST_REFUSALS = 2
 
 
-async def resolve_manifest(exchange: Exchange, name: str, tag_or_digest: str, *, accept: Sequence[str]) -> Descriptor:
+async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, accept: Sequence[str]) -> Descriptor:
     """Ask for the descriptor of a manifest by HEAD, and where that does not tell it, by GET."""
-    request = requests.resolve_manifest(exchange.origin, name, tag_or_digest, accept=accept)
+    request = requests.resolve_manifest(repository.origin, repository.name, tag_or_digest, accept=accept)
     try:
-        answer = await exchange.read(endpoints.PULL_MANIFEST, request, limit=0)
+        answer = await repository.read(endpoints.PULL_MANIFEST, request, limit=0)
     except (RejectedError, UnsupportedError):
         # Some mirrors know no HEAD; what GET says, counts.
-        return (await pull_manifest(exchange, name, tag_or_digest, accept=accept)).descriptor
+        return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
     facts = response_facts.manifest_facts(answer.headers)
     if facts.media_type is None or facts.digest is None or facts.size is None:
-        return (await pull_manifest(exchange, name, tag_or_digest, accept=accept)).descriptor
+        return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
     if ":" in tag_or_digest and differ(facts.digest, Digest(tag_or_digest)):
         raise DigestMismatchError(
             f"{error_documents.describe(request)}: answered for {facts.digest}",
@@ -51,23 +51,23 @@ async def resolve_manifest(exchange: Exchange, name: str, tag_or_digest: str, *,
 
 
 async def pull_manifest(
-    exchange: Exchange, name: str, wanted: str | Descriptor, *, accept: Sequence[str]
+    repository: RemoteRepository, wanted: str | Descriptor, *, accept: Sequence[str]
 ) -> Manifest[Any]:
     """Pull a manifest, verified against the digest, or digest and size, that it is asked by."""
-    answer = await request_manifest(exchange, name, wanted, accept=accept)
-    return read_manifest(exchange, wanted, answer)
+    answer = await request_manifest(repository, wanted, accept=accept)
+    return read_manifest(repository, wanted, answer)
 
 
 async def request_manifest(
-    exchange: Exchange, name: str, wanted: str | Descriptor, *, accept: Sequence[str]
+    repository: RemoteRepository, wanted: str | Descriptor, *, accept: Sequence[str]
 ) -> ExchangeResult:
     """Ask for a manifest and return the answer, for `read_manifest`."""
     text = wanted.digest if isinstance(wanted, Descriptor) else wanted
-    request = requests.pull_manifest(exchange.origin, name, text, accept=accept)
-    return await exchange.read(endpoints.PULL_MANIFEST, request, limit=exchange.budgets.manifest)
+    request = requests.pull_manifest(repository.origin, repository.name, text, accept=accept)
+    return await repository.read(endpoints.PULL_MANIFEST, request, limit=repository.budgets.manifest)
 
 
-def read_manifest(exchange: Exchange, wanted: str | Descriptor, answer: ExchangeResult) -> Manifest[Any]:
+def read_manifest(repository: RemoteRepository, wanted: str | Descriptor, answer: ExchangeResult) -> Manifest[Any]:
     """Take the manifest out of an answer. Raises `VerificationError` and `DocumentError`."""
     if isinstance(wanted, Descriptor):
         wanted.verify(answer.content)
@@ -79,13 +79,12 @@ def read_manifest(exchange: Exchange, wanted: str | Descriptor, answer: Exchange
         # The bytes are what they are; a header that says otherwise is a fault of something in between.
         where = error_documents.describe(answer.request)
         text = f"{where}: announced as {facts.digest}, but the content is {manifest.digest}"
-        exchange.emit(Warned(exchange.origin.authority, text))
+        repository.emit(Warned(repository.origin.authority, text))
     return manifest
 
 
 async def push_manifest(
-    exchange: Exchange,
-    name: str,
+    repository: RemoteRepository,
     tag_or_digest: str,
     manifest: Manifest[Any],
     *,
@@ -96,18 +95,20 @@ async def push_manifest(
 
     `condition` is a header field such as `If-Match`, which not every registry heeds.
     """
-    check_size(exchange, manifest)
-    request = requests.push_manifest(exchange.origin, name, tag_or_digest, manifest.raw, manifest.media_type, tags=tags)
+    check_size(repository, manifest)
+    request = requests.push_manifest(
+        repository.origin, repository.name, tag_or_digest, manifest.raw, manifest.media_type, tags=tags
+    )
     if condition is not None:
         request = replace(request, headers=request.headers + Headers([condition]))
-    answer = await _put(exchange, name, request, tag_or_digest, manifest)
+    answer = await _put(repository, request, tag_or_digest, manifest)
     if answer is None:
         return ManifestPushed(manifest.digest, (), None)
     facts = response_facts.manifest_pushed(answer.headers)
     # A site that says yes to everything answers 201 too; only a registry has the manifest afterwards.
     stored = facts.digest
     if stored is None:
-        stored = (await resolve_manifest(exchange, name, tag_or_digest, accept=(manifest.media_type,))).digest
+        stored = (await resolve_manifest(repository, tag_or_digest, accept=(manifest.media_type,))).digest
     if differ(stored, manifest.digest):
         raise DigestMismatchError(
             f"{error_documents.describe(request)}: the registry has {stored} where {manifest.digest} was pushed",
@@ -118,43 +119,41 @@ async def push_manifest(
 
 
 async def _put(
-    exchange: Exchange, name: str, request: Request, tag_or_digest: str, manifest: Manifest[Any]
+    repository: RemoteRepository, request: Request, tag_or_digest: str, manifest: Manifest[Any]
 ) -> ExchangeResult | None:
     """Send a manifest, again where that may help; None if it is there already and its tag cannot be set anew."""
-    attempts = Attempts(exchange.settings.retries)
+    budget, refusals = repository.exchange.budget(), 0
     while True:
         try:
-            return await exchange.read(endpoints.PUSH_MANIFEST, request, limit=exchange.budgets.error)
+            return await repository.read(endpoints.PUSH_MANIFEST, request)
         except (ManifestInvalidError, ManifestBlobUnknownError) as error:
             # What was pushed a moment ago may not be visible yet, and concurrent pushes can disturb each other
             # (GoogleContainerTools/jib#2470, go-gitea/gitea#26839). Content that is really wrong stays so.
-            wait = attempts.wait_after(error, passing=attempts.made < _MOST_REFUSALS)
-            if wait is None:
-                raise
-            await exchange.io.sleep(wait)
+            refusals += 1
+            await budget.retry(error, error_documents.describe(request), passing=refusals < _MOST_REFUSALS)
         except (RejectedError, DeniedError):
             # Tags that cannot be moved refuse the manifest that they have (aws/aws-sdk#750).
-            if ":" in tag_or_digest or not await _has(exchange, name, tag_or_digest, manifest):
+            if ":" in tag_or_digest or not await _has(repository, tag_or_digest, manifest):
                 raise
             return None
 
 
-async def _has(exchange: Exchange, name: str, tag: str, manifest: Manifest[Any]) -> bool:
+async def _has(repository: RemoteRepository, tag: str, manifest: Manifest[Any]) -> bool:
     try:
-        return (await resolve_manifest(exchange, name, tag, accept=(manifest.media_type,))).digest == manifest.digest
+        return (await resolve_manifest(repository, tag, accept=(manifest.media_type,))).digest == manifest.digest
     except LadingError:
         return False
 
 
-async def delete_manifest(exchange: Exchange, name: str, tag_or_digest: str) -> None:
+async def delete_manifest(repository: RemoteRepository, tag_or_digest: str) -> None:
     """Delete a tag, or a manifest with all of its tags (end-9)."""
-    request = requests.delete_manifest(exchange.origin, name, tag_or_digest)
-    await exchange.read(endpoints.DELETE_MANIFEST, request, limit=exchange.budgets.error)
+    request = requests.delete_manifest(repository.origin, repository.name, tag_or_digest)
+    await repository.read(endpoints.DELETE_MANIFEST, request)
 
 
-def check_size(exchange: Exchange, manifest: Manifest[Any]) -> None:
+def check_size(repository: RemoteRepository, manifest: Manifest[Any]) -> None:
     """Accept a manifest that registries are known to take. Raises `LimitExceededError`."""
-    size, limit = len(manifest.raw), exchange.budgets.pushed_manifest
+    size, limit = len(manifest.raw), repository.budgets.pushed_manifest
     if size > limit:
         raise LimitExceededError(
             f"a manifest of {size} bytes is more than the {limit} that registries are known to take: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar, overload
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.manifest_requests import (
     delete_manifest,
     pull_manifest,
@@ -29,16 +29,15 @@ D = TypeVar("D")
 class AsyncManifests:
     """The manifests of one repository."""
 
-    def __init__(self, exchange: Exchange, name: str) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository) -> None:
+        self._repository = repository
 
     async def resolve(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> Descriptor:
         """Ask what a tag or digest stands for: media type, digest and size in bytes of the manifest (end-3, HEAD).
 
         The manifest is pulled where the registry's answer lacks one of these. Raises `NotFoundError`.
         """
-        return await resolve_manifest(self._exchange, self._name, tag_or_digest, accept=accept)
+        return await resolve_manifest(self._repository, tag_or_digest, accept=accept)
 
     async def exists(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> bool:
         """Say whether there is a manifest with this tag or digest (end-3, HEAD)."""
@@ -82,10 +81,10 @@ class AsyncManifests:
 
         Raises `ManifestUnknownError`, `VerificationError`, `DocumentError`, and `LimitExceededError` beyond the budget.
         """
-        manifest = await pull_manifest(self._exchange, self._name, tag_or_digest, accept=accept)
+        manifest = await pull_manifest(self._repository, tag_or_digest, accept=accept)
         if platform is not None and isinstance(manifest.document, ImageIndex):
             chosen = manifest.document.choose(platform)
-            manifest = await pull_manifest(self._exchange, self._name, chosen, accept=accept)
+            manifest = await pull_manifest(self._repository, chosen, accept=accept)
         return manifest if kind is None else manifest.expect(kind)
 
     async def push(
@@ -105,7 +104,7 @@ class AsyncManifests:
         subjects = await self._put(pushed, tags)
         found = referrer(pushed)
         if found is not None and not (found[0] in subjects and await self._lists_referrers(found[0])):
-            await add_referrer(self._exchange, self._name, *found)
+            await add_referrer(self._repository, *found)
         return pushed.descriptor
 
     async def delete(self, digest: str) -> None:
@@ -120,37 +119,37 @@ class AsyncManifests:
         known = Digest(digest)
         subject = await self._listed_subject(known)
         with unsupported_by(400, RejectedError, advice="this registry deletes no manifests: see its settings"):
-            await delete_manifest(self._exchange, self._name, known)
+            await delete_manifest(self._repository, known)
         if subject is not None:
-            await drop_referrer(self._exchange, self._name, subject, known)
+            await drop_referrer(self._repository, subject, known)
 
     async def _put(self, manifest: Manifest[Any], tags: Sequence[str]) -> set[Digest | None]:
         """Push a manifest under its tags, and return the subjects that the registry says it noted (`OCI-Subject`)."""
-        exchange, name = self._exchange, self._name
+        repository = self._repository
         # Under a tag alone, a registry takes a manifest by its sha256 digest.
         if len(tags) == 1 and manifest.digest.algorithm == "sha256":
-            return {(await push_manifest(exchange, name, tags[0], manifest)).subject}
-        facts = await push_manifest(exchange, name, manifest.digest, manifest, tags=tags)
+            return {(await push_manifest(repository, tags[0], manifest)).subject}
+        facts = await push_manifest(repository, manifest.digest, manifest, tags=tags)
         subjects = {facts.subject}
         for tag in tags:
             if tag not in facts.tags:
-                subjects.add((await push_manifest(exchange, name, tag, manifest)).subject)
+                subjects.add((await push_manifest(repository, tag, manifest)).subject)
         return subjects
 
     async def _lists_referrers(self, subject: Digest) -> bool:
         """Say whether the registry has a list of referrers; some say `OCI-Subject` and have none (Docker Hub, ECR)."""
-        exchange = self._exchange
+        exchange = self._repository.exchange
         if exchange.lists_referrers is None:
-            exchange.lists_referrers = await first_page(exchange, self._name, subject) is not None
+            exchange.lists_referrers = await first_page(self._repository, subject) is not None
         return exchange.lists_referrers
 
     async def _listed_subject(self, digest: Digest) -> Digest | None:
         """Return the subject of a manifest if its referrers are listed by clients, else None."""
         try:
-            manifest = await pull_manifest(self._exchange, self._name, digest, accept=ACCEPT)
+            manifest = await pull_manifest(self._repository, digest, accept=ACCEPT)
         except (DocumentError, LimitExceededError, VerificationError):
             return None  # what cannot be read can be deleted all the same
         found = referrer(manifest)
-        if found is None or await first_page(self._exchange, self._name, found[0]) is not None:
+        if found is None or await first_page(self._repository, found[0]) is not None:
             return None
         return found[0]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import Generic, Protocol, Self, TypeVar
 
 from lading._core.exchange.exchange import Exchange, ExchangeResult
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._wire import error_documents, requests, urls
 from lading._wire.endpoints import Endpoint
 from lading._wire.escaping import quoted
@@ -72,7 +73,7 @@ class Pages(Generic[P]):
 
     def __init__(
         self,
-        exchange: Exchange,
+        registry: Exchange | RemoteRepository,
         endpoint: Endpoint,
         first: ExchangeResult,
         read: Callable[[Request, Headers, bytes], P],
@@ -81,7 +82,7 @@ class Pages(Generic[P]):
         unlinked: Callable[[P], Request | None] = lambda _: None,
         instead: Callable[[P, Request], Request | None] = lambda *_: None,
     ) -> None:
-        self._exchange = exchange
+        self._registry = registry
         self._endpoint = endpoint
         self._read = read
         self._accept = accept
@@ -127,9 +128,9 @@ class Pages(Generic[P]):
         where = error_documents.describe(request)
         if request.target in self._seen:
             raise ProtocolError(f"{where}: the pages of this listing go in circles")
-        if len(self._seen) >= self._exchange.budgets.pages:
-            raise LimitExceededError(f"{where}: more than {self._exchange.budgets.pages} pages")
-        answer = await self._exchange.read(self._endpoint, request, limit=self._exchange.budgets.page)
+        if len(self._seen) >= self._registry.budgets.pages:
+            raise LimitExceededError(f"{where}: more than {self._registry.budgets.pages} pages")
+        answer = await self._registry.read(self._endpoint, request, limit=self._registry.budgets.page)
         page = self._read(request, answer.headers, answer.content)
         self._seen.add(request.target)
         self._answer = answer
@@ -140,7 +141,7 @@ class Pages(Generic[P]):
             return None
         request = self._answer.request
         origin, target = urls.resolve(request.origin, request.target, page.next)
-        if origin != self._exchange.origin:
+        if origin != self._registry.origin:
             raise ForbiddenRedirectError(
                 f"{error_documents.describe(request)}: the next page is said to be at {origin}, another origin"
             )
@@ -159,7 +160,7 @@ class Names:
 
     def __init__(
         self,
-        exchange: Exchange,
+        registry: Exchange | RemoteRepository,
         endpoint: Endpoint,
         request: Callable[[int | None, str | None], Request],
         read: Callable[[Request, Headers, bytes], Page],
@@ -168,7 +169,7 @@ class Names:
         n: int | None,
         last: str | None,
     ) -> None:
-        self._exchange = exchange
+        self._registry = registry
         self._endpoint = endpoint
         self._request = request
         self._read = read
@@ -191,7 +192,7 @@ class Names:
             def instead(page: Page, following: Request) -> Request | None:
                 return None if size else self._enlarged(page, following)
 
-            self._pages = Pages(self._exchange, self._endpoint, first, self._read, unlinked=unlinked, instead=instead)
+            self._pages = Pages(self._registry, self._endpoint, first, self._read, unlinked=unlinked, instead=instead)
         page = await self._pages.next()
         return None if page is None else self._names(page)
 
@@ -219,8 +220,8 @@ class Names:
         return self._sizes[-1], await self._ask(self._sizes[-1])
 
     async def _ask(self, n: int | None) -> ExchangeResult:
-        return await self._exchange.read(
-            self._endpoint, self._request(n, self._last), limit=self._exchange.budgets.page
+        return await self._registry.read(
+            self._endpoint, self._request(n, self._last), limit=self._registry.budgets.page
         )
 
     def _names(self, page: Page) -> Iterator[str]:
@@ -234,7 +235,7 @@ class Names:
                 except ValueError as error:
                     # Artifactory lists digests among the tags, Nexus empty strings: nobody can ask for those.
                     text = f"passed over in a list: {quoted(name)}: {error}"
-                    self._exchange.emit(Warned(self._exchange.origin.authority, text))
+                    self._registry.emit(Warned(self._registry.origin.authority, text))
                 else:
                     yield name
             previous = name

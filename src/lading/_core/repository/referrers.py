@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
 
-from lading._core.exchange.exchange import Exchange, ExchangeResult
+from lading._core.exchange.exchange import ExchangeResult
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.pagination import Listing, Pages
 from lading._core.repository.referrers_tag import kept_referrers
 from lading._wire import endpoints, error_documents, requests, response_facts
@@ -32,9 +33,8 @@ class _ReferrersPage(msgspec.Struct, frozen=True):
 class AsyncReferrers:
     """The referrers of the manifests of one repository."""
 
-    def __init__(self, exchange: Exchange, name: str) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository) -> None:
+        self._repository = repository
 
     def list(self, digest: str, *, artifact_type: str | None = None) -> AsyncIterator[Descriptor]:
         """List the manifests that have this one as their subject, page by page (end-12a, end-12b).
@@ -44,16 +44,15 @@ class AsyncReferrers:
 
         Raises `NameUnknownError` when there is no such repository.
         """
-        pages = _ReferrerPages(self._exchange, self._name, Digest(digest), artifact_type)
+        pages = _ReferrerPages(self._repository, Digest(digest), artifact_type)
         return Listing(pages.next)
 
 
 class _ReferrerPages:
     """The pages of referrers, whether the registry has a list or clients keep it."""
 
-    def __init__(self, exchange: Exchange, name: str, subject: Digest, artifact_type: str | None) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository, subject: Digest, artifact_type: str | None) -> None:
+        self._repository = repository
         self._subject = subject
         self._artifact_type = artifact_type
         self._pages: Pages[_ReferrersPage] | None = None
@@ -64,12 +63,12 @@ class _ReferrerPages:
         if self._ended:
             return None
         if self._pages is None:
-            first = await first_page(self._exchange, self._name, self._subject, self._artifact_type)
+            first = await first_page(self._repository, self._subject, self._artifact_type)
             if first is None:
-                kept = await kept_referrers(self._exchange, self._name, self._subject)
+                kept = await kept_referrers(self._repository, self._subject)
                 self._ended = True
                 return self._wanted(kept)
-            self._pages = Pages(self._exchange, endpoints.LIST_REFERRERS, first, _read, accept=[OCI_INDEX])
+            self._pages = Pages(self._repository, endpoints.LIST_REFERRERS, first, _read, accept=[OCI_INDEX])
         page = await self._pages.next()
         return None if page is None else self._wanted(page.items)
 
@@ -79,22 +78,22 @@ class _ReferrerPages:
 
 
 async def first_page(
-    exchange: Exchange, name: str, subject: Digest, artifact_type: str | None = None
+    repository: RemoteRepository, subject: Digest, artifact_type: str | None = None
 ) -> ExchangeResult | None:
     """Ask for the referrers of a manifest; None if the registry has no referrers API.
 
     It has none if it knows no such path (404, 405, 501), sends the request on to another place, or answers with
     anything but an index. Any other failure is one, and no reason to look at a list that may be out of date.
     """
-    request = requests.list_referrers(exchange.origin, name, subject, artifact_type=artifact_type)
+    request = requests.list_referrers(repository.origin, repository.name, subject, artifact_type=artifact_type)
     try:
-        answer = await exchange.read(endpoints.LIST_REFERRERS, request, limit=exchange.budgets.page)
+        answer = await repository.read(endpoints.LIST_REFERRERS, request, limit=repository.budgets.page)
     except NameUnknownError:
         raise
     except (NotFoundError, UnsupportedError, ForbiddenRedirectError):
         return None
     is_index = response_facts.media_type(answer.headers) == OCI_INDEX
-    return answer if is_index and answer.request.origin == exchange.origin else None
+    return answer if is_index and answer.request.origin == repository.origin else None
 
 
 def _read(request: Request, headers: Headers, content: bytes) -> _ReferrersPage:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.manifest_requests import push_manifest, read_manifest, request_manifest, resolve_manifest
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -73,80 +73,80 @@ def referrer(manifest: Manifest[Any]) -> ReferrerEntry | None:
         return None  # the registry says what is wrong with it
 
 
-async def kept_referrers(exchange: Exchange, name: str, subject: Digest) -> TagEntries:
+async def kept_referrers(repository: RemoteRepository, subject: Digest) -> TagEntries:
     """Return the list; it is empty if there is none, or something that is no list under its tag."""
     try:
-        return (await _read(exchange, name, subject)).entries
+        return (await _read(repository, subject)).entries
     except DocumentError as error:
         # "The client SHOULD assume there are no referrers" (Listing Referrers).
-        exchange.emit(Warned(exchange.origin.authority, f"no referrers of {subject} can be told: {error}"))
+        repository.emit(Warned(repository.origin.authority, f"no referrers of {subject} can be told: {error}"))
         return ()
 
 
-async def add_referrer(exchange: Exchange, name: str, subject: Digest, entry: Descriptor) -> None:
+async def add_referrer(repository: RemoteRepository, subject: Digest, entry: Descriptor) -> None:
     """Add an entry to the list, unless it is there. Raises `DocumentError` if its tag stands for something else."""
 
     def added(entries: TagEntries) -> TagEntries:
         return entries if any(each.digest == entry.digest for each in entries) else (*entries, entry)
 
-    await _update(exchange, name, subject, added)
+    await _update(repository, subject, added)
 
 
-async def drop_referrer(exchange: Exchange, name: str, subject: Digest, digest: Digest) -> None:
+async def drop_referrer(repository: RemoteRepository, subject: Digest, digest: Digest) -> None:
     """Take a manifest out of the list. Raises `DocumentError` if its tag stands for something else."""
 
     def dropped(entries: TagEntries) -> TagEntries:
         return tuple(each for each in entries if each.digest != digest)
 
     try:
-        await _update(exchange, name, subject, dropped)
+        await _update(repository, subject, dropped)
     except NameUnknownError:
         return  # with its last manifest the repository has gone, and the list with it
 
 
-async def _update(exchange: Exchange, name: str, subject: Digest, change: Callable[[TagEntries], TagEntries]) -> None:
+async def _update(repository: RemoteRepository, subject: Digest, change: Callable[[TagEntries], TagEntries]) -> None:
     """Change the list until the change is in it, and has been for a while."""
     from random import uniform  # few registries need it
 
-    io = exchange.io
+    io = repository.io
     for _ in range(_ROUNDS):
         began = io.now()
-        kept = await _read(exchange, name, subject)
+        kept = await _read(repository, subject)
         wanted = change(kept.entries)
         if wanted == kept.entries:
             return
         try:
-            pushed = await _push(exchange, name, subject, kept, wanted)
+            pushed = await _push(repository, subject, kept, wanted)
         except ManifestBlobUnknownError:
             # Somebody deleted a manifest and not its entry, and this registry takes no list that names it.
-            present = await _present(exchange, name, wanted)
+            present = await _present(repository, wanted)
             if present == wanted:
                 raise
-            pushed = await _push(exchange, name, subject, kept, present)
+            pushed = await _push(repository, subject, kept, present)
         if pushed:
             wait = min(max(_PATIENCE * (io.now() - began), _SHORTEST_WAIT), _LONGEST_WAIT)
             await io.sleep(uniform(wait, 2 * wait))  # noqa: S311  # so that rivals do not keep step
-    where = f"{exchange.origin.authority}/{name}:{referrers_tag(subject)}"
+    where = f"{repository}:{referrers_tag(subject)}"
     raise RegistryError(
         f"{where}: others change this list of referrers all the time: push or delete the manifest again"
     )
 
 
-async def _read(exchange: Exchange, name: str, subject: Digest) -> _Kept:
+async def _read(repository: RemoteRepository, subject: Digest) -> _Kept:
     tag = referrers_tag(subject)
     try:
-        answer = await request_manifest(exchange, name, tag, accept=ACCEPT)
+        answer = await request_manifest(repository, tag, accept=ACCEPT)
     except NameUnknownError:
         raise
     except NotFoundError:
         return _Kept(None, ("If-None-Match", "*"))
-    manifest = read_manifest(exchange, tag, answer)
+    manifest = read_manifest(repository, tag, answer)
     if manifest.digest == subject:
         # GitLab takes the tag for another spelling of the digest: there is no list yet.
         return _Kept(None, None)
     if manifest.media_type != OCI_INDEX:
         raise UnexpectedMediaTypeError(
-            f"{exchange.origin.authority}/{name}:{tag} is {manifest.media_type}, where a list of referrers should be"
+            f"{repository}:{tag} is {manifest.media_type}, where a list of referrers should be"
         )
     index = manifest.expect(ImageIndex)
     _ = index.document  # raises if it is none
@@ -155,23 +155,23 @@ async def _read(exchange: Exchange, name: str, subject: Digest) -> _Kept:
     return _Kept(index, ("If-Match", validator) if validator.startswith('"') else None)
 
 
-async def _present(exchange: Exchange, name: str, entries: TagEntries) -> TagEntries:
+async def _present(repository: RemoteRepository, entries: TagEntries) -> TagEntries:
     """Return the entries whose manifests the repository has."""
     present: list[Descriptor] = []
     for entry in entries:
         try:
-            await resolve_manifest(exchange, name, entry.digest, accept=(entry.media_type,))
+            await resolve_manifest(repository, entry.digest, accept=(entry.media_type,))
         except NotFoundError:
             continue
         present.append(entry)
     return tuple(present)
 
 
-async def _push(exchange: Exchange, name: str, subject: Digest, kept: _Kept, wanted: TagEntries) -> bool:
+async def _push(repository: RemoteRepository, subject: Digest, kept: _Kept, wanted: TagEntries) -> bool:
     """Push a changed list, and return whether it was taken: not if the registry sees that it has changed since."""
     index = Manifest.of(ImageIndex(manifests=wanted)) if kept.index is None else kept.index.edited(manifests=wanted)
     try:
-        await push_manifest(exchange, name, referrers_tag(subject), index, condition=kept.condition)
+        await push_manifest(repository, referrers_tag(subject), index, condition=kept.condition)
     except RejectedError as error:
         if error.status != _PRECONDITION_FAILED:
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lading._core.exchange.exchange import Exchange
+    from lading._core.exchange.remote_repository import RemoteRepository
     from lading._core.repository.blobs import AsyncBlobs
     from lading._core.repository.manifests import AsyncManifests
     from lading._core.repository.referrers import AsyncReferrers
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 class AsyncRepository:
     """One repository: its tags, manifests, blobs, uploads and referrers."""
 
-    def __init__(self, exchange: Exchange, registry: str, name: str) -> None:
-        self._exchange = exchange
+    def __init__(self, repository: RemoteRepository, registry: str) -> None:
+        self._repository = repository
         self._registry = registry
-        self._name = name
 
     @property
     def registry(self) -> str:
@@ -31,37 +30,37 @@ class AsyncRepository:
     @property
     def name(self) -> str:
         """The name within the registry, such as `acme/app`."""
-        return self._name
+        return self._repository.name
 
     @property
     def tags(self) -> AsyncTags:
         from lading._core.repository.tags import AsyncTags
 
-        return AsyncTags(self._exchange, self._name)
+        return AsyncTags(self._repository)
 
     @property
     def manifests(self) -> AsyncManifests:
         from lading._core.repository.manifests import AsyncManifests
 
-        return AsyncManifests(self._exchange, self._name)
+        return AsyncManifests(self._repository)
 
     @property
     def blobs(self) -> AsyncBlobs:
         from lading._core.repository.blobs import AsyncBlobs
 
-        return AsyncBlobs(self._exchange, self._name)
+        return AsyncBlobs(self._repository)
 
     @property
     def uploads(self) -> AsyncUploads:
         from lading._core.transfer.uploads import AsyncUploads
 
-        return AsyncUploads(self._exchange, self._name)
+        return AsyncUploads(self._repository)
 
     @property
     def referrers(self) -> AsyncReferrers:
         from lading._core.repository.referrers import AsyncReferrers
 
-        return AsyncReferrers(self._exchange, self._name)
+        return AsyncReferrers(self._repository)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._registry}/{self._name}>"
+        return f"<{type(self).__name__} {self._registry}/{self._repository.name}>"

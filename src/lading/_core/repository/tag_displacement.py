@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.manifest_requests import delete_manifest, pull_manifest, push_manifest
 from lading._core.repository.unsupported import unsupported_by
 from lading._core.transfer.push import push_blob
@@ -18,23 +18,23 @@ _STAND_IN = "application/vnd.lading.stand-in.v1"
 _UNIQUE = "dev.lading.stand-in"
 
 
-async def displace(exchange: Exchange, name: str, tag: str) -> None:
+async def displace(repository: RemoteRepository, tag: str) -> None:
     """Move a tag to a stand-in, and delete that. Raises as `AsyncTags.displace` does."""
-    manifest = await pull_manifest(exchange, name, tag, accept=ACCEPT)
-    stand_in = await _stand_in(exchange, name)
+    manifest = await pull_manifest(repository, tag, accept=ACCEPT)
+    stand_in = await _stand_in(repository)
     try:
-        await push_manifest(exchange, name, tag, stand_in)
+        await push_manifest(repository, tag, stand_in)
         with unsupported_by(400, RejectedError, advice=f"this registry deletes nothing: {tag} stays"):
-            await delete_manifest(exchange, name, stand_in.digest)
+            await delete_manifest(repository, stand_in.digest)
     except LadingError as error:
         error.add_note(f"{tag} stands for {manifest.digest}; if it does not, push that manifest under it again")
-        await push_manifest(exchange, name, tag, manifest)
+        await push_manifest(repository, tag, manifest)
         raise
 
 
-async def _stand_in(exchange: Exchange, name: str) -> Manifest[ImageManifest]:
+async def _stand_in(repository: RemoteRepository) -> Manifest[ImageManifest]:
     """Make a manifest that nobody else has, so that no other tag goes with it."""
     empty = Descriptor.of(_EMPTY, OCI_EMPTY)
-    await push_blob(exchange, name, empty, _EMPTY)
+    await push_blob(repository, empty, _EMPTY)
     unique = {_UNIQUE: os.urandom(16).hex()}
     return Manifest.of(ImageManifest(artifact_type=_STAND_IN, config=empty, layers=(empty,), annotations=unique))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.pagination import Listing, Names
 from lading._core.repository.unsupported import unsupported_by
 from lading._wire import endpoints, requests, response_facts
@@ -16,9 +16,8 @@ from lading.names import check_tag
 class AsyncTags:
     """The tags of one repository."""
 
-    def __init__(self, exchange: Exchange, name: str) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository) -> None:
+        self._repository = repository
 
     def list(self, *, n: int | None = None, last: str | None = None) -> AsyncIterator[str]:
         """List the tags in the order of the registry, each page requested only when the one before it is used up.
@@ -31,9 +30,11 @@ class AsyncTags:
         """
 
         def request(n: int | None, last: str | None) -> Request:
-            return requests.list_tags(self._exchange.origin, self._name, n=n, last=last)
+            return requests.list_tags(self._repository.origin, self._repository.name, n=n, last=last)
 
-        names = Names(self._exchange, endpoints.LIST_TAGS, request, response_facts.tag_page, check_tag, n=n, last=last)
+        names = Names(
+            self._repository, endpoints.LIST_TAGS, request, response_facts.tag_page, check_tag, n=n, last=last
+        )
         return Listing(names.next)
 
     async def delete(self, tag: str) -> None:
@@ -47,7 +48,7 @@ class AsyncTags:
         advice = f"this registry deletes no tags: `displace` (lading untag --displace) can do it for {check_tag(tag)}"
         # Tag deletion that is disabled is a 400 or a 405 (Deleting tags); some who want a digest say just that.
         with unsupported_by(400, RejectedError, DigestInvalidError, advice=advice):
-            await delete_manifest(self._exchange, self._name, tag)
+            await delete_manifest(self._repository, tag)
 
     async def displace(self, tag: str) -> None:
         """Delete a tag where the registry deletes manifests only: move it to a stand-in, and delete that (end-9).
@@ -59,4 +60,4 @@ class AsyncTags:
         """
         from lading._core.repository.tag_displacement import displace
 
-        await displace(self._exchange, self._name, check_tag(tag))
+        await displace(self._repository, check_tag(tag))

@@ -13,21 +13,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading._core.exchange.retry import Attempts
+from lading._core.exchange.retry import RetryBudget
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image, Layer
 from lading._core.rootfs.contents import FileContents
 from lading._core.rootfs.entries import Inode
 from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.reader import LAYER, Member, MemberKind, TarReader
-from lading._core.transfer.async_target import OpenBlob, Readable
+from lading._core.transfer.async_target import Readable
+from lading._core.transfer.stored_blob import OpenBlob
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest, hasher
 from lading.errors import LadingError, LimitExceededError, ProtocolError
-from lading.events import Progress, Retried
+from lading.events import Progress
 from lading.verification import Verifier
 
 # Bytes of names, targets of links and extended attributes that are kept in memory for one image.
@@ -114,17 +115,12 @@ class LayerReader:
             contents.close()
 
     async def _read_until_whole(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
-        attempts = Attempts(self._settings.retries)
+        budget = RetryBudget(self._io, self._settings.retries, self._settings.emit)
         while True:
             try:
                 return await self._read_once(place, number, layer)
             except LadingError as error:
-                wait = attempts.wait_after(error)
-                if wait is None:
-                    raise
-                what = f"layer {layer.descriptor.digest} of {place.name}"
-                self._settings.emit(Retried(what, str(error), wait, attempts.made - 1))
-                await self._io.sleep(wait)
+                await budget.retry_blob(error, f"layer {layer.descriptor.digest} of {place.name}", 0)
 
     async def _read_once(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
         contents = await self._io.call(self._new_contents) if self._keep else None
@@ -248,5 +244,5 @@ async def _opened(place: Readable, blob: Descriptor) -> AsyncGenerator[OpenBlob]
     if embedded is not None:
         yield OpenBlob(streams.BytesIO(embedded))
         return
-    async with place.open_blob(blob) as stream:
+    async with place.fetch(blob).open() as stream:
         yield stream

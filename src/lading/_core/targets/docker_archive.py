@@ -8,8 +8,7 @@ every blob as it was copied. https://github.com/moby/docker-image-spec/blob/main
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,13 @@ import msgspec
 
 from lading import strict_json
 from lading._core.targets.archive_files import Archive, Span
-from lading._core.transfer.async_target import OpenBlob, Readable, read_manifest
+from lading._core.targets.layout_target import FileBlob
+from lading._core.transfer.async_target import read_manifest
+from lading._core.transfer.stored_blob import StoredBlob
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
 from lading._text import shortened
+from lading._wire.messages import Reader
 from lading.annotations import REF_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest, hasher
@@ -99,18 +101,17 @@ class DockerArchive:
             raise ManifestUnknownError(f"{self._name} has no manifest {manifest.digest}")
         return image.manifest
 
-    async def blob_exists(self, blob: Descriptor) -> bool:
+    async def exists(self, blob: Descriptor) -> bool:
         return self._span(blob.digest) is not None
 
-    @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
+    def fetch(self, blob: Descriptor) -> StoredBlob:
+        return FileBlob(self._io, self._open, blob, self._name)
+
+    def _open(self, blob: Descriptor) -> Reader:
         span = self._span(blob.digest)
         if span is None:
             raise BlobUnknownError(f"{self._name} has no blob {blob.digest}")
-        yield OpenBlob(self._archive.open(span))
-
-    def holder(self, blob: Descriptor) -> Readable:
-        return self
+        return self._archive.open(span)
 
     def _span(self, digest: Digest) -> Span | None:
         return next((image.spans[digest] for image in self._images.values() if digest in image.spans), None)

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol
 
-from lading._core.transfer.async_target import (
-    BlobOpener,
-    OnProgress,
-    OpenBlob,
-    Prefetch,
-    Readable,
-    check_manifest_size,
-    read_manifest,
-    read_whole,
-)
+from lading._core.exchange.turns import Turns
+from lading._core.transfer.async_target import check_manifest_size, read_manifest, read_whole
+from lading._core.transfer.sinks import OnProgress, PartialSink, Sink
+from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io import atomic_files
 from lading._io.base import IO
-from lading._io.body_reading import pump
 from lading._io.file_sources import FileSource
 from lading._text import shortened
 from lading._wire.messages import Reader
@@ -35,16 +28,16 @@ from lading.errors import (
     DocumentError,
     InvalidDigestError,
     LadingError,
+    LayoutError,
     ManifestUnknownError,
     NotFoundError,
     SizeMismatchError,
     StorageError,
     VerificationError,
 )
-from lading.stores.blob_writer import BlobWriter
 from lading.stores.digest_cache import LEAST_CACHED, DigestCache
 from lading.stores.index_json import LayoutIndex
-from lading.stores.layout import Layout
+from lading.stores.layout import Layout, blob_path
 
 _TAGS_SHOWN = 10
 
@@ -107,19 +100,11 @@ class ReadableLayout:
     async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
         return await self._io.call(self._pull_manifest, manifest)
 
-    async def blob_exists(self, blob: Descriptor) -> bool:
+    async def exists(self, blob: Descriptor) -> bool:
         return await self._io.call(self._contents.blob_size, blob.digest) is not None
 
-    @asynccontextmanager
-    async def open_blob(self, blob: Descriptor, offset: int = 0) -> AsyncGenerator[OpenBlob]:
-        stream = await self._io.call(self._stream, blob, discard=lambda late: late.reader.close())
-        try:
-            yield stream
-        finally:
-            stream.reader.close()
-
-    def holder(self, blob: Descriptor) -> Readable:
-        return self
+    def fetch(self, blob: Descriptor) -> StoredBlob:
+        return FileBlob(self._io, self._open, blob, self._name)
 
     def _resolve(self, name: str | None) -> Descriptor:
         index = self._contents.index()
@@ -145,9 +130,6 @@ class ReadableLayout:
             return read_manifest(descriptor, read_whole(reader, descriptor.size))
         finally:
             reader.close()
-
-    def _stream(self, blob: Descriptor) -> OpenBlob:
-        return OpenBlob(self._open(blob))
 
     def _open(self, blob: Descriptor) -> Reader:
         size = self._contents.blob_size(blob.digest)
@@ -178,85 +160,62 @@ class ReadableLayout:
 class LayoutTarget(ReadableLayout):
     """An image layout directory, to be read and written. Without the directory it is empty; writing makes it.
 
-    With `digest_cache`, what was hashed once is known when it is opened again.
+    With `digest_cache`, what was hashed once is known when it is opened again. `turns` is shared by those who write
+    here: a blob is written by one transfer at a time.
     """
 
-    def __init__(self, io: IO, path: Path, name: str | None = None, *, digest_cache: DigestCache | None = None) -> None:
+    def __init__(
+        self,
+        io: IO,
+        path: Path,
+        name: str | None = None,
+        *,
+        digest_cache: DigestCache | None = None,
+        turns: Turns | None = None,
+    ) -> None:
         self._lazy = LazyLayout(path)
         self._digest_cache = digest_cache
+        self._turns = Turns(io) if turns is None else turns
         super().__init__(io, f"oci:{path}" if name is None else name, self._lazy)
+
+    def fetch(self, blob: Descriptor) -> StoredBlob:
+        cache = self._digest_cache
+        if cache is None or blob.size < LEAST_CACHED:
+            return super().fetch(blob)
+        path = blob_path(self._lazy.path, blob.digest)
+        return CachedLayoutBlob(self._io, self._open, blob, self._name, path=path, digest_cache=cache)
+
+    async def keeps(self, blob: Descriptor) -> bool:
+        return await self._io.call(self._keeps, blob)
 
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
         return await self._io.call(self._keeps_manifest, manifest, tags, listed)
 
-    async def knows(self, tag_or_digest: str) -> bool:
-        return await self._io.call(self._found, tag_or_digest) is not None
-
-    async def manifest_at_hand(self, manifest: Descriptor) -> Manifest[Any] | None:
+    async def local_manifest(self, manifest: Descriptor | str) -> Manifest[Any] | None:
         try:
             return await self.pull_manifest(manifest)
+        except LayoutError:
+            raise
         except (NotFoundError, VerificationError, DocumentError, StorageError):
             return None
 
-    async def keeps_blob(self, blob: Descriptor) -> bool:
-        return await self._io.call(self._keeps_blob, blob)
-
-    def mounts_from(self, source: Readable) -> bool:
+    def mounts(self, blob: StoredBlob) -> bool:
         return False
 
-    async def push_blob(
-        self,
-        blob: Descriptor,
-        content: BlobOpener,
-        progress: OnProgress,
-        *,
-        mount_from: Readable | None,
-        ahead: Prefetch | None = None,
-    ) -> bool:
-        writer = await self._io.call(self._resumed, blob, discard=lambda late: late.leave())
-        with writer:
-            while writer.has_leftover:
-                await self._io.call(writer.replay)
-            if ahead is not None:
-
-                def take(piece: memoryview) -> None:
-                    writer.write(piece)
-                    progress(writer.offset)
-
-                await ahead(writer.offset, take)
-            found = writer.offset > 0
-            try:
-                await self._complete(writer, blob, content, progress)
-            except VerificationError:
-                if not found:
-                    raise
-                # It may be what was there before that is wrong.
-                await self._io.call(writer.restart)
-                await self._complete(writer, blob, content, progress)
+    async def push(self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False) -> bool:
+        descriptor = blob.descriptor
+        async with self._turns.turn((self._lazy.path, descriptor.digest)) as was_pushed:
+            if not was_pushed or not await self.keeps(descriptor):
+                await blob.into(self._io, self._sink, on_progress)
         return False
-
-    async def _complete(self, writer: BlobWriter, blob: Descriptor, content: BlobOpener, progress: OnProgress) -> None:
-        if blob.size == writer.offset > 0:
-            await self._io.call(self._commit, writer)
-            return
-        async with content(writer.offset) as stream:
-            if stream.start != writer.offset:
-                await self._io.call(writer.restart)
-            await self._io.call(self._write, writer, stream.reader, progress, cancellation=stream.cancellation)
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags, listed)
 
-    def _stream(self, blob: Descriptor) -> OpenBlob:
-        reader, layout, digest_cache = self._open(blob), self._lazy.found(), self._digest_cache
-        if layout is None or digest_cache is None or blob.size < LEAST_CACHED or not isinstance(reader, FileIO):
-            return OpenBlob(reader)
-        found = os.fstat(reader.fileno())
-        if digest_cache.has(blob.digest, found):
-            return OpenBlob(reader, known=FileSource.known(layout.blob_path(blob.digest), blob.digest, found))
-        return OpenBlob(reader, verified=lambda: digest_cache.put(blob.digest, found, os.fstat(reader.fileno())))
+    def _sink(self, digest: Digest) -> Sink:
+        return LayoutSink(self._lazy.made(), digest, self._digest_cache)
 
-    def _keeps_blob(self, blob: Descriptor) -> bool:
+    def _keeps(self, blob: Descriptor) -> bool:
         layout = self._lazy.found()
         return layout is not None and layout.keep_blob(blob.digest, blob.size)
 
@@ -265,26 +224,7 @@ class LayoutTarget(ReadableLayout):
         found = map(index.tagged, tags)
         tagged = all(each is not None and each.digest == manifest.digest for each in found)
         named = not listed or index.named(manifest.digest) is not None
-        return tagged and named and self._keeps_blob(manifest)
-
-    def _resumed(self, blob: Descriptor) -> BlobWriter:
-        writer = self._lazy.made().resume_blob(blob.digest, blob.size)
-        try:
-            writer.replay()
-        except BaseException:
-            writer.discard()
-            raise
-        return writer
-
-    def _write(self, writer: BlobWriter, reader: Reader, progress: OnProgress) -> None:
-        pump(reader, writer.append, writer.verifier, progress, writer.left)
-        self._commit(writer)
-
-    def _commit(self, writer: BlobWriter) -> None:
-        digest_cache = self._digest_cache if writer.offset >= LEAST_CACHED else None
-        found = writer.commit(sync_name=False, backdated=digest_cache is not None)
-        if digest_cache is not None:
-            digest_cache.put(writer.verifier.digest, found)
+        return tagged and named and self._keeps(manifest)
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], listed: bool) -> None:
         layout = self._lazy.made()
@@ -295,6 +235,80 @@ class LayoutTarget(ReadableLayout):
         with layout.push_blob(manifest.digest, len(manifest.raw)) as writer:
             writer.write(manifest.raw)
             writer.commit(sync_name=False)
+
+
+class FileBlob(StoredBlob):
+    """A blob on this machine's disk; `open_file` opens it, and blocks."""
+
+    def __init__(self, io: IO, open_file: Callable[[Descriptor], Reader], descriptor: Descriptor, place: str) -> None:
+        super().__init__(descriptor, place)
+        self._io = io
+        self._open_file = open_file
+
+    @asynccontextmanager
+    async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:
+        reader = await self._io.call(self._open_file, self.descriptor, discard=lambda late: late.close())
+        try:
+            yield self._opened(reader)
+        finally:
+            reader.close()
+
+    def _opened(self, reader: Reader) -> OpenBlob:
+        return OpenBlob(reader)
+
+
+class CachedLayoutBlob(FileBlob):
+    """A blob of a layout directory that need not be hashed again, where that was done before."""
+
+    def __init__(
+        self,
+        io: IO,
+        open_file: Callable[[Descriptor], Reader],
+        descriptor: Descriptor,
+        place: str,
+        *,
+        path: Path,
+        digest_cache: DigestCache,
+    ) -> None:
+        super().__init__(io, open_file, descriptor, place)
+        self._path = path
+        self._digest_cache = digest_cache
+
+    async def known(self) -> FileSource | None:
+        return await self._io.call(self._known)
+
+    def _known(self) -> FileSource | None:
+        try:
+            found = os.lstat(self._path)
+        except OSError:
+            return None
+        digest = self.descriptor.digest
+        if found.st_size != self.descriptor.size or not self._digest_cache.has(digest, found):
+            return None
+        return FileSource.known(self._path, digest, found)
+
+    def _opened(self, reader: Reader) -> OpenBlob:
+        if not isinstance(reader, FileIO):
+            return OpenBlob(reader)
+        digest, found = self.descriptor.digest, os.fstat(reader.fileno())
+        return OpenBlob(reader, verified=lambda: self._digest_cache.put(digest, found, os.fstat(reader.fileno())))
+
+
+class LayoutSink(PartialSink):
+    """A blob of an image layout, which others see only once it is complete and safe on disk."""
+
+    def __init__(self, layout: Layout, digest: Digest, digest_cache: DigestCache | None) -> None:
+        self._digest = digest
+        self._digest_cache = digest_cache
+        part, self._final = layout.begin_blob(digest)
+        super().__init__(part)
+
+    def commit(self) -> None:
+        cache = self._digest_cache if self.size >= LEAST_CACHED else None
+        # index.json, which names the blob later, makes the name safe.
+        found = self._partial.publish(self._final, sync_name=False, backdated=cache is not None)
+        if cache is not None:
+            cache.put(self._digest, found)
 
 
 class LazyLayout:

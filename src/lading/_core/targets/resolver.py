@@ -9,29 +9,33 @@ from pathlib import Path
 
 import msgspec
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.exchange.turns import Turns
+from lading._core.targets.custom_target import CustomTarget
 from lading._core.targets.layout_target import LayoutTarget, ReadableLayout
-from lading._core.targets.memory_target import Memory
+from lading._core.targets.memory_target import MemoryTarget
 from lading._core.targets.registry_target import RegistryTarget
 from lading._core.transfer.async_target import Readable, Writable
 from lading._io.base import IO, ignore
-from lading.reference import LocalReference, Reference
+from lading.reference import Reference
 from lading.stores.digest_cache import DigestCache
 from lading.stores.layout import Layout
+from lading.target import AnyReference, TargetReference
 
 
 class TargetResolver(msgspec.Struct, frozen=True, eq=False):
-    """Opens places; `exchange_of` gives the way to the registry of a reference.
+    """Opens places; `remote` gives the repository of a reference at its registry.
 
-    `state` is the directory of what is noted for later processes.
+    `turns` are those of all writers of layouts, `state` is the directory of what is noted for later processes.
     """
 
     io: IO
-    exchange_of: Callable[[Reference], Exchange]
+    remote: Callable[[Reference], RemoteRepository]
+    turns: Turns
     state: Path | None = None
 
     @asynccontextmanager
-    async def readable(self, reference: Reference | LocalReference) -> AsyncGenerator[Readable]:
+    async def readable(self, reference: AnyReference) -> AsyncGenerator[Readable]:
         """Open the place that a reference names, to be read within the context."""
         place, close = await self._opened(reference)
         try:
@@ -39,16 +43,18 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
         finally:
             close()
 
-    async def lasting(self, reference: Reference | LocalReference) -> Readable:
-        """Open the place that a reference names, to be read for as long as somebody holds it."""
+    async def lasting(self, reference: AnyReference) -> Readable:
+        """Open the place that a reference names, to be read for as long as it is referenced."""
         place, close = await self._opened(reference)
         weakref.finalize(place, close)
         return place
 
-    async def _opened(self, reference: Reference | LocalReference) -> tuple[Readable, Callable[[], object]]:
+    async def _opened(self, reference: AnyReference) -> tuple[Readable, Callable[[], object]]:
         """Open a place to be read; return what closes it as well."""
         if isinstance(reference, Reference):
             return self._repository(reference), ignore
+        if isinstance(reference, TargetReference):
+            return CustomTarget(self.io, reference.target, self.turns), ignore
         path = Path(reference.path)
         if reference.transport == "oci":
             await self.io.call(Layout.open, path)
@@ -71,20 +77,23 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
             raise
 
     @asynccontextmanager
-    async def writable(self, reference: Reference | LocalReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
+    async def writable(self, reference: AnyReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
         """Open the place that a reference names, to be written within the context.
 
-        An archive is written anew at the end of the context, and not if that is left by an error.
+        An archive is written at the end of the context, in place of the one there, and not if that is left by an error.
         """
         if isinstance(reference, Reference):
             yield self._repository(reference)
+            return
+        if isinstance(reference, TargetReference):
+            yield CustomTarget(self.io, reference.target, self.turns)
             return
         path = Path(reference.path)
         name = f"{reference.transport}:{path}"
         if reference.transport == "oci":
             yield self._layout(path)
         elif dry_run:
-            yield Memory(self.io, name)
+            yield CustomTarget(self.io, MemoryTarget(name))
         else:
             from lading._core.targets.layout_archive import work_directory
 
@@ -93,10 +102,11 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
                 await self.io.call(_write, reference.transport, directory, path)
 
     def _layout(self, path: Path) -> LayoutTarget:
-        return LayoutTarget(self.io, path, digest_cache=None if self.state is None else DigestCache(self.state))
+        cache = None if self.state is None else DigestCache(self.state)
+        return LayoutTarget(self.io, path, digest_cache=cache, turns=self.turns)
 
     def _repository(self, reference: Reference) -> RegistryTarget:
-        return RegistryTarget(self.exchange_of(reference), reference.registry, reference.repository)
+        return RegistryTarget(self.remote(reference), reference.registry)
 
 
 def _write(transport: str, directory: Path, path: Path) -> None:

@@ -6,12 +6,11 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Self
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._io.base import Body
 from lading._io.body_reading import PIECE_SIZE
-from lading._wire import endpoints, error_documents, header_fields, response_facts
-from lading._wire.escaping import quoted
-from lading._wire.header_fields import ContentRange
+from lading._wire import endpoints, error_documents, response_facts
+from lading._wire.blob_parts import BlobPart, blob_part
 from lading._wire.messages import Request
 from lading.digest import Digest
 from lading.errors import ProtocolError, RangeNotSatisfiableError, SizeMismatchError
@@ -29,7 +28,7 @@ class AsyncBlobStream:
 
     def __init__(
         self,
-        exchange: Exchange,
+        repository: RemoteRepository,
         request: Request,
         digest: Digest,
         size: int | None,
@@ -43,7 +42,7 @@ class AsyncBlobStream:
         # Bytes that are still to be given out; None until the end of the body.
         self._left = length
         self._verified = False
-        self._exchange = exchange
+        self._repository = repository
         self._request = request
         # None while a part is read that does not begin the blob, or does not end it.
         self._verifier: Verifier | None = Verifier(digest, size)
@@ -65,11 +64,12 @@ class AsyncBlobStream:
         return self._verified
 
     async def __aenter__(self) -> Self:
-        self._opening = self._exchange.open(endpoints.PULL_BLOB, self._request)
+        self._opening = self._repository.open(endpoints.PULL_BLOB, self._request)
         self._body = await self._opening.__aenter__()
         try:
-            if self._body.status == 206:
-                self._take_part(self._body)
+            part = blob_part(self._request, self._body.status, self._body.headers, size=self._size)
+            if part is not None:
+                self._take_part(part)
             else:
                 await self._take_whole(self._body)
         except BaseException as error:
@@ -118,7 +118,9 @@ class AsyncBlobStream:
             self._left = None
             return
         where = error_documents.describe(self._request)
-        self._exchange.emit(Warned(self._exchange.origin.authority, f"{where}: a part was asked for, and all is sent"))
+        self._repository.emit(
+            Warned(self._repository.origin.authority, f"{where}: a part was asked for, and all is sent")
+        )
         missing = self._offset
         while missing and (piece := await self._receive(body, min(missing, PIECE_SIZE))):
             missing -= len(piece)
@@ -126,33 +128,21 @@ class AsyncBlobStream:
             message = f"{where}: the blob ends before byte {self._offset}"
             raise RangeNotSatisfiableError(message, request=where, status=body.status)
 
-    def _take_part(self, body: Body) -> None:
-        """Prepare to read an answer that has the part that was asked for, and refuse any other."""
-        part = header_fields.content_range(body.headers.get("Content-Range"))
-        length = response_facts.content_length(body.headers)
-        if part is None or not self._is_wanted(part) or length not in {None, part.last - part.first + 1}:
-            given = quoted(body.headers.get("Content-Range") or "")
+    def _take_part(self, part: BlobPart) -> None:
+        """Prepare to read an answer that has the part that was asked for."""
+        if self._left is None and not part.is_last:
             where = error_documents.describe(self._request)
-            raise ProtocolError(f"{where}: answered with a part that was not asked for: Content-Range {given}")
-        self._size = part.size if self._size is None else self._size
-        if (part.first, part.last + 1) == (0, self._size):
+            raise ProtocolError(f"{where}: answered with a part that ends at byte {part.end} of {part.size}")
+        self._size = part.size
+        if (part.first, part.end) == (0, self._size):
             self._left = None
         else:
-            self._left = part.last - part.first + 1
+            self._left = part.end - part.first
             self._verifier = None
-
-    def _is_wanted(self, part: ContentRange) -> bool:
-        if part.first != self._offset or (None not in {part.size, self._size} and part.size != self._size):
-            return False
-        size = part.size if self._size is None else self._size
-        end = None if self._left is None else self._offset + self._left
-        if size is not None:
-            end = size if end is None else min(end, size)
-        return end is None or part.last + 1 == end
 
     async def _receive(self, body: Body, size: int) -> bytes:
         buffer = memoryview(bytearray(size))
-        count = await self._exchange.io.call(body.readinto, buffer, cancellation=body.cancellation)
+        count = await self._repository.io.call(body.readinto, buffer, cancellation=body.cancellation)
         piece = bytes(buffer[:count])
         if self._verifier is not None:
             self._verifier.update(piece)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from lading._core.exchange.exchange import Exchange
 from lading._core.transfer.uploads import AsyncUpload
+from lading._io.base import IO, Rewindable
 from lading._io.body_reading import fill
-from lading._io.relay_source import RelaySource
 from lading._wire.messages import Source
 from lading.errors import LadingError, RegistryError
 
@@ -32,7 +32,7 @@ def chunk_length(exchange: Exchange, upload: AsyncUpload, size: int) -> int | No
 
 
 def learn(exchange: Exchange, length: int | None, error: LadingError) -> bool:
-    """After a refusal of so many bytes at once, say whether fewer are worth a try, and remember that."""
+    """After a refusal of so many bytes at once, return whether fewer are worth a try, and remember that."""
     if not isinstance(error, RegistryError):
         return False
     codes = {entry.code for entry in error.errors}
@@ -46,8 +46,8 @@ def learn(exchange: Exchange, length: int | None, error: LadingError) -> bool:
 
 
 async def send_chunks(
-    exchange: Exchange,
     upload: AsyncUpload,
+    io: IO,
     content: bytes | Source,
     length: int,
     sent: Callable[[AsyncUpload], Awaitable[None]],
@@ -57,13 +57,16 @@ async def send_chunks(
         for start in range(0, len(content), length):
             await _send_chunk(upload, content[start : start + length], sent, last=start + length >= len(content))
         return
-    # What is relayed from another place is waited for there: its own cancellation breaks that wait.
-    cancellation = content.cancellation if isinstance(content, RelaySource) else None
-    reader = await exchange.io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
+    cancellation = None
+    if isinstance(content, Rewindable):
+        await content.rewind()
+        # Content is waited for where it comes from: its own cancellation breaks that wait.
+        cancellation = content.cancellation
+    reader = await io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
     try:
         left, buffer = content.size, memoryview(bytearray(min(length, content.size)))
         while left:
-            count, failure = await exchange.io.call(fill, reader, buffer[:left], cancellation=cancellation)
+            count, failure = await io.call(fill, reader, buffer[:left], cancellation=cancellation)
             if failure is not None:
                 raise failure
             left -= count

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from typing import Final
 
 from lading._core.exchange.content_encoding import coding_of
-from lading._core.exchange.exchange import Exchange
-from lading._core.exchange.retry import Headway
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._io.base import Body
 from lading._io.body_reading import PacedBody, fill
-from lading._wire import endpoints, error_documents, header_fields, requests, response_facts
+from lading._wire import endpoints, error_documents, requests
+from lading._wire.blob_parts import blob_part
+from lading._wire.messages import Request
 from lading.digest import Digest
 from lading.errors import ConnectionFailedError, LadingError, ProtocolError
-from lading.events import Retried, Warned
+from lading.events import Warned
 
 LEAST: Final = 64 << 20
 """Bytes that a blob must have for several connections to be worth their cost."""
@@ -31,16 +32,15 @@ _FIRST_PART = 1 << 20
 class ParallelRanges:
     """One blob, to be fetched once. `size` is None where it is not known, and may be learnt; so is `tag`."""
 
-    def __init__(self, exchange: Exchange, name: str, digest: Digest, size: int | None) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository, digest: Digest, size: int | None) -> None:
+        self._repository = repository
         self._digest = digest
         self.size = size
         # The strong validator of what the server has.
         self.tag: str | None = None
-        self._ranges = exchange.settings.ranges
+        self._ranges = repository.settings.ranges
         self._part = min(_LARGEST_PART, _MEMORY // (2 * self._ranges))
-        self._lock = exchange.io.lock()
+        self._lock = repository.io.lock()
         self._ready: dict[int, memoryview] = {}
         # Bytes up to which parts were handed on, and up to which somebody fetches them.
         self._handed = self._claimed = 0
@@ -61,15 +61,15 @@ class ParallelRanges:
             await self._keep(offset, first, take)
             while self._pays():
                 self._stalled = False
-                await self._exchange.io.map(lambda _: self._worker(take), range(self._ranges), limit=self._ranges)
+                await self._repository.io.map(lambda _: self._worker(take), range(self._ranges), limit=self._ranges)
         except LadingError as error:
             if self._refusal is not None:
                 # Some of that part may be written and some not: nothing can go on from there.
                 raise self._refusal from None
             # A flow that was cancelled ends here; anything else is for the one connection to try, or to raise.
-            await self._exchange.io.sleep(0)
+            await self._repository.io.sleep(0)
             text = f"{self._what()}: goes on over one connection: {error}"
-            self._exchange.emit(Warned(self._exchange.origin.authority, text))
+            self._repository.emit(Warned(self._repository.origin.authority, text))
         finally:
             self._ready.clear()
 
@@ -103,7 +103,7 @@ class ParallelRanges:
         async with self._lock:
             self._ready[first] = part
             while (ready := self._ready.pop(self._handed, None)) is not None:
-                await self._exchange.io.call(self._give, ready, take)
+                await self._repository.io.call(self._give, ready, take)
                 self._handed += len(ready)
 
     def _give(self, part: memoryview, take: Callable[[memoryview], object]) -> None:
@@ -117,53 +117,40 @@ class ParallelRanges:
     async def _fetch(self, first: int, length: int) -> memoryview:
         """Fetch so many bytes, or what there is of them; where the answer breaks off, ask for the rest."""
         buffer, count = memoryview(bytearray(length)), 0
-        headway = Headway(self._exchange.settings.retries)
+        budget = self._repository.exchange.budget()
+        repository = self._repository.within(budget)
         while count < length:
             request = requests.pull_blob(
-                self._exchange.origin,
-                self._name,
+                repository.origin,
+                repository.name,
                 self._digest,
                 offset=first + count,
                 length=length - count,
                 if_range=self.tag,
             )
-            async with self._exchange.open(endpoints.PULL_BLOB, request) as body:
-                length = self._checked(body, first + count, first + length) - first
-                least = self._exchange.budgets.blob_rate / self._ranges
+            async with repository.open(endpoints.PULL_BLOB, request) as body:
+                length = self._checked(request, body) - first
+                least = repository.budgets.blob_rate / self._ranges
                 reader = PacedBody(body, least) if least else body
-                came, failure = await self._exchange.io.call(
+                came, failure = await repository.io.call(
                     fill, reader, buffer[count:length], cancellation=body.cancellation
                 )
             count += came
             if count < length:
                 failure = failure or ConnectionFailedError(f"{self._what()}: a part ended too early")
-                headway.reach(count)
-                wait = headway.wait_after(failure)
-                if wait is None:
-                    raise failure
-                self._exchange.emit(Retried(self._what(), str(failure), wait, headway.failures))
-                await self._exchange.io.sleep(wait)
+                await budget.retry_blob(failure, self._what(), count)
         return buffer[:length]
 
-    def _checked(self, body: Body, first: int, end: int) -> int:
-        """Accept an answer that has the bytes from `first` to before `end`, or to the last one; say where it ends.
-
-        Raises `ProtocolError`.
-        """
-        part = header_fields.content_range(body.headers.get("Content-Range")) if body.status == 206 else None
-        tag = body.headers.get("ETag")
+    def _checked(self, request: Request, body: Body) -> int:
+        """Accept an answer that brings a part of the blob; return where it ends. Raises `ProtocolError`."""
+        part = blob_part(request, body.status, body.headers, size=self.size)
         if part is None or part.size is None or coding_of(body.headers) is not None:
             raise ProtocolError(f"{self._what()}: a part was asked for, and something else is sent")
-        end = min(end, part.size)
-        length = response_facts.content_length(body.headers)
-        if (part.first, part.last + 1) != (first, end) or length not in {None, end - first}:
-            raise ProtocolError(f"{self._what()}: another part is sent than the one asked for")
-        if self.size not in {None, part.size} or (self.tag is not None and tag not in {None, self.tag}):
-            raise ProtocolError(f"{self._what()}: the blob is not what it was before")
         self.size = part.size
-        if tag is not None and tag.startswith('"'):
-            self.tag = tag
-        return end
+        self.tag = part.tag or self.tag
+        return part.end
 
     def _what(self) -> str:
-        return error_documents.describe(requests.pull_blob(self._exchange.origin, self._name, self._digest))
+        return error_documents.describe(
+            requests.pull_blob(self._repository.origin, self._repository.name, self._digest)
+        )

@@ -1,16 +1,19 @@
 """Blob push: existence check, mount, or upload of a blob whose digest is known.
 
 It is there already; or the registry takes it over from another repository (distribution-spec, Mounting a blob from
-another repository); or it is sent whole, in one request (Pushing a blob monolithically).
+another repository); or it is sent whole, in one request or in chunks, and again from where that broke off (Pushing a
+blob monolithically, Pushing a blob in chunks).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from lading._core.exchange.exchange import Exchange
-from lading._core.exchange.retry import Headway
+from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.transfer.relayed_body import RelayedBody
 from lading._core.transfer.resumable_upload import ResumableUpload, rest_of
+from lading._core.transfer.sinks import OnProgress
+from lading._core.transfer.stored_blob import SourceBlob, StoredBlob
 from lading._core.transfer.uploads import AsyncUpload, check_stored, opened
 from lading._io.file_ranges import FileReader
 from lading._wire import endpoints, requests, response_facts
@@ -20,6 +23,7 @@ from lading.digest import Digest
 from lading.errors import (
     BlobUploadUnknownError,
     DeniedError,
+    LadingError,
     NotFoundError,
     RegistryError,
     RejectedError,
@@ -28,18 +32,19 @@ from lading.errors import (
     TransportError,
     UnauthorizedError,
     UnsupportedError,
+    VerificationError,
 )
-from lading.events import Progress, Retried, Skipped
+from lading.events import EventHandler, Progress, Skipped
 
 # What registries answer that do not mount, or do not let this user mount from there. The content can still be sent.
 _NOT_MOUNTED = (RejectedError, UnauthorizedError, DeniedError, NotFoundError, UnsupportedError, ServerError)
 
 
-async def blob_exists(exchange: Exchange, name: str, digest: Digest, size: int | None = None) -> bool:
-    """Say whether the repository has a blob, of this size as far as that is known (end-2, HEAD)."""
+async def blob_exists(repository: RemoteRepository, digest: Digest, size: int | None = None) -> bool:
+    """Return whether the repository has a blob, of this size as far as that is known (end-2, HEAD)."""
     try:
-        request = requests.resolve_blob(exchange.origin, name, digest)
-        answer = await exchange.read(endpoints.PULL_BLOB, request, limit=0)
+        request = requests.resolve_blob(repository.origin, repository.name, digest)
+        answer = await repository.read(endpoints.PULL_BLOB, request, limit=0)
     except NotFoundError:
         return False
     # A site that says yes to everything does not know the size.
@@ -47,8 +52,7 @@ async def blob_exists(exchange: Exchange, name: str, digest: Digest, size: int |
 
 
 async def push_blob(
-    exchange: Exchange,
-    name: str,
+    repository: RemoteRepository,
     descriptor: Descriptor,
     content: bytes | Source,
     *,
@@ -57,99 +61,161 @@ async def push_blob(
 ) -> None:
     """Push content whose digest is known, unless the repository has it or can mount it from `mount_from`.
 
-    `title` is what events call the content. Raises `RejectedError` when the registry does not accept it.
+    `title` is what events call the content. Other pushes of it to the repository wait until this one ends. Raises
+    `RejectedError` when the registry does not accept it, and `TransportError` or `ServerError` when it was tried as
+    often as `Retries` allows.
     """
-    digest, size = descriptor.digest, descriptor.size
-    if await blob_exists(exchange, name, digest, size):
-        exchange.emit(Skipped("push", digest, size, title))
-        return
-    upload = None
-    if mount_from is not None:
-        mounted, upload = await try_mount(exchange, name, digest, mount_from)
-        if mounted:
-            exchange.emit(Skipped("push", digest, size, title))
+    async with repository.exchange.transfers.turn((repository.name, descriptor.digest)):
+        repository = repository.within(repository.exchange.budget())
+        skipped = Skipped("push", descriptor.digest, descriptor.size, title)
+        if await blob_exists(repository, descriptor.digest, descriptor.size):
+            repository.emit(skipped)
             return
-
-    told = -1
-
-    def progress(offset: int) -> None:
-        nonlocal told
-        if offset != told:
-            told = offset
-            exchange.emit(Progress("push", digest, offset, size, title))
-
-    progress(0)
-    counted = content if isinstance(content, bytes) else ProgressSource(content, progress)
-    async with ResumableUpload(exchange, name, descriptor, upload) as resumable:
-        await _send(resumable, exchange, name, digest, counted)
-    progress(size)
+        blob = SourceBlob(descriptor, content)
+        on_progress = progress_events(repository.emit, descriptor, title)
+        if await upload_blob(repository, blob, on_progress, mount_from=mount_from):
+            repository.emit(skipped)
 
 
-async def push_blob_at_once(exchange: Exchange, name: str, digest: Digest, content: bytes) -> None:
+async def upload_blob(
+    repository: RemoteRepository, blob: StoredBlob, on_progress: OnProgress, *, mount_from: str | None = None
+) -> bool:
+    """Mount a blob that the repository does not have, or send it; return whether it was mounted.
+
+    What breaks off for a reason that may pass goes on from the byte that the registry has reached: a source that is
+    known is opened again, any other is read again from there. Raises `VerificationError` for content that is not what
+    its descriptor says, and what the registry or the source says that does not pass.
+    """
+    upload, digest, size = None, blob.descriptor.digest, blob.descriptor.size
+    if mount_from is not None:
+        mounted, upload = await try_mount(repository, digest, mount_from)
+        if mounted:
+            return True
+    on_progress(0, size)
+    async with ResumableUpload(repository, blob.descriptor, upload) as resumable:
+        await _BlobUpload(repository, blob, resumable, on_progress).run()
+    on_progress(size, size)
+    return False
+
+
+def progress_events(emit: EventHandler, descriptor: Descriptor, title: str = "") -> OnProgress:
+    """Return a callback that tells how far the push of a blob has come, once for each byte that is reached."""
+    last_reported = -1
+
+    def progress(offset: int, _: int | None) -> None:
+        nonlocal last_reported
+        if offset != last_reported:
+            last_reported = offset
+            emit(Progress("push", descriptor.digest, offset, descriptor.size, title))
+
+    return progress
+
+
+async def push_blob_at_once(repository: RemoteRepository, digest: Digest, content: bytes) -> None:
     """Push a blob in one request (end-4b), or in two where the registry answers that with an upload (202)."""
-    request = requests.push_blob_at_once(exchange.origin, name, digest, content)
-    answer = await exchange.read(endpoints.PUSH_BLOB_AT_ONCE, request, limit=exchange.budgets.error)
+    request = requests.push_blob_at_once(repository.origin, repository.name, digest, content)
+    answer = await repository.read(endpoints.PUSH_BLOB_AT_ONCE, request)
     if answer.status == 202:
-        await _finish(opened(exchange, name, answer), digest, content)
+        await _finish(opened(repository, answer), digest, content)
     else:
         check_stored(answer, digest)
 
 
-async def mount_blob(exchange: Exchange, name: str, digest: Digest, from_name: str | None) -> AsyncUpload | None:
+async def mount_blob(repository: RemoteRepository, digest: Digest, from_name: str | None) -> AsyncUpload | None:
     """Ask to take over a blob from another repository (end-11): None if that was done, else the upload that began."""
-    request = requests.mount_blob(exchange.origin, name, digest, from_name=from_name)
-    answer = await exchange.read(endpoints.MOUNT_BLOB, request, limit=exchange.budgets.error)
+    request = requests.mount_blob(repository.origin, repository.name, digest, from_name=from_name)
+    answer = await repository.read(endpoints.MOUNT_BLOB, request)
     if answer.status == 202:
-        return opened(exchange, name, answer)
+        return opened(repository, answer)
     check_stored(answer, digest)
     return None
 
 
-async def try_mount(exchange: Exchange, name: str, digest: Digest, from_name: str) -> tuple[bool, AsyncUpload | None]:
+async def try_mount(repository: RemoteRepository, digest: Digest, from_name: str) -> tuple[bool, AsyncUpload | None]:
     """Mount a blob if that is possible: return whether it was, and the upload that was opened instead, if any."""
     try:
-        upload = await mount_blob(exchange, name, digest, from_name)
+        upload = await mount_blob(repository, digest, from_name)
     except _NOT_MOUNTED:
         return False, None
     # Some caches say yes to a mount and have nothing; a look is cheaper than a manifest that is refused for it.
-    return upload is None and await blob_exists(exchange, name, digest), upload
+    return upload is None and await blob_exists(repository, digest), upload
 
 
-async def _send(
-    resumable: ResumableUpload, exchange: Exchange, name: str, digest: Digest, content: bytes | Source
-) -> None:
-    """Upload a blob, and again, from where it broke off or from its start, when that fails in a way that may pass."""
-    headway = Headway(exchange.settings.retries)
-    while True:
-        upload = await resumable.begin()
-        headway.reach(upload.offset)
+class _BlobUpload:
+    """The upload of a blob to a repository that does not have it."""
+
+    def __init__(
+        self, repository: RemoteRepository, blob: StoredBlob, resumable: ResumableUpload, on_progress: OnProgress
+    ) -> None:
+        self._repository = repository
+        self._budget = repository.spent or repository.exchange.budget()
+        self._blob = blob
+        self._digest = blob.descriptor.digest
+        self._resumable = resumable
+        self._on_progress = on_progress
+        # Content that need not be hashed on its way.
+        self._known: bytes | Source | None = None
+
+    async def run(self) -> None:
+        """Send the blob, and again, from where it broke off or from its start, after a failure that may pass."""
+        self._known = await self._blob.known()
+        async with RelayedBody(self._repository.io, self._blob, self._progress) as relayed:
+            while not await self._is_sent(relayed):
+                pass
+        self._resumable.forget()
+
+    async def _is_sent(self, relayed: RelayedBody) -> bool:
+        """Send what the registry does not have; return False if that has to be done again."""
+        upload = await self._resumable.begin()
         try:
-            await resumable.send(upload, rest_of(content, upload.offset))
+            await self._resumable.send(upload, self._rest(relayed, upload.offset))
         except (BlobUploadUnknownError, ServerError, TransportError) as error:
-            # The answer to the last byte may be lost, or wrong, when the blob is there all the same.
-            if await blob_exists(exchange, name, digest):
-                break
-            wait = headway.wait_after(error)
-            if isinstance(error, BlobUploadUnknownError) or (wait is None and isinstance(error, ServerError)):
-                resumable.forget()  # it may be this very upload that the registry fails on
-            if wait is None:
-                raise
-            exchange.emit(Retried(f"push of {digest}", str(error), wait, headway.failures))
-            await exchange.io.sleep(wait)
+            return await self._is_there_after(error, upload.offset)
         except (RegistryError, StorageError) as error:
-            if not await resumable.begins_again(upload, error):
+            if not await self._may_begin_again(upload, error):
                 raise
-        else:
-            break
-    resumable.forget()
+            return False
+        except VerificationError:
+            if self._known is None:
+                await self._resumable.abandon(upload)
+            raise
+        return True
 
+    def _rest(self, relayed: RelayedBody, offset: int) -> bytes | Source:
+        if self._known is None:
+            relayed.offset = offset
+            return relayed
+        known = self._known if isinstance(self._known, bytes) else ProgressSource(self._known, self._progress)
+        return rest_of(known, offset)
 
-async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) -> None:
-    try:
-        await upload.finish(digest, content)
-    except (RejectedError, StorageError):
-        await upload.cancel()
-        raise
+    async def _is_there_after(self, error: LadingError, reached: int) -> bool:
+        """After a failure that may pass, return whether the blob is there all the same; wait before it is sent again.
+
+        The answer to the last byte may have been lost, or have been wrong. Raises the error if it will not pass.
+        """
+        if error.side is None and await blob_exists(self._repository, self._digest):
+            return True
+        if isinstance(error, BlobUploadUnknownError):
+            self._resumable.forget()
+        try:
+            await self._budget.retry_blob(error, f"push of {self._digest}", reached)
+        except ServerError:
+            self._resumable.forget()  # it may be this very upload that the registry fails on
+            raise
+        return False
+
+    async def _may_begin_again(self, upload: AsyncUpload, error: LadingError) -> bool:
+        """After a refusal, return whether the blob may be taken when it is sent in another way."""
+        if error.side is None and await self._resumable.begins_again(upload, error):
+            return True
+        if self._known is None or self._blob.is_certain or not isinstance(error, RejectedError | StorageError):
+            return False
+        # The file was touched just now, or has decayed on its disk: hashing it again tells.
+        self._known = None
+        return True
+
+    def _progress(self, offset: int) -> None:
+        self._on_progress(offset, self._blob.descriptor.size)
 
 
 class ProgressSource:
@@ -188,3 +254,11 @@ class _ProgressReader:
 
     def close(self) -> None:
         self._reader.close()
+
+
+async def _finish(upload: AsyncUpload, digest: Digest, content: bytes | Source) -> None:
+    try:
+        await upload.finish(digest, content)
+    except (RejectedError, StorageError):
+        await upload.cancel()
+        raise

@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.transfer.chunked_upload import chunk_length, learn, send_chunks
 from lading._core.transfer.uploads import AsyncUpload, AsyncUploads, UploadState
 from lading._io.body_reading import PIECE_SIZE
@@ -43,10 +43,9 @@ class ResumableUpload:
     `upload` is one that is open already. The uploads of blobs of 4 MiB and more are noted for later processes.
     """
 
-    def __init__(self, exchange: Exchange, name: str, blob: Descriptor, upload: AsyncUpload | None = None) -> None:
+    def __init__(self, repository: RemoteRepository, blob: Descriptor, upload: AsyncUpload | None = None) -> None:
         self.resumed = False
-        self._exchange = exchange
-        self._name = name
+        self._repository = repository
         self._blob = blob
         self._upload = upload
         self._state: UploadState | None = None
@@ -57,7 +56,7 @@ class ResumableUpload:
 
     async def __aenter__(self) -> Self:
         if self._blob.size >= _LEAST_KEPT:
-            self._state_file = await self._exchange.io.call(self._open_state_file, discard=_close)
+            self._state_file = await self._repository.io.call(self._open_state_file, discard=_close)
             with suppress(DocumentError):
                 self._state = UploadState.parse(self._state_file.content) if self._state_file else None
         return self
@@ -84,15 +83,15 @@ class ResumableUpload:
     async def send(self, upload: AsyncUpload, content: bytes | Source) -> None:
         """Send what comes after the bytes that an upload has, in such pieces as the registry takes, and close it."""
         size = len(content) if isinstance(content, bytes) else content.size
-        self._length = chunk_length(self._exchange, upload, size)
+        self._length = chunk_length(self._repository.exchange, upload, size)
         if self._length is None or not size:
             await upload.finish(self._blob.digest, content)
             return
-        await send_chunks(self._exchange, upload, content, self._length, self.keep)
+        await send_chunks(upload, self._repository.io, content, self._length, self.keep)
         await upload.finish(self._blob.digest)
 
     async def begins_again(self, upload: AsyncUpload, error: LadingError) -> bool:
-        """After a refusal, give an upload up, and say whether another one may fare better.
+        """After a refusal, give an upload up, and return whether another one may fare better.
 
         That is so in smaller pieces, and where the upload is one that had broken off, whose refusal says nothing of
         pieces.
@@ -106,20 +105,26 @@ class ResumableUpload:
         ):
             # The registry may still have been busy with the request that broke off when it was asked how far it is.
             self._is_doubted = True
-            await self._exchange.io.sleep(self._exchange.settings.retries.first_wait)
+            await self._repository.io.sleep(self._repository.settings.retries.first_wait)
             return True
         if not isinstance(error, UnauthorizedError | DeniedError):
-            self.forget()
-            await upload.cancel()
+            await self.abandon(upload)
         elif self.resumed:
             self.forget()  # the location may have been good for a while only
-        return isinstance(error, RegistryError) if self.resumed else learn(self._exchange, self._length, error)
+        return (
+            isinstance(error, RegistryError) if self.resumed else learn(self._repository.exchange, self._length, error)
+        )
+
+    async def abandon(self, upload: AsyncUpload) -> None:
+        """Give an upload up, of content that turned out to be wrong."""
+        self.forget()
+        await upload.cancel()
 
     async def keep(self, upload: AsyncUpload) -> None:
         """Note where an upload stands."""
         self._state = upload.state
         if self._state_file is not None:
-            await self._exchange.io.call(self._state_file.write, upload.state.encode())
+            await self._repository.io.call(self._state_file.write, upload.state.encode())
 
     def forget(self) -> None:
         """Go on with no upload that there was before."""
@@ -132,7 +137,7 @@ class ResumableUpload:
         if self._state is None:
             return None
         try:
-            upload = await AsyncUploads(self._exchange, self._name).resume(self._state)
+            upload = await AsyncUploads(self._repository).resume(self._state)
             await self._settle(upload)
         except (LadingError, ValueError):
             return None
@@ -142,20 +147,20 @@ class ResumableUpload:
         """Wait until the registry has written what had come when the connection broke."""
         for _ in range(_LOOKS):
             offset = upload.offset
-            await self._exchange.io.sleep(_BETWEEN_LOOKS)
+            await self._repository.io.sleep(_BETWEEN_LOOKS)
             if await upload.status() == offset:
                 return
 
     async def _started(self) -> AsyncUpload:
-        return await AsyncUploads(self._exchange, self._name).start(algorithm=self._blob.digest.algorithm)
+        return await AsyncUploads(self._repository).start(algorithm=self._blob.digest.algorithm)
 
     def _open_state_file(self) -> StateFile | None:
         from lading.stores.state_files import StateFile
 
-        directory = self._exchange.settings.state_directory()
+        directory = self._repository.settings.state_directory()
         if directory is None:
             return None
-        return StateFile.open(directory, f"{self._exchange.origin} {self._name} {self._blob.digest}")
+        return StateFile.open(directory, f"{self._repository.origin} {self._repository.name} {self._blob.digest}")
 
 
 def _close(state_file: StateFile | None) -> None:

@@ -1,10 +1,12 @@
-"""Sinks of a pull: a file by its path, a file below a directory, a directory unpacked from an archive."""
+"""Sinks of a blob: a file by its path, a file below a directory, a directory unpacked from an archive."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 from lading._core.tar.safe_open import open_below
 from lading._io.atomic_files import refusals
@@ -12,8 +14,39 @@ from lading.digest import Digest
 from lading.errors import StorageError
 from lading.stores.partial_files import Partial
 
+OnProgress: TypeAlias = Callable[[int, int | None], None]
+"""Callback from any thread: how many bytes of a blob have come, and how many there are if that is known."""
 
-class _PartialSink:
+
+class Sink(Protocol):
+    """Where content goes. Blocking: every call happens in one thread or another, never in two at once."""
+
+    def replay(self, take: Callable[[memoryview], object], /) -> bool:
+        """Give the next of what an earlier process left, and return whether there may be more of it."""
+        ...
+
+    def write(self, piece: memoryview, /) -> object:
+        """Take the next piece whole."""
+        ...
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        ...
+
+    def commit(self) -> None:
+        """Keep the content: it is verified."""
+        ...
+
+    def leave(self) -> None:
+        """Leave what was not kept for a later process."""
+        ...
+
+    def discard(self) -> None:
+        """Drop what was neither kept nor left. Called in the end in any case."""
+        ...
+
+
+class PartialSink:
     """Content that is gathered in the directory where it will be kept, so that a later process can go on with it."""
 
     def __init__(self, partial: Partial) -> None:
@@ -24,8 +57,13 @@ class _PartialSink:
         self.leave = partial.leave
         self.discard = partial.discard
 
+    @property
+    def size(self) -> int:
+        """How many bytes have been gathered."""
+        return self._partial.size
 
-class FileSink(_PartialSink):
+
+class FileSink(PartialSink):
     """A file, which has its name only once it is complete and safe on disk. A file of that name is replaced.
 
     Raises `StorageError` for a name that something other than a file has: a device is not to be replaced.
@@ -45,7 +83,7 @@ class FileSink(_PartialSink):
         self._partial.publish(self._path, within=True)
 
 
-class PlacedFileSink(_PartialSink):
+class PlacedFileSink(PartialSink):
     """A file at the place of a title below a directory, to which no symbolic link may lead."""
 
     def __init__(self, directory: Path, title: str, digest: Digest) -> None:
@@ -57,7 +95,7 @@ class PlacedFileSink(_PartialSink):
         self._partial.publish(self._path, within=True)
 
 
-class UnpackingSink(_PartialSink):
+class UnpackingSink(PartialSink):
     """A directory at the place of a title below another, unpacked from an archive that is complete and verified."""
 
     def __init__(self, directory: Path, title: str, content_digest: str | None, digest: Digest) -> None:

@@ -12,7 +12,8 @@ import msgspec
 from msgspec.structs import replace
 
 from lading import strict_json
-from lading._core.exchange.exchange import Exchange, ExchangeResult
+from lading._core.exchange.exchange import ExchangeResult
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.url_gate import Passage, Purpose
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.endpoints import Endpoint
@@ -61,9 +62,8 @@ class UploadState(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
 class AsyncUpload:
     """An upload that has begun. Whoever does not finish it should cancel it, or keep its `state`."""
 
-    def __init__(self, exchange: Exchange, name: str, passage: Passage, state: UploadState) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository, passage: Passage, state: UploadState) -> None:
+        self._repository = repository
         self._passage = passage
         self._state = state
 
@@ -128,15 +128,15 @@ class AsyncUpload:
         request = requests.finish_upload(*self._place(), whole, content, start=self.offset or None)
         answer = await self._ask(endpoints.FINISH_UPLOAD, request)
         check_stored(answer, whole)
-        if request.origin != self._exchange.origin or response_facts.content_digest(answer.headers) is None:
+        if request.origin != self._repository.origin or response_facts.content_digest(answer.headers) is None:
             await self._check_arrived(whole)
         return Descriptor(OCTET_STREAM, whole, self.offset + request.size)
 
     async def _check_arrived(self, digest: Digest) -> None:
         """Ask the registry whether it has the content now, when it went to another host or nobody said what arrived."""
-        request = requests.resolve_blob(self._exchange.origin, self._name, digest)
+        request = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
         try:
-            await self._exchange.read(endpoints.PULL_BLOB, request, limit=0)
+            await self._repository.read(endpoints.PULL_BLOB, request, limit=0)
         except NotFoundError as error:
             where = error_documents.describe(request)
             where_to = self._passage.origin
@@ -158,10 +158,9 @@ class AsyncUpload:
         return self._passage.origin, self._passage.target
 
     async def _ask(self, endpoint: Endpoint, request: Request) -> ExchangeResult:
-        exchange = self._exchange
         request = replace(request, public_only=self._passage.public_only)
         try:
-            return await exchange.read(endpoint, request, limit=exchange.budgets.error, name=self._name)
+            return await self._repository.read(endpoint, request)
         except BlobUploadInvalidError as error:
             if error.status != 416:
                 raise
@@ -174,7 +173,7 @@ class AsyncUpload:
         """Go on at the place that an answer names, if it names one, and return the end of its range."""
         accepted = response_facts.upload_accepted(answer.headers)
         if accepted.location is not None:
-            self._passage = place(self._exchange, answer.request, accepted.location)
+            self._passage = place(self._repository, answer.request, accepted.location)
             self._state = replace(self._state, location=_location(self._passage))
         return accepted.end_of_range
 
@@ -194,16 +193,15 @@ class AsyncUpload:
 class AsyncUploads:
     """The uploads to one repository."""
 
-    def __init__(self, exchange: Exchange, name: str) -> None:
-        self._exchange = exchange
-        self._name = name
+    def __init__(self, repository: RemoteRepository) -> None:
+        self._repository = repository
 
     async def start(self, *, algorithm: str = "sha256") -> AsyncUpload:
         """Begin an upload; `algorithm` is that of the digest that will close it (end-4a, end-4c)."""
-        exchange = self._exchange
-        request = requests.start_upload(exchange.origin, self._name, algorithm=algorithm)
-        answer = await exchange.read(endpoints.START_UPLOAD, request, limit=exchange.budgets.error)
-        return opened(exchange, self._name, answer)
+        repository = self._repository
+        request = requests.start_upload(repository.origin, repository.name, algorithm=algorithm)
+        answer = await repository.read(endpoints.START_UPLOAD, request)
+        return opened(repository, answer)
 
     async def resume(self, state: UploadState) -> AsyncUpload:
         """Go on with an upload that was begun before, at the byte that the registry says is next (end-13).
@@ -211,37 +209,37 @@ class AsyncUploads:
         Raises `BlobUploadUnknownError` when the upload is no more, `ForbiddenRedirectError` for a location that leads
         elsewhere, and `ValueError` for a state of another repository.
         """
-        exchange = self._exchange
-        here = (str(exchange.origin), self._name)
+        repository = self._repository
+        here = (str(repository.origin), repository.name)
         if (state.registry, state.repository) != here:
             raise ValueError(f"{state!r} is an upload to another repository than {'/'.join(here)}")
-        passage = place(exchange, requests.start_upload(exchange.origin, self._name), state.location)
-        upload = AsyncUpload(exchange, self._name, passage, state)
+        passage = place(repository, requests.start_upload(repository.origin, repository.name), state.location)
+        upload = AsyncUpload(repository, passage, state)
         await upload.status()
         return upload
 
 
-def opened(exchange: Exchange, name: str, answer: ExchangeResult) -> AsyncUpload:
+def opened(repository: RemoteRepository, answer: ExchangeResult) -> AsyncUpload:
     """Return the upload that an answer says has begun (end-4, end-11)."""
     accepted = response_facts.upload_accepted(answer.headers)
     if accepted.location is None:
         where = error_documents.describe(answer.request)
         raise ProtocolError(f"{where}: the answer does not say where to upload to (no Location)")
-    passage = place(exchange, answer.request, accepted.location)
+    passage = place(repository, answer.request, accepted.location)
     state = UploadState(
-        registry=str(exchange.origin),
-        repository=name,
+        registry=str(repository.origin),
+        repository=repository.name,
         location=_location(passage),
         offset=0,
         chunk_min_length=accepted.chunk_min_length,
         chunk_max_length=accepted.chunk_max_length,
     )
-    return AsyncUpload(exchange, name, passage, state)
+    return AsyncUpload(repository, passage, state)
 
 
-def place(exchange: Exchange, request: Request, location: str) -> Passage:
+def place(repository: RemoteRepository, request: Request, location: str) -> Passage:
     """Decide where an upload goes on, given the `Location` in the answer to a request."""
-    return exchange.admit(Purpose.UPLOAD, request, location)
+    return repository.exchange.admit(Purpose.UPLOAD, request, location)
 
 
 def check_stored(answer: ExchangeResult, digest: Digest) -> None:

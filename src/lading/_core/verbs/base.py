@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from lading._core.exchange.exchange import Exchange
+from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.settings import Settings
+from lading._core.exchange.turns import Turns
 from lading._io.base import IO
 from lading.errors import InvalidReferenceError
 from lading.reference import LOCAL_TRANSPORTS, LocalReference, Reference
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lading._core.copying.references import Copies
     from lading._core.targets.resolver import TargetResolver
     from lading.platform import Platform
+    from lading.target import AnyReference
 
 
 class VerbsBase(ABC):
@@ -23,16 +25,17 @@ class VerbsBase(ABC):
     _io: IO
     _settings: Settings
     _concurrency: int
+    _turns: Turns
 
     @abstractmethod
-    def _exchange_of(self, reference: Reference) -> Exchange:
-        """Return the way to the registry of a reference."""
+    def _remote(self, reference: Reference) -> RemoteRepository:
+        """Return the repository of a reference at its registry."""
         ...
 
     def _resolver(self) -> TargetResolver:
         from lading._core.targets.resolver import TargetResolver
 
-        return TargetResolver(self._io, self._exchange_of, self._settings.state_directory())
+        return TargetResolver(self._io, self._remote, self._turns, self._settings.state_directory())
 
     def _copies(self) -> Copies:
         from lading._core.copying.references import Copies
@@ -47,7 +50,7 @@ def platform_of(platform: Platform | str | None) -> Platform | None:
     return None if platform is None else as_platform(platform)
 
 
-def place_of(reference: str | Reference | LocalReference) -> Reference | LocalReference:
+def place_of(reference: str | AnyReference) -> AnyReference:
     """Read a reference that names neither tag nor digest. Raises `InvalidReferenceError`."""
     if isinstance(reference, str):
         local = reference.partition(":")[0] in LOCAL_TRANSPORTS

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from lading._core.verbs.base import VerbsBase, place_of
-from lading.reference import LocalReference, Reference, as_reference
+from lading.target import AnyReference, as_reference
 
 if TYPE_CHECKING:
     from lading._core.artifacts.artifact import Artifact, Pulled
@@ -23,28 +23,30 @@ if TYPE_CHECKING:
 class ContentVerbs(VerbsBase):
     """Moves content between places, byte for byte."""
 
-    async def push(self, reference: str | Reference | LocalReference, artifact: Artifact) -> Descriptor:
+    async def push(self, reference: str | AnyReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
 
-        The place is a repository, an image layout (`oci:DIR:TAG`), or an archive that is written anew
-        (`oci-archive:FILE:TAG`). Blobs that are there are not sent again; the manifest goes last, when all that it
-        names is there. Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not
-        that of the artifact, and `RegistryError` for what the registry refuses.
+        The place is a repository, an image layout (`oci:DIR:TAG`), an archive that is written anew
+        (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that are there are not sent again; the manifest
+        goes last, when all that it names is there.
+
+        Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not that of the
+        artifact, and `RegistryError` for what the registry refuses.
         """
         return await self._artifacts().push(as_reference(reference), artifact)
 
     async def attach(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         artifact: Artifact,
         *,
         platform: Platform | str | None = None,
     ) -> Descriptor:
         """Push an artifact that is about a manifest, its subject, and return the descriptor of its own manifest.
 
-        It goes to the same repository or image layout, without a tag: `referrers.list` finds it. Of an index, with
-        `platform`, the subject is the best match for that platform; without, the index itself. Where the registry has
-        no referrers API, the list that clients keep under a tag is brought up to date.
+        It goes to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an index,
+        with `platform`, the subject is the best match for that platform; without, the index itself. Where the registry
+        has no referrers API, the list that clients keep under a tag is brought up to date.
 
         Raises as `push` does, `NotFoundError` if there is no subject, and `DocumentError` if the artifact has another.
         """
@@ -52,7 +54,7 @@ class ContentVerbs(VerbsBase):
 
     async def pull(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         directory: str | os.PathLike[str] = ".",
         *,
         platform: Platform | str | None = None,
@@ -71,7 +73,7 @@ class ContentVerbs(VerbsBase):
 
     async def referrers_tree(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         *,
         platform: Platform | str | None = None,
         artifact_type: str | None = None,
@@ -83,7 +85,8 @@ class ContentVerbs(VerbsBase):
         Every referrer is pulled: one that is listed and names another subject, or is not there, is passed over with a
         warning. With a type or annotations (None stands for any value), only branches that lead to such are given.
 
-        Raises `NotFoundError` if there is no such manifest, and `LimitExceededError` for more than 10,000 referrers.
+        Raises `NotFoundError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers, and
+        `UnsupportedError` for a target that does not list referrers.
         """
         from lading._core.artifacts.push_pull import resolve_subject
         from lading._core.graph.predecessors import Predecessors, ReferrerFilter
@@ -96,7 +99,7 @@ class ContentVerbs(VerbsBase):
             return await predecessors.tree(root, ReferrerFilter(artifact_type, annotations), depth)
 
     async def evidence(
-        self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None
+        self, reference: str | AnyReference, *, platform: Platform | str | None = None
     ) -> tuple[Evidence, ...]:
         """Find SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
 
@@ -115,8 +118,8 @@ class ContentVerbs(VerbsBase):
 
     async def copy(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         *,
         platforms: Iterable[Platform | str] = (),
         index: IndexForm = "sparse",
@@ -127,9 +130,10 @@ class ContentVerbs(VerbsBase):
     ) -> Copied:
         """Copy a manifest with everything that it names, byte for byte, between any two places.
 
-        A place is a repository, an image layout (`oci:DIR:TAG`) or an archive (`oci-archive:FILE:TAG`,
-        `docker-archive:FILE:NAME`), which is written anew. What the destination has is not moved; between repositories
-        of one registry blobs are mounted; everything else is streamed, `concurrency` blobs at once. Tags move last.
+        A place is a repository, an image layout (`oci:DIR:TAG`), an archive (`oci-archive:FILE:TAG`,
+        `docker-archive:FILE:NAME`), which is written anew, or a target (`TargetReference`). What the destination has is
+        not moved; between repositories of one registry blobs are mounted; everything else is streamed, `concurrency`
+        blobs at once. Tags move last.
 
         `platforms` are those wanted of an index. The index is then pushed as it is (`"sparse"`), which registries may
         refuse as not all of its entries are there, or as a new one with these entries only (`"rewritten"`), whose
@@ -139,7 +143,7 @@ class ContentVerbs(VerbsBase):
         levels; `digest_tags` what cosign keeps under tags such as `sha256-….sig`. With `dry_run` nothing is written,
         and the steps are those that would be done.
 
-        Raises `CopyError`, with the error of the side that failed as its cause.
+        Raises the error of the side that fails: its `side` and `digest` say where, and at which content.
         """
         options = _copy_options(
             platforms,
@@ -153,8 +157,8 @@ class ContentVerbs(VerbsBase):
 
     async def copy_tags(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         pattern: str = "*",
         *,
         platforms: Iterable[Platform | str] = (),
@@ -167,7 +171,7 @@ class ContentVerbs(VerbsBase):
         """Copy what all tags of a place stand for, or those that fit a pattern such as `v1.*`, under the same tags.
 
         Both references are spelled without tag and digest. Everything else is as for `copy`; an archive is written when
-        all tags are in it.
+        all tags are in it. Raises `UnsupportedError` for a target that does not list its tags.
         """
         options = _copy_options(
             platforms,
@@ -179,7 +183,7 @@ class ContentVerbs(VerbsBase):
         )
         return await self._copies().copy_tags(place_of(source), place_of(destination), pattern, options)
 
-    async def verify(self, reference: str | Reference | LocalReference) -> Verified:
+    async def verify(self, reference: str | AnyReference) -> Verified:
         """Read a manifest and everything that it names, in any place, and compare it with digests and sizes.
 
         What is missing or damaged is in the result, and raises nothing. Raises `NotFoundError` if there is no such

@@ -25,15 +25,16 @@ from lading.descriptor import Descriptor
 from lading.documents import ImageIndex, Manifest
 from lading.events import Warned
 from lading.platform import Platform, as_platform
-from lading.reference import AnyReference, LocalReference, Reference, as_reference
+from lading.reference import Reference
+from lading.target import AnyReference, as_reference
 
 
 class AsyncImages:
     """Container images: loaded without their layers, changed, and pushed.
 
     Whatever is pushed, layers that the destination has are skipped, those in another repository of its registry are
-    mounted, and only the others move. A source is a repository, an image layout (`oci:`) or an archive, and so is a
-    destination; where that is what a tag stood for, the tag moves to the new image.
+    mounted, and only the others move. A source is a repository, an image layout (`oci:`), an archive or a target, and
+    so is a destination; where that is what a tag stood for, the tag moves to the new image.
     """
 
     def __init__(self, resolver: TargetResolver, copies: Copies, settings: Settings, *, concurrency: int) -> None:
@@ -42,9 +43,7 @@ class AsyncImages:
         self._settings = settings
         self._concurrency = concurrency
 
-    async def load(
-        self, reference: str | Reference | LocalReference, *, platform: Platform | str | None = None
-    ) -> Image:
+    async def load(self, reference: str | AnyReference, *, platform: Platform | str | None = None) -> Image:
         """Load an image; of an index, the one for a platform, or for this machine if there are several.
 
         Its layers can be read, and it can be pushed, as long as the client is open.
@@ -65,10 +64,10 @@ class AsyncImages:
         """
         return await self._resolver.io.call(pack_layer, Path(path))
 
-    async def push(self, image: Image, reference: str | Reference | LocalReference) -> Copied:
+    async def push(self, image: Image, reference: str | AnyReference) -> Copied:
         """Push an image that this client loaded, or what was made of it.
 
-        Raises `CopyError`.
+        Raises the error of the side that fails, as `client.copy` does.
         """
         place = OverlayTarget.over(image.place)
         place.add(image.manifest)
@@ -76,8 +75,8 @@ class AsyncImages:
 
     async def edit(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         change: Callable[[Image], Image],
         *,
         platforms: Iterable[Platform | str] = (),
@@ -87,7 +86,7 @@ class AsyncImages:
         The index is made anew with the images as they are then, and everything else that it names and says. Only
         attestations of BuildKit about an image that changed are left out, with a warning: they name its old digest.
 
-        Raises `DocumentError` for what is no image or an index without a platform, and `CopyError`.
+        Raises `DocumentError` for what is no image or an index without a platform, and what `push` raises.
         """
 
         async def changed(image: Image) -> Image:
@@ -97,8 +96,8 @@ class AsyncImages:
 
     async def annotate(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         annotations: Mapping[str, str | None],
         *,
         platforms: Iterable[Platform | str] = (),
@@ -107,7 +106,7 @@ class AsyncImages:
 
         With `platforms`, the annotations are those of the images for them, in an index that is made anew.
 
-        Raises `DocumentError` for Docker's forms, which have none, and for an index without a platform; `CopyError`.
+        Raises `DocumentError` for Docker's forms, which have none, and for an index without a platform; else as `edit`.
         """
         wanted = tuple(platforms)
         if wanted:
@@ -121,11 +120,11 @@ class AsyncImages:
 
     async def rebase(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         *,
-        old_base: str | Reference | LocalReference | None = None,
-        new_base: str | Reference | LocalReference | None = None,
+        old_base: str | AnyReference | None = None,
+        new_base: str | AnyReference | None = None,
         platforms: Iterable[Platform | str] = (),
     ) -> Copied:
         """Push an image over another base: with the layers of that in place of those of the base it was built on.
@@ -137,7 +136,7 @@ class AsyncImages:
         the base for its own platform.
 
         Raises `DocumentError` for an image that does not begin with the layers of its old base, or that says nothing of
-        it; `NotFoundError`; `CopyError`.
+        it; `NotFoundError`; else as `edit`.
         """
 
         async def rebased(image: Image) -> Image:
@@ -152,8 +151,8 @@ class AsyncImages:
 
     async def flatten(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         *,
         platforms: Iterable[Platform | str] = (),
     ) -> Copied:
@@ -163,7 +162,7 @@ class AsyncImages:
         parameters stay; the history has one entry, and the annotations that name a base go.
 
         Raises `VerificationError`, `ProtocolError` for a damaged or hostile layer, `LimitExceededError`,
-        `StorageError`, `DocumentError` for what is no image, and `CopyError`.
+        `StorageError`, `DocumentError` for what is no image; else as `edit`.
         """
 
         async def flat(image: Image) -> Image:
@@ -176,8 +175,8 @@ class AsyncImages:
 
     async def convert(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         form: MediaTypeFamily,
     ) -> Copied:
         """Push an image, or a whole index, in the form of OCI (`"oci"`) or Docker (`"docker"`).
@@ -186,7 +185,7 @@ class AsyncImages:
         warning.
 
         Raises `DocumentError` for layers that Docker's form has no media type for, and for an entry without a platform;
-        `CopyError`.
+        else as `edit`.
         """
 
         def warn(manifest: Manifest[Any]) -> None:
@@ -209,8 +208,8 @@ class AsyncImages:
 
     async def _edit(
         self,
-        source: str | Reference | LocalReference,
-        destination: str | Reference | LocalReference,
+        source: str | AnyReference,
+        destination: str | AnyReference,
         change: ImageEdit,
         *,
         platforms: Iterable[Platform | str] = (),

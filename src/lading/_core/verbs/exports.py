@@ -18,7 +18,7 @@ from lading._core.tar.decompression import Limits
 from lading._core.targets.resolver import TargetResolver
 from lading._core.verbs.base import platform_of
 from lading.platform import Platform
-from lading.reference import LocalReference, Reference
+from lading.target import AnyReference
 
 
 class Exports:
@@ -28,7 +28,7 @@ class Exports:
         self,
         resolver: TargetResolver,
         settings: Settings,
-        reference: Reference | LocalReference,
+        reference: AnyReference,
         *,
         platform: Platform | str | None,
         limits: Limits | None = None,

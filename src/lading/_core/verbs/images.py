@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from lading._core.verbs.base import VerbsBase, platform_of
-from lading.reference import LocalReference, Reference, as_reference
+from lading.target import AnyReference, as_reference
 
 if TYPE_CHECKING:
     from lading._core.images.image_diff import ImageDiff
@@ -26,7 +26,7 @@ class ImageVerbs(VerbsBase):
 
     async def inspect(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         *,
         platform: Platform | str | None = None,
         referrers: bool = True,
@@ -51,8 +51,8 @@ class ImageVerbs(VerbsBase):
 
     async def diff(
         self,
-        old: str | Reference | LocalReference,
-        new: str | Reference | LocalReference,
+        old: str | AnyReference,
+        new: str | AnyReference,
         *,
         platform: Platform | str | None = None,
     ) -> ImageDiff:
@@ -78,8 +78,8 @@ class ImageVerbs(VerbsBase):
 
     async def diff_files(
         self,
-        old: str | Reference | LocalReference,
-        new: str | Reference | LocalReference,
+        old: str | AnyReference,
+        new: str | AnyReference,
         *,
         platform: Platform | str | None = None,
         limits: Limits | None = None,
@@ -93,7 +93,7 @@ class ImageVerbs(VerbsBase):
 
     async def files(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         path: str = "/",
         *,
         platform: Platform | str | None = None,
@@ -112,7 +112,7 @@ class ImageVerbs(VerbsBase):
 
     async def export_tar(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         out: str | os.PathLike[str] | BinaryIO,
         *,
         platform: Platform | str | None = None,
@@ -129,7 +129,7 @@ class ImageVerbs(VerbsBase):
 
     async def export_directory(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         directory: str | os.PathLike[str],
         *,
         platform: Platform | str | None = None,
@@ -149,7 +149,7 @@ class ImageVerbs(VerbsBase):
 
     async def export_file(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         path: str,
         out: str | os.PathLike[str] | BinaryIO,
         *,
@@ -167,7 +167,7 @@ class ImageVerbs(VerbsBase):
 
     async def read_file(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         path: str,
         *,
         platform: Platform | str | None = None,
@@ -194,7 +194,7 @@ class ImageVerbs(VerbsBase):
         return AsyncIndexes(self._resolver(), self._copies(), concurrency=self._concurrency)
 
     def _exports(
-        self, reference: str | Reference | LocalReference, platform: Platform | str | None, limits: Limits | None
+        self, reference: str | AnyReference, platform: Platform | str | None, limits: Limits | None
     ) -> Exports:
         from lading._core.verbs.exports import Exports
 

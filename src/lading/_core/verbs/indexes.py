@@ -20,7 +20,8 @@ from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform, as_platform
-from lading.reference import AnyReference, LocalReference, Reference, as_reference
+from lading.reference import LocalReference
+from lading.target import AnyReference, as_reference
 
 
 class AsyncIndexes:
@@ -33,8 +34,8 @@ class AsyncIndexes:
 
     async def create(
         self,
-        reference: str | Reference | LocalReference,
-        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        reference: str | AnyReference,
+        manifests: Iterable[NewEntry | str | AnyReference],
         *,
         annotations: Mapping[str, str] | None = None,
     ) -> Copied:
@@ -44,7 +45,7 @@ class AsyncIndexes:
         `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of an index among
         them, the entries are taken.
 
-        Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and `CopyError`.
+        Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and what `client.copy` raises.
         """
         whole = as_reference(reference)
         place, overlay = await self._beside(whole)
@@ -55,17 +56,17 @@ class AsyncIndexes:
 
     async def add(
         self,
-        reference: str | Reference | LocalReference,
-        manifests: Iterable[NewEntry | str | Reference | LocalReference],
+        reference: str | AnyReference,
+        manifests: Iterable[NewEntry | str | AnyReference],
         *,
-        to: str | Reference | LocalReference | None = None,
+        to: str | AnyReference | None = None,
     ) -> Copied:
         """Push an index with further entries in place of the one that a tag stands for, or `to` another place.
 
         Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it go.
         Everything else that the index says stays, and it stays a Docker list if it is one.
 
-        Raises `NotFoundError`, `DocumentError`, `CopyError`, and `InvalidReferenceError` for a digest without `to`.
+        Raises `InvalidReferenceError` for a digest without `to`, else as `create`.
         """
         whole, destination = as_reference(reference), _destination(reference, to)
         place, overlay, index = await self._open(whole)
@@ -75,19 +76,18 @@ class AsyncIndexes:
 
     async def remove(
         self,
-        reference: str | Reference | LocalReference,
+        reference: str | AnyReference,
         manifests: Iterable[str] = (),
         *,
         platforms: Iterable[Platform | str] = (),
-        to: str | Reference | LocalReference | None = None,
+        to: str | AnyReference | None = None,
     ) -> Copied:
         """Push an index without some entries in place of the one that a tag stands for, or `to` another place.
 
         Entries are named by their digests, by tags beside the index, or by their platforms; attestations about them go
         too. The manifests themselves stay where they are.
 
-        Raises `NotFoundError` if there is no such entry, `CopyError`, and `InvalidReferenceError` for a digest without
-        `to`.
+        Raises `NotFoundError` if there is no such entry, else as `add`.
         """
         whole, destination = as_reference(reference), _destination(reference, to)
         place, overlay, index = await self._open(whole)
@@ -145,9 +145,7 @@ def _for_platform(entries: tuple[Descriptor, ...], platform: Platform) -> set[Di
     return found
 
 
-def _destination(
-    reference: str | Reference | LocalReference, to: str | Reference | LocalReference | None
-) -> AnyReference:
+def _destination(reference: str | AnyReference, to: str | AnyReference | None) -> AnyReference:
     """Return where the index goes that was changed. Raises `InvalidReferenceError`."""
     destination = as_reference(reference if to is None else to)
     if to is None and destination.digest is not None:

@@ -1,0 +1,82 @@
+"""State of one host: when it may be asked again, and since when it fails.
+
+A host that says how long to wait is obeyed by everything that speaks to it. After a "too many requests" the requests to
+it are spaced out, further apart with each such answer and closer again with each success. A host that does nothing but
+fail is given up after a time, which all requests to it share; one success starts that time again.
+"""
+
+from __future__ import annotations
+
+from lading._io.base import IO
+
+_FIRST_SPACING = 0.05
+_WIDEST_SPACING = 5.0
+# Seconds for which a refused connection is tried again: long enough for a registry that is just being started.
+_REFUSED = 5.0
+
+
+class HostState:
+    """One host as all requests to it see it. `patience` is how many seconds it may fail without one success."""
+
+    def __init__(self, io: IO, patience: float) -> None:
+        self._io = io
+        self._patience = patience
+        self._next_turn = 0.0
+        self._spacing = 0.0
+        self._crowded_at = 0.0
+        self._paused_until = 0.0
+        self._failing_since: float | None = None
+        self._forgotten_at = 0.0
+        # Seconds for which the host has asked to be left alone since it began to fail.
+        self.asked = 0.0
+
+    async def turn(self) -> float:
+        """Wait until the host may be asked, take that turn and return when it came."""
+        start = self._turn_after(self._io.now())
+        # No await between reading and writing: two tasks cannot take the same turn.
+        self._next_turn = start + self._spacing
+        now = self._io.now()
+        if start > now:
+            await self._io.sleep(start - now)
+        return start
+
+    def answered(self, sent_at: float) -> None:
+        """Note a success of a request that was sent at a time: let requests move closer again."""
+        # A request that was sent before says nothing of a host that fails by now.
+        if self._failing_since is not None and sent_at > self._failing_since:
+            self._failing_since, self.asked = None, 0.0
+        self._spacing = self._spacing * 0.9 if self._spacing > _FIRST_SPACING / 4 else 0.0
+
+    def failed(self) -> None:
+        """Note that a request failed for a reason that may pass."""
+        now = self._io.now()
+        if self._failing_since is None or now > self._forgotten_at:
+            self._failing_since, self.asked = now, 0.0
+        self._forgotten_at = max(now, self._paused_until) + self._patience
+
+    def crowded(self, sent_at: float) -> None:
+        """Space requests out further, unless this one was sent before the last "too many requests" came."""
+        if sent_at >= self._crowded_at:
+            self._crowded_at = self._io.now()
+            self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _WIDEST_SPACING)
+
+    def pause(self, seconds: float) -> None:
+        """Keep every request back for a time that the host has asked for."""
+        until = self._io.now() + seconds
+        self.asked += max(0.0, until - max(self._paused_until, self._io.now()))
+        self._paused_until = max(self._paused_until, until)
+        self._forgotten_at = max(self._forgotten_at, until + self._patience)
+
+    def allows(self, wait: float, *, refused: bool = False) -> bool:
+        """Return whether a request that waits so many seconds first would still come in time."""
+        if self._failing_since is None:
+            return True
+        patience = min(self._patience, _REFUSED) if refused else self._patience
+        return self._turn_after(self._io.now() + wait) <= self._failing_since + patience + self.asked
+
+    def _turn_after(self, time: float) -> float:
+        """Return when a request may go that could go at this time: spaced out, but never beyond the patience."""
+        start = max(time, self._paused_until)
+        if self._next_turn <= start or self._failing_since is None:
+            return max(start, self._next_turn)
+        return max(start, min(self._next_turn, self._failing_since + self._patience + self.asked))

@@ -1,0 +1,40 @@
+"""Turns: one transfer of a content at a time, for which others that want the same content wait."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from lading._io.base import IO
+
+
+class _Turn(msgspec.Struct, eq=False, weakref=True):
+    lock: AbstractAsyncContextManager[object]
+    ended: int = 0
+
+
+class Turns:
+    """Turns by key, for the threads or tasks of one client."""
+
+    def __init__(self, io: IO) -> None:
+        self._io = io
+        self._guard = io.lock()
+        # A turn lives for as long as a transfer has it, or waits for it.
+        self._turns: WeakValueDictionary[Hashable, _Turn] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, key: Hashable) -> AsyncGenerator[bool]:
+        """Wait until no other holds the turn of a key, and hold it; give whether another one has had it meanwhile."""
+        async with self._guard:
+            turn = self._turns.get(key)
+            if turn is None:
+                turn = self._turns[key] = _Turn(self._io.lock())
+            ended = turn.ended
+        async with turn.lock:
+            try:
+                yield turn.ended != ended
+            finally:
+                turn.ended += 1

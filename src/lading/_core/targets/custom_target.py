@@ -1,0 +1,288 @@
+"""Target of a user's own as a copy target."""
+
+from __future__ import annotations
+
+import io as streams
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from typing import Any, TypeVar
+
+from lading._core.exchange.turns import Turns
+from lading._core.transfer.async_target import check_manifest_size, read_manifest, read_whole
+from lading._core.transfer.sinks import OnProgress
+from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
+from lading._io.base import IO, ignore
+from lading._io.body_reading import fill
+from lading._text import shortened
+from lading._wire.messages import Reader
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.documents import Manifest
+from lading.errors import (
+    DigestMismatchError,
+    InvalidReferenceError,
+    LadingError,
+    NotFoundError,
+    StorageError,
+    UnsupportedError,
+)
+from lading.names import check_tag
+from lading.target import Capabilities, ReferrerLister, TagLister, Target, target_name
+from lading.verification import Verifier
+
+T = TypeVar("T")
+
+
+class CustomTarget:
+    """A target of a user's own, to be read and written through blocking calls; what comes from it is verified."""
+
+    def __init__(self, io: IO, target: Target, turns: Turns | None = None) -> None:
+        self._io = io
+        self._target = target
+        self._turns = Turns(io) if turns is None else turns
+        self._name = target_name(target)
+        self._capabilities = Capabilities.of(target)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def is_remote(self) -> bool:
+        # It may be: several questions at once cost little where it is not.
+        return True
+
+    async def resolve(self, tag_or_digest: str | None) -> Descriptor:
+        return await self._io.call(self._resolve, tag_or_digest)
+
+    async def tags(self) -> AsyncIterator[str]:
+        lister = self._capabilities.tags
+        if lister is None:
+            raise self._unable("list its tags", TagLister)
+        for tag in await self._io.call(self._listed, "list its tags", lister.tags):
+            yield tag
+
+    async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
+        lister = self._capabilities.referrers
+        if lister is None:
+            raise self._unable("list referrers", ReferrerLister)
+        for descriptor in await self._io.call(self._listed, "list referrers", lister.referrers, subject):
+            yield descriptor
+
+    async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        return await self._io.call(self._pull_manifest, manifest)
+
+    async def exists(self, blob: Descriptor) -> bool:
+        return await self._io.call(self._exists, blob)
+
+    def fetch(self, blob: Descriptor) -> StoredBlob:
+        return CustomBlob(self._io, self._open, blob, self._name, can_seek=self._capabilities.ranges is not None)
+
+    async def keeps(self, blob: Descriptor) -> bool:
+        return await self.exists(blob)
+
+    async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
+        return await self._io.call(self._keeps_manifest, manifest, tags)
+
+    async def local_manifest(self, manifest: Descriptor | str) -> Manifest[Any] | None:
+        return None
+
+    def mounts(self, blob: StoredBlob) -> bool:
+        return False
+
+    async def push(self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False) -> bool:
+        async with self._turns.turn((id(self._target), blob.descriptor.digest)) as was_pushed:
+            if not was_pushed or not await self.exists(blob.descriptor):
+                await self._push(blob, on_progress)
+        return False
+
+    async def _push(self, blob: StoredBlob, on_progress: OnProgress) -> None:
+        budget = None if blob.repository is None else blob.repository.exchange.budget()
+        while True:
+            try:
+                return await self._push_once(blob, on_progress)
+            except LadingError as error:
+                if budget is None:
+                    raise
+                await budget.retry_blob(error, f"push of {blob.descriptor.digest}", 0)
+
+    async def _push_once(self, blob: StoredBlob, on_progress: OnProgress) -> None:
+        descriptor = blob.descriptor
+
+        def progress(offset: int) -> None:
+            on_progress(offset, descriptor.size)
+
+        async with blob.open() as opened:
+            stream = _VerifiedReader(descriptor, opened.reader, progress, opened.verified)
+            await self._io.call(self._keep, descriptor, stream, cancellation=opened.cancellation)
+
+    async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
+        await self._io.call(self._push_manifest, manifest, tags)
+
+    def _resolve(self, tag_or_digest: str | None) -> Descriptor:
+        if tag_or_digest is None:
+            raise InvalidReferenceError(f"{self._name}: a manifest is meant: give its tag or digest", position=0)
+        with _foreign_errors(f"{self._name} cannot resolve {shortened(tag_or_digest)}"):
+            found = self._target.resolve(tag_or_digest)
+        if ":" in tag_or_digest and found.digest != tag_or_digest:
+            message = f"{self._name}: {found.digest} was found where {shortened(tag_or_digest)} was asked for"
+            raise DigestMismatchError(message, expected=tag_or_digest, actual=found.digest)
+        return found
+
+    def _listed(self, doing: str, listing: Callable[..., Iterable[T]], *arguments: object) -> tuple[T, ...]:
+        with _foreign_errors(f"{self._name} cannot {doing}"):
+            return tuple(listing(*arguments))
+
+    def _pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
+        descriptor = manifest if isinstance(manifest, Descriptor) else self._resolve(manifest)
+        check_manifest_size(descriptor)
+        with closing(self._open(descriptor)) as reader:
+            return read_manifest(descriptor, read_whole(reader, descriptor.size))
+
+    def _open(self, content: Descriptor, offset: int = 0) -> Reader:
+        what, ranges = f"{self._name} cannot read {content.digest}", self._capabilities.ranges
+        with _foreign_errors(what):
+            reader = ranges.fetch_from(content, offset) if ranges and offset else self._target.fetch(content)
+        return _ForeignReader(reader, what)
+
+    def _exists(self, content: Descriptor) -> bool:
+        with _foreign_errors(f"{self._name} cannot look for {content.digest}"):
+            return self._target.exists(content)
+
+    def _keeps_manifest(self, manifest: Descriptor, tags: Sequence[str]) -> bool:
+        try:
+            return self._exists(manifest) and all(self._resolve(tag).digest == manifest.digest for tag in tags)
+        except NotFoundError:
+            return False
+
+    def _keep(self, content: Descriptor, stream: _VerifiedReader) -> None:
+        try:
+            with _foreign_errors(f"{self._name} cannot keep {content.digest}"):
+                self._target.push(content, stream)
+        finally:
+            stream.check()  # the target may have caught the error, or raised another
+        if stream.is_left_half_read:
+            raise StorageError(f"{self._name} has not read {content.digest} to its end, and cannot have kept it")
+
+    def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str]) -> None:
+        for tag in tags:
+            check_tag(tag)
+        content = manifest.descriptor
+        self._keep(content, _VerifiedReader(content, streams.BytesIO(manifest.raw), ignore, ignore))
+        for tag in tags:
+            with _foreign_errors(f"{self._name} cannot tag {manifest.digest} as {tag}"):
+                self._target.tag(content, tag)
+
+    def _unable(self, doing: str, capability: type) -> UnsupportedError:
+        return UnsupportedError(f"{self._name} cannot {doing}: it is not a lading.{capability.__name__}")
+
+
+class CustomBlob(StoredBlob):
+    """A blob of a user's target; `open_at` opens it at a byte, at the first one unless it `can_seek`, and blocks."""
+
+    def __init__(
+        self,
+        io: IO,
+        open_at: Callable[[Descriptor, int], Reader],
+        descriptor: Descriptor,
+        place: str,
+        *,
+        can_seek: bool,
+    ) -> None:
+        super().__init__(descriptor, place)
+        self._io = io
+        self._open_at = open_at
+        self._can_seek = can_seek
+
+    @asynccontextmanager
+    async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:
+        start = offset if self._can_seek else 0
+        reader = await self._io.call(self._open_at, self.descriptor, start, discard=lambda late: late.close())
+        try:
+            yield OpenBlob(reader, start=start)
+        finally:
+            reader.close()
+
+
+class _ForeignReader:
+    """Content as a target gives it, unverified."""
+
+    __slots__ = ("_reader", "_what")
+
+    def __init__(self, reader: Reader, what: str) -> None:
+        self._reader = reader
+        self._what = what
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        with _foreign_errors(self._what):
+            return self._reader.readinto(buffer) or 0
+
+    def close(self) -> None:
+        with _foreign_errors(self._what):
+            self._reader.close()
+
+
+class _VerifiedReader:
+    """Content on its way into a target; reading it raises an error in place of the last bytes of wrong content."""
+
+    __slots__ = ("_content", "_failure", "_progress", "_reader", "_verified", "_verifier", "_whole")
+
+    def __init__(
+        self,
+        content: Descriptor,
+        reader: Reader,
+        progress: Callable[[int], object],
+        verified: Callable[[], object],
+    ) -> None:
+        self._content = content
+        self._reader = reader
+        self._progress = progress
+        self._verified = verified
+        self._verifier = Verifier(content.digest, content.size)
+        self._failure: LadingError | None = None
+        self._whole = False
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        try:
+            return 0 if self._whole else self._read(buffer[: self._content.size - self._verifier.seen])
+        except LadingError as error:
+            self._failure = error
+            raise
+
+    def close(self) -> None:
+        """Nothing: the content belongs to the place that it comes from."""
+
+    def check(self) -> None:
+        """Raise the error that reading has ended with, if it has."""
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def is_left_half_read(self) -> bool:
+        return 0 < self._verifier.seen < self._content.size
+
+    def _read(self, buffer: memoryview) -> int:
+        count, failure = fill(self._reader, buffer)
+        if failure is not None:
+            raise failure
+        self._verifier.update(buffer[:count])
+        if count < len(buffer) or self._verifier.seen == self._content.size:
+            further = memoryview(bytearray(1))
+            self._verifier.update(further[: self._reader.readinto(further) or 0])
+            self._verifier.finish()
+            self._verified()
+            self._whole = True
+        self._progress(self._verifier.seen)
+        return count
+
+
+@contextmanager
+def _foreign_errors(what: str) -> Generator[None]:
+    """Turn what is not a `LadingError` within the block into `StorageError`s that begin with `what`."""
+    try:
+        yield
+    except LadingError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {shortened(str(error))}"
+        raise StorageError(f"{what}: {said}", errno=error.errno if isinstance(error, OSError) else None) from error

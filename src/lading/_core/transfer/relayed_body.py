@@ -1,0 +1,132 @@
+"""Relayed body: a request body that comes from where a blob is stored, hashed on its way and never kept in between.
+
+It is asked for again for every sending, from the byte where that begins. Each byte that is sent is hashed: the state of
+the hash is kept for the last pieces that were read, and what follows the nearest of them is read once more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
+from lading._io.base import IO, Cancellation, Rewindable
+from lading._io.body_reading import PIECE_SIZE
+from lading._io.hashing_thread import HAS_THREADS, HashingThread
+from lading._wire.messages import Reader
+from lading.errors import ConnectionFailedError
+from lading.verification import Verifier
+
+# Hashing fewer bytes takes about as long as having another thread do it.
+_LARGE = 64 << 10
+# Of the hash a state is kept every so many bytes, and so many of them: for more than the buffers on the way can hold.
+_STEP, _STATES = 256 << 10, 256
+
+
+class RelayedBody(Rewindable):
+    """The content of a blob from `offset` on, as the body of a request. Use it as a context manager.
+
+    Reading raises `VerificationError` in place of the last piece when the content is not what the descriptor says, so
+    that a wrong blob is never sent whole. A large piece is hashed in another thread while it is sent: it must stay in
+    its buffer as it is until the next one is read.
+    """
+
+    def __init__(self, io: IO, blob: StoredBlob, on_progress: Callable[[int], object]) -> None:
+        self.offset = 0
+        self._io = io
+        self._blob = blob
+        self._on_progress = on_progress
+        self._opened = AsyncExitStack()
+        self._stream: OpenBlob | None = None
+        self._verifier = Verifier(blob.descriptor.digest, blob.descriptor.size)
+        self._states = deque([self._verifier.copy()], _STATES)
+        self._hashing = HashingThread()
+        self._read_to = 0
+        # Whether the stream cannot be used from where it was opened: it was read, or there is none.
+        self._touched = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._hashing.close()
+        await self._opened.__aexit__(kind, error, traceback)
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are from `offset` on."""
+        return self._blob.descriptor.size - self.offset
+
+    @property
+    def cancellation(self) -> Cancellation:
+        return Cancellation() if self._stream is None else self._stream.cancellation
+
+    async def rewind(self) -> None:
+        """Make the body ready to be read from `offset`, opening the blob again unless none of it was read."""
+        if self._touched or self._read_to != self.offset:
+            await self._open()
+
+    async def _open(self) -> None:
+        self._hashing.close()
+        await self._opened.aclose()
+        self._opened = AsyncExitStack()
+        state = self._state_before(self.offset)
+        self._verifier, self._hashing = state.copy(), HashingThread()
+        self._stream = await self._opened.enter_async_context(self._blob.open(state.seen))
+        await self._io.call(self._skip, self._stream, cancellation=self._stream.cancellation)
+
+    def _state_before(self, offset: int) -> Verifier:
+        """Return the last state of the hash up to a byte, and drop those after it."""
+        while len(self._states) > 1 and self._states[-1].seen > offset:
+            self._states.pop()
+        if self._states[-1].seen > offset:
+            # The registry has gone back behind all that is kept: begin with the first byte.
+            self._states[-1] = Verifier(self._blob.descriptor.digest, self._blob.descriptor.size)
+        return self._states[-1]
+
+    def _skip(self, stream: OpenBlob) -> None:
+        """Read what is not to be sent: before the state of the hash as it comes, after that hashing it."""
+        buffer = memoryview(bytearray(min(PIECE_SIZE, max(self.offset, 1))))
+        position = stream.start
+        while position < self._verifier.seen:
+            count = stream.reader.readinto(buffer[: self._verifier.seen - position]) or 0
+            if not count:
+                raise ConnectionFailedError(f"{self._blob.place}: blob {self._blob.descriptor.digest} ended too early")
+            position += count
+        while position < self.offset and (count := stream.reader.readinto(buffer[: self.offset - position]) or 0):
+            self._verifier.update(buffer[:count])
+            position += count
+        self._read_to = position
+        self._touched = False
+
+    def open(self) -> Reader:
+        """Return the reader of the bytes from `offset` on, which `rewind` has made ready."""
+        return self
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        assert self._stream is not None, "rewind comes first"
+        self._touched = True
+        self._hashing.settle()
+        if self._verifier.seen - self._states[-1].seen >= _STEP:
+            self._states.append(self._verifier.copy())
+        count = self._stream.reader.readinto(buffer) or 0
+        self._read_to += count
+        self._on_progress(self._read_to)
+        size = self._blob.descriptor.size
+        if HAS_THREADS and count >= _LARGE and self._read_to < size:
+            self._hashing.begin(self._verifier.update, buffer[:count])
+        else:
+            self._verifier.update(buffer[:count])
+            if not count or self._read_to == size:
+                self._verifier.finish()
+                self._stream.verified()
+        return count
+
+    def close(self) -> None:
+        """End the second thread; the blob stays open for what follows."""
+        self._hashing.close()

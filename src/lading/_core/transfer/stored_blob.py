@@ -1,0 +1,141 @@
+"""Stored blob: a blob where it is, to be opened any number of times, or brought into a sink.
+
+Transfers begin with one, whatever kind of target it is in. What a target can do beyond giving bytes from the first one
+on is said here: begin at a later byte, vouch for a file that was hashed before, or bring the blob in a way of its own.
+"""
+
+from __future__ import annotations
+
+import io as streams
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+import msgspec
+
+from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.transfer.sinks import OnProgress, Sink
+from lading._core.transfer.verified_sink import VerifiedSink, filling
+from lading._io.base import IO, Cancellation, ignore
+from lading._io.body_reading import pump
+from lading._wire.messages import Reader, Source
+from lading.descriptor import Descriptor
+from lading.digest import Digest
+from lading.errors import VerificationError
+
+
+class OpenBlob(msgspec.Struct, frozen=True, eq=False):
+    """A blob that is open: its bytes as they come, of the size that was asked for or not, and not verified.
+
+    They begin at the byte `start`. Reading waits: use `IO.call`, with the cancellation. When all bytes of the blob have
+    been verified, `verified` may be called, so that this need not be done again.
+    """
+
+    reader: Reader
+    cancellation: Cancellation = msgspec.field(default_factory=Cancellation)
+    start: int = 0
+    verified: Callable[[], object] = ignore
+
+
+class StoredBlob(ABC):
+    """A blob of a target."""
+
+    def __init__(self, descriptor: Descriptor, place: str) -> None:
+        self.descriptor: Final = descriptor
+        self.place: Final = place
+
+    @property
+    def repository(self) -> RemoteRepository | None:
+        """The repository that it is in, if that is one at a registry."""
+        return None
+
+    @abstractmethod
+    def open(self, offset: int = 0) -> AbstractAsyncContextManager[OpenBlob]:
+        """Open the blob, as a context manager: at this byte if the place can do that, else at its first."""
+
+    is_certain = False
+    """Whether `known` content was hashed just now: after a refusal, hashing it again would tell nothing new."""
+
+    async def known(self) -> bytes | Source | None:
+        """Return content that was hashed before and has not changed since: it may be sent as it is."""
+        return None
+
+    async def into(self, io: IO, make_sink: Callable[[Digest], Sink], on_progress: OnProgress) -> None:
+        """Bring the blob into a sink, which keeps it only if it is the right one. Raises what the sink raises."""
+        digest, size = self.descriptor.digest, self.descriptor.size
+        async with filling(io, make_sink, digest, size) as filled:
+            was_inherited = filled.is_inherited
+            try:
+                await self._fill(io, filled, on_progress)
+            except VerificationError:
+                if not was_inherited:
+                    raise
+                # It may be what was there before that is wrong.
+                await io.call(filled.restart)
+                await self._fill(io, filled, on_progress)
+
+    async def _fill(self, io: IO, filled: VerifiedSink, on_progress: OnProgress) -> None:
+        """Read what is missing, and verify the whole."""
+        size, reached = self.descriptor.size, filled.verifier.seen
+
+        def progress(offset: int) -> None:
+            on_progress(offset, size)
+
+        if reached < size or not size:
+            async with self.open(reached) as stream:
+                if stream.start != reached:
+                    await io.call(filled.restart)
+                progress(filled.verifier.seen)
+                left = size - filled.verifier.seen
+                await io.call(
+                    pump,
+                    stream.reader,
+                    filled.sink.write,
+                    filled.verifier,
+                    progress,
+                    left,
+                    cancellation=stream.cancellation,
+                )
+                filled.verifier.finish()
+                await io.call(stream.verified)
+        else:
+            filled.verifier.finish()
+
+
+class SourceBlob(StoredBlob):
+    """A blob from memory or from a source, whose digest was taken of just that."""
+
+    is_certain = True
+
+    def __init__(self, descriptor: Descriptor, content: bytes | Source, place: str = "memory") -> None:
+        super().__init__(descriptor, place)
+        self.content: Final = content
+
+    async def known(self) -> bytes | Source:
+        return self.content
+
+    @asynccontextmanager
+    async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:
+        reader = streams.BytesIO(self.content) if isinstance(self.content, bytes) else _LateReader(self.content)
+        try:
+            yield OpenBlob(reader)
+        finally:
+            reader.close()
+
+
+class _LateReader:
+    """A source that is opened when it is first read from: opening a file is blocking work."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._reader: Reader | None = None
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if self._reader is None:
+            self._reader = self._source.open()
+        return self._reader.readinto(buffer) or 0
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
