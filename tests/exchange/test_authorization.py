@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -24,6 +25,7 @@ from lading import (
 )
 from lading._io.base import IO
 from lading.auth.credentials import Credential, Found
+from lading.testing import Access, Setup, User, direct
 from tests.support.flows import MakeClient
 from tests.support.transports import Clockwork, Recording, Scripted, answer
 
@@ -137,6 +139,30 @@ async def test_a_token_that_is_refused_is_replaced_once(make_client: MakeClient)
     with pytest.raises(UnauthorizedError):
         await tags(make_client(wire, credentials=USER))
     assert sent(wire) == [None, BASIC, "Bearer a", BASIC, "Bearer b"]
+
+
+async def test_a_token_that_is_refused_is_replaced_where_another_one_would_do_as_well(
+    make_client: MakeClient, tmp_path: Path
+) -> None:
+    """One for pulls has expired, and the one that is at hand for pushes is good for pulls too."""
+    setup = Setup(access=Access(users=(User("ann", PASSWORD),)))
+    registry, wire = direct(tmp_path, setup, url=f"https://{HOST}")
+    repository = make_client(wire, credentials=USER).repository(NAME)
+    assert not await repository.blobs.exists(Digest.of(b"x"))
+    await repository.uploads.start()
+    registry.expire_tokens()
+    await repository.uploads.start()
+    assert not await repository.blobs.exists(Digest.of(b"x"))
+
+
+async def test_a_token_is_sent_for_no_more_than_it_was_asked_for(make_client: MakeClient, tmp_path: Path) -> None:
+    """The registry's challenge names less than a push needs; what it leaves out is asked for, or asked for later."""
+    setup = Setup(access=Access(users=(User("ann", PASSWORD),)))
+    wire = Recording(direct(tmp_path, setup, url=f"https://{HOST}")[1])
+    repository = make_client(wire, credentials=USER).repository(NAME)
+    await repository.uploads.start()
+    assert not await repository.blobs.exists(Digest.of(b"x"))
+    assert sum(request.method == "HEAD" for request in wire.requests) == 1
 
 
 async def test_a_password_that_is_refused_is_not_sent_again(make_client: MakeClient) -> None:

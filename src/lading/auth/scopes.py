@@ -92,17 +92,25 @@ def asked(wanted: Iterable[Scope], stated: str | None) -> tuple[Scope, ...]:
     """Return the scopes to ask for, given what is wanted and what the challenge states.
 
     What is wanted comes first: some token servers read one scope only. For anything beyond a pull the registry's own
-    word on the repository replaces ours. Further repositories are asked for with no more than the wanted actions: a
+    word on the repository replaces ours, but for the pull: a token for less than is wanted would be refused next time.
+    Further repositories are asked for with no more than the wanted actions: a
     registry behind another name challenges for the name it knows.
     """
     own, given = tuple(wanted), {scope.resource: scope for scope in merged(parse_scopes(stated or ""))}
-    scopes = [scope if scope.actions == PULL else given.get(scope.resource, scope) for scope in own]
+    scopes = [_stated(scope, given.get(scope.resource)) for scope in own]
     allowed = frozenset[str]().union(*(scope.actions for scope in own))
     for scope in own:
         given.pop(scope.resource, None)
     further = (Scope(scope.resource, scope.actions & allowed) for scope in given.values() if scope.actions)
     words = (scope for scope in given.values() if not scope.actions)
     return (*scopes, *(scope for scope in further if scope.actions), *words)
+
+
+def _stated(own: Scope, given: Scope | None) -> Scope:
+    """Return a scope in the registry's words, if it has said any."""
+    if given is None or own.actions == PULL:
+        return own
+    return given if _EVERYTHING in given.actions else Scope(own.resource, given.actions | own.actions & PULL)
 
 
 def _actions(endpoint: Endpoint) -> frozenset[str]:

@@ -45,7 +45,7 @@ class TokenCache:
         if len(self._tokens) > _MOST:
             self._tokens.popitem(last=False)
 
-    def drop(self, token: Token) -> None:
-        """Drop a token that the registry has refused."""
-        for place in [place for place, kept in self._tokens.items() if kept is token]:
+    def drop(self, bearer: str) -> None:
+        """Drop the token that the registry has refused when it was sent as this `Authorization`."""
+        for place in [place for place, kept in self._tokens.items() if kept.bearer() == bearer]:
             del self._tokens[place]

@@ -113,7 +113,7 @@ class Authorization:
                 return False
             # The scope is what this request needs; the next one will need another.
             self._challenge = replace(challenge, parameters=_without_scope(challenge))
-            await self._drop(asking, challenge, rejected)
+            await self._drop(asking, rejected)
             header = await self._header(asking, challenge)
             return header is not None and header != rejected
 
@@ -140,15 +140,10 @@ class Authorization:
             token = await self._shared(asking, challenge, found)
         return token.bearer() if token else None
 
-    async def _drop(self, asking: PendingRequest, challenge: Challenge, rejected: str | None) -> None:
-        """Forget what the registry no longer accepts, unless another request has replaced it already."""
-        if rejected is None or await self._forget(asking, rejected):
-            return
-        found = await self._find(asking.repository)
-        key = self._key(challenge, found.credential if found else None)
-        token = self._tokens.find(key, asking.scopes, self._io.now())
-        if token is not None and token.bearer() == rejected:
-            self._tokens.drop(token)
+    async def _drop(self, asking: PendingRequest, rejected: str | None) -> None:
+        """Forget what the registry no longer accepts."""
+        if rejected is not None and not await self._forget(asking, rejected):
+            self._tokens.drop(rejected)
 
     async def _forget(self, asking: PendingRequest, rejected: str) -> bool:
         found, source = self._found.get(asking.repository), self._memory
