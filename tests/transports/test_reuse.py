@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lading._io.base import Cancellation
-from lading._wire.messages import Headers, Request
+from lading._io.base import Cancellation, Rewindable
+from lading._wire.messages import Headers, Reader, Request
 from lading.errors import ConnectionFailedError, ProtocolError, TimedOutError
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.socket_transport import SocketTransport
@@ -240,6 +240,35 @@ def test_r_55_large_content_is_not_sent_again_when_the_kept_connection_breaks(
     with pytest.raises(ConnectionFailedError):
         transport.send(Request("PUT", server.origin, "/u", Headers(), body), Cancellation())
     assert server.accepted == 1
+
+
+class Relayed(Rewindable):
+    """Content that can be read once only, until it is rewound."""
+
+    size = 5
+    cancellation = Cancellation()
+
+    def __init__(self) -> None:
+        self._reader = io.BytesIO(b"hello")
+
+    async def rewind(self) -> None:
+        self._reader.seek(0)
+
+    def open(self) -> Reader:
+        return self
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        return self._reader.readinto(buffer)
+
+    def close(self) -> None:
+        """Nothing: it may be rewound."""
+
+
+def test_r_25_content_that_has_to_be_rewound_first_is_not_sent_again(serve: Serve, transport: SocketTransport) -> None:
+    server = serve(closes_at_the_second_request)
+    exchange(transport, get(server.origin))
+    with pytest.raises(ConnectionFailedError, match="closed the connection while waiting for the answer"):
+        transport.send(Request("PUT", server.origin, "/u", Headers(), Relayed()), Cancellation())
 
 
 def test_request_is_not_repeated_when_it_is_its_source_that_failed(serve: Serve, transport: SocketTransport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
+from lading._io.base import Rewindable
 from lading._wire.messages import Headers, Request
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError, TransportError
 from lading.transports.cancellation import Abort
@@ -57,7 +58,8 @@ class Connection:
         Not if some of its content may have been taken: a second PUT to an upload would come after what is there.
         """
         silent = self._stream.broken and not self._heard
-        whole = request.method in _IDEMPOTENT and request.size <= SMALL
+        # A body from elsewhere has to be rewound first, which is for the flow to wait for.
+        whole = request.method in _IDEMPOTENT and request.size <= SMALL and not isinstance(request.body, Rewindable)
         return silent and (not self._stream.sent or whole)
 
     @property
