@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io as streams
 from collections.abc import Callable
 from pathlib import Path
@@ -294,6 +295,44 @@ async def test_a_buffer_is_filled(client: AsyncClient) -> None:
     counts: list[int | None] = []
     await copied(client, lambda: Slow(CONTENT), read)
     assert counts == [4, 3, 0]
+
+
+async def test_a_buffer_may_be_a_bytearray(client: AsyncClient) -> None:
+    came = bytearray(100)
+
+    def read(stream: Reader) -> None:
+        assert stream.readinto(came) == len(CONTENT)  # type: ignore[arg-type]  # as binary files are often read
+
+    await copied(client, lambda: streams.BytesIO(CONTENT), read)
+    assert came.startswith(CONTENT)
+
+
+@pytest.mark.parametrize("count", [-1, len(CONTENT) + 100])
+async def test_a_count_that_no_read_can_have_is_an_error(client: AsyncClient, count: int, tmp_path: Path) -> None:
+    class Wrong(streams.BytesIO):
+        def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as lading's Reader has it
+            return count
+
+    source = TargetReference(Source(Wrong), "1")
+    await client.push(source, artifact())
+    for destination in (f"{APP}:1", f"oci:{tmp_path / 'layout'}:1"):
+        with pytest.raises(StorageError, match=f"readinto returned {count} for a buffer") as caught:
+            await client.copy(source, destination)
+        assert caught.value.side == "source"
+
+
+async def test_an_error_of_a_destination_is_of_the_destination(client: AsyncClient, tmp_path: Path) -> None:
+    class Full(Plain):
+        def push(self, content: Descriptor, stream: Reader) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    layout = f"oci:{tmp_path / 'layout'}:1"
+    for place in (f"{APP}:1", layout):
+        await client.push(place, artifact())
+        with pytest.raises(StorageError, match="^cannot write blob .* to Full: Full cannot keep ") as caught:
+            await client.copy(place, TargetReference(Full(), "1"))
+        assert (caught.value.side, caught.value.errno) == ("destination", errno.ENOSPC)
+        assert caught.value.digest is not None
 
 
 async def test_what_is_there_need_not_be_read_and_nothing_is_half_read(client: AsyncClient) -> None:

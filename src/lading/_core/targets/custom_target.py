@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lading._core.exchange.turns import Turns
 from lading._core.transfer.async_target import check_manifest_size, read_manifest, read_whole
+from lading._core.transfer.sides import locate
 from lading._core.transfer.sinks import OnProgress
 from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO, ignore
@@ -114,7 +115,12 @@ class CustomTarget:
 
         async with blob.open() as opened:
             stream = _VerifiedReader(descriptor, opened.reader, progress, opened.verified)
-            await self._io.call(self._keep, descriptor, stream, cancellation=opened.cancellation)
+            try:
+                await self._io.call(self._keep, descriptor, stream, cancellation=opened.cancellation)
+            except LadingError as error:
+                if stream.failure is None:
+                    locate(error, f"write blob {descriptor.digest} to {self._name}", "destination", descriptor.digest)
+                raise
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags)
@@ -215,7 +221,10 @@ class _ForeignReader:
 
     def readinto(self, buffer: memoryview, /) -> int:
         with _foreign_errors(self._what):
-            return self._reader.readinto(buffer) or 0
+            count = self._reader.readinto(buffer) or 0
+            if not 0 <= count <= len(buffer):
+                raise ValueError(f"readinto returned {count} for a buffer of {len(buffer)} bytes")
+            return count
 
     def close(self) -> None:
         with _foreign_errors(self._what):
@@ -225,7 +234,7 @@ class _ForeignReader:
 class _VerifiedReader:
     """Content on its way into a target; reading it raises an error in place of the last bytes of wrong content."""
 
-    __slots__ = ("_content", "_failure", "_progress", "_reader", "_verified", "_verifier", "_whole")
+    __slots__ = ("_content", "_progress", "_reader", "_verified", "_verifier", "_whole", "failure")
 
     def __init__(
         self,
@@ -239,14 +248,15 @@ class _VerifiedReader:
         self._progress = progress
         self._verified = verified
         self._verifier = Verifier(content.digest, content.size)
-        self._failure: LadingError | None = None
+        self.failure: LadingError | None = None
         self._whole = False
 
     def readinto(self, buffer: memoryview, /) -> int:
         try:
-            return 0 if self._whole else self._read(buffer[: self._content.size - self._verifier.seen])
+            # A slice of a bytearray would be a copy of it.
+            return 0 if self._whole else self._read(memoryview(buffer)[: self._content.size - self._verifier.seen])
         except LadingError as error:
-            self._failure = error
+            self.failure = error
             raise
 
     def close(self) -> None:
@@ -254,8 +264,8 @@ class _VerifiedReader:
 
     def check(self) -> None:
         """Raise the error that reading has ended with, if it has."""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
 
     @property
     def is_left_half_read(self) -> bool:
