@@ -24,6 +24,7 @@ from lading import (
     Response,
     Retried,
     Retries,
+    ServerError,
     StorageError,
     Warned,
 )
@@ -49,7 +50,7 @@ from tests.support.parts import (
     serving,
     whole,
 )
-from tests.support.transports import Clockwork, Recording, Stuck, Torn
+from tests.support.transports import Clockwork, Recording, Stuck, Torn, answer
 
 
 @pytest.fixture(autouse=True)
@@ -389,6 +390,16 @@ async def test_a_full_disk_is_told_when_the_server_fails_at_the_same_time(
     with pytest.raises(StorageError, match="the disk is full"):
         await make_client(serving(turn), ranges=3).repository(NAME).blobs.pull_file(BLOB, target)
     assert left(target) == []
+
+
+async def test_what_a_part_was_given_up_for_is_not_tried_over_one_connection(
+    make_client: MakeClient, io: IO, target: Path
+) -> None:
+    recording = Recording(rule=lambda _: answer(503))
+    client = make_client(recording, ranges=4, retries=Retries(), _io=Clockwork(io))
+    with pytest.raises(ServerError):
+        await client.repository(NAME).blobs.pull_file(BLOB, target)
+    assert len(recording.requests) == 5
 
 
 async def test_a_blob_that_is_not_there_is_an_error(make: Callable[[Recording], AsyncClient], target: Path) -> None:

@@ -66,6 +66,8 @@ class ParallelRanges:
             if self._refusal is not None:
                 # Some of that part may be written and some not: nothing can go on from there.
                 raise self._refusal from None
+            if error.gave_up:
+                raise
             # A flow that was cancelled ends here; anything else is for the one connection to try, or to raise.
             await self._repository.io.sleep(0)
             text = f"{self._what()}: goes on over one connection: {error}"
