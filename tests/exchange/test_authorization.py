@@ -19,6 +19,7 @@ from lading import (
     LadingError,
     Request,
     Response,
+    ServerError,
     TokenError,
     UnauthorizedError,
     Warned,
@@ -395,6 +396,17 @@ async def test_a_failure_is_everybodys_for_a_moment(make_client: MakeClient, io:
         with pytest.raises(TokenError):
             await uploads.start()
     assert [request.origin.host for request in wire.requests].count("auth.example.com") == 1
+
+
+async def test_a_failure_that_is_shared_says_what_each_copy_was_about(
+    make_client: MakeClient, io: IO, tmp_path: Path
+) -> None:
+    wire = Scripted(challenge(), answer(500))
+    client = make_client(wire, _io=Clockwork(io))
+    for tag in ("1", "2"):
+        with pytest.raises(ServerError, match=f"^cannot resolve {tag} in ") as caught:
+            await client.copy(f"{NAME}:{tag}", f"oci:{tmp_path / 'layout'}")
+        assert caught.value.side == "source"
 
 
 async def test_a_failure_is_nobodys_after_that_or_for_other_scopes(make_client: MakeClient, io: IO) -> None:

@@ -9,7 +9,7 @@ belong to the registry or the user trusts them.
 from __future__ import annotations
 
 import re
-from copy import copy
+from copy import deepcopy
 
 import msgspec
 from msgspec.structs import replace
@@ -167,11 +167,12 @@ class Authorization:
         if self._failure is not None:
             scopes, error, until = self._failure
             if scopes == asking.scopes and self._io.now() < until:
-                raise copy(error)  # each flow adds to its own what it was about
+                raise deepcopy(error)
         try:
             token = await self._made(asking, challenge, found)
         except LadingError as error:
-            self._failure = (asking.scopes, error, self._io.now() + _SHARED)
+            # Each flow adds to its own what it was about.
+            self._failure = (asking.scopes, deepcopy(error), self._io.now() + _SHARED)
             raise
         return token
 
