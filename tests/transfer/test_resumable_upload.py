@@ -11,7 +11,9 @@ from typing import NoReturn, Protocol
 import pytest
 
 from lading import (
+    Artifact,
     AsyncClient,
+    Blob,
     Cancellation,
     ConnectionFailedError,
     Descriptor,
@@ -19,19 +21,23 @@ from lading import (
     Event,
     Headers,
     Origin,
+    RangeNotSatisfiableError,
     RejectedError,
     Request,
     Response,
     Retried,
     Retries,
+    ServerError,
     Transport,
     UploadState,
 )
 from lading._io.base import IO
+from lading.media_types import OCTET_STREAM
 from tests.support.flows import MakeClient
-from tests.support.transports import Clockwork, Recording, Reply, Scripted, answer
+from tests.support.transports import Clockwork, Recording, Reply, Scripted, Torn, answer
 
 NAME = "localhost:5000/acme/app"
+SOURCE = "localhost:5001/acme/source"
 MIB = 1 << 20
 CONTENT = bytes(range(256)) * (8 * MIB // 256)
 BLOB = Descriptor.of(CONTENT, "application/octet-stream")
@@ -278,6 +284,29 @@ async def test_r_56_a_registry_that_was_still_busy_is_asked_again(push: Push, wi
     assert ranges(wire) == [from_byte(5 * MIB)]
 
 
+async def test_r_56_a_registry_that_gets_a_byte_further_each_time_is_not_asked_without_end(push: Push) -> None:
+    asked = 0
+
+    def reply(request: Request) -> Response:
+        nonlocal asked
+        asked += 1
+        assert asked < 100, "it goes on for as many requests as the blob has bytes"
+        match request.method:
+            case "HEAD":
+                return answer(404)
+            case "PUT" | "PATCH":
+                return answer(503) if not ranged else answer(416)
+            case "GET":
+                ranged.append(request)
+                return answer(204, Range=f"0-{len(ranged) // 2 + 1}")
+            case _:
+                return answer(202, Location="/v2/acme/app/blobs/uploads/1")
+
+    ranged: list[Request] = []
+    with pytest.raises(RangeNotSatisfiableError):
+        await push(Recording(rule=reply), tries=5)
+
+
 async def test_r_56_how_far_an_upload_is_is_asked_until_that_stays(push: Push, wire: Recording) -> None:
     await broken(push, wire, 5 * MIB)
     await push(changing(wire, "GET", answer(204, Range=f"0-{MIB - 1}")))
@@ -334,6 +363,22 @@ async def test_r_53_what_a_registry_did_not_take_of_a_chunk_is_sent_again(make_c
         f"{MIB}-{4 * MIB - 1}",
         f"{4 * MIB}-{8 * MIB - 1}",
     ]
+
+
+async def test_a_source_that_fails_for_good_does_not_make_its_copy_forgotten(
+    make_client: MakeClient, io: IO, wire: Recording, home: Path
+) -> None:
+    """It breaks in the middle of the blob, and then only fails."""
+    length = str(len(CONTENT))
+    turns = [Response(200, Headers([("Content-Length", length)]), Torn(CONTENT[: 5 * MIB])), *[answer(503)] * 5]
+    source = Scripted(*turns, to=lambda request: request.method == "GET" and BLOB.digest in request.target, behind=wire)
+    artifact = Artifact.pack("application/vnd.acme.v1", [Blob(CONTENT, media_type=OCTET_STREAM, title="blob")])
+    await make_client(wire, state=False).push(f"{SOURCE}:1", artifact)
+    client = make_client(source, retries=Retries(), _io=Clockwork(io))
+    with pytest.raises(ServerError) as caught:
+        await client.copy(f"{SOURCE}:1", f"{NAME}:1")
+    assert caught.value.side == "source"
+    assert notes(home) != []
 
 
 async def test_bytes_and_streams_are_gone_on_with_like_files(make_client: MakeClient, wire: Recording, io: IO) -> None:

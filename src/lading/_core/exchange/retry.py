@@ -21,8 +21,8 @@ _RETRIED = frozenset({408, 425, 429, 499, 500, 502, 503, 504, *range(520, 528)})
 _CROWDED = frozenset({429, 503})
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
-# Bytes that make a broken try one that got somewhere. They bound how many requests a server can make a blob cost.
-_HEADWAY = 64 << 10
+HEADWAY = 64 << 10
+"""Bytes that make a broken try one that got somewhere. They bound how many requests a server can make a blob cost."""
 # Bounds of the waits, in seconds, before a connection that was refused is tried again.
 _FIRST_KNOCK, _LAST_KNOCK = 0.1, 1.0
 
@@ -113,7 +113,7 @@ class RetryBudget:
                 raise error
             self._emit(Retried(what, str(error), 0.0, self._lost_uploads))
             return
-        if reached - self._furthest >= _HEADWAY:
+        if reached - self._furthest >= HEADWAY:
             self._failures, self._rounds, self._furthest = 0, 0, reached
             self._counted = None
         self._rounds += 1

@@ -200,7 +200,8 @@ class _BlobUpload:
         try:
             await self._budget.retry_blob(error, f"push of {self._digest}", reached)
         except ServerError:
-            self._resumable.forget()  # it may be this very upload that the registry fails on
+            if error.side is None:
+                self._resumable.forget()  # it may be this very upload that the registry fails on
             raise
         return False
 

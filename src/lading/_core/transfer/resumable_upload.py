@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.exchange.retry import HEADWAY
 from lading._core.transfer.chunked_upload import chunk_length, learn, send_chunks
 from lading._core.transfer.uploads import AsyncUpload, AsyncUploads, UploadState
 from lading._io.body_reading import PIECE_SIZE
@@ -75,7 +76,7 @@ class ResumableUpload:
         found = await self._found() if upload is None else None
         self.resumed = found is not None
         upload = upload or found or await self._started()
-        if upload.offset > self._reached:
+        if upload.offset - self._reached >= HEADWAY:
             self._reached, self._is_doubted = upload.offset, False
         await self.keep(upload)
         return upload
