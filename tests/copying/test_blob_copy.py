@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from lading import (
+    Artifact,
     AsyncClient,
+    Blob,
     Cancellation,
     ConnectionFailedError,
     Descriptor,
     DigestMismatchError,
+    Headers,
     ImageManifest,
     Manifest,
     ProtocolError,
@@ -22,6 +25,7 @@ from lading import (
     Request,
     Response,
     Retries,
+    SizeMismatchError,
 )
 from lading._core.targets.layout_target import LayoutTarget
 from lading._core.targets.registry_target import RegistryTarget
@@ -194,6 +198,23 @@ async def test_a_cut_copy_goes_on_by_range(
     asked = [request.headers.get("Range") for request in wire.requests if of_blob(request)]
     places = [1_100_000 * number for number in range(3)]
     assert asked == [None, *(f"bytes={place}-" for place in places[1:])]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_r_03_a_body_without_length_that_ends_early_is_a_cut_once(
+    client: AsyncClient, wire: Recording, make_client: MakeClient, times: int
+) -> None:
+    await client.push("localhost:5001/acme/app:1", Artifact.pack("application/vnd.acme.v1", [Blob(CONTENT)]))
+    turns = [Response(200, Headers([]), streams.BytesIO(CONTENT[:HALF])) for _ in range(times)]
+    copying = make_client(Scripted(*turns, to=of_blob, behind=wire), retries=Retries(first_wait=0.0), state=False)
+    copied = copying.copy("localhost:5001/acme/app:1", "localhost:5000/acme/copy:1")
+    if times == 1:
+        await copied
+        assert await client.repository("localhost:5000/acme/copy").blobs.pull(BLOB) == CONTENT
+        return
+    with pytest.raises(SizeMismatchError) as caught:
+        await copied
+    assert caught.value.side == "source"
 
 
 def of_blob(request: Request) -> bool:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from lading._core.transfer.sides import locate
 from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO, Cancellation, Rewindable
 from lading._io.body_reading import PIECE_SIZE
@@ -44,7 +45,7 @@ class RelayedBody(Rewindable):
         self._verifier = Verifier(blob.descriptor.digest, blob.descriptor.size)
         self._states = deque([self._verifier.copy()], _STATES)
         self._hashing = HashingThread()
-        self._read_to = 0
+        self._read_to = self._end = 0
         # Whether the stream cannot be used from where it was opened: it was read, or there is none.
         self._touched = True
 
@@ -73,6 +74,7 @@ class RelayedBody(Rewindable):
 
     async def _open(self) -> None:
         self._hashing.close()
+        self._touched = True
         await self._opened.aclose()
         self._opened = AsyncExitStack()
         state = self._state_before(self.offset)
@@ -96,13 +98,19 @@ class RelayedBody(Rewindable):
         while position < self._verifier.seen:
             count = stream.reader.readinto(buffer[: self._verifier.seen - position]) or 0
             if not count:
-                raise ConnectionFailedError(f"{self._blob.place}: blob {self._blob.descriptor.digest} ended too early")
+                raise self._ended_at(position)
             position += count
         while position < self.offset and (count := stream.reader.readinto(buffer[: self.offset - position]) or 0):
             self._verifier.update(buffer[:count])
             position += count
         self._read_to = position
         self._touched = False
+
+    def _ended_at(self, position: int) -> ConnectionFailedError:
+        blob, digest = self._blob, self._blob.descriptor.digest
+        error = ConnectionFailedError(f"the content ended after {position} of {blob.descriptor.size} bytes")
+        locate(error, f"read blob {digest} from {blob.place}", "source", digest)
+        return error
 
     def open(self) -> Reader:
         """Return the reader of the bytes from `offset` on, which `rewind` has made ready."""
@@ -118,6 +126,10 @@ class RelayedBody(Rewindable):
         self._read_to += count
         self._on_progress(self._read_to)
         size = self._blob.descriptor.size
+        if not count and self._end < self._read_to < size and self._blob.repository is not None:
+            # Of a body without a length, this is how a cut looks; a second one at the same byte is the server's own.
+            self._end = self._read_to
+            raise self._ended_at(self._read_to)
         if HAS_THREADS and count >= _LARGE and self._read_to < size:
             self._hashing.begin(self._verifier.update, buffer[:count])
         else:
