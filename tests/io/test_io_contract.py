@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import trio
 
-from lading import AsyncClient, Cancellation, Headers, Origin, Request, Response
+from lading import AsyncClient, Cancellation, Headers, Origin, Request, Response, StorageError
 from lading._io.base import IO, advance, step, steps
 from lading._io.blocking import BlockingIO
 from lading._io.event_loop import AsyncIO
@@ -295,3 +295,17 @@ def test_a_result_that_nobody_will_see_is_discarded() -> None:
         io.close()
 
     asyncio.run(main())
+
+
+async def test_a_wait_for_a_lock_ends_when_another_item_fails(io: IO) -> None:
+    lock = io.lock()
+
+    async def work(item: str) -> None:
+        if item == "fails":
+            raise StorageError("the disk is full")
+        async with lock:
+            raise AssertionError
+
+    async with lock:
+        with pytest.raises(StorageError):
+            await io.map(work, ["waits", "fails"], limit=2)

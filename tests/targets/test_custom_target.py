@@ -329,7 +329,7 @@ async def test_an_error_of_a_destination_is_of_the_destination(client: AsyncClie
     layout = f"oci:{tmp_path / 'layout'}:1"
     for place in (f"{APP}:1", layout):
         await client.push(place, artifact())
-        with pytest.raises(StorageError, match="^cannot write blob .* to Full: Full cannot keep ") as caught:
+        with pytest.raises(StorageError, match=r"^cannot write blob .* to Full: Full cannot keep ") as caught:
             await client.copy(place, TargetReference(Full(), "1"))
         assert (caught.value.side, caught.value.errno) == ("destination", errno.ENOSPC)
         assert caught.value.digest is not None

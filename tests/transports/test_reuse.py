@@ -245,11 +245,16 @@ def test_r_55_large_content_is_not_sent_again_when_the_kept_connection_breaks(
 class Relayed(Rewindable):
     """Content that can be read once only, until it is rewound."""
 
-    size = 5
-    cancellation = Cancellation()
-
     def __init__(self) -> None:
         self._reader = io.BytesIO(b"hello")
+
+    @property
+    def size(self) -> int:
+        return 5
+
+    @property
+    def cancellation(self) -> Cancellation:
+        return Cancellation()
 
     async def rewind(self) -> None:
         self._reader.seek(0)

@@ -48,7 +48,7 @@ class BlockingIO:
             raise _cancelled()
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        return _Lock()
+        return _Lock(self._scope)
 
     def now(self) -> float:
         return time.monotonic()
@@ -82,18 +82,44 @@ class BlockingIO:
 
 
 class _Lock:
-    """A `threading.Lock` entered by `async with`, which over this IO never suspends."""
+    """A lock entered by `async with`, which over this IO never suspends. Cancellation of the scope ends the wait."""
 
-    __slots__ = ("_lock",)
+    __slots__ = ("_changed", "_is_held", "_scope")
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, scope: Callable[[], Cancellation | None]) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._is_held = False
+        self._scope = scope
 
     async def __aenter__(self) -> None:
-        self._lock.acquire()
+        if not self._took_at_once():
+            self._wait(self._scope() or Cancellation())
 
     async def __aexit__(self, *_: object) -> None:
-        self._lock.release()
+        with self._changed:
+            self._is_held = False
+            self._changed.notify()
+
+    def _took_at_once(self) -> bool:
+        with self._changed:
+            was_held, self._is_held = self._is_held, True
+            return not was_held
+
+    def _wait(self, scope: Cancellation) -> None:
+        ticket = scope.attach(self._wake)
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: scope.cancelled or not self._is_held)
+                if scope.cancelled:
+                    self._changed.notify()  # it may be for another one that this one was woken
+                    raise _cancelled()
+                self._is_held = True
+        finally:
+            scope.detach(ticket)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
 
 def _cancelled() -> TransportError:
