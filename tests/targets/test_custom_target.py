@@ -379,3 +379,12 @@ async def test_calls_at_the_same_time_push_a_blob_once(client: AsyncClient, io: 
     target = Counting()
     await io.map(lambda tag: client.push(TargetReference(target, tag), artifact()), ["1", "2", "3"], limit=3)
     assert pushed.count(BLOB.digest) == 1
+
+
+async def test_a_target_that_resolves_to_nothing_at_all_is_named(client: AsyncClient) -> None:
+    class Forgetful(Plain):
+        def resolve(self, tag_or_digest: str) -> Descriptor:
+            return None  # type: ignore[return-value]  # which is what the test is about
+
+    with pytest.raises(StorageError, match="Forgetful cannot resolve 1: TypeError: resolve returned NoneType"):
+        await client.verify(TargetReference(Forgetful(), "1"))

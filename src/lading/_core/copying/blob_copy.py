@@ -67,11 +67,11 @@ class Transfer:
             if plan.is_moving(plan.graph.nodes[digest]):
                 await push(plan.graph.nodes[digest])
 
-    async def _push_blob(self, blob: Descriptor, *, mount: bool) -> bool:
+    async def _push_blob(self, blob: Descriptor, *, mount: bool, again: bool = False) -> bool:
         """Push a blob and return whether it was mounted."""
         on_progress = progress_events(self._settings.emit, blob)
         try:
-            mounted = await self._destination.push(self._stored(blob), on_progress, mount=mount)
+            mounted = await self._destination.push(self._stored(blob), on_progress, mount=mount, again=again)
         except LadingError as error:
             self._locate(blob, error)
             raise
@@ -119,7 +119,7 @@ class Transfer:
         """
         blobs = [blob for blob in node.blobs if await self._is_missing(plan, blob)]
         for blob in blobs:
-            await self._push_blob(blob, mount=False)
+            await self._push_blob(blob, mount=False, again=True)
             plan.actions[blob.digest] = "push"
         children = [plan.graph.nodes[child.digest] for child in node.manifests]
         missing = [child for child in children if not await self._is_there(plan, child)]

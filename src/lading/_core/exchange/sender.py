@@ -115,8 +115,10 @@ class Sender:
         started = await host.turn()
         try:
             body = await self.io.send(self._transport, request)
-        except TransportError:
-            host.failed()
+        except TransportError as error:
+            # What a body comes from may have failed, and not this host.
+            if error.side is None:
+                host.failed()
             raise
         if request.origin == self.origin and body.peer is not None:
             self._is_public = is_public(body.peer)

@@ -10,10 +10,12 @@ import msgspec
 
 from lading._io.base import IO
 
+# Of so many transfers a client remembers that they were made.
+_REMEMBERED = 1024
+
 
 class _Turn(msgspec.Struct, eq=False, weakref=True):
     lock: AbstractAsyncContextManager[object]
-    ended: int = 0
 
 
 class Turns:
@@ -24,17 +26,20 @@ class Turns:
         self._guard = io.lock()
         # A turn lives for as long as a transfer has it, or waits for it.
         self._turns: WeakValueDictionary[Hashable, _Turn] = WeakValueDictionary()
+        self._made: dict[Hashable, None] = {}
 
     @asynccontextmanager
     async def turn(self, key: Hashable) -> AsyncGenerator[bool]:
-        """Wait until no other holds the turn of a key, and hold it; give whether another one has had it meanwhile."""
+        """Wait until no other holds the turn of a key, and hold it; give whether another one has done its work by then.
+
+        The content may be gone again, and may have come after the caller looked for it: look again if this is true.
+        """
         async with self._guard:
             turn = self._turns.get(key)
             if turn is None:
                 turn = self._turns[key] = _Turn(self._io.lock())
-            ended = turn.ended
+            for oldest in list(self._made)[:-_REMEMBERED]:
+                del self._made[oldest]
         async with turn.lock:
-            try:
-                yield turn.ended != ended
-            finally:
-                turn.ended += 1
+            yield key in self._made
+            self._made[key] = None

@@ -91,9 +91,11 @@ class CustomTarget:
     def mounts(self, blob: StoredBlob) -> bool:
         return False
 
-    async def push(self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False) -> bool:
+    async def push(
+        self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
+    ) -> bool:
         async with self._turns.turn((id(self._target), blob.descriptor.digest)) as was_pushed:
-            if not was_pushed or not await self.exists(blob.descriptor):
+            if again or not was_pushed or not await self.exists(blob.descriptor):
                 await self._push(blob, on_progress)
         return False
 
@@ -130,6 +132,8 @@ class CustomTarget:
             raise InvalidReferenceError(f"{self._name}: a manifest is meant: give its tag or digest", position=0)
         with _foreign_errors(f"{self._name} cannot resolve {shortened(tag_or_digest)}"):
             found = self._target.resolve(tag_or_digest)
+            if not isinstance(found, Descriptor):
+                raise TypeError(f"resolve returned {type(found).__name__} and no Descriptor")
         if ":" in tag_or_digest and found.digest != tag_or_digest:
             message = f"{self._name}: {found.digest} was found where {shortened(tag_or_digest)} was asked for"
             raise DigestMismatchError(message, expected=tag_or_digest, actual=found.digest)

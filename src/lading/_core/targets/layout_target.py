@@ -202,10 +202,12 @@ class LayoutTarget(ReadableLayout):
     def mounts(self, blob: StoredBlob) -> bool:
         return False
 
-    async def push(self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False) -> bool:
+    async def push(
+        self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
+    ) -> bool:
         descriptor = blob.descriptor
         async with self._turns.turn((self._lazy.path, descriptor.digest)) as was_pushed:
-            if not was_pushed or not await self.keeps(descriptor):
+            if again or not was_pushed or not await self.keeps(descriptor):
                 await blob.into(self._io, self._sink, on_progress)
         return False
 

@@ -94,12 +94,14 @@ class RegistryTarget:
     def mounts(self, blob: StoredBlob) -> bool:
         return blob.repository is not None and blob.repository.exchange is self._repository.exchange
 
-    async def push(self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False) -> bool:
+    async def push(
+        self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
+    ) -> bool:
         """Push a blob, by mounting it if the registry does that (end-11, end-4a, end-6)."""
         exchange, descriptor = self._repository.exchange, blob.descriptor
         async with exchange.transfers.turn((self._repository.name, descriptor.digest)) as was_pushed:
             repository = self._repository.within(exchange.budget())
-            if was_pushed and await blob_exists(repository, descriptor.digest, descriptor.size):
+            if was_pushed and not again and await blob_exists(repository, descriptor.digest, descriptor.size):
                 return False
             mount_from = blob.repository.name if mount and blob.repository is not None else None
             return await upload_blob(repository, blob, on_progress, mount_from=mount_from)

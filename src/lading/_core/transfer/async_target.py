@@ -89,10 +89,13 @@ class Writable(Protocol):
         """Return whether a blob can be taken over from where it is without its content being sent."""
         ...
 
-    async def push(self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False) -> bool:
+    async def push(
+        self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
+    ) -> bool:
         """Store a blob, verified; return whether it was taken over from where it is, which `mount` allows.
 
-        Interruptions that may pass are recovered from.
+        Interruptions that may pass are recovered from. A blob that the same client has stored meanwhile is not stored
+        once more, unless `again` is true: the place says that it is missing.
         """
         ...
 
