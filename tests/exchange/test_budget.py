@@ -202,7 +202,7 @@ VERBS: dict[Verb, int] = {
 }
 OF_BLOBS: tuple[Verb, ...] = (pull_blob, pull_file, pull, copy_out, copy_many_out, files)
 # Of a flow of many requests, so many are the first to fail, each in a run of its own.
-MOST_RUNS = 12
+MOST_RUNS = 6
 
 
 class Outage(Recording):
