@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lading._core.exchange.retry import RetryBudget
+from lading._core.exchange.retry import RetryBudget, is_passing
 from lading._core.exchange.sender import Sender
 from lading._core.exchange.settings import Settings
 from lading._core.exchange.turns import Turns
@@ -122,6 +122,9 @@ class Exchange:
         # A request that was refused for being one too many has not taken effect.
         if endpoint in _UNREPEATABLE and not (isinstance(error, RegistryError) and error.status == 429):
             budget.failed(error)
+            raise error
+        if not is_passing(error):
+            budget.answered()
             raise error
         await budget.retry(error, error_documents.describe(request))
 

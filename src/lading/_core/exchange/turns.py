@@ -38,8 +38,9 @@ class Turns:
             turn = self._turns.get(key)
             if turn is None:
                 turn = self._turns[key] = _Turn(self._io.lock())
-            for oldest in list(self._made)[:-_REMEMBERED]:
-                del self._made[oldest]
+            if len(self._made) > _REMEMBERED:
+                for oldest in list(self._made)[: _REMEMBERED // 2]:
+                    del self._made[oldest]
         async with turn.lock:
             yield key in self._made
             self._made[key] = None

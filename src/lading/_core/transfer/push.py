@@ -159,12 +159,16 @@ class _BlobUpload:
     async def run(self) -> None:
         """Send the blob, and again, from where it broke off or from its start, after a failure that may pass."""
         self._known = await self._blob.known()
+        while self._known is not None:
+            if await self._is_sent(None):
+                self._resumable.forget()
+                return
         async with RelayedBody(self._repository.io, self._blob, self._progress) as relayed:
             while not await self._is_sent(relayed):
                 pass
         self._resumable.forget()
 
-    async def _is_sent(self, relayed: RelayedBody) -> bool:
+    async def _is_sent(self, relayed: RelayedBody | None) -> bool:
         """Send what the registry does not have; return False if that has to be done again."""
         upload = await self._resumable.begin()
         try:
@@ -181,12 +185,12 @@ class _BlobUpload:
             raise
         return True
 
-    def _rest(self, relayed: RelayedBody, offset: int) -> bytes | Source:
-        if self._known is None:
+    def _rest(self, relayed: RelayedBody | None, offset: int) -> bytes | Source:
+        if relayed is not None:
             relayed.offset = offset
             return relayed
-        known = self._known if isinstance(self._known, bytes) else ProgressSource(self._known, self._progress)
-        return rest_of(known, offset)
+        known = self._known or b""
+        return rest_of(known if isinstance(known, bytes) else ProgressSource(known, self._progress), offset)
 
     async def _is_there_after(self, error: LadingError, reached: int) -> bool:
         """After a failure that may pass, return whether the blob is there all the same; wait before it is sent again.
