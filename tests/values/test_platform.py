@@ -111,9 +111,9 @@ def test_what_is_left_out_of_a_platform_is_this_machine(text: str, expected: Pla
         pytest.param("windows(1%zz)/amd64", "escapes", id="unknown-escape"),
         pytest.param("windows(1%0a)/amd64", "escapes", id="escaped-newline"),
         pytest.param("windows(1%)/amd64", "escapes", id="short-escape"),
-        pytest.param("amd46", "no architecture of that name", id="unknown-name"),
-        pytest.param("arm64(1)", "no architecture of that name", id="architecture-with-version"),
-        pytest.param("unknown", "no architecture of that name", id="unknown"),
+        pytest.param("amd46", "nor an architecture has this name", id="unknown-name"),
+        pytest.param("arm64(1)", "nor an architecture has this name", id="architecture-with-version"),
+        pytest.param("unknown", "nor an architecture has this name", id="unknown"),
     ],
 )
 def test_text_that_is_no_platform_is_refused(text: str, why: str) -> None:
