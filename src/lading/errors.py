@@ -1,14 +1,14 @@
 """Every error that lading raises.
 
     LadingError
-    ├── InvalidReferenceError, InvalidDigestError, InvalidTagError,  your text does not parse (also ValueError)
+    ├── InvalidReferenceError, InvalidDigestError, InvalidTagError,  a string does not parse (also ValueError)
     │   InvalidPlatformError, InvalidMediaTypeError
-    ├── DocumentError                                                a manifest, index or config is not what it must be
-    │   └── UnexpectedMediaTypeError
-    ├── VerificationError                                            the content is not what its descriptor says
+    ├── DocumentError                                                a manifest, index or config is not valid
+    │   └── UnexpectedMediaTypeError, PlatformUnknownError
+    ├── VerificationError                                            content differs from its descriptor
     │   ├── DigestMismatchError
     │   └── SizeMismatchError
-    ├── RegistryError                                                the registry refused
+    ├── RegistryError                                                the registry refused, or nothing was found
     │   ├── NotFoundError
     │   │   └── BlobUnknownError, BlobUploadUnknownError, ManifestUnknownError, NameUnknownError
     │   ├── UnauthorizedError, DeniedError, UnsupportedError, TooManyRequestsError
@@ -16,18 +16,19 @@
     │   └── RejectedError
     │       ├── ManifestInvalidError, ManifestBlobUnknownError, DigestInvalidError
     │       └── NameInvalidError, SizeInvalidError, BlobUploadInvalidError
-    ├── ProtocolError                                                the answer breaks the specification, the gate
+    ├── ProtocolError                                                the response breaks the protocol, the gate
     │   └── ForbiddenRedirectError, LimitExceededError               or a budget
-    ├── TransportError                                               no answer (also OSError)
+    ├── TransportError                                               no response (also OSError)
     │   ├── ConnectionFailedError
     │   └── TimedOutError                                            (also TimeoutError)
     ├── AuthError
     │   └── CredentialHelperError, TokenError
-    └── StorageError                                                 the disk refused (also OSError)
-        └── LayoutError                                              no image layout, or a damaged one
+    ├── StorageError                                                 the disk refused (also OSError)
+    │   └── LayoutError                                              not an image layout, or a damaged one
+    └── ClientClosedError                                            the client was closed before (also RuntimeError)
 
-Every message is one line that says what, where and what to do; longer advice stands in the notes of the exception.
-All of them can be pickled: `args` holds the message alone, everything else is an attribute with a default.
+Every message is one line that says what, where and what to do; longer advice is in the notes of the exception. All of
+them can be pickled: `args` holds the message alone, everything else is an attribute with a default.
 """
 
 from __future__ import annotations
@@ -36,15 +37,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal, Self
 
-import msgspec
+from lading._result import Result
+from lading.raw_response import RawResponse
 
 
 class LadingError(Exception):
-    """The root of everything that lading raises on purpose.
+    """Base class of all errors that depend on anything but the arguments of a call.
 
-    Where a copy or a push failed, `side` says at which end and `digest` at which content, or None where it was about
-    none: a tag that is not there, say. The message names both. `gave_up` says that it was tried as often and as long as
-    `Retries` allows: another try at once is in vain.
+    The message of an error of a copy or push names its side and content.
+
+    Attributes:
+    - `side`: side of a copy or push that failed, `"source"` or `"destination"`; None for other operations.
+    - `digest`: digest of the content at which a copy or push failed; None if the error is not about one content.
+    - `gave_up`: whether the operation was tried as often and as long as `Retries` allows, so that trying again at once
+      will not help.
     """
 
     def __init__(self, message: str) -> None:
@@ -54,7 +60,7 @@ class LadingError(Exception):
         self.gave_up = False
 
     def __str__(self) -> str:
-        # OSError formats itself from errno and strerror; one line of ours is clearer everywhere.
+        # OSError would format itself from errno and strerror.
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -62,7 +68,7 @@ class LadingError(Exception):
 
 
 class _TextError(LadingError, ValueError):
-    """A text that does not parse; `position` is the index of the first offending character in `text`."""
+    """A string that does not parse; `position` is the index of the first offending character in `text`."""
 
     def __init__(self, message: str, *, text: str = "", position: int | None = None) -> None:
         super().__init__(message)
@@ -71,35 +77,39 @@ class _TextError(LadingError, ValueError):
 
 
 class InvalidReferenceError(_TextError):
-    """A text is not a reference."""
+    """A string is not a reference."""
 
 
 class InvalidDigestError(_TextError):
-    """A text is not a digest, or names an algorithm that cannot be computed here."""
+    """A string is not a digest, or its algorithm is not supported here."""
 
 
 class InvalidTagError(_TextError):
-    """A text is not a tag."""
+    """A string is not a tag."""
 
 
 class InvalidPlatformError(_TextError):
-    """A text is not a platform."""
+    """A string is not a platform."""
 
 
 class InvalidMediaTypeError(_TextError):
-    """A text is not a media type."""
+    """A string is not a media type."""
 
 
 class DocumentError(LadingError):
-    """A manifest, index or config is not what it must be."""
+    """A manifest, index or config is not valid."""
 
 
 class UnexpectedMediaTypeError(DocumentError):
-    """A document is of another kind than the one asked for."""
+    """A document is of another kind than the requested one."""
+
+
+class PlatformUnknownError(DocumentError):
+    """An index has no manifest for the platform, or an image is for another one."""
 
 
 class VerificationError(LadingError):
-    """Content is not what its descriptor says."""
+    """Content differs from its descriptor."""
 
 
 class DigestMismatchError(VerificationError):
@@ -120,19 +130,26 @@ class SizeMismatchError(VerificationError):
         self.actual = actual
 
 
-class ErrorEntry(msgspec.Struct, frozen=True):
-    """One entry of an error document (distribution-spec, Error Codes); `detail` is whatever JSON the registry put."""
+class ErrorEntry(Result, frozen=True):
+    """One entry of an error document (distribution-spec, Error Codes)."""
 
     code: str
+    """Code such as `MANIFEST_UNKNOWN`; empty if the registry sent none."""
     message: str = ""
+    """Message of the registry on one line, 1,000 characters at most, without secrets."""
     detail: Any = None
+    """Any JSON value that the registry added."""
 
 
 class RegistryError(LadingError):
-    """The registry refused a request.
+    """The registry refused a request, or a layout, archive or target does not have what was asked for.
 
-    `request` is the redacted request, `status` the HTTP status, `errors` the entries of the error document (empty when
-    the body was none) and `retry_after` the seconds that the registry asked to wait, if it did.
+    Attributes:
+    - `request`: method, host and target of the request, without secrets; empty where there was no request.
+    - `status`: HTTP status, 0 without a request.
+    - `errors`: entries of the error document (distribution-spec, Error Codes); empty if the body was not one.
+    - `retry_after`: seconds that the registry asked to wait, or None.
+    - `response`: the response with header fields and body (64 KiB at most); None without a request.
     """
 
     def __init__(
@@ -143,8 +160,10 @@ class RegistryError(LadingError):
         status: int = 0,
         errors: tuple[ErrorEntry, ...] = (),
         retry_after: float | None = None,
+        response: RawResponse | None = None,
     ) -> None:
         super().__init__(message)
+        self.response = response
         self.request = request
         self.status = status
         self.errors = errors
@@ -152,7 +171,7 @@ class RegistryError(LadingError):
 
 
 class NotFoundError(RegistryError):
-    """What was asked for does not exist (404)."""
+    """The requested thing does not exist (404)."""
 
 
 class BlobUnknownError(NotFoundError):
@@ -188,7 +207,7 @@ class TooManyRequestsError(RegistryError):
 
 
 class RangeNotSatisfiableError(RegistryError):
-    """416: the range of a request does not fit what is there."""
+    """416: the range of a request is outside the content."""
 
 
 class ServerError(RegistryError):
@@ -224,19 +243,19 @@ class BlobUploadInvalidError(RejectedError):
 
 
 class ProtocolError(LadingError):
-    """The answer breaks HTTP or the specification."""
+    """The response breaks HTTP or the specification."""
 
 
 class ForbiddenRedirectError(ProtocolError):
-    """A URL that the server named may not be followed."""
+    """The gate refused a URL that the server named."""
 
 
 class LimitExceededError(ProtocolError):
-    """The answer is larger than its budget."""
+    """A response or an image exceeds its budget."""
 
 
 class TransportError(LadingError, OSError):
-    """No answer came. `temporary` says whether another try may well succeed."""
+    """There was no response. `temporary` is true if another try may succeed."""
 
     def __init__(self, message: str, *, temporary: bool = True) -> None:
         super().__init__(message)
@@ -244,7 +263,7 @@ class TransportError(LadingError, OSError):
 
 
 class ConnectionFailedError(TransportError):
-    """The connection could not be made, or broke. `refused` says that nothing listens on the port."""
+    """The connection could not be made, or broke. `refused` is true if nothing listens on the port."""
 
     def __init__(self, message: str, *, temporary: bool = True, refused: bool = False) -> None:
         super().__init__(message, temporary=temporary)
@@ -252,7 +271,7 @@ class ConnectionFailedError(TransportError):
 
 
 class TimedOutError(TransportError, TimeoutError):
-    """The answer did not come in time."""
+    """The response did not come in time."""
 
 
 class AuthError(LadingError):
@@ -268,12 +287,12 @@ class TokenError(AuthError):
 
 
 def said_by_system(error: OSError) -> str:
-    """Return what the operating system says about a failure, without number and path."""
+    """Return the operating system's message for a failure, without number and path."""
     return error.strerror or str(error)
 
 
 class StorageError(LadingError, OSError):
-    """The disk, or what is on it, refused. `errno` is the operating system's number for it, where there is one."""
+    """A file or directory could not be read or written. `errno` is the number of the system's error, or None."""
 
     def __init__(self, message: str, *, errno: int | None = None) -> None:
         super().__init__(message)
@@ -281,7 +300,7 @@ class StorageError(LadingError, OSError):
 
     @classmethod
     def because(cls, what: str, error: OSError) -> Self:
-        """Make the error for something that the operating system refused."""
+        """Make the error for an operation that the operating system refused."""
         return cls(f"{what}: {said_by_system(error)}", errno=error.errno)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -290,7 +309,7 @@ class StorageError(LadingError, OSError):
 
 @contextmanager
 def storage_errors(what: str) -> Generator[None]:
-    """Turn what the operating system refuses within the block into `StorageError`s that begin with `what`."""
+    """Convert each `OSError` of the block to a `StorageError` that begins with `what`."""
     try:
         yield
     except LadingError:
@@ -299,8 +318,22 @@ def storage_errors(what: str) -> Generator[None]:
         raise StorageError.because(what, error) from error
 
 
+@contextmanager
+def naming(target: str) -> Generator[None]:
+    """Name the target in the error for a platform that an index does not have."""
+    try:
+        yield
+    except PlatformUnknownError as error:
+        error.args = (f"{target}: {error}",)
+        raise
+
+
 class LayoutError(StorageError):
-    """A directory is no image layout, or a damaged one."""
+    """A directory is not an image layout, or a damaged one."""
+
+
+class ClientClosedError(LadingError, RuntimeError):
+    """A client, or something that it gave out, was used after the client was closed."""
 
 
 # Tracebacks and pickles show the public name, also of an error that is raised before it was looked up in `lading`.

@@ -218,7 +218,7 @@ def test_nothing_invalid_reaches_a_url(parts: dict[str, Any], error: type[Except
 
 
 def test_a_session_and_a_parameter_must_be_those_of_the_table() -> None:
-    with pytest.raises(ValueError, match="no upload session"):
+    with pytest.raises(ValueError, match="invalid upload session"):
         target(endpoints.PATCH_UPLOAD, name="a", session="../b")
     with pytest.raises(ValueError, match="end-3 has no query parameter 'n'"):
         target(endpoints.PULL_MANIFEST, name="a", tag_or_digest="v1", query=[("n", "1")])

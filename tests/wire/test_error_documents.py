@@ -10,16 +10,19 @@ from hypothesis import given, strategies as st
 
 from lading import errors
 from lading._wire import requests
-from lading._wire.error_documents import CODES, describe, error_document, problem
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.error_documents import CODES, describe, error_document
+from lading._wire.messages import Origin, Request
+from lading._wire.refusals import problem
 from lading.digest import Digest
 from lading.errors import ErrorEntry, RegistryError
+from lading.headers import Headers
 from tests.support.hostile import much
 
 ORIGIN = Origin("https", "ghcr.io", 443)
 DIGEST = Digest("sha256:" + "a1" * 32)
 PULL = requests.pull_manifest(ORIGIN, "acme/app", "v9")
 WHERE = "GET ghcr.io/acme/app manifests/v9"
+REFUSED = "ghcr.io/acme/app: pull of manifest v9 refused"
 
 
 def document(*entries: Any) -> bytes:
@@ -29,7 +32,52 @@ def document(*entries: Any) -> bytes:
 def made(
     status: int, body: bytes = b"", *, request: Request = PULL, fields: tuple[tuple[str, str], ...] = ()
 ) -> RegistryError:
-    return problem(request, status, Headers(fields), body)
+    return problem(request, status, Headers(fields), body, registry="ghcr.io")
+
+
+def test_a_store_that_is_redirected_to_is_not_taken_for_a_registry() -> None:
+    request = Request("GET", Origin.of("https", "storage.example"), "/x?sig=s3cret")
+    body = b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>"
+    for content, said in [
+        (body, "404 NoSuchKey: The key does not exist."),
+        (b"<html><title>Gone</title>", "404: responded with a web page (Gone)"),
+    ]:
+        error = problem(request, 404, Headers(), content)
+        assert type(error) is errors.NotFoundError
+        assert str(error) == f"GET storage.example/x?sig=REDACTED: {said}"
+        assert getattr(error, "__notes__", []) == []
+
+
+def test_t_08_a_store_that_repeats_a_signature_does_not_show_it() -> None:
+    signature = "0123456789abcdef" * 4
+    request = Request("GET", Origin.of("https", "storage.example"), f"/x?X-Amz-Signature={signature}&n=1")
+    body = f"<Error><Code>SignatureDoesNotMatch</Code><Message>{signature} https://ann:s3cret@h/</Message></Error>"
+    error = problem(request, 403, Headers([("RateLimit-Limit", "100;w=21600")]), body.encode())
+    assert str(error).endswith("403 SignatureDoesNotMatch: REDACTED https://REDACTED@h/")
+    assert error.response is not None
+    assert signature not in str(error.response.to_dict())
+    assert "s3cret" not in str(error.response.to_dict())
+    assert error.response.headers.get("RateLimit-Limit") == "100;w=21600"
+
+
+@pytest.mark.parametrize("name", ["password", "refresh_token", "access_token"])
+def test_t_08_a_token_server_that_repeats_a_posted_secret_does_not_show_it(name: str) -> None:
+    fields = Headers([("Content-Type", "application/x-www-form-urlencoded")])
+    form = f"grant_type={name}&{name}=s3cret%2Fpa%26ss&client_id=lading".encode()
+    request = Request("POST", Origin.of("https", "ghcr.io"), "/token", fields, form)
+    error = problem(request, 400, Headers(), b'{"error_description":"lading: bad s3cret/pa&ss"}')
+    assert str(error) == "POST ghcr.io/token: 400: lading: bad REDACTED"
+    assert error.response is not None
+    assert "s3cret" not in str(error.response.to_dict())
+
+
+@pytest.mark.parametrize("target", ["/v2/", "/v2/_catalog"])
+def test_a_request_that_names_no_repository_does_not_miss_one(target: str) -> None:
+    request = Request("GET", Origin.of("https", "ghcr.io"), target)
+    error = made(404, document({"code": "NAME_UNKNOWN"}), request=request)
+    assert type(error) is errors.NameUnknownError
+    assert str(error).endswith("refused: 404 NAME_UNKNOWN: repository name not known to registry")
+    assert getattr(error, "__notes__", []) == []
 
 
 def test_a_refusal_is_one_line_and_carries_its_facts() -> None:
@@ -37,11 +85,14 @@ def test_a_refusal_is_one_line_and_carries_its_facts() -> None:
     body = document({"code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": detail})
     error = made(404, body, fields=(("Retry-After", "7"),))
     assert type(error) is errors.ManifestUnknownError
-    assert str(error) == f"{WHERE}: 404 MANIFEST_UNKNOWN: manifest unknown"
+    assert str(error) == "ghcr.io/acme/app has no tag 'v9'"
+    assert getattr(error, "__notes__", []) == ["lading tags ghcr.io/acme/app", "ghcr.io asks to wait 7 seconds"]
     assert error.request == WHERE
     assert error.status == 404
     assert error.errors == (ErrorEntry("MANIFEST_UNKNOWN", "manifest unknown", detail),)
     assert error.retry_after == 7.0
+    assert error.response is not None
+    assert (error.response.status, error.response.headers.get("retry-after"), error.response.body) == (404, "7", body)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301  # made on the same line
 
 
@@ -76,7 +127,8 @@ def test_a_code_has_one_class_in_both_directions(code: str, kind: type[RegistryE
         error = made(answered, text)
         assert type(error) is kind
         assert error.status == answered
-        assert CODES[code].message in str(error)
+        facts = {"MANIFEST_UNKNOWN": "has no tag 'v9'", "NAME_UNKNOWN": "ghcr.io has no repository acme/app"}
+        assert facts.get(code, CODES[code].message) in str(error)
 
 
 @pytest.mark.spec("errors.client")
@@ -87,12 +139,11 @@ def test_every_code_is_tested() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "said"),
     [
-        (200, RegistryError, "not a status that was expected: is this a registry?"),
-        (303, RegistryError, "not a status that was expected: is this a registry?"),
+        (200, RegistryError, "not an expected status: is this a registry?"),
+        (303, RegistryError, "not an expected status: is this a registry?"),
         (400, errors.RejectedError, "bad request"),
         (401, errors.UnauthorizedError, "authentication required"),
         (403, errors.DeniedError, "access denied"),
-        (404, errors.NotFoundError, "not found"),
         (405, errors.UnsupportedError, "not supported"),
         (409, errors.RejectedError, "the registry gave no reason"),
         (413, errors.RejectedError, "too large"),
@@ -107,7 +158,10 @@ def test_every_code_is_tested() -> None:
 def test_without_a_code_the_status_decides(status: int, kind: type[RegistryError], said: str) -> None:
     error = made(status)
     assert type(error) is kind
-    assert str(error) == f"{WHERE}: {status}: {said}"
+    assert (
+        str(error)
+        == f"ghcr.io/acme/app: pull of manifest v9 {'failed' if status >= 500 else 'refused'}: {status}: {said}"
+    )
     assert error.errors == ()
 
 
@@ -126,9 +180,9 @@ def test_the_body_of_an_unexpected_success_is_no_explanation() -> None:
         ),
         pytest.param(document({"code": "WEIRD"}), " WEIRD", (ErrorEntry("WEIRD"),), id="unknown-code-alone"),
         pytest.param(
-            document({"code": "NAME_UNKNOWN", "message": None}),
-            " NAME_UNKNOWN: repository name not known to registry",
-            (ErrorEntry("NAME_UNKNOWN"),),
+            document({"code": "SIZE_INVALID", "message": None}),
+            " SIZE_INVALID: provided length did not match content length",
+            (ErrorEntry("SIZE_INVALID"),),
             id="no-message",
         ),
         pytest.param(
@@ -162,13 +216,13 @@ def test_the_body_of_an_unexpected_success_is_no_explanation() -> None:
             (ErrorEntry("", "no such scope"),),
             id="token-server",
         ),
-        pytest.param(b"{}", ": not found", (), id="empty-object"),
-        pytest.param(document(), ": not found", (), id="no-entries"),
+        pytest.param(b"{}", ": bad request", (), id="empty-object"),
+        pytest.param(document(), ": bad request", (), id="no-entries"),
         pytest.param(b'"text"', ": text", (ErrorEntry("", "text"),), id="json-text"),
-        pytest.param(b"[]", ": not found", (), id="json-array"),
-        pytest.param(b"7", ": not found", (), id="json-number"),
-        pytest.param(b"", ": not found", (), id="empty"),
-        pytest.param(b" \r\n ", ": not found", (), id="blank"),
+        pytest.param(b"[]", ": bad request", (), id="json-array"),
+        pytest.param(b"7", ": bad request", (), id="json-number"),
+        pytest.param(b"", ": bad request", (), id="empty"),
+        pytest.param(b" \r\n ", ": bad request", (), id="blank"),
         pytest.param(b"Not found\r", ": Not found", (ErrorEntry("", "Not found"),), id="plain-text"),
         pytest.param(
             b"Too Many Requests\n(HAP429).\n",
@@ -180,29 +234,87 @@ def test_the_body_of_an_unexpected_success_is_no_explanation() -> None:
         pytest.param(b"\x1b[2Jgone", ": \\x1b[2Jgone", (ErrorEntry("", "\\x1b[2Jgone"),), id="control-characters"),
         pytest.param(
             b"<!doctype html><html><head>\n<title> Sign in \n to GitLab</title>",
-            ": answered a page instead of an error document: Sign in to GitLab",
-            (ErrorEntry("", "answered a page instead of an error document: Sign in to GitLab"),),
+            ": responded with a web page (Sign in to GitLab): is this a registry?",
+            (ErrorEntry("", "responded with a web page (Sign in to GitLab): is this a registry?"),),
             id="page",
         ),
         pytest.param(
             b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Denied</Message></Error>",
-            ": answered a page instead of an error document: Denied",
-            (ErrorEntry("", "answered a page instead of an error document: Denied"),),
+            ": responded with a web page (Denied): is this a registry?",
+            (ErrorEntry("", "responded with a web page (Denied): is this a registry?"),),
             id="xml",
         ),
         pytest.param(
             b"<html>",
-            ": answered a page instead of an error document: without a title",
-            (ErrorEntry("", "answered a page instead of an error document: without a title"),),
+            ": responded with a web page: is this a registry?",
+            (ErrorEntry("", "responded with a web page: is this a registry?"),),
             id="page-without-title",
         ),
     ],
 )
 def test_whatever_a_registry_sends_becomes_one_line(body: bytes, said: str, entries: tuple[ErrorEntry, ...]) -> None:
-    error = made(404, body)
-    assert isinstance(error, errors.NotFoundError)
-    assert str(error) == f"{WHERE}: 404{said}"
+    error = made(400, body)
+    assert str(error) == f"{REFUSED}: 400{said}"
     assert error.errors == entries
+
+
+@pytest.mark.parametrize(
+    ("request_", "kind", "message"),
+    [
+        (PULL, errors.ManifestUnknownError, "ghcr.io/acme/app has no tag 'v9'"),
+        (
+            requests.resolve_manifest(ORIGIN, "a/b", DIGEST),
+            errors.ManifestUnknownError,
+            f"ghcr.io/a/b has no manifest {DIGEST}",
+        ),
+        (requests.delete_manifest(ORIGIN, "a/b", "v9"), errors.ManifestUnknownError, "ghcr.io/a/b has no tag 'v9'"),
+        (requests.pull_blob(ORIGIN, "a/b", DIGEST), errors.BlobUnknownError, f"ghcr.io/a/b has no blob {DIGEST}"),
+        (requests.resolve_blob(ORIGIN, "a/b", DIGEST), errors.BlobUnknownError, f"ghcr.io/a/b has no blob {DIGEST}"),
+        (requests.list_tags(ORIGIN, "a/b"), errors.NameUnknownError, "ghcr.io has no repository a/b"),
+        (
+            requests.upload_status(ORIGIN, "/v2/a/b/blobs/uploads/1"),
+            errors.BlobUploadUnknownError,
+            "ghcr.io/a/b: the registry has no such upload (any more)",
+        ),
+        (
+            requests.start_upload(ORIGIN, "a/b"),
+            errors.NotFoundError,
+            "ghcr.io/a/b: upload of a blob refused: 404: not found",
+        ),
+        (requests.ping(ORIGIN), errors.NotFoundError, "ghcr.io: ping refused: 404: not found"),
+        (requests.follow(ORIGIN, "/elsewhere"), errors.NotFoundError, "GET ghcr.io/elsewhere: 404: not found"),
+    ],
+    ids=lambda value: f"{value.method} {value.target}" if isinstance(value, Request) else "",
+)
+def test_what_does_not_exist_is_named(request_: Request, kind: type[RegistryError], message: str) -> None:
+    error = made(404, request=request_)
+    assert type(error) is kind
+    assert str(error) == message
+
+
+@pytest.mark.parametrize(
+    ("message", "is_shown"),
+    [
+        ("manifest unknown to registry", False),
+        ("The named manifest v9 is not known to acme/app", False),
+        ("manifest 'v9' not found in repository acme/app", False),
+        ("404 page not found", False),
+        ("Tag v9 was deleted or has expired. To pull, revive via time machine", True),
+        ("repository acme/app not found", False),
+        ("project acme is archived", True),
+    ],
+)
+def test_a_reason_of_the_registry_s_own_is_shown(message: str, is_shown: bool) -> None:
+    said = f" (404 NOT_FOUND: {message})" if is_shown else ""
+    assert (
+        str(made(404, document({"code": "NOT_FOUND", "message": message}))) == f"ghcr.io/acme/app has no tag 'v9'{said}"
+    )
+
+
+def test_a_web_page_says_nothing_of_a_manifest() -> None:
+    error = made(404, b"<!doctype html><title>Nothing here</title>")
+    assert type(error) is errors.NotFoundError
+    assert str(error) == f"{REFUSED}: 404: responded with a web page (Nothing here): is this a registry?"
 
 
 def test_a_detail_is_cut_where_it_is_too_deep() -> None:
@@ -291,7 +403,8 @@ def test_secrets_that_an_answer_echoes_are_not_shown(request_: Request, body: st
     escaped = "".join(f"\\u{ord(character):04x}" for character in body)
     sent = body if shape == "text" else f'{{"errors":[{{"message":"m","{shape}":"{escaped}"}}]}}'
     error = made(400, sent.encode(), request=request_)
-    seen = f"{error}{error!r}{error.errors}{error.request}{getattr(error, '__notes__', '')}"
+    assert error.response is not None
+    seen = f"{error}{error!r}{error.errors}{error.request}{getattr(error, '__notes__', '')}{error.response.body!r}"
     assert "s3cret" not in seen
     assert BASIC not in seen
     assert "REDACTED" in seen
@@ -310,7 +423,7 @@ def test_words_that_are_no_secrets_are_shown() -> None:
             PULL,
             b"",
             (),
-            ["log in with `lading login ghcr.io`; a registry may also say so of a repository that does not exist"],
+            ["log in (lading login ghcr.io), and check the name: it may not exist"],
             id="anonymous",
         ),
         pytest.param(
@@ -318,7 +431,7 @@ def test_words_that_are_no_secrets_are_shown() -> None:
             _authorized("Bearer x"),
             b"",
             (),
-            ["ghcr.io did not accept the credentials: renew them with `lading login ghcr.io`"],
+            ["the credentials were not accepted: check them, and log in again: lading login ghcr.io"],
             id="refused-credentials",
         ),
         pytest.param(429, PULL, b"", (("Retry-After", "90"),), ["ghcr.io asks to wait 90 seconds"], id="wait"),
@@ -327,7 +440,7 @@ def test_words_that_are_no_secrets_are_shown() -> None:
             PULL,
             b"Client sent an HTTP request to an HTTPS server.\n",
             (),
-            ["ghcr.io speaks https here: leave out plain_http (--plain-http)"],
+            ["ghcr.io expects HTTPS: write https://ghcr.io, without plain_http (--plain-http)"],
             id="go-tls",
         ),
         pytest.param(
@@ -335,10 +448,11 @@ def test_words_that_are_no_secrets_are_shown() -> None:
             PULL,
             b"<html><title>400 The plain HTTP request was sent to HTTPS port</title>",
             (),
-            ["ghcr.io speaks https here: leave out plain_http (--plain-http)"],
+            ["ghcr.io expects HTTPS: write https://ghcr.io, without plain_http (--plain-http)"],
             id="nginx-tls",
         ),
-        pytest.param(404, PULL, b"", (), [], id="none"),
+        pytest.param(404, PULL, b"", (), ["lading tags ghcr.io/acme/app"], id="tag"),
+        pytest.param(400, PULL, b"", (), [], id="none"),
     ],
 )
 def test_advice(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from lading._wire.escaping import quoted, shown
+from lading._wire.escaping import printable, quoted
 
 
 @pytest.mark.parametrize(
@@ -19,12 +19,12 @@ from lading._wire.escaping import quoted, shown
     ],
 )
 def test_shown_escapes_what_is_not_printable(text: str, expected: str) -> None:
-    assert shown(text) == expected
+    assert printable(text) == expected
 
 
 def test_shown_cuts() -> None:
-    assert shown("abcdef", 3) == "abc…"
-    assert shown("abc", 3) == "abc"
+    assert printable("abcdef", 3) == "abc…"
+    assert printable("abc", 3) == "abc"
 
 
 def test_quoted_marks_the_ends_and_cuts() -> None:
@@ -34,5 +34,5 @@ def test_quoted_marks_the_ends_and_cuts() -> None:
 
 @given(st.text())
 def test_whatever_is_shown_is_printable(text: str) -> None:
-    assert shown(text).isprintable()
+    assert printable(text).isprintable()
     assert quoted(text).isprintable()

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from lading._wire import header_fields
 from lading._wire.header_fields import ContentRange, RateLimit, WantedRange
-from lading._wire.messages import Headers
+from lading.headers import Headers
 from tests.support.hostile import much
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"

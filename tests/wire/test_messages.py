@@ -5,7 +5,8 @@ import pickle
 
 import pytest
 
-from lading._wire.messages import Headers, Origin, Request, Response
+from lading._wire.messages import Origin, Request, Response
+from lading.headers import Headers
 
 ORIGIN = Origin("https", "registry.example", 443)
 
@@ -30,18 +31,18 @@ def test_origin_is_made_of_scheme_and_authority(scheme: str, authority: str, exp
     ("scheme", "authority", "said"),
     [
         pytest.param("ftp", "registry.example", "neither http nor https", id="scheme"),
-        pytest.param("https", "", "no host", id="empty"),
+        pytest.param("https", "", "is not a host", id="empty"),
         pytest.param("https", "registry.example:", "not a number", id="empty-port"),
-        pytest.param("https", "registry.example:0", "no host", id="port-zero"),
-        pytest.param("https", "registry.example:65536", "no host", id="port-too-large"),
+        pytest.param("https", "registry.example:0", "is not a host", id="port-zero"),
+        pytest.param("https", "registry.example:65536", "is not a host", id="port-too-large"),
         pytest.param("https", "registry.example:+443", "not a number", id="signed-port"),
         pytest.param("https", "registry.example:٤٤٣", "not a number", id="arabic-digits"),
-        pytest.param("https", "user@registry.example", "no host", id="userinfo"),
-        pytest.param("https", "registry.example\n", "no host", id="newline"),
-        pytest.param("https", "registry example", "no host", id="blank"),
-        pytest.param("https", "::1", "no host", id="ipv6-without-brackets"),
-        pytest.param("https", "[::1", "no host", id="open-bracket"),
-        pytest.param("https", "a/b", "no host", id="slash"),
+        pytest.param("https", "user@registry.example", "is not a host", id="userinfo"),
+        pytest.param("https", "registry.example\n", "is not a host", id="newline"),
+        pytest.param("https", "registry example", "is not a host", id="blank"),
+        pytest.param("https", "::1", "is not a host", id="ipv6-without-brackets"),
+        pytest.param("https", "[::1", "is not a host", id="open-bracket"),
+        pytest.param("https", "a/b", "is not a host", id="slash"),
     ],
 )
 def test_origin_refuses_what_is_no_origin(scheme: str, authority: str, said: str) -> None:

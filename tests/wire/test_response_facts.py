@@ -9,10 +9,11 @@ from hypothesis import given, strategies as st
 
 from lading._wire import endpoints, requests, response_facts
 from lading._wire.endpoints import ENDPOINTS, Endpoint
-from lading._wire.messages import Headers, Origin, Request
-from lading._wire.response_facts import Extension, ManifestFacts, ManifestPushed, Page, UploadAccepted
+from lading._wire.messages import Origin, Request
+from lading._wire.response_facts import Extension, ManifestFacts, ManifestPushed, Page, RateLimits, UploadAccepted
 from lading.digest import Digest
 from lading.errors import LimitExceededError, ProtocolError
+from lading.headers import Headers
 
 ORIGIN = Origin("https", "registry.example", 443)
 TAGS = requests.list_tags(ORIGIN, "acme/app")
@@ -31,7 +32,7 @@ def test_a_status_of_the_table_is_a_success(endpoint: Endpoint) -> None:
         assert response_facts.succeeded(endpoint, request, status)
     assert not response_facts.succeeded(endpoint, request, 400)
     assert not response_facts.succeeded(endpoint, request, 503)
-    with pytest.raises(ProtocolError, match=r"answered 299 where 2\d\d"):
+    with pytest.raises(ProtocolError, match=r"responded with 299, expected 2\d\d"):
         response_facts.succeeded(endpoint, request, 299)
 
 
@@ -42,14 +43,14 @@ def test_a_status_of_the_table_is_a_success(endpoint: Endpoint) -> None:
             endpoints.PUSH_MANIFEST,
             requests.push_manifest(ORIGIN, "a", "v1", b"{}", "x/y"),
             200,
-            "PUT registry.example/a manifests/v1: answered 200 where 201 was expected: is this a registry?",
+            "PUT registry.example/a manifests/v1: responded with 200, expected 201: is this a registry?",
             id="end-7a-200",
         ),
         pytest.param(
             endpoints.MOUNT_BLOB,
             requests.mount_blob(ORIGIN, "a", DIGEST),
             200,
-            f"POST registry.example/a blobs/uploads/?mount={DIGEST}: answered 200 where 201 or 202 was expected: "
+            f"POST registry.example/a blobs/uploads/?mount={DIGEST}: responded with 200, expected 201 or 202: "
             "is this a registry?",
             id="end-11-200",
         ),
@@ -57,14 +58,14 @@ def test_a_status_of_the_table_is_a_success(endpoint: Endpoint) -> None:
             endpoints.PULL_BLOB,
             requests.pull_blob(ORIGIN, "a", DIGEST),
             206,
-            f"GET registry.example/a blobs/{DIGEST}: answered 206 where 200 was expected: is this a registry?",
+            f"GET registry.example/a blobs/{DIGEST}: responded with 206, expected 200: is this a registry?",
             id="end-2-part-that-nobody-asked-for",
         ),
         pytest.param(
             endpoints.LIST_TAGS,
             TAGS,
             303,
-            "GET registry.example/acme/app tags/list: answered 303 where 200 was expected: is this a registry?",
+            "GET registry.example/acme/app tags/list: responded with 303, expected 200: is this a registry?",
             id="redirect",
         ),
     ],
@@ -151,19 +152,17 @@ _LISTS: list[tuple[Callable[[Request, Headers, bytes], object], Request, str]] =
 def test_anything_else_is_no_list(
     read: Callable[[Request, Headers, bytes], object], request_: Request, what: str, body: bytes
 ) -> None:
-    with pytest.raises(ProtocolError, match=f"answered JSON that is no {what}: ") as raised:
+    with pytest.raises(ProtocolError, match=f"invalid {what} in the response: ") as raised:
         read(request_, JSON, body)
     assert len(str(raised.value)) < 300
-    with pytest.raises(
-        ProtocolError, match=f"answered 'text/html' where a JSON {what} was expected: is this a registry"
-    ):
+    with pytest.raises(ProtocolError, match=f"responded with an HTML page, expected a JSON {what}: is this a registry"):
         read(request_, HTML, body)
 
 
 def test_a_list_is_read_whatever_its_media_type() -> None:
     for headers in (HTML, Headers(), Headers([("Content-Type", "nonsense")])):
         assert response_facts.tag_page(TAGS, headers, b'{"tags":["v1"]}') == Page(("v1",))
-    with pytest.raises(ProtocolError, match="answered 'something without a media type' where"):
+    with pytest.raises(ProtocolError, match="responded with content without a media type, expected"):
         response_facts.tag_page(TAGS, Headers(), b"")
 
 
@@ -266,3 +265,16 @@ def test_no_body_makes_a_reader_fail_otherwise(body: bytes) -> None:
     for read, request, _ in _LISTS:
         with suppress(ProtocolError):
             read(request, JSON, body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits"),
+    [
+        ([("RateLimit-Limit", "100;w=21600"), ("RateLimit-Remaining", "76;w=21600")], RateLimits(100, 76, 21600)),
+        ([("RateLimit-Remaining", "76;w=60")], RateLimits(None, 76, 60)),
+        ([("RateLimit-Limit", "100"), ("RateLimit-Remaining", "nonsense")], RateLimits(100, None, None)),
+        ([], RateLimits()),
+    ],
+)
+def test_rate_limits(fields: list[tuple[str, str]], limits: RateLimits) -> None:
+    assert RateLimits.of(Headers(fields)) == limits

@@ -1,9 +1,9 @@
 """Authentication challenges, parsed (RFC 9110, section 11.6.1).
 
-One field may hold several challenges, and several fields one each; commas part both challenges and parameters. A scheme
-is told from a parameter by the equals sign that only the latter has behind it. Beyond the grammar, unquoted values with
-any character but blanks and commas are read, and parameters without a comma between them: both are seen in the wild.
-What cannot be read ends the field; nothing raises.
+One field may hold several challenges, and several fields one each; commas separate both challenges and parameters. An
+equals sign follows a parameter's name, but not a scheme. Beyond the grammar, unquoted values may have any character but
+blanks and commas, and commas between parameters may be missing: both are seen in the wild. Invalid text ends the field;
+no error is raised.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lading._wire.header_fields import QUOTED_STRING, TCHARS, unescaped
 
 _SCHEME = re.compile(rf"[ \t,]*({TCHARS})(?:[ \t]+|(?=,)|\Z)", re.ASCII)
 _TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?:(?=,)|\Z)", re.ASCII)
-# A quote opens a quoted string or nothing: one that is not closed ends the field.
+# A quote always opens a quoted string: one that is not closed ends the field.
 _PARAMETER = re.compile(
     rf"[ \t,]*({TCHARS})[ \t]*=[ \t]*(?:{QUOTED_STRING}|([^\s,\"]*)(?=[\s,]|\Z))", re.ASCII | re.DOTALL
 )
@@ -26,10 +26,12 @@ _ESCAPED = r"\\\g<0>"
 
 
 class Challenge(msgspec.Struct, frozen=True):
-    """One challenge: a scheme in lower case, and either parameters, their names in lower case, or a token68."""
+    """Authentication challenge: a scheme with either parameters or a token68."""
 
     scheme: str
+    """Scheme in lower case."""
     parameters: tuple[tuple[str, str], ...] = ()
+    """Names in lower case, and values."""
     token68: str | None = None
 
     def get(self, name: str) -> str | None:
@@ -37,7 +39,7 @@ class Challenge(msgspec.Struct, frozen=True):
         return next((value for key, value in self.parameters if key == name), None)
 
     def __str__(self) -> str:
-        """Write the challenge as a server sends it."""
+        """Return the challenge as a server sends it."""
         if self.token68 is not None:
             return f"{self.scheme} {self.token68}"
         written = ", ".join(f'{key}="{_NEEDS_ESCAPE.sub(_ESCAPED, value)}"' for key, value in self.parameters)
@@ -45,14 +47,14 @@ class Challenge(msgspec.Struct, frozen=True):
 
 
 def challenges(values: Iterable[str]) -> tuple[Challenge, ...]:
-    """Read the values of every `WWW-Authenticate` field of an answer. Of a repeated parameter the first counts."""
-    found: list[Challenge] = []
+    """Parse the values of all `WWW-Authenticate` fields of a response. The first of repeated parameters counts."""
+    parsed: list[Challenge] = []
     for value in values:
         position = 0
         while scheme := _SCHEME.match(value, position):
             challenge, position = _challenge(scheme[1].lower(), value, scheme.end())
-            found.append(challenge)
-    return tuple(found)
+            parsed.append(challenge)
+    return tuple(parsed)
 
 
 def _challenge(scheme: str, text: str, position: int) -> tuple[Challenge, int]:

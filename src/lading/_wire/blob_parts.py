@@ -1,4 +1,4 @@
-"""Parts of a blob: whether an answer brings the part that was asked for (RFC 9110, sections 14.4 and 15.3.7)."""
+"""Partial blob responses, checked against the requested range (RFC 9110, sections 14.4 and 15.3.7)."""
 
 from __future__ import annotations
 
@@ -7,58 +7,60 @@ import msgspec
 from lading._wire import header_fields, response_facts
 from lading._wire.error_documents import describe
 from lading._wire.escaping import quoted
-from lading._wire.messages import Headers, Request
+from lading._wire.messages import Request
 from lading.errors import ProtocolError
+from lading.headers import Headers
 
 
 class BlobPart(msgspec.Struct, frozen=True):
-    """The bytes from `first` to before `end` of a blob of `size` bytes, None where that is not known.
-
-    `tag` is the strong validator of the whole, if the answer has one.
-    """
+    """Range of bytes of a blob."""
 
     first: int
+    """Position of the first byte."""
     end: int
+    """Position after the last byte."""
     size: int | None
+    """Size of the whole blob in bytes; None if unknown."""
     tag: str | None
+    """Strong validator of the whole blob, if the response has one."""
 
     @property
     def is_last(self) -> bool:
-        """Whether the blob ends with this part, as far as is known."""
+        """Whether the blob ends with this part, as far as known."""
         return self.size in {None, self.end}
 
 
 def blob_part(request: Request, status: int, headers: Headers, *, size: int | None = None) -> BlobPart | None:
-    """Return the part that an answer brings; None for an answer that brings all of the blob.
+    """Return the part of a blob that a response holds; None if it holds the whole blob.
 
-    What was asked for is read from the request: `Range`, and `If-Range` for the validator. `size` is that of the whole
-    blob, where it is known. A part that begins where it should and ends too early is accepted only where the end was
-    left open. Raises `ProtocolError` for any other part, and for one of another blob.
+    The `Range` and `If-Range` of the request give the expected part and validator. `size` is that of the whole blob, if
+    known. A part that begins at the requested byte but ends too early is accepted only if the requested range has no
+    end. Raises `ProtocolError` for any other part, and for a part of another blob.
     """
     if status != 206:
         return None
     asked, text = request.headers.get("Range"), headers.get("Content-Range")
-    wanted, found = header_fields.wanted_range(asked), header_fields.content_range(text)
+    expected, received = header_fields.wanted_range(asked), header_fields.content_range(text)
     where = describe(request)
-    if wanted is None or wanted.first is None or found is None:
-        raise ProtocolError(f"{where}: no valid Content-Range in a partial response: {quoted(text or '')}")
-    if None not in {size, found.size} and size != found.size:
-        raise ProtocolError(f"{where}: the blob has {found.size} bytes where {size} were expected")
-    size = found.size if size is None else size
-    last = wanted.last if size is None or wanted.last is None else min(wanted.last, size - 1)
-    if found.first != wanted.first or last not in {None, found.last}:
+    if expected is None or expected.first is None or received is None:
+        raise ProtocolError(f"{where}: invalid Content-Range {quoted(text or '')} in a partial response")
+    if None not in {size, received.size} and size != received.size:
+        raise ProtocolError(f"{where}: the blob has {received.size} bytes, expected {size}")
+    size = received.size if size is None else size
+    last = expected.last if size is None or expected.last is None else min(expected.last, size - 1)
+    if received.first != expected.first or last not in {None, received.last}:
         raise ProtocolError(f"{where}: unexpected Content-Range {quoted(text or '')} in the response to {asked}")
     length = response_facts.content_length(headers)
-    part = BlobPart(wanted.first, found.last + 1, size, strong_tag(headers))
+    part = BlobPart(expected.first, received.last + 1, size, strong_tag(headers))
     if length not in {None, part.end - part.first}:
         raise ProtocolError(f"{where}: a Content-Length of {length} contradicts Content-Range {quoted(text or '')}")
     if_range = request.headers.get("If-Range")
     if None not in {part.tag, if_range} and part.tag != if_range:
-        raise ProtocolError(f"{where}: the blob is not what it was before: its ETag has changed")
+        raise ProtocolError(f"{where}: the blob has changed since the last request: its ETag differs")
     return part
 
 
 def strong_tag(headers: Headers) -> str | None:
-    """Return the validator of an answer, if it is one that `If-Range` may have (RFC 9110, section 13.1.5)."""
+    """Return the `ETag` of a response, if it is strong, as `If-Range` requires (RFC 9110, section 13.1.5)."""
     tag = headers.get("ETag")
     return tag if tag is not None and tag.startswith('"') else None

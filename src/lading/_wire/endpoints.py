@@ -1,11 +1,11 @@
-"""Which endpoints there are (distribution-spec, Endpoints).
+"""Table of endpoints (distribution-spec, Endpoints).
 
-One table, read in both directions: the client makes targets of its rows, the server finds the row of a target. What
-reaches a URL, or comes out of one, has passed the grammar of names, tags and digests.
+One table, used in both directions: the client makes targets from its rows, the server finds the row of a target. Every
+name, tag and digest that enters or leaves a URL is checked against its grammar.
 
-A path has one reading at most. It is read from its end, where the rows differ (`…/blobs/<digest>`, `…/tags/list`), and
+A path has at most one reading. It is read from its end, where the rows differ (`…/blobs/<digest>`, `…/tags/list`), and
 the name is everything before that: `/v2/a/blobs/uploads/manifests/x` is the tag `x` of the repository
-`a/blobs/uploads`. Nothing is unescaped but the colon of a digest, which some clients write as `%3A`: no other escaped
+`a/blobs/uploads`. Only the colon of a digest, which some clients write as `%3A`, is unescaped: no other escaped
 character can belong to a valid path, so a name has one spelling.
 """
 
@@ -24,31 +24,30 @@ from lading.reference import check_name, check_tag
 
 
 class Endpoint(msgspec.Struct, frozen=True, eq=False):
-    """One row of the table.
-
-    `success` are the statuses that the specification gives to success, `tolerated` further ones that real registries
-    give. `query` are the parameters; the one that is the `selector` tells the row from others of the same method and
-    path. A row with GET is answered to HEAD as well (RFC 9110, section 9.3.2).
-    """
+    """Row of the table."""
 
     ids: tuple[str, ...]
     method: str
     template: str
     success: tuple[int, ...]
+    """Statuses that the specification defines as success."""
     tolerated: tuple[int, ...] = ()
+    """Further statuses with which real registries report success."""
     query: tuple[str, ...] = ()
+    """Names of the query parameters."""
     selector: str | None = None
+    """Query parameter that distinguishes the row from others of the same method and path."""
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The methods that the row is answered to."""
+        """Methods of the row: one with GET supports HEAD as well (RFC 9110, section 9.3.2)."""
         return ("GET", "HEAD") if self.method == "GET" else (self.method,)
 
 
 _BLOB = "/v2/{name}/blobs/{digest}"
 _MANIFEST = "/v2/{name}/manifests/{tag_or_digest}"
 _UPLOADS = "/v2/{name}/blobs/uploads/"
-# The specification leaves upload locations to the server. This is ours; a client takes the one it is given.
+# The specification leaves upload locations to the server. This is ours; a client uses any that it receives.
 _UPLOAD = "/v2/{name}/blobs/uploads/{session}"
 
 PING = Endpoint(("end-1",), "GET", "/v2/", (200,))
@@ -63,7 +62,7 @@ PUSH_MANIFEST = Endpoint(("end-7a", "end-7b"), "PUT", _MANIFEST, (201,), query=(
 LIST_TAGS = Endpoint(("end-8a", "end-8b"), "GET", "/v2/{name}/tags/list", (200,), query=("n", "last"))
 DELETE_MANIFEST = Endpoint(("end-9",), "DELETE", _MANIFEST, (202,), (200, 204))
 DELETE_BLOB = Endpoint(("end-10",), "DELETE", _BLOB, (202,), (200, 204))
-# How a link says where the next page begins is left to the server. `last` is ours.
+# The specification leaves the query of a link to the next page to the server. `last` is ours.
 LIST_REFERRERS = Endpoint(
     ("end-12a", "end-12b"), "GET", "/v2/{name}/referrers/{digest}", (200,), query=("artifactType", "last")
 )
@@ -95,29 +94,25 @@ ENDPOINTS = (
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A request that belongs to a row. Parts that the row's path has not are empty; every other is valid.
-
-    `tag_or_digest` is a `Digest` if it is a digest, else a tag.
-    """
+    """Request that matches a row. Parts that the row's path does not have are empty; all others are valid."""
 
     endpoint: Endpoint
     name: str = ""
     tag_or_digest: str = ""
+    """`Digest`, or a tag."""
     digest: Digest | None = None
     session: str = ""
     query: Query = msgspec.field(default_factory=Query)
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A request that belongs to no row: the status and the error code to answer it with.
-
-    `allow` are the methods of the path, for the `Allow` field of a 405.
-    """
+    """Request that matches no row: the status and the error code of its response."""
 
     status: int
     code: str
     message: str
     allow: tuple[str, ...] = ()
+    """Methods of the path, for the `Allow` field of a 405."""
 
 
 def target(
@@ -132,7 +127,7 @@ def target(
     """Make the request target of an endpoint.
 
     Raises `InvalidReferenceError`, `InvalidTagError` or `InvalidDigestError` for a part outside its grammar, and
-    `ValueError` for a session or a parameter that the table does not know.
+    `ValueError` for an invalid session or an unknown parameter.
     """
     path = endpoint.template
     if "{name}" in path:
@@ -156,18 +151,18 @@ def match(method: str, target: str) -> Match | Refusal:
     path = path.replace("%3A", ":").replace("%3a", ":")
     query = Query.parse(text)
     for pattern, rows in _ROUTES:
-        found = pattern.fullmatch(path)
-        if found is not None:
-            return _match(method, rows, found.groupdict(), query)
-    return Refusal(404, "UNSUPPORTED", f"there is no endpoint {quoted(path)}")
+        parts = pattern.fullmatch(path)
+        if parts is not None:
+            return _match(method, rows, parts.groupdict(), query)
+    return Refusal(404, "UNSUPPORTED", f"unknown endpoint {quoted(path)}")
 
 
 def repository_of(path: str) -> str | None:
-    """Return the text that stands in the place of the repository's name, if the path is that of a row that has one."""
+    """Return the repository's name in a path, unchecked; None if no row matches or the row has no name."""
     for pattern, _ in _ROUTES:
-        found = pattern.fullmatch(path)
-        if found is not None:
-            return found.groupdict().get("name")
+        parts = pattern.fullmatch(path)
+        if parts is not None:
+            return parts.groupdict().get("name")
     return None
 
 
@@ -177,7 +172,7 @@ def _match(method: str, rows: tuple[Endpoint, ...], parts: dict[str, str], query
             break
     else:
         allow = tuple(sorted({allowed for row in rows for allowed in row.methods}))
-        return Refusal(405, "UNSUPPORTED", f"{quoted(method)} is none of {', '.join(allow)}", allow)
+        return Refusal(405, "UNSUPPORTED", f"method {quoted(method)} is not allowed: use {', '.join(allow)}", allow)
     try:
         return Match(
             endpoint,
@@ -197,7 +192,7 @@ def _refusal(endpoint: Endpoint, error: ValueError) -> Refusal:
     if isinstance(error, InvalidDigestError):
         return Refusal(400, "DIGEST_INVALID", str(error))
     if isinstance(error, InvalidTagError):
-        # Nothing has such a tag, and nothing can be given it.
+        # No manifest has such a tag, and none can be given it.
         status, code = (400, "MANIFEST_INVALID") if endpoint is PUSH_MANIFEST else (404, "MANIFEST_UNKNOWN")
         return Refusal(status, code, str(error))
     return Refusal(404, "BLOB_UPLOAD_UNKNOWN", str(error))
@@ -212,12 +207,12 @@ _SESSION = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 def _session(text: str) -> str:
     if not _SESSION.fullmatch(text):
-        raise ValueError(f"no upload session has the name {quoted(text)}")
+        raise ValueError(f"invalid upload session {quoted(text)}")
     return text
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Compile a template. Only the name may hold slashes, so a match costs one pass over the path and one back."""
+    """Compile a template. Only the name may hold slashes, so a match takes one pass over the path and one back."""
     source = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template).replace("(?P<name>[^/]+)", "(?P<name>.*)")
     return re.compile(source, re.ASCII)
 

@@ -1,7 +1,7 @@
-"""Error documents of a registry, as exceptions and back (distribution-spec, Error Codes).
+"""Error documents of a registry, read and written (distribution-spec, Error Codes).
 
-Error documents become exceptions here, and codes become error documents on the server's side, by one table. What a
-registry says is shown, but as the text of a stranger: on one line, cut, and without the secrets of the request in it.
+One table has the exception of each code for the client, and status and message for the server. Text of a registry is
+shown, but not trusted: on one line, cut, and without the secrets of the request.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from lading._wire import header_fields
 from lading._wire.endpoints import repository_of
-from lading._wire.escaping import shown
-from lading._wire.messages import Headers, Request
-from lading._wire.urls import redact, redact_within
+from lading._wire.escaping import printable
+from lading._wire.messages import Request
+from lading._wire.urls import Query, redact, redact_field, redact_within, secret_values
 from lading.errors import (
     BlobUnknownError,
     BlobUploadInvalidError,
@@ -31,16 +31,16 @@ from lading.errors import (
     ManifestUnknownError,
     NameInvalidError,
     NameUnknownError,
-    NotFoundError,
     RangeNotSatisfiableError,
     RegistryError,
     RejectedError,
-    ServerError,
     SizeInvalidError,
     TooManyRequestsError,
     UnauthorizedError,
     UnsupportedError,
 )
+from lading.headers import Headers
+from lading.raw_response import RawResponse
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -73,68 +73,23 @@ CODES = {
     "RANGE_INVALID": Code(RangeNotSatisfiableError, 416, "invalid content range"),
 }
 
-_BY_STATUS: dict[int, type[RegistryError]] = {
-    401: UnauthorizedError,
-    403: DeniedError,
-    404: NotFoundError,
-    405: UnsupportedError,
-    416: RangeNotSatisfiableError,
-    429: TooManyRequestsError,
-    501: UnsupportedError,
-}
-# Said where the registry says nothing, as in every answer to HEAD.
-_MEANINGS = {
-    400: "bad request",
-    401: "authentication required",
-    403: "access denied",
-    404: "not found",
-    405: "not supported",
-    413: "too large",
-    416: "range not satisfiable",
-    429: "too many requests",
-    501: "not supported",
-    502: "bad gateway",
-    503: "unavailable",
-    504: "gateway timed out",
-}
-_NO_MEANING = "the registry gave no reason"
-_UNEXPECTED = "not a status that was expected: is this a registry?"
 Cleaner = Callable[[str], str]
 
 _SHORTEST_SECRET = 6
-_KEPT_BODY = 64 * 1024
+# Shorter values of a query are ordinary words and numbers. Stores repeat longer ones: S3 sends `SignatureProvided`.
+_SHORTEST_SIGNATURE = 16
+_SECRET_OF_FORM = frozenset({"access_token", "password", "refresh_token"})
+_FORM = "application/x-www-form-urlencoded"
+KEPT_BODY = 64 * 1024
+"""Bytes of the body of a refusal that are looked at and kept."""
 _KEPT_ENTRIES = 256
 _KEPT_MESSAGE = 1000
 _KEPT_CODE = 64
-_SHOWN_ENTRIES = 3
 _DEEPEST_DETAIL = 64
 _MESSAGE_KEYS = ("message", "details", "detail", "error_description", "error")
 _MARKUP_MESSAGE = re.compile(r"<(?:title|message)\b[^<>]*>([^<]*)", re.IGNORECASE)
-_TLS_WANTED = re.compile(r"http request (?:was sent )?to (?:an )?https (?:server|port)", re.IGNORECASE)
-
-
-def problem(request: Request, status: int, headers: Headers, body: bytes) -> RegistryError:
-    """Make the exception for an answer that refuses a request, its class from the error code first, then the status.
-
-    `request` is the request as it was sent, credentials included, so that none of them is shown if the answer echoes
-    it. Of `body`, 64 KiB are looked at.
-    """
-    # Below 400 the body is the answer to something else, not an explanation.
-    text = body[:_KEPT_BODY].decode("utf-8", "replace") if status >= 400 else ""
-    entries = _entries(text, _cleaner(request))
-    wait = header_fields.retry_after(headers)
-    where = describe(request)
-    gap = " " if entries and entries[0].code else ": "
-    error = _kind(entries, status)(
-        f"{where}: {status}{gap}{_said(entries, status)}",
-        request=where,
-        status=status,
-        errors=entries,
-        retry_after=wait,
-    )
-    for note in _advice(request, status, text, wait):
-        error.add_note(note)
-    return error
+# Error of Amazon S3, and of the stores of other clouds.
+_STORAGE_ERROR = re.compile(r"<Error>\s*<Code>([^<]*)</Code>\s*<Message>([^<]*)")
 
 
 def describe(request: Request) -> str:
@@ -148,48 +103,26 @@ def describe(request: Request) -> str:
     return f"{request.method} {redact(where)}"
 
 
+def raw_response(
+    request: Request, status: int, headers: Headers, body: bytes | None = None, *, secrets: Sequence[str] | None = None
+) -> RawResponse:
+    """Describe a response, without the secrets of its request, of URLs and of cookies.
+
+    `secrets` are those of the request, if they are known already.
+    """
+    clean = cleaner(secrets_of(request) if secrets is None else secrets, redact_field)
+    plain = header_fields.PLAIN_FIELDS
+    sent = [(name, value if name.lower() in plain else "REDACTED") for name, value in request.headers]
+    received = [(name, "REDACTED" if name.lower() == "set-cookie" else clean(value)) for name, value in headers]
+    return RawResponse(describe(request), _changed(request.headers, sent), status, _changed(headers, received), body)
+
+
 def error_document(entries: Iterable[ErrorEntry]) -> bytes:
     """Write the body of a refusal; an entry without a message gets its code's own."""
     return msgspec.json.encode({"errors": [_written(entry) for entry in entries]})
 
 
-def _kind(entries: tuple[ErrorEntry, ...], status: int) -> type[RegistryError]:
-    for entry in entries:
-        code = CODES.get(entry.code.upper())
-        if code is not None:
-            return code.kind
-    if status >= 500:
-        return _BY_STATUS.get(status, ServerError)
-    return _BY_STATUS.get(status, RejectedError if status >= 400 else RegistryError)
-
-
-def _said(entries: tuple[ErrorEntry, ...], status: int) -> str:
-    if not entries:
-        return _MEANINGS.get(status, _NO_MEANING if status >= 400 else _UNEXPECTED)
-    more = len(entries) - _SHOWN_ENTRIES
-    shown_ones = "; ".join(map(_sentence, entries[:_SHOWN_ENTRIES]))
-    return f"{shown_ones}; and {more} more" if more > 0 else shown_ones
-
-
-def _sentence(entry: ErrorEntry) -> str:
-    known = CODES.get(entry.code.upper())
-    return ": ".join(filter(None, (entry.code, entry.message or (known.message if known else ""))))
-
-
-def _advice(request: Request, status: int, text: str, wait: float | None) -> Iterable[str]:
-    host = request.origin.authority
-    if _TLS_WANTED.search(text):
-        yield f"{host} speaks https here: leave out plain_http (--plain-http)"
-    if status == 401:
-        if "authorization" in request.headers:
-            yield f"{host} did not accept the credentials: renew them with `lading login {host}`"
-        else:
-            yield f"log in with `lading login {host}`; a registry may also say so of a repository that does not exist"
-    if wait is not None:
-        yield f"{host} asks to wait {wait:g} seconds"
-
-
-def _entries(text: str, clean: Cleaner) -> tuple[ErrorEntry, ...]:
+def entries_of(text: str, clean: Cleaner, *, is_registry: bool) -> tuple[ErrorEntry, ...]:
     """Read what registries really send: the specification's document, other JSON, a page, a line of text, nothing."""
     text = text.strip()
     if not text:
@@ -197,7 +130,13 @@ def _entries(text: str, clean: Cleaner) -> tuple[ErrorEntry, ...]:
     try:
         document = msgspec.json.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
-        return (ErrorEntry("", _line(_page_title(text) if text.startswith("<") else text, clean)),)
+        if not text.startswith("<"):
+            return (ErrorEntry("", _line(text, clean)),)
+        # A store that a registry redirects to is not a registry, and need not look like one.
+        stored = None if is_registry else _STORAGE_ERROR.search(text)
+        if stored is not None:
+            return (ErrorEntry(printable(clean(stored[1]), _KEPT_CODE), _line(stored[2], clean)),)
+        return (ErrorEntry("", _line(_page_title(text) + ": is this a registry?" * is_registry, clean)),)
     errors = document.get("errors") if isinstance(document, dict) else None
     values = errors[:_KEPT_ENTRIES] if isinstance(errors, list) else [document if errors is None else errors]
     entries = (_entry(value, clean) for value in values)
@@ -206,7 +145,7 @@ def _entries(text: str, clean: Cleaner) -> tuple[ErrorEntry, ...]:
 
 def _page_title(page: str) -> str:
     found = _MARKUP_MESSAGE.search(page)
-    return f"answered a page instead of an error document: {found[1] if found else 'without a title'}"
+    return f"responded with a web page{f' ({found[1].strip()})' if found else ''}"
 
 
 def _entry(value: Any, clean: Cleaner) -> ErrorEntry:
@@ -215,7 +154,7 @@ def _entry(value: Any, clean: Cleaner) -> ErrorEntry:
     code = value.get("code")
     message = next((value[key] for key in _MESSAGE_KEYS if isinstance(value.get(key), str) and value[key]), "")
     return ErrorEntry(
-        "" if code is None else shown(clean(str(code)), _KEPT_CODE),
+        "" if code is None else printable(clean(str(code)), _KEPT_CODE),
         _line(message, clean),
         _detail(value.get("detail"), clean, _DEEPEST_DETAIL),
     )
@@ -232,21 +171,45 @@ def _detail(value: Any, clean: Cleaner, depth: int) -> Any:
     return value
 
 
+def without_secrets(body: bytes, text: str, clean: Cleaner) -> bytes:
+    """Return the body of a refusal, 64 KiB at most: as it came, unless it repeats a secret."""
+    body = body[:KEPT_BODY]
+    if not body:  # as in every response to HEAD
+        return body
+    try:
+        document = msgspec.json.decode(body)
+        cleaned = _detail(document, clean, _DEEPEST_DETAIL)
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return body if clean(text) == text else clean(text).encode()
+    return body if cleaned == document else msgspec.json.encode(cleaned)
+
+
 def _line(text: str, clean: Cleaner) -> str:
-    return shown(" ".join(clean(text).split()), _KEPT_MESSAGE)
+    return printable(" ".join(clean(text).split()), _KEPT_MESSAGE)
 
 
-def _cleaner(request: Request) -> Cleaner:
-    """Make the function that takes the secrets of a request, and those of URLs, out of a text."""
-    secrets = {secret for secret in _secrets(request.headers) if len(secret) >= _SHORTEST_SECRET}
-    longest_first = sorted(secrets, key=len, reverse=True)
+def secrets_of(request: Request) -> Sequence[str]:
+    """Return the secrets of a request, the longest first."""
+    given = (*_secrets(request.headers), *_secrets_of_form(request))
+    secrets = {secret for secret in given if len(secret) >= _SHORTEST_SECRET}
+    secrets.update(value for value in secret_values(request.target) if len(value) >= _SHORTEST_SIGNATURE)
+    return sorted(secrets, key=len, reverse=True)
+
+
+def cleaner(secrets: Sequence[str], redact_urls: Cleaner = redact_within) -> Cleaner:
+    """Make the function that takes secrets, the longest first, and those of URLs out of a string."""
 
     def clean(text: str) -> str:
-        for secret in longest_first:
+        for secret in secrets:
             text = text.replace(secret, "REDACTED")
-        return redact_within(text)
+        return redact_urls(text)
 
     return clean
+
+
+def _changed(headers: Headers, fields: list[tuple[str, str]]) -> Headers:
+    """Return header fields with other values: the same object if none differs, as fields are checked when made."""
+    return headers if list(headers) == fields else Headers(fields)
 
 
 def _secrets(headers: Headers) -> Iterable[str]:
@@ -260,6 +223,15 @@ def _secrets(headers: Headers) -> Iterable[str]:
             yield base64.b64decode(credentials, validate=True).decode().partition(":")[2]
         except (binascii.Error, ValueError):
             continue
+
+
+def _secrets_of_form(request: Request) -> Iterable[str]:
+    """Yield the secrets in a request for a token (RFC 6749, sections 4.3.2 and 6), which no other POST has."""
+    if request.headers.get("Content-Type") != _FORM or not isinstance(request.body, bytes):
+        return
+    for name, value in Query.parse(request.body.decode("ascii", "replace")).pairs:
+        if name in _SECRET_OF_FORM:
+            yield value
 
 
 def _written(entry: ErrorEntry) -> dict[str, Any]:

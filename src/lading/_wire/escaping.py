@@ -1,7 +1,7 @@
 """Escaping of foreign text for one line of a terminal or a log.
 
-Nothing in it may move the cursor, reorder the line or fill the screen, so whatever is not printable is escaped and the
-rest is cut.
+The text must not move the cursor, reorder the line or fill the screen, so non-printable characters are escaped and long
+text is cut.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from lading._text import SHOWN, elided
 
 
-def shown(text: str, limit: int = SHOWN) -> str:
-    """Return foreign text on one line: control and format characters escaped, cut after `limit` characters."""
+def printable(text: str, limit: int = SHOWN) -> str:
+    """Return foreign text on one line, safe for a terminal or a log.
+
+    Control and format characters are escaped, and an ellipsis replaces what follows the first `limit` characters.
+    """
     cut = elided(text, limit)
     if cut.isprintable():
         return cut
@@ -18,7 +21,7 @@ def shown(text: str, limit: int = SHOWN) -> str:
 
 
 def quoted(text: str, limit: int = SHOWN) -> str:
-    """Return foreign text in quotes, escaped and cut as by `shown`, so that its ends can be seen."""
+    """Return foreign text in quotes, which mark its ends, escaped and cut as by `printable`."""
     return repr(elided(text, limit))
 
 

@@ -1,7 +1,7 @@
 """Header fields of the protocol, parsed (RFC 9110, RFC 8288, distribution-spec).
 
-Readers are tolerant where registries are known to differ and give None for what makes no sense; every one of them is
-linear in the length of its text. Fields that only the embedded registry reads are read strictly.
+Parsers are tolerant where registries are known to differ and return None for invalid text; all take time linear in the
+length of the text. Fields that only the embedded registry reads are parsed strictly.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from lading._wire.messages import Headers
+from lading.headers import Headers
 
 PLAIN_FIELDS = frozenset(
     {"accept", "content-range", "content-type", "if-match", "if-none-match", "if-range", "range", "user-agent"}
 )
-"""Fields of a request, in lower case, whose values may be shown; that of every other one may be a secret."""
+"""Request fields, in lower case, whose values may be shown; those of all others may be secret."""
 
 # RFC 9110, sections 5.6.2 and 5.6.4. The alternatives in each of these patterns exclude one another, and patterns are
-# matched at a position, never searched for, so that no text makes them slower than linear.
+# matched at a position, never searched, so that no text takes more than linear time.
 TCHARS = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 QUOTED_STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 
@@ -42,22 +42,23 @@ _DATE = re.compile(
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LARGEST = 2**63 - 1
-# distribution-spec, Warnings: no more than 4096 bytes in all headers together.
+# distribution-spec, Warnings: at most 4096 bytes in all fields together.
 _WARNING_BYTES = 4096
-# A wait of thirty years is a Unix time: some services put one into Retry-After.
+# A wait of thirty years is a Unix time: some services send one in Retry-After.
 _UNIX_TIMES = 1_000_000_000
 
 
 class ContentRange(msgspec.Struct, frozen=True):
-    """The part of a representation that a 206 brings: both ends inclusive; `size` is None where it is not known."""
+    """Range of a representation in a 206 response, both ends inclusive."""
 
     first: int
     last: int
     size: int | None
+    """Size of the whole representation in bytes; None if unknown."""
 
 
 class WantedRange(msgspec.Struct, frozen=True):
-    """The part that a request asks for: `first` to `last` inclusive, to the end, or the `last` bytes if no `first`."""
+    """Requested range: `first` to `last` inclusive, to the end without `last`, or without `first` the `last` bytes."""
 
     first: int | None
     last: int | None
@@ -65,37 +66,39 @@ class WantedRange(msgspec.Struct, frozen=True):
     def within(self, size: int) -> tuple[int, int] | None:
         """Return the first and the last position in content of `size` bytes; None means 416."""
         if self.first is None:
-            wanted = min(self.last or 0, size)
-            return (size - wanted, size - 1) if wanted else None
+            count = min(self.last or 0, size)
+            return (size - count, size - 1) if count else None
         if self.first >= size:
             return None
         return self.first, size - 1 if self.last is None else min(self.last, size - 1)
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """A number of requests, per `window` seconds if the registry said so (`100;w=21600`)."""
+    """Rate limit of a registry (`100;w=21600`)."""
 
     count: int
+    """Number of requests."""
     window: int | None
+    """Period in seconds; None if not stated."""
 
 
 def number(text: str | None) -> int | None:
-    """Read a decimal number such as a Content-Length; None if it is anything else, or needs more than 63 bits."""
+    """Parse a decimal number such as a Content-Length; None for any other text, and for more than 63 bits."""
     if text is None or not _NUMBER.fullmatch(text) or int(text) > _LARGEST:
         return None
     return int(text)
 
 
 def comma_list(values: Iterable[str]) -> tuple[str, ...]:
-    """Read a list of tokens that may be spread over several fields (RFC 9110, section 5.6.1)."""
+    """Parse a list of tokens that may be spread over several fields (RFC 9110, section 5.6.1)."""
     items = (item.strip(" \t") for value in values for item in value.split(","))
     return tuple(item for item in items if item)
 
 
 def media_type(text: str | None) -> str | None:
-    """Read a Content-Type: the type alone, in lower case, or None if there is none to be read."""
-    found = _MEDIA_TYPE.fullmatch(text.strip(" \t")) if text is not None else None
-    return found[1].lower() if found else None
+    """Parse a Content-Type: the media type without parameters, in lower case, or None if it is invalid."""
+    match = _MEDIA_TYPE.fullmatch(text.strip(" \t")) if text is not None else None
+    return match[1].lower() if match else None
 
 
 def next_link(values: Iterable[str]) -> str | None:
@@ -112,54 +115,54 @@ def next_link(values: Iterable[str]) -> str | None:
 def upload_range(text: str | None) -> int | None:
     """Return the last position in the `Range` of an upload, or None.
 
-    The specification writes `0-9`; `bytes=0-9`, `bytes 0-9` and `0-9/10` are read as well. After no byte and after one
-    byte registries alike say `0-0`: which of them is meant, only the sender knows.
+    The specification's format is `0-9`; `bytes=0-9`, `bytes 0-9` and `0-9/10` are accepted as well. Registries send
+    `0-0` both after no byte and after one byte: only the sender knows which is meant.
     """
-    found = _UPLOAD_RANGE.fullmatch(text.strip(" \t")) if text is not None else None
-    if found is None or int(found[1]) or int(found[2]) > _LARGEST:
+    match = _UPLOAD_RANGE.fullmatch(text.strip(" \t")) if text is not None else None
+    if match is None or int(match[1]) or int(match[2]) > _LARGEST:
         return None
-    return int(found[2])
+    return int(match[2])
 
 
 def chunk_range(text: str) -> tuple[int, int] | None:
-    """Read the `Content-Range` of a chunk strictly: `start-end`, both inclusive, without a unit (end-5)."""
-    found = _CHUNK_RANGE.fullmatch(text)
-    if found is None or not int(found[1]) <= int(found[2]) <= _LARGEST:
+    """Parse the `Content-Range` of a chunk strictly: `start-end`, both inclusive, without a unit (end-5)."""
+    match = _CHUNK_RANGE.fullmatch(text)
+    if match is None or not int(match[1]) <= int(match[2]) <= _LARGEST:
         return None
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def content_range(text: str | None) -> ContentRange | None:
-    """Read the `Content-Range` of a 206 strictly (RFC 9110, section 14.4); None if it contradicts itself."""
-    found = _CONTENT_RANGE.fullmatch(text) if text is not None else None
-    if found is None:
+    """Parse the `Content-Range` of a 206 strictly (RFC 9110, section 14.4); None if it is invalid or inconsistent."""
+    match = _CONTENT_RANGE.fullmatch(text) if text is not None else None
+    if match is None:
         return None
-    first, last = int(found[1]), int(found[2])
-    size = None if found[3] == "*" else int(found[3])
+    first, last = int(match[1]), int(match[2])
+    size = None if match[3] == "*" else int(match[3])
     if not first <= last <= _LARGEST or (size is not None and not last < size <= _LARGEST):
         return None
     return ContentRange(first, last, size)
 
 
 def wanted_range(text: str | None) -> WantedRange | None:
-    """Read the `Range` of a request for one range of bytes (RFC 9110, section 14.1.2).
+    """Parse the `Range` of a request for one range of bytes (RFC 9110, section 14.1.2).
 
-    None for every other unit, for several ranges and for nonsense: such a field is ignored and all is sent.
+    None for other units, several ranges and invalid text: such a field is ignored and the whole content is sent.
     """
-    found = _WANTED_RANGE.fullmatch(text) if text is not None else None
-    if found is None or not (found[1] or found[2]):
+    match = _WANTED_RANGE.fullmatch(text) if text is not None else None
+    if match is None or not (match[1] or match[2]):
         return None
-    first, last = (int(part) if part else None for part in found.groups())
+    first, last = (int(part) if part else None for part in match.groups())
     if first is not None and last is not None and last < first:
         return None
     return WantedRange(first, last)
 
 
 def retry_after(headers: Headers) -> float | None:
-    """Return the seconds that `Retry-After` asks to wait, the longest if there are several; None if none can be read.
+    """Return the longest wait that `Retry-After` fields ask for, in seconds; None if there is no valid one.
 
-    A date counts from the answer's own `Date`, so that a wrong clock on this side does no harm; so does a number that
-    can only be a Unix time. A time that has passed is None.
+    A date counts from the response's own `Date`, so that a wrong local clock does no harm; so does a number that can
+    only be a Unix time. A time in the past gives None.
     """
     answered = http_date(headers.get("Date"))
     waits = [wait for value in headers.all("Retry-After") if (wait := _wait(value.strip(" \t"), answered)) is not None]
@@ -167,11 +170,11 @@ def retry_after(headers: Headers) -> float | None:
 
 
 def http_date(text: str | None) -> int | None:
-    """Return the Unix time of a date in the one form that may be sent (RFC 9110, section 5.6.7), or None."""
-    found = _DATE.fullmatch(text) if text is not None else None
-    if found is None:
+    """Return the Unix time of a date in the only format that may be sent (RFC 9110, section 5.6.7), or None."""
+    match = _DATE.fullmatch(text) if text is not None else None
+    if match is None:
         return None
-    day, month, year, hour, minute, second = found.groups()
+    day, month, year, hour, minute, second = match.groups()
     try:
         moment = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
     except ValueError:
@@ -181,7 +184,7 @@ def http_date(text: str | None) -> int | None:
 
 
 def warnings(values: Iterable[str]) -> tuple[str, ...]:
-    """Return the texts of the warnings 299, each once, 4096 bytes in all at most (distribution-spec, Warnings)."""
+    """Return the texts of the warnings 299, each once, at most 4096 bytes in all (distribution-spec, Warnings)."""
     texts: dict[str, None] = {}
     left = _WARNING_BYTES
     for value in values:
@@ -196,20 +199,20 @@ def warnings(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def rate_limit(text: str | None) -> RateLimit | None:
-    """Read a `RateLimit-Limit` or `RateLimit-Remaining` in the form `100;w=21600`."""
-    found = _RATE.fullmatch(text.strip(" \t")) if text is not None else None
-    if found is None:
+    """Parse a `RateLimit-Limit` or `RateLimit-Remaining` in the format `100;w=21600`."""
+    match = _RATE.fullmatch(text.strip(" \t")) if text is not None else None
+    if match is None:
         return None
-    return RateLimit(int(found[1]), int(found[2]) if found[2] else None)
+    return RateLimit(int(match[1]), int(match[2]) if match[2] else None)
 
 
 def unescaped(text: str) -> str:
-    """Return what a quoted string holds, given what stands between its quotes (RFC 9110, section 5.6.4)."""
+    """Return the value of a quoted string, given the text between its quotes (RFC 9110, section 5.6.4)."""
     return _QUOTED_PAIR.sub(r"\1", text) if "\\" in text else text
 
 
 def _relations(text: str, position: int) -> tuple[list[str], int]:
-    """Read the parameters of a link; return its relations in lower case, and where the parameters end."""
+    """Parse the parameters of a link; return its relations in lower case, and the end position of the parameters."""
     relations: list[str] | None = None
     while parameter := _PARAMETER.match(text, position):
         position = parameter.end()
@@ -233,7 +236,7 @@ def _wait(text: str, answered: int | None) -> float | None:
 
 
 def _text(text: str) -> str:
-    """Read bytes that arrived as Latin-1 as the UTF-8 that they are meant to be, if they are."""
+    """Decode bytes that arrived as Latin-1 as UTF-8, if they are valid UTF-8."""
     try:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:

@@ -1,21 +1,19 @@
-"""What goes over the wire, in both roles: the client makes requests and reads responses, the server the reverse.
+"""HTTP messages, in both roles: the client makes requests and reads responses, the server the reverse.
 
-A body to be *sent* by the client is `bytes` or a `Source`, which can be opened again when a request has to be repeated.
-A body that is *read* is a `Reader`: any binary file object will do, so a test answers with `io.BytesIO`.
+A body that the client *sends* is `bytes` or a `Source`, which can be opened again when a request is repeated. A body
+that is *read* is a `Reader`: any binary file object, such as `io.BytesIO` in a test.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Protocol, Self
 
 import msgspec
 
-# RFC 9110, sections 5.1 and 5.5: a name is a token, a value has no control characters. Both are checked where the
-# message is made, so that no text of a caller or of a server can add a line to a request.
-_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+from lading._values import expect, integer
+from lading.headers import Headers
+
 _TARGET = re.compile(r"/[\x21-\x7e]*", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]", re.ASCII)
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
@@ -24,21 +22,23 @@ _SHOWN = 80
 
 
 class Reader(Protocol):
-    """Bytes to be read once, from front to back."""
+    """Bytes that are read once, from first to last."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
-        """Fill the front of the buffer and return how many bytes that were; 0 at the end."""
+        """Fill the front of the buffer and return the number of bytes; 0 at the end."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release what the bytes come from."""
+        ...
 
 
 class Source(Protocol):
-    """Content that can be sent, and sent again."""
+    """Content that can be sent more than once."""
 
     @property
     def size(self) -> int:
-        """The number of bytes that every reader gives."""
+        """Number of bytes that each reader gives."""
         ...
 
     def open(self) -> Reader:
@@ -47,21 +47,29 @@ class Source(Protocol):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Scheme, host and port: the unit to which secrets belong (RFC 6454). IPv6 hosts keep their brackets."""
+    """Scheme, host and port: the unit to which secrets belong (RFC 6454)."""
 
     scheme: str
+    """`http` or `https`."""
     host: str
+    """Host name or address; IPv6 addresses keep their brackets."""
     port: int
+    """Port, 1 to 65535."""
 
     def __post_init__(self) -> None:
+        expect(self.scheme, str, "scheme")
+        expect(self.host, str, "host")
+        integer(self.port, "port")
         if self.scheme not in _DEFAULT_PORTS:
             raise ValueError(f"scheme {self.scheme[:_SHOWN]!r} is neither http nor https")
         if not _HOST.fullmatch(self.host) or not 0 < self.port < 65536:
-            raise ValueError(f"{self.host[:_SHOWN]!r} with port {self.port} is no host")
+            raise ValueError(f"{self.host[:_SHOWN]!r} with port {self.port} is not a host")
 
     @classmethod
     def of(cls, scheme: str, authority: str) -> Self:
-        """Make an origin from `host[:port]`; the port defaults to the scheme's own."""
+        """Make an origin from `host[:port]`; the port defaults to that of the scheme."""
+        expect(scheme, str, "scheme")
+        expect(authority, str, "authority")
         host, colon, port = authority.rpartition(":")
         if not colon or authority.endswith("]"):
             host, port = authority, str(_DEFAULT_PORTS.get(scheme, 0))
@@ -71,84 +79,28 @@ class Origin(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """`host[:port]`, as the Host header has it: the scheme's own port is left out."""
+        """`host[:port]` as in the Host header field: the default port of the scheme is left out."""
         return self.host if self.port == _DEFAULT_PORTS[self.scheme] else f"{self.host}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
 
 
-class Headers:
-    """Header fields in order, names compared without case. Immutable."""
-
-    __slots__ = ("_fields", "_index")
-
-    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self._fields = tuple(fields)
-        for name, value in self._fields:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"header name {name[:80]!r} is not a token")
-            if not _VALUE.fullmatch(value):
-                raise ValueError(f"header {name} has a value with control or non-Latin-1 characters")
-        self._index = _index(self._fields)
-
-    def get(self, name: str) -> str | None:
-        """Return the first value of a field, or None."""
-        values = self._index.get(name.lower())
-        return values[0] if values else None
-
-    def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a field, in order."""
-        return tuple(self._index.get(name.lower(), ()))
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._index
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self._fields == other._fields
-
-    def __hash__(self) -> int:
-        return hash(self._fields)
-
-    def __add__(self, other: Headers) -> Headers:
-        if not self._fields or not other._fields:
-            return self if self._fields else other
-        # Both are valid: to look at every field again would take as long as all the rest of making a request.
-        both = Headers.__new__(Headers)
-        both._fields = (*self._fields, *other._fields)
-        both._index = _index(both._fields)
-        return both
-
-    def __repr__(self) -> str:
-        # Names only: values may be secrets, and a repr ends up in tracebacks.
-        return f"<Headers {', '.join(name for name, _ in self._fields)}>"
-
-
-def _index(fields: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    index: dict[str, list[str]] = {}
-    for name, value in fields:
-        index.setdefault(name.lower(), []).append(value)
-    return index
-
-
 class Request(msgspec.Struct, frozen=True):
-    """One HTTP request. `target` is path and query, byte for byte as they are sent.
-
-    With `public_only`, a transport connects to no address of a private network for it.
-    """
+    """One HTTP request."""
 
     method: str
+    """Method in upper case, such as `GET`."""
     origin: Origin
+    """Scheme, host and port to connect to."""
     target: str
+    """Path and query, byte for byte as they are sent."""
     headers: Headers = msgspec.field(default_factory=Headers)
+    """Header fields, without those of the transport, such as Host and Content-Length."""
     body: bytes | Source = b""
+    """Content to send."""
     public_only: bool = False
+    """Do not connect to an address of a private network."""
 
     def __post_init__(self) -> None:
         if not _METHOD.fullmatch(self.method):
@@ -157,25 +109,26 @@ class Request(msgspec.Struct, frozen=True):
             raise ValueError("a request target must start with a slash and hold visible ASCII characters only")
 
     def __repr__(self) -> str:
-        # Without the body, which is long or a secret.
+        # Without the body, which may be long or a secret.
         return f"<Request {self.method} {self.origin}{self.target} {self.headers!r} public_only={self.public_only}>"
 
     @property
     def size(self) -> int:
-        """The number of bytes of the body."""
+        """Number of bytes of the body."""
         return len(self.body) if isinstance(self.body, bytes) else self.body.size
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One HTTP response, its body still to be read. Whoever holds it closes the body.
-
-    `peer` is the IP address that it came from, or None where that is not known, as behind a proxy.
-    """
+    """One HTTP response with its body still to be read; the receiver closes the body."""
 
     status: int
+    """Status code."""
     headers: Headers
+    """Header fields in the order of the response."""
     body: Reader
+    """Content, still on the connection."""
     peer: str | None = None
+    """IP address that the response came from; None if that is not known, as behind a proxy."""
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.headers!r} peer={self.peer}>"

@@ -1,6 +1,6 @@
 """Classification of private and public addresses (IANA special-purpose address registries).
 
-A host may be written as an address in spellings that only resolvers know; all of them are read here.
+An address may be spelled in forms that only resolvers accept; all of them are recognized here.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import re
 from functools import lru_cache
 
 _NUMBER = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}", re.ASCII)
-# RFC 6052: a gateway takes these to the IPv4 address in their last 32 bits.
+# RFC 6052: a gateway translates these to the IPv4 address in their last 32 bits.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Names that mean this machine or its cloud's metadata service wherever they are resolved.
+# Names that mean this machine or its cloud's metadata service, wherever they are resolved.
 _LOCAL_NAMES = ("localhost", "localhost.localdomain", "metadata", "metadata.google.internal", "instance-data")
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal")
 
 
 def is_private(host: str) -> bool:
-    """Say whether a host as it is written is, or can only be, inside a private network."""
+    """Return whether a host is written as a private address, or has a name that exists in private networks only."""
     name = host.lower().rstrip(".")
     if name in _LOCAL_NAMES or name.endswith(_LOCAL_SUFFIXES):
         return True
@@ -39,19 +39,19 @@ def is_loopback(host: str) -> bool:
 
 
 def is_below_localhost(host: str) -> bool:
-    """Return whether a host is `localhost` or a name below it, which are this machine without DNS (RFC 6761, 6.3)."""
+    """Return whether a host is `localhost` or below it: this machine, without a DNS lookup (RFC 6761, 6.3)."""
     name = host.lower().rstrip(".")
     return name == "localhost" or name.endswith(".localhost")
 
 
 @lru_cache(maxsize=256)
 def is_public(address: str) -> bool:
-    """Say whether a peer's address, as the system spells it, is one of the public internet."""
+    """Return whether a peer's address, as spelled by the system, is public."""
     return is_public_address(ipaddress.ip_address(address.partition("%")[0]))
 
 
 def is_public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Say whether an address is one of the public internet; addresses wrapped in IPv6 are looked at within."""
+    """Return whether an address is public; an IPv4 address embedded in IPv6 is checked itself."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if address in _NAT64:
@@ -62,7 +62,7 @@ def is_public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
 
 
 def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Read a host as an address, also in the spellings that only resolvers know: `2852039166`, `0xA9.0376.1`."""
+    """Read a host as an address, also in spellings that only resolvers accept: `2852039166`, `0xA9.0376.1`."""
     literal = host.strip("[]").partition("%")[0]
     try:
         return ipaddress.ip_address(literal)
@@ -71,12 +71,12 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 def _loose_ipv4(text: str) -> ipaddress.IPv4Address | None:
-    """Read an IPv4 address as inet_aton(3) does: one to four numbers, the last one filling what is left."""
+    """Read an IPv4 address as inet_aton(3): one to four numbers, the last of which fills the remaining bytes."""
     parts = text.lower().rstrip(".").split(".")
     if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
         return None
     *leading, last = (int(part, 16 if part[:2] == "0x" else 8 if part[0] == "0" else 10) for part in parts)
     value = last
-    for place, number in enumerate(leading):
-        value += number << (24 - 8 * place)
+    for position, number in enumerate(leading):
+        value += number << (24 - 8 * position)
     return ipaddress.IPv4Address(value & 0xFFFFFFFF)

@@ -1,10 +1,9 @@
-"""What the client asks, endpoint by endpoint (distribution-spec, Endpoints).
+"""Client requests, one function per endpoint (distribution-spec, Endpoints).
 
-One function a row of the table. Credentials are added by whoever sends the request; `Host`, `Content-Length` and
-`Accept-Encoding: identity` by the transport.
+The sender adds credentials; the transport adds `Host`, `Content-Length` and `Accept-Encoding: identity`.
 
-All of them raise `InvalidReferenceError`, `InvalidTagError` or `InvalidDigestError` for a name, tag or digest outside
-its grammar: nothing invalid reaches a URL.
+All functions raise `InvalidReferenceError`, `InvalidTagError` or `InvalidDigestError` for a name, tag or digest outside
+its grammar, so that no invalid part reaches a URL.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lading._wire import endpoints
-from lading._wire.messages import Headers, Origin, Request, Source
+from lading._wire.messages import Origin, Request, Source
 from lading._wire.urls import with_query
 from lading.digest import Digest
+from lading.headers import Headers
 from lading.reference import check_name, check_tag
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -22,12 +22,12 @@ _OCTETS = ("Content-Type", "application/octet-stream")
 
 
 def ping(origin: Origin) -> Request:
-    """Ask whether this is a registry (end-1)."""
+    """Check that the server is a registry (end-1)."""
     return Request("GET", origin, endpoints.target(endpoints.PING))
 
 
 def resolve_blob(origin: Origin, name: str, digest: str) -> Request:
-    """Ask whether a blob is there (HEAD, end-2)."""
+    """Check that a blob exists (HEAD, end-2)."""
     return Request("HEAD", origin, endpoints.target(endpoints.PULL_BLOB, name=name, digest=digest))
 
 
@@ -40,9 +40,9 @@ def pull_blob(
     length: int | None = None,
     if_range: str | None = None,
 ) -> Request:
-    """Ask for a blob, or for `length` bytes of it from `offset` on (end-2; RFC 9110, section 14).
+    """Get a blob, or `length` bytes of it from `offset` on (end-2; RFC 9110, section 14).
 
-    `if_range` is the strong validator of the part that is there already; it is sent with a range only.
+    `if_range` is the strong validator of the part received before; it is sent only with a range.
     """
     fields: list[tuple[str, str]] = []
     if offset or length is not None:
@@ -54,55 +54,55 @@ def pull_blob(
 
 
 def delete_blob(origin: Origin, name: str, digest: str) -> Request:
-    """Ask to delete a blob (end-10)."""
+    """Delete a blob (end-10)."""
     return Request("DELETE", origin, endpoints.target(endpoints.DELETE_BLOB, name=name, digest=digest))
 
 
 def resolve_manifest(origin: Origin, name: str, tag_or_digest: str, *, accept: Sequence[str] = ()) -> Request:
-    """Ask for the digest, media type and size of a manifest (HEAD, end-3)."""
+    """Get the digest, media type and size of a manifest (HEAD, end-3)."""
     return _manifest("HEAD", origin, name, tag_or_digest, accept)
 
 
 def pull_manifest(origin: Origin, name: str, tag_or_digest: str, *, accept: Sequence[str] = ()) -> Request:
-    """Ask for a manifest of one of the media types `accept` (end-3)."""
+    """Get a manifest of one of the media types `accept` (end-3)."""
     return _manifest("GET", origin, name, tag_or_digest, accept)
 
 
 def push_manifest(
     origin: Origin, name: str, tag_or_digest: str, raw: bytes, media_type: str, *, tags: Sequence[str] = ()
 ) -> Request:
-    """Offer a manifest (end-7a), under several tags at once if its place is a digest (end-7b).
+    """Push a manifest (end-7a), with several tags at once if it is pushed by digest (end-7b).
 
     Raises `InvalidDigestError` if there are `tags` and `tag_or_digest` is not a digest.
     """
-    place = Digest(tag_or_digest) if tags else tag_or_digest
+    reference = Digest(tag_or_digest) if tags else tag_or_digest
     where = endpoints.target(
-        endpoints.PUSH_MANIFEST, name=name, tag_or_digest=place, query=[("tag", check_tag(tag)) for tag in tags]
+        endpoints.PUSH_MANIFEST, name=name, tag_or_digest=reference, query=[("tag", check_tag(tag)) for tag in tags]
     )
     return Request("PUT", origin, where, Headers([("Content-Type", media_type)]), raw)
 
 
 def delete_manifest(origin: Origin, name: str, tag_or_digest: str) -> Request:
-    """Ask to delete a tag, or a manifest with all of its tags (end-9)."""
+    """Delete a tag, or a manifest with all of its tags (end-9)."""
     return Request(
         "DELETE", origin, endpoints.target(endpoints.DELETE_MANIFEST, name=name, tag_or_digest=tag_or_digest)
     )
 
 
 def start_upload(origin: Origin, name: str, *, algorithm: str = "sha256") -> Request:
-    """Ask for a place to upload a blob to (end-4a), naming the digest's algorithm if it is not sha256 (end-4c)."""
+    """Start an upload (end-4a), naming the digest's algorithm if it is not sha256 (end-4c)."""
     query = [] if algorithm == "sha256" else [("digest-algorithm", algorithm)]
     return Request("POST", origin, endpoints.target(endpoints.START_UPLOAD, name=name, query=query))
 
 
 def push_blob_at_once(origin: Origin, name: str, digest: str, body: bytes | Source) -> Request:
-    """Offer a whole blob in one request (end-4b). A registry that does not do this starts an upload instead."""
+    """Push a whole blob in one request (end-4b). A registry without support for this starts an upload instead."""
     where = endpoints.target(endpoints.PUSH_BLOB_AT_ONCE, name=name, query=[("digest", Digest(digest))])
     return Request("POST", origin, where, Headers([_OCTETS]), body)
 
 
 def mount_blob(origin: Origin, name: str, digest: str, *, from_name: str | None = None) -> Request:
-    """Ask to take over a blob from another repository, or from wherever the registry finds it (end-11)."""
+    """Mount a blob from another repository, or from any in which the registry finds it (end-11)."""
     query: list[tuple[str, str]] = [("mount", Digest(digest))]
     if from_name is not None:
         query.append(("from", check_name(from_name)))
@@ -110,22 +110,23 @@ def mount_blob(origin: Origin, name: str, digest: str, *, from_name: str | None 
 
 
 def patch_upload(origin: Origin, target: str, body: bytes | Source, start: int) -> Request:
-    """Send a chunk that begins at byte `start` of the blob (end-5).
+    """Push a chunk that begins at byte `start` of the blob (end-5).
 
     Raises `ValueError` for an empty chunk, which has no range.
     """
     request = Request("PATCH", origin, target, body=body)
     if not request.size:
-        raise ValueError("a chunk holds at least one byte")
+        raise ValueError("a chunk must have at least one byte")
     return Request("PATCH", origin, target, Headers([_OCTETS, _content_range(start, request.size)]), body)
 
 
 def finish_upload(
     origin: Origin, target: str, digest: str, body: bytes | Source = b"", *, start: int | None = None
 ) -> Request:
-    """Close an upload, sending the whole blob or its last chunk if there is a body (end-6).
+    """Finish an upload; a body is the whole blob or its last chunk (end-6).
 
-    `start` is the byte at which the body begins when chunks went before it. The digest is that of the whole blob.
+    `start` is the position in the blob at which the body begins, if chunks were sent before. The digest is that of the
+    whole blob.
     """
     request = Request("PUT", origin, with_query(target, [("digest", Digest(digest))]), Headers([_OCTETS]), body)
     if start is None or not request.size:
@@ -135,39 +136,39 @@ def finish_upload(
 
 
 def upload_status(origin: Origin, target: str) -> Request:
-    """Ask how far an upload has come (end-13)."""
+    """Get the progress of an upload (end-13)."""
     return Request("GET", origin, target)
 
 
 def cancel_upload(origin: Origin, target: str) -> Request:
-    """Ask to forget an upload (end-14)."""
+    """Cancel an upload (end-14)."""
     return Request("DELETE", origin, target)
 
 
 def list_tags(origin: Origin, name: str, *, n: int | None = None, last: str | None = None) -> Request:
-    """Ask for the tags of a repository, `n` at most, those after `last` (end-8a, end-8b)."""
+    """List the tags of a repository, at most `n` and those after `last` (end-8a, end-8b)."""
     return Request("GET", origin, endpoints.target(endpoints.LIST_TAGS, name=name, query=_page(n, last)))
 
 
 def list_referrers(origin: Origin, name: str, digest: str, *, artifact_type: str | None = None) -> Request:
-    """Ask for the manifests that have this one as their subject (end-12a), those of one type only (end-12b)."""
+    """List the manifests whose subject is this one (end-12a), optionally of one artifact type (end-12b)."""
     query = [] if artifact_type is None else [("artifactType", artifact_type)]
     where = endpoints.target(endpoints.LIST_REFERRERS, name=name, digest=digest, query=query)
     return Request("GET", origin, where, _accept([_INDEX]))
 
 
 def list_repositories(origin: Origin, *, n: int | None = None, last: str | None = None) -> Request:
-    """Ask for the repositories of a registry, `n` at most, those after `last` (`_catalog`)."""
+    """List the repositories of a registry, at most `n` and those after `last` (`_catalog`)."""
     return Request("GET", origin, endpoints.target(endpoints.LIST_REPOSITORIES, query=_page(n, last)))
 
 
 def discover_extensions(origin: Origin) -> Request:
-    """Ask which extensions a registry has (`_oci/ext/discover`)."""
+    """List the extensions of a registry (`_oci/ext/discover`)."""
     return Request("GET", origin, endpoints.target(endpoints.DISCOVER_EXTENSIONS))
 
 
 def follow(origin: Origin, target: str, *, accept: Sequence[str] = ()) -> Request:
-    """Ask for the next page of a list, at the place that its `Link` named."""
+    """Get the next page of a list, from the URL in its `Link` field."""
     return Request("GET", origin, target, _accept(accept))
 
 
@@ -182,7 +183,7 @@ def _accept(media_types: Sequence[str]) -> Headers:
 
 
 def _content_range(start: int, size: int) -> tuple[str, str]:
-    # Without the unit that RFC 9110 has: the specification's own form, and some registries refuse any other.
+    # Without the unit of RFC 9110: the specification's own format, and some registries refuse any other.
     return "Content-Range", f"{start}-{start + size - 1}"
 
 

@@ -1,7 +1,7 @@
 """Typed facts from a registry's responses (distribution-spec, the response of each endpoint).
 
-Details are read with tolerance, as registries differ in them. The status and the shape are not: a site that answers 200
-and a page to everything is no registry (`ProtocolError`).
+Details are parsed tolerantly, as registries differ in them. The status and the shape are not: a site that responds with
+200 and a page to every request is not a registry (`ProtocolError`).
 """
 
 from __future__ import annotations
@@ -10,72 +10,101 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from lading._result import Result
 from lading._wire import header_fields
 from lading._wire.endpoints import PULL_BLOB, Endpoint
 from lading._wire.error_documents import describe
-from lading._wire.escaping import quoted
-from lading._wire.messages import Headers, Request
+from lading._wire.escaping import printable, quoted
+from lading._wire.messages import Request
 from lading.digest import Digest
 from lading.errors import InvalidDigestError, LimitExceededError, ProtocolError
+from lading.headers import Headers
 
 T = TypeVar("T")
 
-# Every entry costs some sixty bytes of memory and at least four on the wire.
+# Every entry takes about sixty bytes of memory and at least four on the wire.
 _MOST_ENTRIES = 1_000_000
-# A registry may ask for pieces as large as it likes; beyond this, it gets the whole blob or pieces of this size.
+# A registry may ask for arbitrarily large chunks; beyond this, it gets the whole blob or chunks of this size.
 _LARGEST_MINIMUM = 1024**3
-# A smaller maximum would make a million requests of a layer, and is not believed.
+# A smaller maximum would split a layer into a million requests, and is ignored.
 _SMALLEST_MAXIMUM = 64 * 1024
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page of tags or of repositories, as the registry spelled them: they may be no valid tags or names.
-
-    `next` is the place of the next page as the `Link` field has it, still to be resolved and to pass the gate.
-    """
+    """Page of a list of tags or repositories."""
 
     items: tuple[str, ...]
+    """Tags or names as the registry spelled them: they may be invalid."""
     next: str | None = None
+    """URL of the next page in the `Link` field, still to be resolved and to pass the gate."""
 
 
 class ManifestFacts(msgspec.Struct, frozen=True):
-    """What the header says of a manifest or blob; None where it says nothing, or nothing valid. `size` is in bytes."""
+    """Header fields of a manifest or blob; None for a missing or invalid one."""
 
     media_type: str | None
     digest: Digest | None
     size: int | None
+    """Size in bytes."""
 
 
 class UploadAccepted(msgspec.Struct, frozen=True):
-    """Where an upload goes on, how far it has come, and the sizes of chunks in bytes that the registry wants.
-
-    `location` is still to be resolved and to pass the gate; without one, an upload that has begun goes on where it is.
-    `end_of_range` is the position of the last byte that arrived (0 after one byte and, from many registries, after
-    none), or None if the answer does not tell. The last chunk may be smaller than the minimum, which is 1 GiB at most;
-    a maximum is 64 KiB at least.
-    """
+    """State of an upload as reported by the registry."""
 
     location: str | None
+    """URL for the next request, still to be resolved and to pass the gate; None leaves the previous one in force."""
     end_of_range: int | None
+    """Position of the last byte that arrived; None if unknown. Many registries send 0 after no byte, as after one."""
     chunk_min_length: int
+    """Smallest size of a chunk in bytes, at most 1 GiB; the last chunk may be smaller."""
     chunk_max_length: int | None
+    """Largest size of a chunk in bytes, at least 64 KiB; None if there is no limit."""
 
 
 class ManifestPushed(msgspec.Struct, frozen=True):
-    """What a registry did with a manifest: the tags that it set beside the place of the push, the subject it noted."""
+    """Result of the push of a manifest, as reported by the registry."""
 
     digest: Digest | None
     tags: tuple[str, ...]
+    """Tags that the registry set in addition to the one in the URL."""
     subject: Digest | None
+    """Subject for which the registry recorded the manifest as a referrer."""
 
 
-class Extension(msgspec.Struct, frozen=True):
-    """An extension of a registry (distribution-spec, extensions/_oci.md)."""
+class Extension(Result, frozen=True):
+    """Extension of a registry (distribution-spec, extensions/_oci.md)."""
 
     name: str
+    """Name of the extension, such as `_oci`."""
     url: str = ""
+    """Link to its documentation; "" if not stated."""
     description: str = ""
+    """Description of the extension; "" if not stated."""
     endpoints: tuple[str, ...] = ()
+    """Endpoints of the extension, as the registry spelled them."""
+
+
+class RateLimits(Result, frozen=True):
+    """Rate limit of a registry, as a response reports it; a field is None if it reports none."""
+
+    limit: int | None = None
+    """Number of requests in a period (`RateLimit-Limit`)."""
+    remaining: int | None = None
+    """Number of requests left in the period (`RateLimit-Remaining`)."""
+    window: int | None = None
+    """Period in seconds."""
+
+    @classmethod
+    def of(cls, headers: Headers) -> RateLimits:
+        """Parse the header fields of a response, such as those of `RawResponse` and `Exchanged`."""
+        limit = header_fields.rate_limit(headers.get("RateLimit-Limit"))
+        remaining = header_fields.rate_limit(headers.get("RateLimit-Remaining"))
+        windows = [each.window for each in (remaining, limit) if each is not None and each.window is not None]
+        return cls(
+            None if limit is None else limit.count,
+            None if remaining is None else remaining.count,
+            windows[0] if windows else None,
+        )
 
 
 class _TagList(msgspec.Struct):
@@ -97,24 +126,24 @@ _EXTENSION_LIST = msgspec.json.Decoder(_ExtensionList)
 
 
 def succeeded(endpoint: Endpoint, request: Request, status: int) -> bool:
-    """Tell whether an answer is a success; False means that its body explains a refusal.
+    """Return whether a response is a success; False means that its body is an error document.
 
-    Raises `ProtocolError` for a status below 400 that the endpoint does not give, and for part of a blob when all of it
-    was asked for.
+    Raises `ProtocolError` for a status below 400 that the endpoint does not define, and for a partial response to a
+    request for a whole blob.
     """
     if status >= 400:
         return False
     unasked = endpoint is PULL_BLOB and status == 206 and "range" not in request.headers
     if unasked or status not in (*endpoint.success, *endpoint.tolerated):
-        wanted = " or ".join(str(one) for one in endpoint.success if one != 206)
-        raise ProtocolError(f"{describe(request)}: answered {status} where {wanted} was expected: is this a registry?")
+        expected = " or ".join(str(one) for one in endpoint.success if one != 206)
+        raise ProtocolError(f"{describe(request)}: responded with {status}, expected {expected}: is this a registry?")
     return True
 
 
 def tag_page(request: Request, headers: Headers, body: bytes) -> Page:
-    """Read a page of tags (end-8a, end-8b).
+    """Parse a page of tags (end-8a, end-8b).
 
-    Raises `ProtocolError` for anything but a tag list, `LimitExceededError` for one of more than a million entries.
+    Raises `ProtocolError` for anything but a tag list, `LimitExceededError` for more than a million entries.
     """
     page = _decoded(_TAG_LIST, request, headers, body, "tag list")
     if page.tags is None and page.name is None:
@@ -123,17 +152,16 @@ def tag_page(request: Request, headers: Headers, body: bytes) -> Page:
 
 
 def repository_page(request: Request, headers: Headers, body: bytes) -> Page:
-    """Read a page of repositories (`_catalog`).
+    """Parse a page of repositories (`_catalog`).
 
-    Raises `ProtocolError` for anything but a repository list, `LimitExceededError` for one of more than a million
-    entries.
+    Raises `ProtocolError` for anything but a repository list, `LimitExceededError` for more than a million entries.
     """
     page = _decoded(_REPOSITORY_LIST, request, headers, body, "repository list")
     return _page(page.repositories, headers)
 
 
 def extensions(request: Request, headers: Headers, body: bytes) -> tuple[Extension, ...]:
-    """Read the list of a registry's extensions (`_oci/ext/discover`).
+    """Parse the list of a registry's extensions (`_oci/ext/discover`).
 
     Raises `ProtocolError` for anything else.
     """
@@ -141,7 +169,7 @@ def extensions(request: Request, headers: Headers, body: bytes) -> tuple[Extensi
 
 
 def next_page(headers: Headers) -> str | None:
-    """Return the place of the next page of any list, still to be resolved and to pass the gate."""
+    """Return the URL of the next page of any list, still to be resolved and to pass the gate."""
     return header_fields.next_link(headers.all("Link"))
 
 
@@ -151,27 +179,27 @@ def filters_applied(headers: Headers) -> frozenset[str]:
 
 
 def content_digest(headers: Headers) -> Digest | None:
-    """Return the `Docker-Content-Digest`, or None if there is no valid one."""
+    """Return the `Docker-Content-Digest`, or None if it is missing or invalid."""
     return _digest(headers, "Docker-Content-Digest")
 
 
 def content_length(headers: Headers) -> int | None:
-    """Return the `Content-Length` in bytes, or None if there is no valid one."""
+    """Return the `Content-Length` in bytes, or None if it is missing or invalid."""
     return header_fields.number(headers.get("Content-Length"))
 
 
 def media_type(headers: Headers) -> str | None:
-    """Return the `Content-Type` without parameters, in lower case, or None if there is no valid one."""
+    """Return the `Content-Type` without parameters, in lower case, or None if it is missing or invalid."""
     return header_fields.media_type(headers.get("Content-Type"))
 
 
 def manifest_facts(headers: Headers) -> ManifestFacts:
-    """Read what a HEAD or GET of a manifest or blob says of it (end-2, end-3)."""
+    """Parse the header fields of a manifest or blob (HEAD or GET; end-2, end-3)."""
     return ManifestFacts(media_type(headers), content_digest(headers), content_length(headers))
 
 
 def upload_accepted(headers: Headers) -> UploadAccepted:
-    """Read where and how an upload goes on (end-4, end-5, end-11, end-13, and a 416)."""
+    """Parse the state of an upload (end-4, end-5, end-11, end-13, and a 416)."""
     minimum = header_fields.number(headers.get("OCI-Chunk-Min-Length")) or 0
     maximum = header_fields.number(headers.get("OCI-Chunk-Max-Length")) or 0
     return UploadAccepted(
@@ -183,7 +211,7 @@ def upload_accepted(headers: Headers) -> UploadAccepted:
 
 
 def manifest_pushed(headers: Headers) -> ManifestPushed:
-    """Read what a registry did with a manifest (end-7a, end-7b)."""
+    """Parse the result of the push of a manifest (end-7a, end-7b)."""
     return ManifestPushed(
         content_digest(headers), header_fields.comma_list(headers.all("OCI-Tag")), _digest(headers, "OCI-Subject")
     )
@@ -205,7 +233,7 @@ def _digest(headers: Headers, name: str) -> Digest | None:
 
 def _decoded(decoder: msgspec.json.Decoder[T], request: Request, headers: Headers, body: bytes, what: str) -> T:
     if body.count(b",") >= _MOST_ENTRIES:
-        raise LimitExceededError(f"{describe(request)}: answered a {what} of more than {_MOST_ENTRIES} entries")
+        raise LimitExceededError(f"{describe(request)}: responded with a {what} of more than {_MOST_ENTRIES} entries")
     try:
         return decoder.decode(body)
     except RecursionError:
@@ -215,9 +243,10 @@ def _decoded(decoder: msgspec.json.Decoder[T], request: Request, headers: Header
 
 
 def _unexpected(request: Request, headers: Headers, what: str, why: str) -> ProtocolError:
-    kind = media_type(headers) or "something without a media type"
-    if kind.endswith("json"):
-        return ProtocolError(f"{describe(request)}: answered JSON that is no {what}: {quoted(why)}")
-    return ProtocolError(
-        f"{describe(request)}: answered {quoted(kind)} where a JSON {what} was expected: is this a registry?"
-    )
+    kind = media_type(headers)
+    if kind is not None and kind.endswith("json"):
+        return ProtocolError(
+            f"{describe(request)}: invalid {what} in the response: {printable(why)}: is this a registry?"
+        )
+    page = "an HTML page" if kind == "text/html" else quoted(kind) if kind else "content without a media type"
+    return ProtocolError(f"{describe(request)}: responded with {page}, expected a JSON {what}: is this a registry?")

@@ -1,31 +1,38 @@
-"""How URLs that a server names are read, resolved and shown (RFC 3986).
+"""URLs that a server names: parsing, resolution and redaction (RFC 3986).
 
-Where a URL may lead is decided elsewhere, at the gate; here it only becomes an origin and a request target, its path
-and query byte for byte as the server wrote them. A presigned URL, or an upload location with a state in its query, is
-spoilt by any respelling.
+The gate decides which URLs to follow; here a URL only becomes an origin and a request target, with its path and query
+byte for byte as the server wrote them. Any respelling would break a presigned URL, or an upload location with state in
+its query.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote_plus
 
 import msgspec
 
-from lading._wire.escaping import shown
+from lading._wire.escaping import printable
 from lading._wire.messages import Origin
 from lading.errors import ForbiddenRedirectError, ProtocolError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
-# Header values arrive as Latin-1, so that each character stands for one byte of what was sent.
+# Header values arrive as Latin-1, so that each character stands for one byte on the wire.
 _NO_BYTE_OF_A_URL = re.compile(r"[\x00-\x1f\x7f]|[^\x00-\xff]", re.ASCII)
 _IN_A_URL = bytes(range(0x21, 0x7F))
 _AUTHORITY_END = re.compile(r"[/?]", re.ASCII)
 _USERINFO = re.compile(r"((?:[A-Za-z0-9+.\-]*:?//)?)[^/?#]*@", re.ASCII)
-# A semicolon stands before a parameter where a page spells the ampersand `&amp;`.
-_PARAMETER = re.compile(r"(?<=[?&;])([A-Za-z0-9_.\-]+)=[^&\s\"'<>\\]*", re.ASCII)
-# Query parameters whose values are no secrets: those of the endpoint table and of the token protocol.
+_NAMED_VALUE = r"([A-Za-z0-9_.\-]+)=[^&\s\"'<>\\]*"
+# A semicolon precedes a parameter where a page spells the ampersand `&amp;`.
+_PARAMETER = re.compile(rf"(?<=[?&;]){_NAMED_VALUE}", re.ASCII)
+# In a header field, a semicolon begins a parameter of the field (RFC 9110, section 5.6.6).
+_PARAMETER_IN_FIELD = re.compile(rf"(?<=[?&]){_NAMED_VALUE}", re.ASCII)
+# Within a text, from the slashes on; what it may contain ends at the next slash, so that a search takes linear time.
+_USERINFO_WITHIN = re.compile(r"(?<=//)[^/?#\s@\"'<>\\]+@", re.ASCII)
+# One of them is in every string that has anything to redact.
+_MARKS = frozenset("?&;@")
+# Query parameters whose values are not secret: those of the endpoint table and of the token protocol.
 _SHOWN_VALUES = frozenset({
     "artifactType",
     "digest",
@@ -42,13 +49,13 @@ _SHOWN_LENGTH = 300
 
 
 class Query(msgspec.Struct, frozen=True):
-    """The parameters of a query, decoded, in order; one name may stand several times."""
+    """Parameters of a query, decoded, in order; a name may occur several times."""
 
     pairs: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Query:
-        """Read what follows the question mark, as forms write it: `+` is a space, a broken escape stands for itself."""
+        """Parse the text after the question mark as a form: `+` is a space, an invalid escape stands for itself."""
         return cls(tuple(_pair(part) for part in text.split("&") if part))
 
     def get(self, name: str) -> str | None:
@@ -56,7 +63,7 @@ class Query(msgspec.Struct, frozen=True):
         return next((value for key, value in self.pairs if key == name), None)
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Return every value of a parameter, in order."""
+        """Return all values of a parameter, in order."""
         return tuple(value for key, value in self.pairs if key == name)
 
     def __contains__(self, name: object) -> bool:
@@ -67,7 +74,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 def with_query(target: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """Add parameters to a request target that may have some already; what stands there is not respelled."""
+    """Add parameters to a request target; its existing parameters are not respelled."""
     added = str(Query(tuple(pairs)))
     if not added:
         return target
@@ -77,53 +84,71 @@ def with_query(target: str, pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def resolve(origin: Origin, target: str, text: str) -> tuple[Origin, str]:
-    """Resolve a `Location` or `Link` against the request that it answers (RFC 3986, section 5.2).
+    """Resolve a `Location` or `Link` against the request of its response (RFC 3986, section 5.2).
 
-    Return the origin and the target to ask next. The fragment is dropped; blanks and bytes that no URL may hold are
-    percent-encoded; everything else is kept byte for byte.
+    Return the origin and the target of the next request. The fragment is dropped; blanks and bytes that are not allowed
+    in a URL are percent-encoded; everything else is kept byte for byte.
 
     Raises `ForbiddenRedirectError` for user information and for schemes other than http and https, `ProtocolError` for
-    what is no URL.
+    an invalid URL.
     """
     if _NO_BYTE_OF_A_URL.search(text):
-        raise ProtocolError(f"{origin} named '{shown(redact(text))}', which holds a character that no URL may")
+        raise ProtocolError(f"{origin} named '{printable(redact(text))}', which has a character not allowed in a URL")
     url = quote(text.strip(" ").partition("#")[0], safe=_IN_A_URL, encoding="latin-1")
     scheme = _SCHEME.match(url)
     if scheme is None:
         return _relative(origin, target, url)
     name = scheme[1].lower()
     if name not in {"http", "https"}:
-        raise ForbiddenRedirectError(f"{origin} named '{shown(redact(text))}', neither http nor https: not followed")
+        raise ForbiddenRedirectError(f"{origin} named '{printable(redact(text))}', not http or https: not followed")
     rest = url[scheme.end() :]
     if not rest.startswith("//"):
-        raise ProtocolError(f"{origin} named '{shown(redact(text))}', a URL without a host")
+        raise ProtocolError(f"{origin} named '{printable(redact(text))}', a URL without a host")
     return _absolute(origin, name, rest)
 
 
 def redact(text: str) -> str:
-    """Return a URL fit for messages and logs: no user information, no fragment, no query values but harmless ones."""
+    """Return a URL for messages and logs, without user information, fragment and possibly secret query values."""
     path, mark, query = _without_userinfo(text.partition("#")[0]).partition("?")
     if mark:
         query = "&".join(_redacted(part) for part in query.split("&"))
-    return shown(path, _SHOWN_LENGTH) + mark + shown(query, _SHOWN_LENGTH)
+    return printable(path, _SHOWN_LENGTH) + mark + printable(query, _SHOWN_LENGTH)
 
 
 def redact_within(text: str) -> str:
-    """Return a text with the values redacted of all query parameters, but harmless ones, that stand in it."""
-    return _PARAMETER.sub(lambda found: found[0] if found[1] in _SHOWN_VALUES else f"{found[1]}=REDACTED", text)
+    """Return a string in which user information and the values of possibly secret query parameters are redacted."""
+    if _MARKS.isdisjoint(text):  # as most are
+        return text
+    return _PARAMETER.sub(_redacted_parameter, _USERINFO_WITHIN.sub("REDACTED@", text))
+
+
+def redact_field(value: str) -> str:
+    """Return the value of a header field as `redact_within` returns a string."""
+    if _MARKS.isdisjoint(value):
+        return value
+    return _PARAMETER_IN_FIELD.sub(_redacted_parameter, _USERINFO_WITHIN.sub("REDACTED@", value))
+
+
+def secret_values(target: str) -> Iterator[str]:
+    """Yield the values of possibly secret query parameters of a request target, as they were sent and decoded."""
+    for part in target.partition("?")[2].split("&"):
+        name, _, value = part.partition("=")
+        if name not in _SHOWN_VALUES:
+            yield value
+            yield unquote_plus(value)
 
 
 def _absolute(named_by: Origin, scheme: str, text: str) -> tuple[Origin, str]:
-    """Read `//host[:port][/path][?query]`."""
+    """Parse `//host[:port][/path][?query]`."""
     end = _AUTHORITY_END.search(text, 2)
     authority = text[2 : end.start()] if end else text[2:]
     if "@" in authority:
         raise ForbiddenRedirectError(f"{named_by} named a URL with user information: not followed")
     try:
-        # A colon without a port means the scheme's own (RFC 3986, section 6.2.3).
+        # A colon without a port means the default port of the scheme (RFC 3986, section 6.2.3).
         origin = Origin.of(scheme, authority.removesuffix(":"))
     except ValueError as error:
-        raise ProtocolError(f"{named_by} named a URL whose host cannot be used: {error}") from None
+        raise ProtocolError(f"{named_by} named a URL with an invalid host: {error}") from None
     path, mark, query = text[2 + len(authority) :].partition("?")
     return origin, _without_dots(path or "/") + mark + query
 
@@ -167,8 +192,12 @@ def _encoded(text: str) -> str:
 
 
 def _without_userinfo(text: str) -> str:
-    found = _USERINFO.match(text)
-    return found[1] + text[found.end() :] if found else text
+    match = _USERINFO.match(text)
+    return match[1] + text[match.end() :] if match else text
+
+
+def _redacted_parameter(match: re.Match[str]) -> str:
+    return match[0] if match[1] in _SHOWN_VALUES else f"{match[1]}=REDACTED"
 
 
 def _redacted(part: str) -> str:
