@@ -191,12 +191,12 @@ async def test_a_public_pull_goes_on_without_credentials_that_are_refused(
     assert sent(wire) == [None, BASIC, None, "Bearer anyone", "Bearer anyone"]
     told = [event.text for event in events if isinstance(event, Warned)]
     assert len(told) == 1
-    assert "going on without them" in told[0]
+    assert "continuing anonymously" in told[0]
 
 
 async def test_a_push_does_not(make_client: MakeClient) -> None:
     wire = Scripted(challenge(scope="repository:acme/app:pull,push"), answer(401))
-    with pytest.raises(TokenError, match="refuses the credentials of the credentials given for"):
+    with pytest.raises(TokenError, match=r"refused the credentials \(the credentials given for"):
         await make_client(wire, credentials=USER).repository(NAME).uploads.start()
 
 
@@ -296,7 +296,7 @@ async def test_a_redirect_of_the_token_server_passes_the_gate(make_client: MakeC
 
 async def test_a_posted_secret_is_not_sent_on(make_client: MakeClient) -> None:
     wire = Scripted(challenge(), answer(307, Location="https://login.example.com/token"))
-    with pytest.raises(ForbiddenRedirectError, match="a password is not sent on"):
+    with pytest.raises(ForbiddenRedirectError, match="redirected to another host, which gets no password"):
         await tags(make_client(wire, credentials={HOST: Credential("ann", identity_token="id-1")}))
     assert len(wire.requests) == 2
 

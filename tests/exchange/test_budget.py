@@ -110,7 +110,7 @@ async def tags(client: AsyncClient, world: World) -> list[str]:
 
 
 async def resolve(client: AsyncClient, world: World) -> None:
-    await client.resolve([f"{HOST}/acme/one:1"])
+    await client.resolve(f"{HOST}/acme/one:1")
 
 
 async def pull_manifest(client: AsyncClient, world: World) -> None:
@@ -164,7 +164,9 @@ async def copy_within(client: AsyncClient, world: World) -> None:
 
 
 async def resolve_many(client: AsyncClient, world: World) -> None:
-    await client.resolve([f"{HOST}/acme/one:1"] * 60)
+    for found in await client.resolve_many([f"{HOST}/acme/one:1"] * 60):
+        if isinstance(found, LadingError):
+            raise found
 
 
 async def copy_many_in(client: AsyncClient, world: World) -> None:

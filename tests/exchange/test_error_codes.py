@@ -75,5 +75,18 @@ def test_a_code_is_its_class_in_the_blocking_face(code: str, status: int, kind: 
 def check(error: RegistryError, code: str, status: int, kind: type[RegistryError]) -> None:
     assert type(error) is kind
     assert (error.status, error.errors[0].code, error.errors[0].detail) == (status, code, {"a": 1})
-    assert str(error) == f"GET localhost:5000/acme/app manifests/v1: {status} {code}: because"
-    assert type(pickle.loads(pickle.dumps(error))) is kind  # noqa: S301  # our own bytes
+    said = f"{status} {code}: because"
+    known = {"MANIFEST_UNKNOWN": f"{NAME} has no tag 'v1'", "NAME_UNKNOWN": "localhost:5000 has no repository acme/app"}
+    assert str(error) == (
+        f"{known[code]} ({said})" if code in known else f"{NAME}: pull of manifest v1 refused: {said}"
+    )
+    assert error.request == "GET localhost:5000/acme/app manifests/v1"
+    assert error.response is not None
+    assert (error.response.status, error.response.headers.get("WWW-Authenticate")) == (
+        status,
+        LOGIN["WWW_Authenticate"],
+    )
+    assert error.response.body is not None
+    assert b"because" in error.response.body
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
+    assert (type(again), again.response) == (kind, error.response)

@@ -84,6 +84,12 @@ async def test_the_last_of_five_tries_is_the_error(patient: MakeClient, clock: C
     assert "502" in told[0].reason
 
 
+async def test_any_number_of_tries_may_be_asked_for(patient: MakeClient, clock: Clockwork) -> None:
+    wire = Scripted(*(answer(502) for _ in range(1_100)), answer(200))
+    await patient(wire, retries=Retries(tries=2_000, first_wait=0, patience=1e9)).registry(REGISTRY).ping()
+    assert len(clock.sleeps) == 1_100
+
+
 @pytest.mark.spec("http.client")
 async def test_retry_after_is_obeyed(patient: MakeClient, clock: Clockwork) -> None:
     await patient(Scripted(answer(429, Retry_After="2"), answer(200))).registry(REGISTRY).ping()

@@ -152,6 +152,12 @@ def test_a_realm_that_the_user_names_is_trusted(allowed: str) -> None:
     assert passage(Purpose.REALM, "https://evil.example:8443/token", gate=gate) == (False, True)
 
 
+@pytest.mark.parametrize("allowed", ["Auth.Other.Example", "auth.other.example:443"])
+def test_a_realm_is_named_in_any_case_and_with_the_port_of_its_scheme(allowed: str) -> None:
+    gate = Gate(trusted_realms=frozenset({allowed}))
+    assert passage(Purpose.REALM, "https://auth.other.example/token", gate=gate) == (True, True)
+
+
 @pytest.mark.parametrize("url", ["https://user:pw@registry.example.com/token", "file:///etc/passwd", "null://x/token"])
 def test_what_is_no_plain_url_is_refused(url: str) -> None:
     with pytest.raises(ForbiddenRedirectError) as caught:

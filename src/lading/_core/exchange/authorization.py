@@ -1,9 +1,9 @@
 """Authorization for one registry: challenges, credentials, bearer tokens.
 
-A registry says what it wants in the challenge of a 401: a user name and password (Basic), or a token of a token server,
-the realm (Bearer; github.com/distribution/distribution, docs/content/spec/auth/token.md). What it wanted once is
-remembered, so that later requests bring it along. Realms pass the gate every time, and get credentials only when they
-belong to the registry or the user trusts them.
+The challenge of a 401 states what a registry requires: a user name and password (Basic), or a token from a token
+server, the realm (Bearer; github.com/distribution/distribution, docs/content/spec/auth/token.md). The challenge is
+remembered, so that later requests are authorized from the start. Realms pass the gate every time, and get credentials
+only when they belong to the registry's domain or the user trusts them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lading._wire import endpoints, error_documents, requests
 from lading._wire.auth_challenges import Challenge, challenges
 from lading._wire.endpoints import Endpoint
 from lading._wire.escaping import quoted
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.messages import Origin, Request
 from lading._wire.urls import Query, redact
 from lading.auth.credentials import Credential, CredentialSource, Found, Remembering
 from lading.auth.scopes import PULL, Scope, wanted
@@ -29,18 +29,19 @@ from lading.auth.token_cache import TokenCache, TokenKey
 from lading.auth.tokens import LONGEST_REPLY, Token, TokenRequest
 from lading.errors import AuthError, LadingError, RegistryError, TokenError
 from lading.events import Authorized, Warned
+from lading.headers import Headers
 
 _MOST_TOKENS = 2
 _ABSOLUTE = re.compile(r"https?://[^#]*", re.ASCII | re.IGNORECASE)
-# How a token server answers a form of the question that it does not know.
+# Statuses with which a token server responds to a form of the token request that it does not support.
 _OTHER_FORM = frozenset({404, 405, 415})
 _REFUSED = frozenset({401, 403})
-# Seconds for which a failure is everybody's: those who waited for the same token do not ask for it one by one.
+# Seconds for which a failure is shared: requests that waited for the same token do not ask for it one by one.
 _SHARED = 1.0
 
 
 class PendingRequest(msgspec.Struct):
-    """One request on its way to be authorized: where it goes, what it needs, and how many tokens it has had made."""
+    """Authorization state of one request: its repository, required scopes and number of tokens requested for it."""
 
     repository: str
     scopes: tuple[Scope, ...]
@@ -49,12 +50,12 @@ class PendingRequest(msgspec.Struct):
 
     @property
     def only_pulls(self) -> bool:
-        # What has no scope, such as end-1, is how a login is checked: nobody else will do.
+        # A request without scopes, such as end-1, checks a login: it must not continue anonymously.
         return bool(self.scopes) and all(scope.actions <= PULL for scope in self.scopes)
 
 
 class Authorization:
-    """The credentials and tokens for one registry. Shared by all requests to it."""
+    """Credentials and tokens for one registry, shared by all requests to it."""
 
     def __init__(self, sender: Sender, registry: str, source: CredentialSource) -> None:
         self._sender = sender
@@ -74,9 +75,9 @@ class Authorization:
         self._failure: tuple[tuple[Scope, ...], LadingError, float] | None = None
 
     async def current(self, asking: PendingRequest) -> str | None:
-        """Return what a request brings along from the start: nothing until the registry has asked for something.
+        """Return the `Authorization` value that a request starts with: None before the registry's first challenge.
 
-        Raises `AuthError` when the registry gets no token, and what asking for one raises.
+        Raises `AuthError` when no token can be obtained, and the errors of the token request.
         """
         if self._challenge is None:
             return None
@@ -86,39 +87,39 @@ class Authorization:
             except RegistryError as error:
                 if error.status != 400:
                     raise
-                # Some token servers know other actions than ours; the registry's challenge will say which.
+                # Some token servers use other actions than ours; the registry's challenge will state them.
                 self._failure = None
                 return None
 
     def asking(self, endpoint: Endpoint, request: Request, repository: str, budget: RetryBudget) -> PendingRequest:
-        """Return what a request needs; `repository` is "" where it is about none."""
+        """Return the authorization state of a new request; `repository` is "" for a request without one."""
         query = request.target.partition("?")[2]
         mount_from = Query.parse(query).get("from") if endpoint is endpoints.MOUNT_BLOB else None
         return PendingRequest(repository, wanted(endpoint, repository, mount_from), budget)
 
     async def answer(self, asking: PendingRequest, status: int, headers: Headers, rejected: str | None) -> bool:
-        """Take a 401 or 403, given in answer to `rejected`; return whether there is something else to send now.
+        """Process a 401 or 403 that rejected an `Authorization` value; return whether there is another one to send.
 
-        Raises `AuthError` when the registry gets no token, and what asking for one raises.
+        Raises `AuthError` when no token can be obtained, and the errors of the token request.
         """
         if status == 403:
             return await self._renewed(asking, rejected)
         offered = challenges(headers.all("WWW-Authenticate"))
         async with self._lock:
             if not offered and self._challenge is None and asking.repository:
-                # Some registries challenge at /v2/ only: one look there is worth it.
+                # Some registries challenge at /v2/ only: one request there is worth it.
                 offered = challenges((await self._probe(asking.budget)).all("WWW-Authenticate"))
             challenge = _best(offered) or self._challenge
             if challenge is None:
                 return False
-            # The scope is what this request needs; the next one will need another.
+            # The scope is that of this request; the next one will need another.
             self._challenge = replace(challenge, parameters=_without_scope(challenge))
             await self._drop(asking, rejected)
             header = await self._header(asking, challenge)
             return header is not None and header != rejected
 
     async def _renewed(self, asking: PendingRequest, rejected: str | None) -> bool:
-        """Return whether a forbidden credential could be renewed: some registries answer an old one with 403."""
+        """Return whether a forbidden credential was renewed: some registries respond to an expired one with 403."""
         if self._challenge is None or self._challenge.scheme != "basic" or rejected is None:
             return False
         async with self._lock:
@@ -141,7 +142,7 @@ class Authorization:
         return token.bearer() if token else None
 
     async def _drop(self, asking: PendingRequest, rejected: str | None) -> None:
-        """Forget what the registry no longer accepts."""
+        """Drop the credential or token that the registry no longer accepts."""
         if rejected is not None and not await self._forget(asking, rejected):
             self._tokens.drop(rejected)
 
@@ -163,7 +164,7 @@ class Authorization:
         return None if found is None or found.credential in self._refused else found
 
     async def _shared(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
-        """Ask for a token, or fail as the same attempt has failed a moment ago."""
+        """Request a token, or raise the error with which the same attempt failed a moment ago."""
         if self._failure is not None:
             scopes, error, until = self._failure
             if scopes == asking.scopes and self._io.now() < until:
@@ -171,7 +172,7 @@ class Authorization:
         try:
             token = await self._made(asking, challenge, found)
         except LadingError as error:
-            # Each flow adds to its own what it was about.
+            # Each flow adds its own context to its copy.
             self._failure = (asking.scopes, deepcopy(error), self._io.now() + _SHARED)
             raise
         return token
@@ -182,17 +183,17 @@ class Authorization:
         except RegistryError as error:
             if error.status not in _REFUSED:
                 raise
-            refusal = TokenError(f"{self._registry}: its token server refuses {_whose(found)}: {error}")
+            refusal = TokenError(f"{self._registry}: the token server refused {_whose(found)}: {error}")
             refusal.__cause__ = error
         if found is None or not asking.only_pulls:
             raise refusal
-        # What is public needs no credentials, and a stale password in some file should not stand in its way.
+        # Public content needs no credentials, and a stale password in some file should not prevent its pull.
         self._refused.add(found.credential)
-        self._emit(Warned(self._registry, f"{refusal}; going on without them"))
+        self._emit(Warned(self._registry, f"{refusal}; continuing anonymously"))
         return await self._asked(asking, challenge, None)
 
     async def _asked(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
-        """Ask the token server, in the form that it knows."""
+        """Request a token, in a form that the token server supports."""
         passage = self._admitted(challenge, found)
         credential = found.credential if found else None
         question = TokenRequest.answering(challenge, asking.scopes, credential)
@@ -216,7 +217,7 @@ class Authorization:
         raise AssertionError("the last form returns or raises")
 
     async def _ask(self, request: Request, budget: RetryBudget) -> bytes:
-        """Send a request to a token server, and return its reply."""
+        """Send a request to a token server, and return the content of its response."""
         while True:
             try:
                 sent, body = await self._sender.send(request, Purpose.REALM, budget)
@@ -233,7 +234,7 @@ class Authorization:
                 return reply
 
     async def _probe(self, budget: RetryBudget) -> Headers:
-        """Return the header fields with which the registry answers a stranger at its front door."""
+        """Return the header fields of the registry's response to an anonymous request for /v2/."""
         _, body = await self._sender.send(requests.ping(self._origin), Purpose.REALM, budget)
         body.close()
         return body.headers
@@ -242,14 +243,14 @@ class Authorization:
         realm = challenge.get("realm") or ""
         if not _ABSOLUTE.fullmatch(realm):
             raise TokenError(
-                f"{self._registry} names {quoted(redact(realm))} as its token server, which is no URL of one"
+                f"{self._registry} names {quoted(redact(realm))} as its token server: not an absolute http(s) URL"
             )
         passage = self._sender.admit(Purpose.REALM, requests.ping(self._origin), realm)
         if found is not None and not passage.secrets:
             raise AuthError(
-                f"{self._registry} names {passage.origin} as its token server, which is not of the registry's own "
-                f"domain: it was not given {_whose(found)}. If it may have them: "
-                f"Gate(trusted_realms={{{passage.origin.authority!r}}})"
+                f"{self._registry} names {passage.origin} as its token server, which is outside the registry's own "
+                f"domain: {_whose(found)} were not sent "
+                f"(hint: Gate(trusted_realms={{{passage.origin.authority!r}}}) allows it)"
             )
         return passage
 
@@ -258,7 +259,7 @@ class Authorization:
 
 
 def _best(offered: tuple[Challenge, ...]) -> Challenge | None:
-    """Choose the challenge to meet: tokens say less about the user than a password does."""
+    """Choose the challenge to meet: a token discloses less than a password does."""
     for scheme in ("bearer", "basic"):
         for challenge in offered:
             if challenge.scheme == scheme:
@@ -271,4 +272,4 @@ def _without_scope(challenge: Challenge) -> tuple[tuple[str, str], ...]:
 
 
 def _whose(found: Found | None) -> str:
-    return "a stranger" if found is None else f"the credentials of {found.source}"
+    return "an anonymous request" if found is None else f"the credentials ({found.source})"

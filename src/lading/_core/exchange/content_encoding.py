@@ -1,7 +1,7 @@
-"""Removal of content codings that a server used unasked (RFC 9110, section 8.4).
+"""Removal of content codings that were not requested (RFC 9110, section 8.4).
 
-One layer of gzip or deflate is undone, within the same bound as plain content; anything else is refused, because every
-layer multiplies what a few bytes can become.
+One layer of gzip or deflate is removed, within the same limit as plain content; anything else is refused, because every
+layer multiplies the size that a few bytes can expand to.
 """
 
 from __future__ import annotations
@@ -9,30 +9,31 @@ from __future__ import annotations
 import zlib
 
 from lading._text import shortened
-from lading._wire.messages import Headers, Reader
+from lading._wire.messages import Reader
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError
+from lading.headers import Headers
 
 _PIECE = 64 << 10
 _WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 
 
 def coding_of(headers: Headers) -> str | None:
-    """Return the one coding of a content, or None. Raises `ProtocolError` for several, and for unknown ones."""
+    """Return the only content coding of a response, or None. Raises `ProtocolError` for several or an unknown one."""
     names = [name.strip().lower() for value in headers.all("Content-Encoding") for name in value.split(",")]
     names = [name for name in names if name not in {"", "identity"}]
     if not names:
         return None
     if len(names) > 1 or names[0] not in _WINDOW:
         raise ProtocolError(
-            f"the answer is encoded as {shortened(', '.join(names))!r}, although that was not asked for"
+            f"the response has Content-Encoding {shortened(', '.join(names))!r}, which was not requested"
         )
     return names[0]
 
 
 def decoded(content: bytes, headers: Headers, limit: int, what: str) -> bytes:
-    """Undo the content coding of an answer that is in memory, into `limit` bytes at most.
+    """Remove the content coding of a response body that is in memory, decoding at most `limit` bytes.
 
-    Raises `LimitExceededError` for more and `ProtocolError` for damaged or cut content.
+    Raises `LimitExceededError` for more and `ProtocolError` for damaged or truncated content.
     """
     coding = coding_of(headers)
     if coding is None:
@@ -41,16 +42,16 @@ def decoded(content: bytes, headers: Headers, limit: int, what: str) -> bytes:
     try:
         plain = decoder.decompress(content, limit + 1)
     except zlib.error as error:
-        raise ProtocolError(f"{what} is said to be encoded as {coding}, but is not: {error}") from error
+        raise ProtocolError(f"{what} has Content-Encoding {coding} but is not valid {coding}: {error}") from error
     if len(plain) > limit:
-        raise LimitExceededError(f"{what} is larger than {limit} bytes when its {coding} coding is undone")
+        raise LimitExceededError(f"{what} is larger than {limit} bytes after {coding} decoding")
     if not decoder.eof or decoder.unused_data:
-        raise ProtocolError(f"{what} is cut short within its {coding} coding")
+        raise ProtocolError(f"{what} is truncated or has trailing bytes ({coding} coding)")
     return plain
 
 
 class Decoded:
-    """A body whose one coding is undone while it is read, never more than the reader has room for."""
+    """Body whose only content coding is removed while it is read, never decoding more than the buffer can hold."""
 
     __slots__ = ("_body", "_decoder", "_held")
 
@@ -66,13 +67,13 @@ class Decoded:
             try:
                 plain = self._decoder.decompress(held, len(buffer))
             except zlib.error as error:
-                raise ProtocolError(f"a blob is said to be encoded, but is not: {error}") from error
+                raise ProtocolError(f"a blob has an invalid content coding: {error}") from error
             self._held = self._decoder.unconsumed_tail
             if plain:
                 buffer[: len(plain)] = plain
                 return len(plain)
             if not held:
-                raise ConnectionFailedError("a blob was cut short within its content coding")
+                raise ConnectionFailedError("a blob was cut short: its content coding is incomplete")
         return 0
 
     def close(self) -> None:

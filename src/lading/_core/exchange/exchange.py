@@ -1,14 +1,14 @@
-"""One HTTP request with authorization, redirects, retries and rate limits; or the error that explains the failure.
+"""Exchange of one request with a registry: authorization, redirects, retries and rate limits, or an error.
 
-Everything that a flow asks of a registry goes through here. From the inside out: `Sender` exchanges one request and
-follows its redirects; `_accepted` adds credentials, asked for at most twice; `read` and `open` add retries.
+Every request to a registry goes through here. From the inside out: `Sender` sends one request and follows its
+redirects; `_accepted` adds credentials, at most twice; `read` and `open` add retries.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
@@ -17,26 +17,27 @@ from lading._core.exchange.sender import Sender
 from lading._core.exchange.settings import Settings
 from lading._core.exchange.turns import Turns
 from lading._core.exchange.url_gate import Passage, Purpose
-from lading._io.base import IO, Body, Transport
+from lading._io.base import CANNOT_PICKLE, IO, Body, Transport
 from lading._wire import endpoints, error_documents, header_fields, response_facts
 from lading._wire.endpoints import Endpoint
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.messages import Origin, Request
 from lading.errors import LadingError, RegistryError
 from lading.events import Warned
+from lading.headers import Headers
 
 if TYPE_CHECKING:
     from lading._core.exchange.authorization import Authorization
 
 _UNAUTHORIZED: Final = frozenset({401, 403})
 _READING: Final = frozenset({"GET", "HEAD"})
-# Sent twice, these would add content twice or meet a session that the first try has ended.
+# Sent twice, these would add content twice, or refer to a session that the first try has ended.
 _UNREPEATABLE: Final = frozenset({endpoints.PATCH_UPLOAD, endpoints.FINISH_UPLOAD})
 _MOST_AUTHORIZATIONS = 2
 _WARNINGS_TOLD = 1000
 
 
 class ExchangeResult(msgspec.Struct, frozen=True):
-    """A response that has been read to its end. `request` is the one that was sent last, after redirects."""
+    """A response that has been read to its end. `request` is the last one that was sent, after redirects."""
 
     request: Request
     status: int
@@ -45,7 +46,7 @@ class ExchangeResult(msgspec.Struct, frozen=True):
 
 
 class Exchange:
-    """The way to one registry. Shared by everything that speaks to it."""
+    """Requests to one registry, with what is known of it. Shared by everything that contacts it."""
 
     def __init__(self, io: IO, transport: Transport, registry: str, origin: Origin, settings: Settings) -> None:
         self.io: Final = io
@@ -53,25 +54,28 @@ class Exchange:
         self.settings: Final = settings
         self.budgets: Final = settings.budgets
         self.emit: Final = settings.emit
-        self._sender = Sender(io, transport, origin, settings)
-        self._registry = registry
+        self._sender = Sender(io, transport, registry, origin, settings)
+        self.registry: Final = registry
         self._authorization: Authorization | None = None
         self._lock = io.lock()
         # One upload of a blob to a repository at a time.
         self.transfers: Final = Turns(io)
         self._warnings: set[str] = set()
-        # How many bytes of a blob the registry takes at once, as far as it has shown; None for any number.
+        # Largest chunk of a blob that the registry is known to accept, in bytes; None for any size.
         self.chunk_length: int | None = None
-        # Whether it has been seen to list referrers; None until that was tried.
+        # Whether the registry lists referrers; None until that was tried.
         self.lists_referrers: bool | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(CANNOT_PICKLE)
 
     async def read(
         self, endpoint: Endpoint, request: Request, *, limit: int, name: str = "", budget: RetryBudget | None = None
     ) -> ExchangeResult:
-        """Send a request and read its answer into memory, `limit` bytes at most.
+        """Send a request and read the response into memory, `limit` bytes at most.
 
-        `name` is the repository that it is about, `budget` that of the transfer of which it is a part. Raises
-        `RegistryError` for a refusal, `ProtocolError` for a status that the endpoint does not know, and
+        `name` is the repository of the request, `budget` that of the transfer of which it is a part. Raises
+        `RegistryError` for a refusal, `ProtocolError` for a status that the endpoint does not have, and
         `LimitExceededError`.
         """
         budget = budget or self.budget()
@@ -80,6 +84,7 @@ class Exchange:
                 sent, body = await self._accepted(endpoint, request, name, budget)
                 try:
                     content = await self._sender.content(sent, body, limit)
+                    self.settings.recorder.keep_body(body.recorded, content)
                 finally:
                     body.close()
             except LadingError as error:
@@ -92,9 +97,9 @@ class Exchange:
     async def open(
         self, endpoint: Endpoint, request: Request, *, name: str = "", budget: RetryBudget | None = None
     ) -> AsyncGenerator[Body]:
-        """Send a request and give the answer with its body still on the wire, for the time of the context.
+        """Send a request and give the response, with its body still to be read, for the duration of the context.
 
-        `name`, `budget` and what is raised are as for `read`.
+        `name`, `budget` and errors are as for `read`.
         """
         budget = budget or self.budget()
         body: Body | None = None
@@ -110,16 +115,16 @@ class Exchange:
             body.close()
 
     def budget(self) -> RetryBudget:
-        """Make the budget of tries for a request, or for all requests that one blob takes."""
+        """Make the budget of tries for one request, or for all requests of one blob."""
         return self._sender.budget()
 
     def admit(self, purpose: Purpose, request: Request, text: str) -> Passage:
-        """Pass a URL that stood in the answer to a request through the gate."""
+        """Check a URL from the response to a request against the gate."""
         return self._sender.admit(purpose, request, text)
 
     async def _try_again(self, error: LadingError, endpoint: Endpoint, request: Request, budget: RetryBudget) -> None:
-        """Wait before a request is sent again; raise the error if it is not."""
-        # A request that was refused for being one too many has not taken effect.
+        """Wait before a request is sent again; raise the error if it is not sent again."""
+        # A request that was refused for a rate limit has had no effect.
         if endpoint in _UNREPEATABLE and not (isinstance(error, RegistryError) and error.status == 429):
             budget.failed(error)
             raise error
@@ -131,7 +136,7 @@ class Exchange:
     async def _accepted(
         self, endpoint: Endpoint, request: Request, name: str, budget: RetryBudget
     ) -> tuple[Request, Body]:
-        """Send a request, and again with other credentials when the registry asks for some; return what it accepts."""
+        """Send a request, again with other credentials if the registry asks for them; return the accepted one."""
         authorization, asking, brought = self._authorization, None, None
         for remaining in range(_MOST_AUTHORIZATIONS, -1, -1):
             if authorization is not None:
@@ -141,7 +146,7 @@ class Exchange:
             refusal = await self._refusal(endpoint, sent, body)
             if refusal is None:
                 return sent, body
-            # A 401 of another host is that host's own affair: it never gets what is the registry's.
+            # Another host that responds with 401 never gets the credentials of the registry.
             if body.status not in _UNAUTHORIZED or not remaining or sent.origin != self.origin:
                 raise refusal
             authorization = await self._begin_authorization()
@@ -151,7 +156,7 @@ class Exchange:
         raise AssertionError("the last round returns")
 
     async def _refusal(self, endpoint: Endpoint, sent: Request, body: Body) -> RegistryError | None:
-        """Return what an answer refuses, closed then; None if it is a success."""
+        """Return the error for a response that refuses the request, and close it; None for a success."""
         try:
             self._tell_warnings(body.headers)
             if response_facts.succeeded(endpoint, sent, body.status):
@@ -162,13 +167,13 @@ class Exchange:
             raise
 
     async def _begin_authorization(self) -> Authorization:
-        """Return what meets challenges, which most exchanges with public registries do without."""
-        # A registry that asks for nothing should not cost the time that this import takes.
+        """Return the object that answers challenges, made when the first one comes."""
+        # A registry that does not ask for credentials should not cost the time of this import.
         from lading._core.exchange.authorization import Authorization
 
         async with self._lock:
             if self._authorization is None:
-                self._authorization = Authorization(self._sender, self._registry, self.settings.credentials())
+                self._authorization = Authorization(self._sender, self.registry, self.settings.credentials())
             return self._authorization
 
     def _tell_warnings(self, headers: Headers) -> None:
@@ -179,8 +184,8 @@ class Exchange:
 
 
 def _purpose(endpoint: Endpoint) -> Purpose:
-    """Return for what a redirect of a request is to be followed."""
+    """Return the purpose for which the gate judges redirects of a request."""
     if endpoint is endpoints.LIST_REFERRERS:
-        # GitHub sends these on to a page for people (artifacthub/hub#4785).
+        # GitHub redirects these to a web page (artifacthub/hub#4785).
         return Purpose.PAGE
     return Purpose.PULL if endpoint.method in _READING else Purpose.PUSH

@@ -1,8 +1,8 @@
-"""State of one host: when it may be asked again, and since when it fails.
+"""State of one host: when it may be contacted again, and since when it fails.
 
-A host that says how long to wait is obeyed by everything that speaks to it. After a "too many requests" the requests to
-it are spaced out, further apart with each such answer and closer again with each success. A host that does nothing but
-fail is given up after a time, which all requests to it share; one success starts that time again.
+All requests to a host wait for as long as it asks. After a "too many requests" response, requests are spaced out,
+further apart with each such response and closer again with each success. All requests to a host share one limit on the
+time for which it may only fail; one success resets it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from lading._io.base import IO
 
 _FIRST_SPACING = 0.05
 _WIDEST_SPACING = 5.0
-# Seconds for which a refused connection is tried again: long enough for a registry that is just being started.
+# Seconds for which a refused connection is retried: long enough for a registry that is just starting.
 _REFUSED = 5.0
 
 
 class HostState:
-    """One host as all requests to it see it. `patience` is how many seconds it may fail without one success."""
+    """State of one host, shared by all requests to it. `patience`: seconds for which it may fail without a success."""
 
     def __init__(self, io: IO, patience: float) -> None:
         self._io = io
@@ -27,11 +27,11 @@ class HostState:
         self._paused_until = 0.0
         self._failing_since: float | None = None
         self._forgotten_at = 0.0
-        # Seconds for which the host has asked to be left alone since it began to fail.
-        self.asked = 0.0
+        # Seconds of waiting that the host has asked for since it began to fail.
+        self.asked: float = 0.0
 
     async def turn(self) -> float:
-        """Wait until the host may be asked, take that turn and return when it came."""
+        """Wait until the host may be contacted, take that turn and return its time."""
         start = self._turn_after(self._io.now())
         # No await between reading and writing: two tasks cannot take the same turn.
         self._next_turn = start + self._spacing
@@ -41,41 +41,41 @@ class HostState:
         return start
 
     def answered(self, sent_at: float) -> None:
-        """Note a success of a request that was sent at a time: let requests move closer again."""
-        # A request that was sent before says nothing of a host that fails by now.
+        """Record a success of a request that was sent at `sent_at`: requests may move closer again."""
+        # A request that was sent earlier says nothing about a host that has begun to fail since.
         if self._failing_since is not None and sent_at > self._failing_since:
             self._failing_since, self.asked = None, 0.0
         self._spacing = self._spacing * 0.9 if self._spacing > _FIRST_SPACING / 4 else 0.0
 
     def failed(self) -> None:
-        """Note that a request failed for a reason that may pass."""
+        """Record that a request failed for a temporary reason."""
         now = self._io.now()
         if self._failing_since is None or now > self._forgotten_at:
             self._failing_since, self.asked = now, 0.0
         self._forgotten_at = max(now, self._paused_until) + self._patience
 
     def crowded(self, sent_at: float) -> None:
-        """Space requests out further, unless this one was sent before the last "too many requests" came."""
+        """Space requests out further, unless this one was sent before the last "too many requests" arrived."""
         if sent_at >= self._crowded_at:
             self._crowded_at = self._io.now()
             self._spacing = min(max(self._spacing * 2, _FIRST_SPACING), _WIDEST_SPACING)
 
     def pause(self, seconds: float) -> None:
-        """Keep every request back for a time that the host has asked for."""
+        """Hold back every request for a time that the host has asked for."""
         until = self._io.now() + seconds
         self.asked += max(0.0, until - max(self._paused_until, self._io.now()))
         self._paused_until = max(self._paused_until, until)
         self._forgotten_at = max(self._forgotten_at, until + self._patience)
 
     def allows(self, wait: float, *, refused: bool = False) -> bool:
-        """Return whether a request that waits so many seconds first would still come in time."""
+        """Return whether a request that first waits `wait` seconds would still be within the patience."""
         if self._failing_since is None:
             return True
         patience = min(self._patience, _REFUSED) if refused else self._patience
         return self._turn_after(self._io.now() + wait) <= self._failing_since + patience + self.asked
 
     def _turn_after(self, time: float) -> float:
-        """Return when a request may go that could go at this time: spaced out, but never beyond the patience."""
+        """Return the earliest time for a request, not before `time`: spaced out, but never beyond the patience."""
         start = max(time, self._paused_until)
         if self._next_turn <= start or self._failing_since is None:
             return max(start, self._next_turn)

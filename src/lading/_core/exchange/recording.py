@@ -1,4 +1,4 @@
-"""Recording of exchanges: status and header fields of each response, beside the typed results.
+"""Recording of responses: status, header fields and documents, next to the typed results.
 
 For what a registry says and no method here returns: rate limits, its own fields, how many requests a call took.
 """
@@ -7,53 +7,68 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-import msgspec
+from msgspec.structs import force_setattr
 
-from lading._wire import error_documents
-from lading._wire.header_fields import PLAIN_FIELDS
-from lading._wire.messages import Headers, Request
+from lading._wire.error_documents import raw_response
+from lading._wire.messages import Request
+from lading.headers import Headers
+from lading.raw_response import RawResponse
 
-
-class RecordedExchange(msgspec.Struct, frozen=True):
-    """One request and the head of its answer.
-
-    `request` is its method, place and target, redacted as in errors; `sent` its fields, those that may hold secrets
-    with REDACTED for a value. `headers` are those of the answer, as they came.
-    """
-
-    request: str
-    sent: Headers
-    status: int
-    headers: Headers
+_MOST_BYTES = 64 << 20
 
 
 class Recorder:
-    """Keeps the exchanges of one client, for as many readers as there are. Redirects and retries are exchanges too."""
+    """Keeps the responses of one client for those tasks and threads that asked for them.
 
-    def __init__(self) -> None:
-        self._readers: dict[object, list[RecordedExchange]] = {}
+    A recording belongs to the context (PEP 567) that began it: tasks and worker threads that an operation starts have
+    a copy of it, other tasks and threads do not.
+    """
 
     @contextmanager
-    def record(self) -> Generator[list[RecordedExchange]]:
-        """Give a list that grows with each exchange, of any thread or task, until the context is left."""
-        exchanges: list[RecordedExchange] = []
-        reader = object()
-        self._readers[reader] = exchanges
+    def record(self) -> Generator[list[RawResponse]]:
+        """Give a list that grows with each response to this task or thread, until the context is left."""
+        recording = _Recording(self)
+        _RECORDINGS.set((*_RECORDINGS.get(), recording))
         try:
-            yield exchanges
+            yield recording.responses
         finally:
-            del self._readers[reader]
+            # A task that outlives the block may still hold the recording.
+            recording.is_open = False
+            _RECORDINGS.set(tuple(each for each in _RECORDINGS.get() if each is not recording))
 
-    def note(self, request: Request, status: int, headers: Headers) -> None:
-        """Record an exchange, if anybody wants it."""
-        # Copied in one step: readers come and go in other threads.
-        readers = tuple(self._readers.values())
-        if readers:
-            exchange = RecordedExchange(error_documents.describe(request), _redacted(request.headers), status, headers)
-            for reader in readers:
-                reader.append(exchange)
+    def note(self, request: Request, status: int, headers: Headers) -> RawResponse | None:
+        """Record the head of a response; None if it is not recorded. `keep_body` adds the body."""
+        recordings = self._recordings()
+        if not recordings:
+            return None
+        response = raw_response(request, status, headers)
+        for recording in recordings:
+            recording.responses.append(response)
+        return response
+
+    def keep_body(self, response: RawResponse | None, content: bytes) -> None:
+        """Add the body to a response that was recorded, if all recordings have room for it."""
+        recordings = self._recordings()
+        if response is None or any(len(content) > recording.room for recording in recordings):
+            return
+        for recording in recordings:
+            recording.room -= len(content)
+        force_setattr(response, "body", content)
+
+    def _recordings(self) -> list[_Recording]:
+        return [each for each in _RECORDINGS.get() if each.recorder is self and each.is_open]
 
 
-def _redacted(headers: Headers) -> Headers:
-    return Headers((name, value if name.lower() in PLAIN_FIELDS else "REDACTED") for name, value in headers)
+class _Recording:
+    __slots__ = ("is_open", "recorder", "responses", "room")
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.responses: list[RawResponse] = []
+        self.room = _MOST_BYTES
+        self.is_open = True
+
+
+_RECORDINGS: ContextVar[tuple[_Recording, ...]] = ContextVar("lading recordings", default=())

@@ -1,13 +1,13 @@
 """Registrable domains (public suffix rules): host names with one owner.
 
-The general rule needs no list: two labels that are the same, three under a country's second level such as `co.uk`. The
-tables below have the clouds that hand out names to anybody, as far as registries and token servers run there, out of
-the private section of https://publicsuffix.org/list/: all of it is 15,000 lines, which change every week.
+The general rule needs no list: the last two labels are equal, or three below a country's second level such as `co.uk`.
+The tables below have the clouds that hand out names to their customers and host registries or token servers, from the
+private section of https://publicsuffix.org/list/: the whole list has 15,000 lines, which change every week.
 """
 
 from __future__ import annotations
 
-# Strangers are neighbours directly below these: acme.azurecr.io and evil.azurecr.io.
+# Names directly below these have different owners: acme.azurecr.io and evil.azurecr.io.
 _SHARED = frozenset(
     {
         "appspot.com",
@@ -25,13 +25,14 @@ _SHARED = frozenset(
         "workers.dev",
     }
 )
-# Strangers are neighbours at several levels below these, behind regions and services: NAME.s3.us-east-1.amazonaws.com,
-# NAME-uc.a.run.app, NAME.blob.core.windows.net, NAME.westeurope.azurecontainer.io, NAME.westeurope.cloudapp.azure.com.
+# Names at several levels below these have different owners, behind regions and services:
+# NAME.s3.us-east-1.amazonaws.com, NAME-uc.a.run.app, NAME.blob.core.windows.net, NAME.westeurope.azurecontainer.io,
+# NAME.westeurope.cloudapp.azure.com.
 _SHARED_AT_ANY_DEPTH = ("amazonaws.com", "azurecontainer.io", "cloudapp.azure.com", "run.app", "windows.net")
 
 
 def same_domain(one: str, other: str) -> bool:
-    """Say whether two host names belong to one owner."""
+    """Return whether two host names belong to one owner."""
     a, b = one.split(".")[::-1], other.split(".")[::-1]
     shared = 0
     while shared < min(len(a), len(b)) and a[shared] == b[shared]:

@@ -16,18 +16,15 @@ from lading.events import EventHandler
 
 
 class RemoteRepository(msgspec.Struct, frozen=True, eq=False):
-    """A repository by its name, and the exchange with its registry.
-
-    `spent` is the budget of tries that all requests share, where they belong to one transfer; otherwise each has its
-    own.
-    """
+    """A repository by its name, and the exchange with its registry."""
 
     exchange: Exchange
     name: str
     spent: RetryBudget | None = None
+    """Budget of tries that all requests of one transfer share; without it, each request has its own."""
 
     def __str__(self) -> str:
-        return f"{self.exchange.origin.authority}/{self.name}"
+        return f"{self.exchange.registry}/{self.name}"
 
     @property
     def origin(self) -> Origin:
@@ -54,10 +51,10 @@ class RemoteRepository(msgspec.Struct, frozen=True, eq=False):
         return RemoteRepository(self.exchange, self.name, budget)
 
     async def read(self, endpoint: Endpoint, request: Request, *, limit: int | None = None) -> ExchangeResult:
-        """Send a request and read its answer, as `Exchange.read` does; without `limit`, a short one."""
+        """Send a request and read the response, as `Exchange.read` does; by default, 64 KiB at most."""
         limit = self.exchange.budgets.error if limit is None else limit
         return await self.exchange.read(endpoint, request, limit=limit, name=self.name, budget=self.spent)
 
     def open(self, endpoint: Endpoint, request: Request) -> AbstractAsyncContextManager[Body]:
-        """Send a request and give the answer with its body still on the wire, as `Exchange.open` does."""
+        """Send a request and give the response with its body still to be read, as `Exchange.open` does."""
         return self.exchange.open(endpoint, request, name=self.name, budget=self.spent)

@@ -1,8 +1,8 @@
-"""Retries: one budget of tries and time for a request, or for all requests that one blob takes.
+"""Retries: one budget of tries and time for a request, or for all requests of one blob.
 
-Loops nest: a request is tried again, and so is the transfer of which it is a part. They share one budget, and what an
-inner loop has given up on is final for the outer one. Waits have full jitter (a random part of a doubling bound), so
-that clients that failed together do not come back together.
+Loops nest: a request is tried again, and so is the transfer that it belongs to. They share one budget, and an error
+that the inner loop has given up on is final for the outer one. Waits have full jitter (a random part of a doubling
+bound), so that clients that failed together do not return together.
 """
 
 from __future__ import annotations
@@ -11,53 +11,58 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from lading import _values
 from lading._core.exchange.hosts import HostState
 from lading._io.base import IO
 from lading.errors import BlobUploadUnknownError, ConnectionFailedError, LadingError, RegistryError, TimedOutError
 from lading.events import EventHandler, Retried
 
-# 408, 425 and 429 ask for another try; 499 and 520 to 527 are what proxies say of a server that failed behind them.
+# 408, 425 and 429 ask for another try; proxies send 499 and 520 to 527 when the server behind them failed.
 _RETRIED = frozenset({408, 425, 429, 499, 500, 502, 503, 504, *range(520, 528)})
 _CROWDED = frozenset({429, 503})
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
 HEADWAY = 64 << 10
-"""Bytes that make a broken try one that got somewhere. They bound how many requests a server can make a blob cost."""
+"""Bytes of progress that start the count of tries again. They bound the requests that a server can make a blob cost."""
 # Bounds of the waits, in seconds, before a connection that was refused is tried again.
 _FIRST_KNOCK, _LAST_KNOCK = 0.1, 1.0
 
 
 class Retries(msgspec.Struct, frozen=True, kw_only=True):
-    """How often, and for how long, a failure that may pass is tried again. Times are in seconds.
+    """Number and duration of tries after failures that may pass. Times are in seconds.
 
-    That is a connection that breaks, is refused or times out, or one of the statuses 408, 425, 429, 499, 500, 502 to
-    504 and 520 to 527. With the defaults, an operation ends within 30 seconds of the first failure of a host that does
-    nothing else.
+    Such a failure is a connection that breaks, is refused or times out, or a response with the status 408, 425, 429,
+    499, 500, 502 to 504 or 520 to 527. With the defaults, an operation ends within 30 seconds of the first failure of a
+    host that does nothing but fail. An error after the last try has `gave_up`.
 
-    `tries` is how often a request is sent, the first time included. All requests that one blob takes count together,
-    and start again after each 64 KiB of it. Between tries is a random wait, of at most `first_wait` seconds after the
-    first failure and twice as much after each further one. `patience` is how long a host may do nothing but fail; then
-    everything that waits for it ends. A success starts both again.
+    A host may ask for a wait (`Retry-After`; RFC 9110, section 10.2.3). All requests to it wait for that time, which
+    does not count as `patience`. A host that asks for more than `longest_wait` and `total` allow ends the request at
+    once, with an error that says until when.
 
-    A host may ask for a wait (`Retry-After`; RFC 9110, section 10.2.3). All requests to it wait for so long, beside
-    `patience`: `longest_wait` bounds each of these waits, and `total` all of them since the last success. A host that
-    asks for more ends the request at once, with an error that says until when.
-
-    A refused connection is tried again for 5 seconds, or for `patience` if that is less, however many tries these are;
-    with `tries=1` it is not.
-
-    An error after the last try has `gave_up`.
+    A refused connection is tried again for 5 seconds, or for `patience` if that is less, regardless of `tries`; with
+    `tries=1` it is not tried again.
     """
 
     tries: int = 5
+    """Times that a request is sent, including the first. All requests of one blob count together; each 64 KiB of
+    progress, and each success, starts the count again."""
     first_wait: float = 0.5
+    """Longest wait after the first failure. The bound doubles with each further one; the wait is random below it."""
     longest_wait: float = 60.0
+    """Longest single wait, also of those that a host asks for."""
     total: float = 300.0
+    """Longest sum of the waits that a host asks for since its last success."""
     patience: float = 30.0
+    """Time that a host may do nothing but fail; then all requests that wait for it end. A success starts it again."""
+
+    def __post_init__(self) -> None:
+        _values.integer(self.tries, "tries", least=1)
+        for name in ("first_wait", "longest_wait", "total", "patience"):
+            _values.number(getattr(self, name), name, unit="seconds", least=0)
 
 
 class RetryBudget:
-    """The tries that are left for one request, or for one blob."""
+    """The remaining tries of one request, or of one blob."""
 
     def __init__(self, io: IO, retries: Retries, emit: EventHandler) -> None:
         self._io = io
@@ -72,25 +77,25 @@ class RetryBudget:
         self.host: HostState | None = None
 
     def answered(self) -> None:
-        """Note a success."""
+        """Record a success."""
         self._failures = 0
 
-    def failed(self, error: LadingError, *, passing: bool | None = None) -> bool:
-        """Count a failure, once, if it may pass, and return whether it may. Any other one starts the count again."""
-        passing = is_passing(error) if passing is None else passing
-        if not passing:
+    def failed(self, error: LadingError, *, retryable: bool | None = None) -> bool:
+        """Return whether a failure may pass, and count it once if so. Any other failure starts the count again."""
+        retryable = is_passing(error) if retryable is None else retryable
+        if not retryable:
             self._failures = 0
         elif error is not self._counted:
             self._counted = error
             self._failures += 1
-        return passing
+        return retryable
 
-    async def retry(self, error: LadingError, what: str, *, passing: bool | None = None) -> None:
-        """Wait before the next try of a request, or raise the error if there is none.
+    async def retry(self, error: LadingError, what: str, *, retryable: bool | None = None) -> None:
+        """Wait before the next try of a request, or raise the error if no try is left.
 
-        `what` was tried. `passing`, if given, decides whether the failure may pass.
+        `what` names the request. `retryable`, if given, decides whether the failure may pass.
         """
-        if error.gave_up or not self.failed(error, passing=passing):
+        if error.gave_up or not self.failed(error, retryable=retryable):
             raise error
         wait = self._wait(error)
         if wait is None:
@@ -102,10 +107,10 @@ class RetryBudget:
         await self._io.sleep(wait)
 
     async def retry_blob(self, error: LadingError, what: str, reached: int) -> None:
-        """Wait before a blob goes on from the byte that was `reached`, or raise the error if it does not.
+        """Wait before a blob continues at the byte `reached`, or raise the error if there are no tries left.
 
-        What gets further is not failing, only standing still counts. Further is further than ever, so that a registry
-        which forgets what it has is not sent the same bytes without end.
+        A transfer that makes progress is not failing; only a standstill counts. Progress is measured from the furthest
+        byte ever reached, so that a registry that loses bytes is not sent them without end.
         """
         if isinstance(error, BlobUploadUnknownError):
             self._lost_uploads, self._furthest = self._lost_uploads + 1, 0
@@ -121,7 +126,7 @@ class RetryBudget:
         await self.retry(error, what)
 
     def _wait(self, error: LadingError) -> float | None:
-        """Return the seconds to wait before the next try, or None if there is none."""
+        """Return the seconds to wait before the next try, or None if no try is left."""
         retries, host = self._retries, self.host
         refused = _is_refused(error)
         if self._failures >= retries.tries and not (refused and retries.tries > 1):
@@ -137,25 +142,26 @@ class RetryBudget:
         if refused:
             wait = min(_FIRST_KNOCK * 2.0 ** (self._failures - 1), _LAST_KNOCK)
         else:
-            bound = min(retries.first_wait * 2.0 ** (self._failures - 1), retries.longest_wait)
+            # Beyond 64 doublings, any wait is longer than all bounds, and a float would overflow at 1024.
+            bound = min(retries.first_wait * 2.0 ** min(self._failures - 1, 64), retries.longest_wait)
             wait = uniform(0, bound)  # noqa: S311  # to spread load, not to hide
         return wait if host is None or host.allows(wait, refused=refused) else None
 
 
 def is_passing(error: LadingError) -> bool:
-    """Return whether the same request may well succeed a little later."""
+    """Return whether the same request may succeed a little later."""
     if isinstance(error, RegistryError):
         return is_passing_status(error.status)
     return isinstance(error, ConnectionFailedError | TimedOutError) and error.temporary
 
 
 def is_passing_status(status: int) -> bool:
-    """Return whether an answer says that the same request may well succeed a little later."""
+    """Return whether the status of a response means that the same request may succeed a little later."""
     return status in _RETRIED
 
 
 def is_crowded(status: int) -> bool:
-    """Return whether an answer asks for fewer requests."""
+    """Return whether the status of a response asks for fewer requests."""
     return status in _CROWDED
 
 
@@ -169,7 +175,7 @@ def asked_wait(error: LadingError) -> float | None:
 
 
 def _say_until(error: LadingError, seconds: float) -> None:
-    """Say in the message of an error when the host wants to be asked again."""
+    """Add to the message of an error the time at which the host wants the next request."""
     try:
         until = datetime.now(UTC) + timedelta(seconds=seconds)
     except OverflowError:

@@ -1,8 +1,8 @@
 """Sender: one request to one registry, with its redirects, each through the URL gate.
 
-Everything that is sent for a registry goes through here: to itself, to the hosts that it names, and to its token
-server. What belongs to the registry (credentials and the user's own headers) is added on the registry's own origin
-only, and before a redirect has left it.
+Every request for a registry goes through here: to the registry itself, to the hosts that it names, and to its token
+server. Credentials and the user's own header fields are added on the registry's own origin only, and not after a
+redirect has left it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from lading._core.exchange.settings import Settings
 from lading._core.exchange.url_gate import Passage, Purpose, admit
 from lading._io.base import IO, Body, Rewindable, Transport
 from lading._io.body_reading import read_all
-from lading._wire import error_documents, header_fields
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire import error_documents, header_fields, refusals
+from lading._wire.messages import Origin, Request
 from lading._wire.private_addresses import is_private, is_public
 from lading.errors import ForbiddenRedirectError, LimitExceededError, ProtocolError, RegistryError, TransportError
 from lading.events import Exchanged, Redirected
+from lading.headers import Headers
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # The others let the method change, which would make another request of a push.
@@ -32,15 +33,16 @@ _MOST_REDIRECTS = 10
 
 
 class Sender:
-    """Sends the requests of one registry; what is known of each host is shared by all of them."""
+    """Sends the requests for one registry, which share the state of each host."""
 
-    def __init__(self, io: IO, transport: Transport, origin: Origin, settings: Settings) -> None:
+    def __init__(self, io: IO, transport: Transport, registry: str, origin: Origin, settings: Settings) -> None:
         self.io: Final = io
+        self._registry = registry
         self.origin: Final = origin
         self.settings: Final = settings
         self._transport = transport
         self._hosts: dict[Origin, HostState] = {}
-        # Until the address is known that the registry is dialled at, its name has to do.
+        # Judged by the name until the address of the first connection is known.
         self._is_public = not is_private(origin.host)
 
     def budget(self) -> RetryBudget:
@@ -48,18 +50,19 @@ class Sender:
         return RetryBudget(self.io, self.settings.retries, self.settings.emit)
 
     def admit(self, purpose: Purpose, request: Request, text: str) -> Passage:
-        """Pass a URL that stood in the answer to a request through the gate."""
+        """Check a URL from the response to a request against the gate."""
         named_by = (request.origin, request.target)
         return admit(self.settings.gate, purpose, self.origin, named_by, text, registry_is_public=self._is_public)
 
     async def send(
         self, request: Request, purpose: Purpose, budget: RetryBudget, authorization: str | None = None
     ) -> tuple[Request, Body]:
-        """Send a request, and again to where it is redirected, ten times at most; return the last one and its answer.
+        """Send a request, follow at most ten redirects, and return the last request with its response.
 
-        A token server (`Purpose.REALM`) gets nothing that belongs to the registry but what the request has, and another
-        host that it names not even that. Raises `ForbiddenRedirectError` and `TransportError`.
+        A token server (`Purpose.REALM`) gets the header fields of the request and no others, and a host that it names
+        not even those. Raises `ClientClosedError`, `ForbiddenRedirectError` and `TransportError`.
         """
+        self.settings.lifetime.check()
         secrets, first = purpose is not Purpose.REALM, request.origin
         for _ in range(_MOST_REDIRECTS + 1):
             own = self._own_fields(authorization) if secrets and request.origin == self.origin else None
@@ -71,44 +74,45 @@ class Sender:
             body.close()
             where = error_documents.describe(request)
             if request.method not in _READING and body.status not in _REPEATING:
-                raise ForbiddenRedirectError(f"{where}: answered {body.status}, which does not say to send it again")
+                raise ForbiddenRedirectError(f"{where}: redirected by {body.status}, which is not for {request.method}")
             passage = self.admit(purpose, request, location)
             secrets = secrets and passage.secrets
             self.settings.emit(Redirected(where, str(passage.origin)))
             request = replace(request, origin=passage.origin, target=passage.target, public_only=passage.public_only)
             if purpose is Purpose.REALM and passage.origin != first:
                 if request.method != "GET":
-                    raise ForbiddenRedirectError(f"{where}: answered {body.status}, and a password is not sent on")
+                    raise ForbiddenRedirectError(f"{where}: redirected to another host, which gets no password")
                 request = replace(request, headers=Headers())
         raise ForbiddenRedirectError(
             f"{error_documents.describe(request)}: redirected more than {_MOST_REDIRECTS} times"
         )
 
     async def content(self, request: Request, body: Body, limit: int) -> bytes:
-        """Read an answer into memory, `limit` bytes at most. Raises `LimitExceededError` and `TimedOutError`."""
+        """Read a body into memory, `limit` bytes at most. Raises `LimitExceededError` and `TimedOutError`."""
         if request.method == "HEAD" or body.headers.get("Content-Length") == "0":
             return b""
-        what = f"the answer to {error_documents.describe(request)}"
+        what = f"the response to {error_documents.describe(request)}"
         seconds = self.settings.budgets.seconds
         content = await self.io.call(read_all, body, limit, what, seconds, cancellation=body.cancellation)
         return decoded(content, body.headers, limit, what)
 
     async def refusal(self, request: Request, body: Body) -> RegistryError:
-        """Read the error document of an answer, and close it."""
+        """Read the error document of a response, and close it."""
         try:
             content = await self.content(request, body, self.settings.budgets.error)
         except (LimitExceededError, ProtocolError):
-            content = b""  # an error document that cannot be read has nothing to say; the status has
+            content = b""  # the status says enough without an error document
         finally:
             body.close()
-        refusal = error_documents.problem(request, body.status, body.headers, content)
-        if request.origin != self.origin:
-            # What is advised is for registries: no login helps with the store that one sends its readers to.
-            refusal.__notes__ = []
+        # The advice is about the registry: a login does not help with a store that it redirects to.
+        registry = self._registry if request.origin == self.origin else None
+        refusal = refusals.problem(request, body.status, body.headers, content, registry=registry)
+        if refusal.response is not None and refusal.response.body is not None:
+            self.settings.recorder.keep_body(body.recorded, refusal.response.body)
         return refusal
 
     async def _exchange(self, request: Request, budget: RetryBudget) -> Body:
-        """Send a request to one host, when it is its turn, and note how the host does."""
+        """Send a request to one host when its turn comes, and note success or failure of the host."""
         if isinstance(request.body, Rewindable):
             await request.body.rewind()
         host = budget.host = self._host(request.origin)
@@ -116,13 +120,13 @@ class Sender:
         try:
             body = await self.io.send(self._transport, request)
         except TransportError as error:
-            # What a body comes from may have failed, and not this host.
+            # The source of the body may have failed, and not this host.
             if error.side is None:
                 host.failed()
             raise
         if request.origin == self.origin and body.peer is not None:
             self._is_public = is_public(body.peer)
-        self.settings.recorder.note(request, body.status, body.headers)
+        body.recorded = self.settings.recorder.note(request, body.status, body.headers)
         self.settings.emit(Exchanged(error_documents.describe(request), body.status, self.io.now() - started))
         if not is_passing_status(body.status):
             host.answered(started)
@@ -136,7 +140,7 @@ class Sender:
         return body
 
     def _own_fields(self, authorization: str | None) -> Headers | None:
-        """Return what belongs to the registry of the fields of a request."""
+        """Return the header fields that only the registry itself gets."""
         own = self.settings.headers
         return Headers([("Authorization", authorization)]) + own if authorization else own or None
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from lading import _values
 from lading._core.exchange.recording import Recorder
 from lading._core.exchange.retry import Retries
 from lading._core.exchange.url_gate import Gate
-from lading._wire.messages import Headers
+from lading._io.base import CLOSED
+from lading.errors import ClientClosedError
 from lading.events import EventHandler
+from lading.headers import Headers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,48 +25,82 @@ if TYPE_CHECKING:
 _MIB = 1 << 20
 
 MOST_RANGES: Final = 16
-"""Connections that one blob can be given."""
+"""Most connections of one blob."""
 
 
 class Budgets(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds on what one answer, or one listing, may take. All sizes are in bytes; `seconds` is for a whole answer.
+    """Bounds on one response, or on one listing.
 
-    The defaults leave room beyond what the specification asks registries to take: manifests of 4 MiB must be possible
-    (distribution-spec, Pushing Manifests). `blob` bounds `blobs.pull` only, which holds content in memory; streams and
-    files have no bound but the size in their descriptor, and none in time but that bytes keep coming: `blob_rate` of
-    them a second at least, over ten seconds, where that is not 0.
+    The defaults exceed the size that registries should support: manifests of 4 MiB (distribution-spec, Pushing
+    Manifests). A larger response raises `LimitExceededError`, a slower one `TimedOutError`.
     """
 
     manifest: int = 8 * _MIB
+    """Largest manifest that is pulled, in bytes."""
     pushed_manifest: int = 4 * _MIB
+    """Largest manifest that is pushed, in bytes."""
     blob: int = 32 * _MIB
+    """Largest blob that `blobs.pull` holds in memory, in bytes. Streams and files are bounded by the size in their
+    descriptor."""
     page: int = 32 * _MIB
+    """Largest page of a listing, in bytes."""
     pages: int = 10_000
+    """Most pages of a listing."""
     error: int = 64 << 10
+    """Bytes of an error response that are read."""
     seconds: float = 120.0
+    """Time for a whole response that is not a blob, in seconds."""
     blob_rate: float = 0.0
+    """Slowest rate of a blob, in bytes a second over ten seconds; 0 for no bound."""
+
+    def __post_init__(self) -> None:
+        for name in ("manifest", "pushed_manifest", "blob", "page", "error"):
+            _values.integer(getattr(self, name), name, unit="bytes", least=0)
+        _values.integer(self.pages, "pages", least=1)
+        _values.number(self.seconds, "seconds", unit="seconds", above=0)
+        _values.number(self.blob_rate, "blob_rate", unit="bytes a second", least=0)
+
+
+class Lifetime:
+    """Whether a client is open, for everything that it gave out."""
+
+    __slots__ = ("_is_closed",)
+
+    def __init__(self) -> None:
+        self._is_closed = False
+
+    def end(self) -> None:
+        """Note that the client was closed."""
+        self._is_closed = True
+
+    def check(self) -> None:
+        """Raise `ClientClosedError` if the client was closed."""
+        if self._is_closed:
+            raise ClientClosedError(CLOSED)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds, rules and listeners of a client; `headers` are the user's own and may be secrets.
-
-    `credentials` gives the source of credentials when one is first needed. `state` is the directory, which need not
-    exist yet, of what is noted for later processes, such as uploads: True for the user's usual one, False for none.
-    `ranges` is how many connections one large blob is pulled over.
-    """
+    """The bounds, rules and listeners of a client."""
 
     emit: EventHandler
+    """Receives events, one at a time."""
     credentials: Callable[[], CredentialSource]
+    """Returns the source of credentials; called when one is first needed."""
     headers: Headers = msgspec.field(default_factory=Headers)
+    """The user's own header fields, which may be secrets."""
     budgets: Budgets = msgspec.field(default_factory=Budgets)
     gate: Gate = msgspec.field(default_factory=Gate)
     retries: Retries = msgspec.field(default_factory=Retries)
     recorder: Recorder = msgspec.field(default_factory=Recorder)
+    lifetime: Lifetime = msgspec.field(default_factory=Lifetime)
     state: str | os.PathLike[str] | bool = False
+    """Directory of state for later processes, such as uploads, which need not exist yet: True for the user's default
+    one, False for none."""
     ranges: int = 1
+    """Connections over which one large blob is pulled."""
 
     def state_directory(self) -> Path | None:
-        """Return the directory of `state` (XDG Base Directory Specification); None without one."""
+        """Return the directory for `state` (XDG Base Directory Specification); None without one."""
         from pathlib import Path
 
         if not isinstance(self.state, bool):

@@ -1,4 +1,4 @@
-"""Turns: one transfer of a content at a time, for which others that want the same content wait."""
+"""Serialization of transfers: one per content at a time, while others that want the same content wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from lading._io.base import IO
 
-# Of so many transfers a client remembers that they were made.
+# Number of completed transfers that a client remembers.
 _REMEMBERED = 1024
 
 
@@ -19,20 +19,20 @@ class _Turn(msgspec.Struct, eq=False, weakref=True):
 
 
 class Turns:
-    """Turns by key, for the threads or tasks of one client."""
+    """Turns by key, shared by the threads or tasks of one client."""
 
     def __init__(self, io: IO) -> None:
         self._io = io
         self._guard = io.lock()
-        # A turn lives for as long as a transfer has it, or waits for it.
+        # A turn lives for as long as a transfer holds it or waits for it.
         self._turns: WeakValueDictionary[Hashable, _Turn] = WeakValueDictionary()
         self._made: dict[Hashable, None] = {}
 
     @asynccontextmanager
     async def turn(self, key: Hashable) -> AsyncGenerator[bool]:
-        """Wait until no other holds the turn of a key, and hold it; give whether another one has done its work by then.
+        """Wait for the turn of a key and hold it; yield whether an earlier holder has completed its work.
 
-        The content may be gone again, and may have come after the caller looked for it: look again if this is true.
+        If so, look for the content again: it may have arrived after the caller looked for it, or be gone again.
         """
         async with self._guard:
             turn = self._turns.get(key)

@@ -1,11 +1,11 @@
 """Gate for URLs that a server names: whether to follow them, and with which secrets.
 
 Every redirect, upload location, token realm, next page and foreign layer passes through `admit`. Secrets (credentials,
-tokens, the user's own headers) have one origin, the registry's, and nothing here lets them go to another one; a realm
-gets credentials only when it belongs to the registry's own domain or the user trusts it.
+tokens, the user's own header fields) belong to one origin, the registry's, and are not sent to any other; a realm gets
+credentials only when it belongs to the registry's own domain or the user trusts it.
 
-Whether an address is private is decided twice: here for hosts that are written as addresses, and by the transport for
-the address that is really dialled (`Request.public_only`).
+Private addresses are checked twice: here for hosts that are written as addresses, and by the transport for the address
+that is actually dialled (`Request.public_only`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from __future__ import annotations
 import enum
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from lading import _values
 from lading._core.exchange.registrable_domains import same_domain
 from lading._wire import urls
 from lading._wire.escaping import quoted
 from lading._wire.messages import Origin
 from lading._wire.private_addresses import address_of, is_private
 from lading.errors import ForbiddenRedirectError
+from lading.names import check, registry_fault
 
 
 class Purpose(enum.Enum):
-    """Why a server named a URL."""
+    """Purpose of a URL that a server names."""
 
     PULL = "redirect"
     PUSH = "redirect of a push"
@@ -34,59 +37,64 @@ class Purpose(enum.Enum):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """What of the gate a user may set.
-
-    With `strict`, nothing may leave the registry's origin. `trusted_realms` are hosts, or `host:port`, of token servers
-    that may be given the credentials of any registry. `foreign_layers` allows the `urls` of a layer to be asked.
-    """
+    """Policy for URLs that a server names: redirects, token servers, foreign layers."""
 
     strict: bool = False
+    """Refuse every URL outside the registry's own origin."""
     trusted_realms: frozenset[str] = frozenset()
+    """Token servers, each `host` or `host:port`, that may receive the credentials of any registry."""
     foreign_layers: bool = False
+    """Allow requests to the `urls` of a layer."""
+
+    def __post_init__(self) -> None:
+        _values.expect(self.strict, bool, "strict")
+        _values.expect(self.foreign_layers, bool, "foreign_layers")
+        realms = [realm.lower() for realm in _values.one_or_many(self.trusted_realms, "trusted_realms")]
+        for realm in realms:
+            check(registry_fault(realm), realm, "trusted realm")
+        force_setattr(self, "trusted_realms", frozenset(realms))
 
 
 class Passage(msgspec.Struct, frozen=True):
-    """A URL that may be asked.
-
-    `secrets` says whether what belongs to the registry may be sent along, `public_only` that the address that is
-    dialled must be a public one.
-    """
+    """URL that a request may be sent to."""
 
     origin: Origin
     target: str
     secrets: bool
+    """Whether secrets of the registry may be sent along."""
     public_only: bool
+    """Whether the address that is dialled must be a public one."""
 
 
 def admit(
     gate: Gate, purpose: Purpose, registry: Origin, named_by: tuple[Origin, str], text: str, *, registry_is_public: bool
 ) -> Passage:
-    """Decide about a URL.
+    """Check a URL that a server named, and return where and how to send the request.
 
-    `named_by` is the request in whose answer it stood. `registry_is_public` is whether the address that the registry
-    was dialled at is a public one; what a private registry names may be private too.
+    `named_by` is the origin and target of the request whose response named it. `registry_is_public` is whether the
+    registry was dialled at a public address; a private registry may name private addresses.
 
-    Raises `ForbiddenRedirectError`, which names no more of the URL than its host, and `ProtocolError` for no URL.
+    Raises `ForbiddenRedirectError`, which shows only the origin of the URL, and `ProtocolError` for an invalid URL.
     """
     origin, target = urls.resolve(*named_by, text)
     if origin == registry:
         return Passage(origin, target, secrets=True, public_only=False)
     where = f"{registry} names {quoted(str(origin))} as its {purpose.value}"
     if gate.strict or purpose is Purpose.PAGE:
-        raise ForbiddenRedirectError(f"{where}, another origin than its own: not followed")
+        raise ForbiddenRedirectError(f"{where}, which is a different origin: not followed")
     if purpose is Purpose.FOREIGN and not gate.foreign_layers:
-        raise ForbiddenRedirectError(f"{where}: not asked unless Gate(foreign_layers=True) allows it")
+        raise ForbiddenRedirectError(f"{where}: not fetched (hint: Gate(foreign_layers=True) allows it)")
     if origin.scheme == "http" and registry.scheme == "https":
         raise ForbiddenRedirectError(f"{where}, which is not encrypted: not followed")
     if registry_is_public and is_private(origin.host):
-        raise ForbiddenRedirectError(f"{where}, an address inside a private network: not followed")
+        raise ForbiddenRedirectError(f"{where}, which is a private address: not followed")
     secrets = purpose is Purpose.REALM and is_trusted_realm(gate, registry, origin)
     return Passage(origin, target, secrets=secrets, public_only=registry_is_public)
 
 
 def is_trusted_realm(gate: Gate, registry: Origin, realm: Origin) -> bool:
-    """Say whether a token server may be given the credentials of a registry."""
-    if realm == registry or {realm.host, realm.authority} & gate.trusted_realms:
+    """Return whether a token server may receive the credentials of a registry."""
+    if realm == registry or {realm.host, f"{realm.host}:{realm.port}"} & gate.trusted_realms:
         return True
     return _is_named(registry.host) and _is_named(realm.host) and same_domain(registry.host, realm.host)
 
