@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ from lading import (
     Response,
     Retries,
     SizeMismatchError,
+    StorageError,
     UnexpectedMediaTypeError,
     Warned,
 )
@@ -135,7 +137,7 @@ async def test_end_3_missing_manifest_is_manifest_unknown(client: AsyncClient) -
     await client.repository(NAME).manifests.push(EMPTY_INDEX, "v1")
     with pytest.raises(ManifestUnknownError) as caught:
         await client.repository(NAME).manifests.pull("v9")
-    assert str(caught.value).startswith("GET localhost:5000/acme/app manifests/v9: 404 MANIFEST_UNKNOWN")
+    assert str(caught.value) == "localhost:5000/acme/app has no tag 'v9'"
     assert caught.value.status == 404
 
 
@@ -157,7 +159,7 @@ async def test_end_3_another_kind_than_the_expected_one_is_named(client: AsyncCl
     manifests = client.repository(NAME).manifests
     await manifests.push(EMPTY_INDEX, "v1")
     assert (await manifests.pull("v1", ImageIndex)).document.manifests == ()
-    with pytest.raises(UnexpectedMediaTypeError, match=r"image\.index.*where ImageManifest was expected"):
+    with pytest.raises(UnexpectedMediaTypeError, match=r"image\.index.*, expected ImageManifest"):
         await manifests.pull("v1", ImageManifest)
 
 
@@ -216,7 +218,7 @@ async def test_end_7a_a_site_that_says_yes_to_everything_is_found_out(make_clien
 
 
 async def test_end_7a_success_is_201_and_nothing_else(make_client: MakeClient) -> None:
-    with pytest.raises(ProtocolError, match="answered 200 where 201 was expected"):
+    with pytest.raises(ProtocolError, match="responded with 200, expected 201"):
         await make_client(Scripted(answer(200))).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
 
 
@@ -285,3 +287,22 @@ async def test_r_67_a_tag_that_cannot_move_and_has_the_manifest_already_is_no_fa
     other = answer(200, Content_Type=INDEX, Docker_Content_Digest=Digest.of(b"other"), Content_Length="7")
     with pytest.raises(RegistryError, match=code):
         await make_client(Scripted(refused(code, status), other)).repository(NAME).manifests.push(EMPTY_INDEX, "v1")
+
+
+async def test_end_3_pull_file_writes_the_bytes_and_replaces_a_file(client: AsyncClient, tmp_path: Path) -> None:
+    manifests = client.repository(NAME).manifests
+    pushed = await manifests.push(EMPTY_INDEX, "1")
+    path = tmp_path / "index.json"
+    path.write_bytes(b"before")
+    assert await manifests.pull_file("1", path) == pushed
+    assert path.read_bytes() == EMPTY_INDEX
+    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".part"] == []
+    with pytest.raises(ManifestUnknownError):
+        await manifests.pull_file("none", path)
+    with pytest.raises(StorageError, match=r"cannot write .*: No such file"):
+        await manifests.pull_file("1", tmp_path / "missing" / "index.json")
+    with pytest.raises(StorageError, match="exists and is not a regular file"):
+        await manifests.pull_file("1", tmp_path)
+    with pytest.raises(TypeError, match="path must be a path"):
+        await manifests.pull_file("1", 1)  # type: ignore[arg-type]  # a wrong type is the point
+    assert path.read_bytes() == EMPTY_INDEX

@@ -98,7 +98,7 @@ async def test_catalog_that_is_switched_off_is_unsupported(make_client: MakeClie
     wire = DirectTransport(EmbeddedRegistry(root, BlockingIO(), ServerLimits(catalog=False)))
     with pytest.raises(UnsupportedError) as caught:
         await listed(make_client(wire))
-    assert "many registries list no repositories" in caught.value.__notes__[0]
+    assert "many registries list repositories only" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ async def test_end_8b_pages_of_a_given_size_stay_so(make_client: MakeClient) -> 
 async def test_end_8a_unknown_repository_is_name_unknown(client: AsyncClient) -> None:
     with pytest.raises(NameUnknownError) as caught:
         await listed(client)
-    assert str(caught.value).startswith("GET localhost:5000/acme/app tags/list: 404 NAME_UNKNOWN")
+    assert str(caught.value) == "localhost:5000 has no repository acme/app"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_end_8b_link_to_another_origin_is_refused_and_not_followed(make_cl
 
 
 async def test_end_8b_link_back_to_the_same_page_is_a_circle(make_client: MakeClient) -> None:
-    with pytest.raises(ProtocolError, match="circles"):
+    with pytest.raises(ProtocolError, match="form a loop"):
         await listed(make_client(page("a", link="</v2/acme/app/tags/list>; rel=next")))
 
 

@@ -1,4 +1,4 @@
 """Registries and repositories: the endpoints of the specification as typed methods.
 
-Entrances: `registry` and `repository`.
+Entry points: `registry` and `repository`.
 """

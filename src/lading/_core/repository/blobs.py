@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from types import NoneType
+from typing import IO, cast
 
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.unsupported import unsupported_by
@@ -14,51 +16,58 @@ from lading._core.transfer.push import blob_exists, mount_blob, push_blob, push_
 from lading._core.transfer.sinks import FileSink
 from lading._io.body_reading import read_all
 from lading._io.file_sources import FileSource, SpoolSource
+from lading._values import expect, integer, path as path_of
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import ProtocolError, RejectedError
 from lading.events import Progress
-from lading.media_types import OCTET_STREAM
+from lading.media_types import OCTET_STREAM, check_media_type
+from lading.names import check_name
 from lading.verification import Verifier
+
+_NO_DELETION = "the registry does not delete blobs: its garbage collection removes those that no manifest names"
 
 
 class AsyncBlobs:
     """The blobs of one repository.
 
-    A blob is named by its digest or by a descriptor; of a descriptor, the size is checked as well.
+    A blob is named by its digest or by a descriptor, whose size is checked as well.
     """
 
     def __init__(self, repository: RemoteRepository) -> None:
         self._repository = repository
 
     async def resolve(self, blob: str | Descriptor) -> Descriptor:
-        """Ask for a blob's size in bytes, without pulling it (end-2, HEAD). Raises `NotFoundError`."""
+        """Return a descriptor with the size of a blob in bytes, without pulling it (end-2, HEAD).
+
+        Raises `BlobUnknownError` if there is no such blob.
+        """
         digest, _ = _named(blob)
         request = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
         answer = await self._repository.read(endpoints.PULL_BLOB, request, limit=0)
         size = response_facts.content_length(answer.headers)
         if size is None:
-            raise ProtocolError(f"{error_documents.describe(request)}: the answer has no Content-Length")
+            raise ProtocolError(f"{error_documents.describe(request)}: the response has no Content-Length")
         return Descriptor(OCTET_STREAM, digest, size)
 
     async def exists(self, blob: str | Descriptor) -> bool:
-        """Say whether there is a blob with this digest (end-2, HEAD)."""
+        """Return whether there is a blob with this digest (end-2, HEAD)."""
         digest, _ = _named(blob)
         return await blob_exists(self._repository, digest)
 
     def open(self, blob: str | Descriptor, *, offset: int = 0, length: int | None = None) -> AsyncBlobStream:
         """Open a blob for reading, as a context manager (end-2, GET).
 
-        `offset` and `length`, in bytes, choose a part of it (`Range`); it ends with the blob if that is shorter. A part
-        cannot be verified. Where a registry sends all instead, what comes before the part is read and dropped.
+        `offset` and `length`, in bytes, select a part of it (`Range`), which ends with the blob if that is shorter. A
+        part cannot be verified. If a registry sends the whole blob instead, the bytes before the part are skipped.
 
         Entering the context sends the request, and raises `BlobUnknownError`, and `RangeNotSatisfiableError` for an
-        offset beyond the end. Raises `ValueError` for a negative offset, and a length less than 1.
+        offset beyond the end. Raises `ValueError` for a negative offset and a length below 1.
         """
-        if offset < 0 or (length is not None and length < 1):
-            raise ValueError(f"a part begins at byte 0 or later and has a byte or more, not {offset} and {length}")
+        integer(offset, "offset", unit="bytes", least=0)
+        integer(length, "length", unit="bytes", least=1, none=True)
         digest, size = _named(blob)
         if size is not None and offset == 0 and length is not None and length >= size:
             length = None
@@ -70,8 +79,8 @@ class AsyncBlobs:
     async def pull(self, blob: str | Descriptor) -> bytes:
         """Pull a blob into memory, verified (end-2, GET).
 
-        Raises `BlobUnknownError`, `VerificationError`, and `LimitExceededError` beyond 32 MiB (`Budgets.blob`): larger
-        blobs are for `pull_file` and `open`.
+        Raises `BlobUnknownError`, `VerificationError`, and `LimitExceededError` for more than 32 MiB (`Budgets.blob`):
+        use `pull_file` or `open` for larger blobs.
         """
         digest, size = _named(blob)
         verifier = Verifier(digest, size)
@@ -87,12 +96,17 @@ class AsyncBlobs:
         return content
 
     async def pull_file(self, blob: str | Descriptor, path: str | os.PathLike[str], *, title: str = "") -> Descriptor:
-        """Pull a blob into a file, which has its name only once the content is verified and safe on disk (end-2, GET).
+        """Pull a blob into a file, which gets its name once the content is verified and safe on disk (end-2, GET).
 
-        A file of that name is replaced. `title` is what progress events call the content. Raises `BlobUnknownError`,
-        `VerificationError` and `StorageError`; nothing is left behind then. What came before the connection broke, or
-        the process was killed, is left beside the file, and the next call goes on from there, in any process.
+        An existing file is replaced. `title` is the name of the content in progress events. Returns a descriptor with
+        the digest and the size in bytes.
+
+        Raises `BlobUnknownError`, `VerificationError` and `StorageError`, and leaves nothing behind then. If the
+        connection breaks or the process is killed, the received part is kept next to the file, and the next call
+        resumes from there, in any process.
         """
+        path_of(path, "path")
+        expect(title, str, "title")
         digest, emit = _named(blob)[0], self._repository.emit
 
         def progress(offset: int, size: int | None) -> None:
@@ -110,9 +124,11 @@ class AsyncBlobs:
     ) -> Descriptor:
         """Push a blob from memory, unless the repository has it; return its descriptor (end-4a, end-6).
 
-        `mount_from` is another repository of the registry that may have the blob: it is then taken from there, if the
-        registry does that, and else sent all the same (end-11).
+        `mount_from` is another repository of the registry that may have the blob. It is then mounted from there if the
+        registry supports that, and sent otherwise (end-11).
         """
+        expect(content, bytes, "content", "use push_file or push_stream for other content")
+        _check_labels(media_type, mount_from)
         descriptor = Descriptor.of(content, media_type, algorithm=algorithm)
         await push_blob(self._repository, descriptor, content, mount_from=mount_from)
         return descriptor
@@ -120,10 +136,12 @@ class AsyncBlobs:
     async def push_at_once(
         self, content: bytes, *, media_type: str = OCTET_STREAM, algorithm: str = "sha256"
     ) -> Descriptor:
-        """Push a blob from memory without asking first, in a single request if the registry can (end-4b, else end-6).
+        """Push a blob from memory without a check, in one request if the registry supports that (end-4b, else end-6).
 
-        For small blobs that are not there yet, this saves two requests. Return the descriptor.
+        This saves two requests for small blobs that the repository does not have. Returns the descriptor.
         """
+        expect(content, bytes, "content", "use push_file or push_stream for other content")
+        _check_labels(media_type)
         descriptor = Descriptor.of(content, media_type, algorithm=algorithm)
         await push_blob_at_once(self._repository, descriptor.digest, content)
         return descriptor
@@ -139,9 +157,12 @@ class AsyncBlobs:
     ) -> Descriptor:
         """Push a file as a blob, unless the repository has it; return its descriptor (end-4a, end-6).
 
-        The file is read twice: once for its digest, and once to be sent. `mount_from` is as for `push`. Raises
-        `StorageError` when the file cannot be read, or changes in between.
+        The file is read twice: for its digest, and to be sent. `title` is the name of the content in progress events.
+        `mount_from` is as for `push`. Raises `StorageError` if the file cannot be read, or changes in between.
         """
+        path_of(path, "path")
+        expect(title, str, "title")
+        _check_labels(media_type, mount_from)
         source = await self._repository.io.call(FileSource.hashed, Path(path), algorithm)
         descriptor = Descriptor(media_type, source.digest, source.size)
         await push_blob(self._repository, descriptor, source, title=title, mount_from=mount_from)
@@ -149,18 +170,21 @@ class AsyncBlobs:
 
     async def push_stream(
         self,
-        stream: Reader,
+        stream: Reader | IO[bytes],
         *,
         media_type: str = OCTET_STREAM,
         algorithm: str = "sha256",
         mount_from: str | None = None,
     ) -> Descriptor:
-        """Push what a binary file object gives, to its end, as a blob; return its descriptor (end-4a, end-6).
+        """Push the rest of a binary file object as a blob; return its descriptor (end-4a, end-6).
 
-        The content is first written to an unnamed temporary file: only then is its digest known, and only so can it be
-        sent again after a fault. `mount_from` is as for `push`. The stream is not closed.
+        The content is first written to an unnamed temporary file, for its digest, and so that it can be sent again
+        after a failure. `mount_from` is as for `push`. The stream is not closed.
         """
-        source = await self._repository.io.call(SpoolSource.filled, stream, algorithm)
+        if not hasattr(stream, "readinto"):
+            raise TypeError(f"stream must be a binary file object, not {type(stream).__name__}: use push or push_file")
+        _check_labels(media_type, mount_from)
+        source = await self._repository.io.call(SpoolSource.filled, cast("Reader", stream), algorithm)
         try:
             descriptor = Descriptor(media_type, source.digest, source.size)
             await push_blob(self._repository, descriptor, source, mount_from=mount_from)
@@ -169,25 +193,36 @@ class AsyncBlobs:
         return descriptor
 
     async def mount(self, blob: str | Descriptor, from_repository: str | None = None) -> bool:
-        """Take over a blob from another repository of the registry, and say whether that was possible (end-11).
+        """Mount a blob from another repository of the registry, and return whether the registry did so (end-11).
 
-        Without `from_repository`, the registry may look for the blob wherever it likes; few do. An upload that it opens
-        instead is cancelled: `push` and its kin, with `mount_from`, use it. Raises `RegistryError` for a refusal.
+        Without `from_repository`, the registry may take the blob from any repository; few do. An upload that it starts
+        instead is cancelled; `push`, `push_file` and `push_stream` use it, with `mount_from`. Raises `RegistryError`
+        for a refusal.
         """
+        expect(from_repository, (str, NoneType), "from_repository")
         upload = await mount_blob(self._repository, _named(blob)[0], from_repository)
         if upload is not None:
             await upload.cancel()
         return upload is None
 
     async def delete(self, blob: str | Descriptor) -> None:
-        """Delete a blob (end-10). Manifests that name it can then no longer be pulled whole.
+        """Delete a blob (end-10). Manifests that name it can then no longer be pulled completely.
 
-        Raises `BlobUnknownError`, and `UnsupportedError` when the registry deletes no blobs.
+        Raises `BlobUnknownError`, and `UnsupportedError` if the registry does not delete blobs.
         """
         request = requests.delete_blob(self._repository.origin, self._repository.name, _named(blob)[0])
-        with unsupported_by(400, RejectedError, advice="what no manifest names goes when the registry cleans up"):
+        with unsupported_by(400, RejectedError, advice=_NO_DELETION):
             await self._repository.read(endpoints.DELETE_BLOB, request)
 
 
+def _check_labels(media_type: str, mount_from: str | None = None) -> None:
+    """Raise `InvalidMediaTypeError` and `InvalidReferenceError`, and `TypeError` for what is not a string."""
+    check_media_type(media_type)
+    expect(mount_from, (str, NoneType), "mount_from")
+    if mount_from is not None:
+        check_name(mount_from)
+
+
 def _named(blob: str | Descriptor) -> tuple[Digest, int | None]:
+    expect(blob, (str, Descriptor), "the blob", "give its digest or its descriptor")
     return (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from lading._core.exchange.exchange import ExchangeResult
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._wire import endpoints, error_documents, requests, response_facts
-from lading._wire.messages import Headers, Request
+from lading._wire.messages import Request
 from lading._wire.response_facts import ManifestPushed
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -18,6 +18,7 @@ from lading.documents import Manifest
 from lading.errors import (
     DeniedError,
     DigestMismatchError,
+    DocumentError,
     LadingError,
     LimitExceededError,
     ManifestBlobUnknownError,
@@ -26,24 +27,25 @@ from lading.errors import (
     UnsupportedError,
 )
 from lading.events import Warned
+from lading.headers import Headers
 
 _MOST_REFUSALS = 2
 
 
 async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, accept: Sequence[str]) -> Descriptor:
-    """Ask for the descriptor of a manifest by HEAD, and where that does not tell it, by GET."""
+    """Request the descriptor of a manifest by HEAD, and by GET if the response to that lacks a part of it."""
     request = requests.resolve_manifest(repository.origin, repository.name, tag_or_digest, accept=accept)
     try:
         answer = await repository.read(endpoints.PULL_MANIFEST, request, limit=0)
     except (RejectedError, UnsupportedError):
-        # Some mirrors know no HEAD; what GET says, counts.
+        # Some mirrors do not support HEAD.
         return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
     facts = response_facts.manifest_facts(answer.headers)
     if facts.media_type is None or facts.digest is None or facts.size is None:
         return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
     if ":" in tag_or_digest and differ(facts.digest, Digest(tag_or_digest)):
         raise DigestMismatchError(
-            f"{error_documents.describe(request)}: answered for {facts.digest}",
+            f"{error_documents.describe(request)}: responded for {facts.digest}",
             expected=tag_or_digest,
             actual=facts.digest,
         )
@@ -51,34 +53,38 @@ async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, 
 
 
 async def pull_manifest(
-    repository: RemoteRepository, wanted: str | Descriptor, *, accept: Sequence[str]
+    repository: RemoteRepository, expected: str | Descriptor, *, accept: Sequence[str]
 ) -> Manifest[Any]:
-    """Pull a manifest, verified against the digest, or digest and size, that it is asked by."""
-    answer = await request_manifest(repository, wanted, accept=accept)
-    return read_manifest(repository, wanted, answer)
+    """Pull a manifest, verified against the digest, or digest and size, that it is requested by."""
+    answer = await request_manifest(repository, expected, accept=accept)
+    return read_manifest(repository, expected, answer)
 
 
 async def request_manifest(
-    repository: RemoteRepository, wanted: str | Descriptor, *, accept: Sequence[str]
+    repository: RemoteRepository, expected: str | Descriptor, *, accept: Sequence[str]
 ) -> ExchangeResult:
-    """Ask for a manifest and return the answer, for `read_manifest`."""
-    text = wanted.digest if isinstance(wanted, Descriptor) else wanted
+    """Request a manifest and return the response, for `read_manifest`."""
+    text = expected.digest if isinstance(expected, Descriptor) else expected
     request = requests.pull_manifest(repository.origin, repository.name, text, accept=accept)
     return await repository.read(endpoints.PULL_MANIFEST, request, limit=repository.budgets.manifest)
 
 
-def read_manifest(repository: RemoteRepository, wanted: str | Descriptor, answer: ExchangeResult) -> Manifest[Any]:
-    """Take the manifest out of an answer. Raises `VerificationError` and `DocumentError`."""
-    if isinstance(wanted, Descriptor):
-        wanted.verify(answer.content)
-    text = wanted.digest if isinstance(wanted, Descriptor) else wanted
+def read_manifest(repository: RemoteRepository, expected: str | Descriptor, answer: ExchangeResult) -> Manifest[Any]:
+    """Return the manifest of a response. Raises `VerificationError`, and `DocumentError` that names the manifest."""
+    if isinstance(expected, Descriptor):
+        expected.verify(answer.content)
+    text = expected.digest if isinstance(expected, Descriptor) else expected
     facts = response_facts.manifest_facts(answer.headers)
-    expected = Digest(text) if ":" in text else _own_digest(facts.digest, answer.content)
-    manifest = Manifest[Any].parse(answer.content, facts.media_type, digest=expected)
+    digest = Digest(text) if ":" in text else _own_digest(facts.digest, answer.content)
+    try:
+        manifest = Manifest[Any].parse(answer.content, facts.media_type, digest=digest)
+    except DocumentError as error:
+        name = f"{repository.origin.authority}/{repository.name}{'@' if ':' in text else ':'}{text}"
+        raise DocumentError(f"{name}: {error}") from error
     if differ(facts.digest, manifest.digest):
-        # The bytes are what they are; a header that says otherwise is a fault of something in between.
+        # The content is right; a proxy may have left the header field of another response.
         where = error_documents.describe(answer.request)
-        text = f"{where}: announced as {facts.digest}, but the content is {manifest.digest}"
+        text = f"{where}: Docker-Content-Digest is {facts.digest}, but the content is {manifest.digest}"
         repository.emit(Warned(repository.origin.authority, text))
     return manifest
 
@@ -91,9 +97,9 @@ async def push_manifest(
     tags: Sequence[str] = (),
     condition: tuple[str, str] | None = None,
 ) -> ManifestPushed:
-    """Push a manifest under one name, and return what the registry says that it did with it.
+    """Push a manifest under one name, and return what the registry reports about it.
 
-    `condition` is a header field such as `If-Match`, which not every registry heeds.
+    `condition` is a header field such as `If-Match`, which not every registry evaluates.
     """
     check_size(repository, manifest)
     request = requests.push_manifest(
@@ -105,13 +111,13 @@ async def push_manifest(
     if answer is None:
         return ManifestPushed(manifest.digest, (), None)
     facts = response_facts.manifest_pushed(answer.headers)
-    # A site that says yes to everything answers 201 too; only a registry has the manifest afterwards.
+    # A web site that accepts everything responds with 201 too; only a registry has the manifest afterwards.
     stored = facts.digest
     if stored is None:
         stored = (await resolve_manifest(repository, tag_or_digest, accept=(manifest.media_type,))).digest
     if differ(stored, manifest.digest):
         raise DigestMismatchError(
-            f"{error_documents.describe(request)}: the registry has {stored} where {manifest.digest} was pushed",
+            f"{error_documents.describe(request)}: the registry stored {stored} instead of {manifest.digest}",
             expected=manifest.digest,
             actual=stored,
         )
@@ -121,18 +127,18 @@ async def push_manifest(
 async def _put(
     repository: RemoteRepository, request: Request, tag_or_digest: str, manifest: Manifest[Any]
 ) -> ExchangeResult | None:
-    """Send a manifest, again where that may help; None if it is there already and its tag cannot be set anew."""
+    """Send a manifest, again where that may help; None if an immutable tag already names it."""
     budget, refusals = repository.exchange.budget(), 0
     while True:
         try:
             return await repository.read(endpoints.PUSH_MANIFEST, request)
         except (ManifestInvalidError, ManifestBlobUnknownError) as error:
-            # What was pushed a moment ago may not be visible yet, and concurrent pushes can disturb each other
-            # (GoogleContainerTools/jib#2470, go-gitea/gitea#26839). Content that is really wrong stays so.
+            # Content that was pushed a moment ago may not be visible yet, and concurrent pushes can disturb each other
+            # (GoogleContainerTools/jib#2470, go-gitea/gitea#26839). Invalid content is refused again.
             refusals += 1
-            await budget.retry(error, error_documents.describe(request), passing=refusals < _MOST_REFUSALS)
+            await budget.retry(error, error_documents.describe(request), retryable=refusals < _MOST_REFUSALS)
         except (RejectedError, DeniedError):
-            # Tags that cannot be moved refuse the manifest that they have (aws/aws-sdk#750).
+            # Registries with immutable tags refuse even the manifest that the tag already names (aws/aws-sdk#750).
             if ":" in tag_or_digest or not await _has(repository, tag_or_digest, manifest):
                 raise
             return None
@@ -152,20 +158,20 @@ async def delete_manifest(repository: RemoteRepository, tag_or_digest: str) -> N
 
 
 def check_size(repository: RemoteRepository, manifest: Manifest[Any]) -> None:
-    """Accept a manifest that registries are known to take. Raises `LimitExceededError`."""
+    """Raise `LimitExceededError` for a manifest that is larger than registries are known to accept."""
     size, limit = len(manifest.raw), repository.budgets.pushed_manifest
     if size > limit:
         raise LimitExceededError(
-            f"a manifest of {size} bytes is more than the {limit} that registries are known to take: "
+            f"the manifest has {size} bytes, more than the {limit} that registries are known to accept: "
             f"Budgets(pushed_manifest={size}) allows it"
         )
 
 
 def _own_digest(announced: Digest | None, content: bytes) -> Digest:
-    """Return the digest of a manifest, by the algorithm by which its registry knows it, as far as we compute that."""
+    """Return the digest of a manifest, by the algorithm that its registry uses if that is supported here."""
     return Digest.of(content, "sha512" if announced is not None and announced.algorithm == "sha512" else "sha256")
 
 
 def differ(one: Digest | None, other: Digest) -> bool:
-    """Say whether two digests contradict each other: digests by different algorithms cannot."""
+    """Return whether two digests contradict each other: digests by different algorithms cannot."""
     return one is not None and one.algorithm == other.algorithm and one != other

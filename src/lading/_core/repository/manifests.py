@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
+from types import NoneType
 from typing import Any, TypeVar, overload
 
 from lading._core.exchange.remote_repository import RemoteRepository
@@ -15,15 +17,16 @@ from lading._core.repository.manifest_requests import (
 from lading._core.repository.referrers import first_page
 from lading._core.repository.referrers_tag import add_referrer, drop_referrer, referrer
 from lading._core.repository.unsupported import unsupported_by
+from lading._values import expect, one_or_many, path as path_of
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import Document, ImageIndex, Manifest
-from lading.errors import DocumentError, LimitExceededError, NotFoundError, RejectedError, VerificationError
-from lading.media_types import ACCEPT
+from lading.documents import Document, ImageIndex, Manifest, check_kind
+from lading.errors import DocumentError, LimitExceededError, NotFoundError, RejectedError, VerificationError, naming
+from lading.media_types import MANIFEST_TYPES
 from lading.names import check_tag
-from lading.platform import Platform
+from lading.platform import PlatformLike, as_platform
 
-D = TypeVar("D")
+D = TypeVar("D", bound="Document")
 
 
 class AsyncManifests:
@@ -32,15 +35,17 @@ class AsyncManifests:
     def __init__(self, repository: RemoteRepository) -> None:
         self._repository = repository
 
-    async def resolve(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> Descriptor:
-        """Ask what a tag or digest stands for: media type, digest and size in bytes of the manifest (end-3, HEAD).
+    async def resolve(self, tag_or_digest: str, *, accept: str | Sequence[str] = MANIFEST_TYPES) -> Descriptor:
+        """Return the media type, digest and size in bytes of the manifest with a tag or digest (end-3, HEAD).
 
-        The manifest is pulled where the registry's answer lacks one of these. Raises `NotFoundError`.
+        The manifest is pulled if the response lacks one of these. `accept` are the media types to ask for. Raises
+        `ManifestUnknownError` if there is no such manifest, and `NameUnknownError` if there is no such repository.
         """
-        return await resolve_manifest(self._repository, tag_or_digest, accept=accept)
+        expect(tag_or_digest, str, "tag_or_digest")
+        return await resolve_manifest(self._repository, tag_or_digest, accept=one_or_many(accept, "accept"))
 
-    async def exists(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> bool:
-        """Say whether there is a manifest with this tag or digest (end-3, HEAD)."""
+    async def exists(self, tag_or_digest: str, *, accept: str | Sequence[str] = MANIFEST_TYPES) -> bool:
+        """Return whether there is a manifest with this tag or digest (end-3, HEAD)."""
         try:
             await self.resolve(tag_or_digest, accept=accept)
         except NotFoundError:
@@ -53,8 +58,8 @@ class AsyncManifests:
         tag_or_digest: str | Descriptor,
         kind: None = None,
         *,
-        platform: Platform | str | None = None,
-        accept: Sequence[str] = ACCEPT,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Manifest[Document]: ...
     @overload
     async def pull(
@@ -62,46 +67,84 @@ class AsyncManifests:
         tag_or_digest: str | Descriptor,
         kind: type[D],
         *,
-        platform: Platform | str | None = None,
-        accept: Sequence[str] = ACCEPT,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Manifest[D]: ...
     async def pull(
         self,
         tag_or_digest: str | Descriptor,
         kind: type[Any] | None = None,
         *,
-        platform: Platform | str | None = None,
-        accept: Sequence[str] = ACCEPT,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Manifest[Any]:
-        """Pull a manifest, verified against the digest (and size) that it is asked by (end-3, GET).
+        """Pull a manifest, verified against the digest, or the descriptor, that it is requested by (end-3, GET).
 
-        With `kind`, a document class such as `ImageManifest`, a manifest of another kind is an
-        `UnexpectedMediaTypeError`. With `platform`, an index is answered by its best match for that platform, pulled in
-        its turn; a manifest that is no index is given as it is. A descriptor may stand for its digest.
+        With `kind`, a document class such as `ImageManifest`, a manifest of another kind raises
+        `UnexpectedMediaTypeError`. With `platform`, an index gives the manifest of its best match for that platform; a
+        manifest that is not an index is returned as it is. `accept` are the media types to ask for.
 
-        Raises `ManifestUnknownError`, `VerificationError`, `DocumentError`, and `LimitExceededError` beyond the budget.
+        Raises `ManifestUnknownError` if there is no such manifest, `NameUnknownError` if there is no such repository,
+        `VerificationError`, `DocumentError`, and `LimitExceededError` for more than 8 MiB (`Budgets.manifest`).
         """
-        manifest = await pull_manifest(self._repository, tag_or_digest, accept=accept)
-        if platform is not None and isinstance(manifest.document, ImageIndex):
-            chosen = manifest.document.choose(platform)
-            manifest = await pull_manifest(self._repository, chosen, accept=accept)
+        expect(tag_or_digest, (str, Descriptor), "tag_or_digest")
+        if kind is not None:
+            check_kind(kind)
+        types = one_or_many(accept, "accept")
+        wanted = None if platform is None else as_platform(platform)
+        manifest = await pull_manifest(self._repository, tag_or_digest, accept=types)
+        if wanted is not None and isinstance(manifest.document, ImageIndex):
+            with naming(str(self._repository)):
+                chosen = manifest.document.choose(wanted)
+            manifest = await pull_manifest(self._repository, chosen, accept=types)
         return manifest if kind is None else manifest.expect(kind)
 
-    async def push(
-        self, manifest: Manifest[Any] | bytes, tags: str | Sequence[str] = (), *, media_type: str | None = None
+    async def pull_file(
+        self,
+        tag_or_digest: str | Descriptor,
+        path: str | os.PathLike[str],
+        *,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Descriptor:
-        """Push a manifest byte for byte, under any number of tags, or by its digest alone (end-7a, end-7b).
+        """Pull a manifest into a file, byte for byte; return its descriptor. An existing file is replaced.
 
-        `media_type` is for bytes without a `mediaType` field of their own. Blobs and manifests that it names must be in
-        the repository. Several tags go in one request where the registry takes them so, else one by one. Where the
+        The file gets its name once it is complete and safe on disk. All else is as for `pull`.
+
+        Raises as `pull` does, and `StorageError`.
+        """
+        from pathlib import Path
+
+        from lading._io.atomic_files import check_replaceable, replace
+
+        path_of(path, "path")
+        file = Path(path)
+        manifest = await self.pull(tag_or_digest, platform=platform, accept=accept)
+
+        def write() -> None:
+            check_replaceable(file)
+            replace(file, manifest.raw)
+
+        await self._repository.io.call(write)
+        return manifest.descriptor
+
+    async def push(
+        self, manifest: Manifest[Any] | bytes, tags: str | Iterable[str] = (), *, media_type: str | None = None
+    ) -> Descriptor:
+        """Push a manifest byte for byte, under any number of tags or by its digest alone (end-7a, end-7b).
+
+        `media_type` is for bytes without a `mediaType` field. The blobs and manifests that it names must be in the
+        repository. Several tags are sent in one request if the registry supports that, otherwise one by one. If the
         registry has no referrers API, a manifest with a `subject` is added to the list that clients keep under a tag.
 
-        Raises `RejectedError` (`ManifestInvalidError`, `ManifestBlobUnknownError`) when the registry does not accept
-        it, and `LimitExceededError` for more than 4 MiB, which few registries take (`Budgets.pushed_manifest`).
+        Raises `RejectedError` (`ManifestInvalidError`, `ManifestBlobUnknownError`) if the registry does not accept it,
+        and `LimitExceededError` for more than 4 MiB, which few registries accept (`Budgets.pushed_manifest`).
         """
-        tags = [check_tag(tag) for tag in ([tags] if isinstance(tags, str) else tags)]
+        expect(manifest, (Manifest, bytes), "manifest", "give a lading.Manifest or its bytes")
+        expect(media_type, (str, NoneType), "media_type")
+        names = tuple(dict.fromkeys(map(check_tag, one_or_many(tags, "tags"))))
         pushed = Manifest.parse(manifest, media_type) if isinstance(manifest, bytes) else manifest
-        subjects = await self._put(pushed, tags)
+        subjects = await self._put(pushed, names)
         found = referrer(pushed)
         if found is not None and not (found[0] in subjects and await self._lists_referrers(found[0])):
             await add_referrer(self._repository, *found)
@@ -110,21 +153,25 @@ class AsyncManifests:
     async def delete(self, digest: str) -> None:
         """Delete a manifest with all of its tags (end-9).
 
-        What it names stays until the registry cleans up. Where the registry has no referrers API, a manifest with a
-        `subject` is taken out of the list that clients keep under a tag.
+        The blobs and manifests that it names stay until the registry cleans up. If the registry has no referrers API, a
+        manifest with a `subject` is removed from the list that clients keep under a tag.
 
-        Raises `ManifestUnknownError`, and `UnsupportedError` if the registry deletes no manifests. A tag is an
-        `InvalidDigestError`: `tags.delete` takes those, and `resolve` tells the digest.
+        Raises `ManifestUnknownError` if there is no such manifest, and `UnsupportedError` if the registry does not
+        delete manifests. A tag is an `InvalidDigestError`: `resolve` gives its digest, and `tags.delete` deletes a tag.
         """
         known = Digest(digest)
         subject = await self._listed_subject(known)
-        with unsupported_by(400, RejectedError, advice="this registry deletes no manifests: see its settings"):
+        with unsupported_by(
+            400,
+            RejectedError,
+            advice="the registry does not delete manifests: see its settings",
+        ):
             await delete_manifest(self._repository, known)
         if subject is not None:
             await drop_referrer(self._repository, subject, known)
 
     async def _put(self, manifest: Manifest[Any], tags: Sequence[str]) -> set[Digest | None]:
-        """Push a manifest under its tags, and return the subjects that the registry says it noted (`OCI-Subject`)."""
+        """Push a manifest under its tags, and return the subjects that the registry processed (`OCI-Subject`)."""
         repository = self._repository
         # Under a tag alone, a registry takes a manifest by its sha256 digest.
         if len(tags) == 1 and manifest.digest.algorithm == "sha256":
@@ -137,7 +184,7 @@ class AsyncManifests:
         return subjects
 
     async def _lists_referrers(self, subject: Digest) -> bool:
-        """Say whether the registry has a list of referrers; some say `OCI-Subject` and have none (Docker Hub, ECR)."""
+        """Return whether the registry lists referrers; some send `OCI-Subject` and do not (Docker Hub, ECR)."""
         exchange = self._repository.exchange
         if exchange.lists_referrers is None:
             exchange.lists_referrers = await first_page(self._repository, subject) is not None
@@ -146,9 +193,9 @@ class AsyncManifests:
     async def _listed_subject(self, digest: Digest) -> Digest | None:
         """Return the subject of a manifest if its referrers are listed by clients, else None."""
         try:
-            manifest = await pull_manifest(self._repository, digest, accept=ACCEPT)
+            manifest = await pull_manifest(self._repository, digest, accept=MANIFEST_TYPES)
         except (DocumentError, LimitExceededError, VerificationError):
-            return None  # what cannot be read can be deleted all the same
+            return None  # an unreadable manifest can be deleted all the same
         found = referrer(manifest)
         if found is None or await first_page(self._repository, found[0]) is not None:
             return None

@@ -1,33 +1,42 @@
 """Pagination: listings in pages, joined by `Link` (distribution-spec, Listing Tags and Listing Referrers).
 
-Each page is requested only when the one before it is used up. These are classes where generators would be shorter: a
-caller may stop at any item, and an asynchronous generator that is left like that is somebody's to close.
+Each page is requested only when the one before it is used up. Generators would be shorter than these classes, but a
+caller may stop at any item, and would then have to close an asynchronous generator.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from types import NoneType
 from typing import Generic, Protocol, Self, TypeVar
 
 from lading._core.exchange.exchange import Exchange, ExchangeResult
 from lading._core.exchange.remote_repository import RemoteRepository
+from lading._values import expect, integer
 from lading._wire import error_documents, requests, urls
 from lading._wire.endpoints import Endpoint
 from lading._wire.escaping import quoted
-from lading._wire.messages import Headers, Request
+from lading._wire.messages import Request
 from lading._wire.response_facts import Page
 from lading._wire.urls import Query
 from lading.errors import ForbiddenRedirectError, LimitExceededError, ProtocolError, RejectedError, UnsupportedError
 from lading.events import Warned
+from lading.headers import Headers
 
-# Many registries give no more names than this in a page; Amazon ECR refuses to be asked for more.
+# Many registries return no more names than this in a page; Amazon ECR refuses requests for more.
 _PAGE = 1000
 # Without `n` a list is not limited (distribution-spec, Listing Tags). Pages are for lists too large for one answer.
 _PAGE_SIZES = (None, _PAGE, 100)
 
 
+def check_page(n: object, last: object) -> None:
+    """Raise `TypeError` or `ValueError` for a page size or a last name that no list can have."""
+    integer(n, "n", least=0, none=True)
+    expect(last, (str, NoneType), "last")
+
+
 class _AnyPage(Protocol):
-    """A page of anything: its items, and the place of the next page as `Link` has it."""
+    """A page of any kind: its items, and the URL of the next page as `Link` has it."""
 
     @property
     def items(self) -> tuple[object, ...]: ...
@@ -41,14 +50,14 @@ T = TypeVar("T")
 
 
 class Listing(AsyncIterator[T]):
-    """The items of every page that `next_page` gives, until it gives None."""
+    """Items of all pages that `next_page` returns, until it returns None."""
 
     def __init__(self, next_page: Callable[[], Awaitable[Iterable[T] | None]]) -> None:
         self._next_page = next_page
         self._items: Iterator[T] = iter(())
 
-    def at_hand(self) -> Iterator[T]:
-        """Return the items that need not be waited for: those left of the page that came last."""
+    def cached(self) -> Iterator[T]:
+        """Return the items that are left of the latest page, which need no request."""
         return self._items
 
     def __aiter__(self) -> Self:
@@ -65,10 +74,10 @@ class Listing(AsyncIterator[T]):
 
 
 class Pages(Generic[P]):
-    """The pages that begin with one answer.
+    """Pages that begin with one response.
 
-    `unlinked` says what to ask after a page without a link, in a listing that has shown no link so far; `instead` what
-    to ask in place of following a link. Where that is refused, or too much, the link is followed all the same.
+    `unlinked` returns the request after a page without a link, in a list without any link so far; `instead` a request
+    to send in place of following a link. If that is refused or exceeds its budget, the link is followed after all.
     """
 
     def __init__(
@@ -94,10 +103,10 @@ class Pages(Generic[P]):
         self._links = False
 
     async def next(self) -> P | None:
-        """Return the next page, or None after the last.
+        """Return the next page, or None after the last one.
 
-        Raises `ForbiddenRedirectError` when a link leads to another origin, `ProtocolError` when the pages go in
-        circles, and `LimitExceededError` when there are more than the budget allows.
+        Raises `ForbiddenRedirectError` if a link leads to another origin, `ProtocolError` if a page comes twice, and
+        `LimitExceededError` for more pages than the budget allows.
         """
         last = self._page
         if last is None:
@@ -110,8 +119,8 @@ class Pages(Generic[P]):
         page = await self._shortcut(last, request) or await self._follow(request)
         if page.items and page.items == last.items:
             if not self._links:
-                return None  # a registry that does not know `last` has given all it has
-            raise ProtocolError(f"{error_documents.describe(request)}: the same page came twice")
+                return None  # a registry that ignores `last` has returned everything
+            raise ProtocolError(f"{error_documents.describe(request)}: returned the same page twice")
         self._page = page
         return page
 
@@ -127,7 +136,7 @@ class Pages(Generic[P]):
     async def _follow(self, request: Request) -> P:
         where = error_documents.describe(request)
         if request.target in self._seen:
-            raise ProtocolError(f"{where}: the pages of this listing go in circles")
+            raise ProtocolError(f"{where}: the pages of this list form a loop")
         if len(self._seen) >= self._registry.budgets.pages:
             raise LimitExceededError(f"{where}: more than {self._registry.budgets.pages} pages")
         answer = await self._registry.read(self._endpoint, request, limit=self._registry.budgets.page)
@@ -143,19 +152,19 @@ class Pages(Generic[P]):
         origin, target = urls.resolve(request.origin, request.target, page.next)
         if origin != self._registry.origin:
             raise ForbiddenRedirectError(
-                f"{error_documents.describe(request)}: the next page is said to be at {origin}, another origin"
+                f"{error_documents.describe(request)}: the link to the next page leads to another host, {origin}"
             )
         return requests.follow(origin, target, accept=self._accept)
 
 
 class Names:
-    """The pages of a listing of names.
+    """Pages of a list of names.
 
-    `request` makes a request of the number of names wanted in a page, and the name after which to begin. `check` raises
-    `ValueError` for what can be no such name: that is passed over, and told as an event.
+    `request` makes a request from the number of names in a page, and the name after which to begin. `check` raises
+    `ValueError` for entries that are not names: those are left out, with a `Warned` event.
 
-    Unless `n` is given, all names are asked for at once, as many registries read all of them for each page. One that
-    gives a few and a link is asked for larger pages.
+    Unless `n` is given, all names are requested at once, because many registries read all of them for each page. A
+    registry that returns a few and a link is asked for larger pages.
     """
 
     def __init__(
@@ -181,12 +190,12 @@ class Names:
         self._may_enlarge = n is None
 
     async def next(self) -> Iterator[str] | None:
-        """Return the names of the next page, or None after the last."""
+        """Return the names of the next page, or None after the last one."""
         if self._pages is None:
             size, first = await self._first()
 
             def unlinked(page: Page) -> Request | None:
-                # Registries older than `Link` say by a full page that there may be more (spec, Listing Tags).
+                # With registries older than `Link`, a full page means that there may be more (spec, Listing Tags).
                 return self._request(size, page.items[-1]) if size and len(page.items) == size else None
 
             def instead(page: Page, following: Request) -> Request | None:
@@ -197,21 +206,21 @@ class Names:
         return None if page is None else self._names(page)
 
     def _enlarged(self, page: Page, following: Request) -> Request | None:
-        """Return what to ask, once, instead of following a link that says no more than the specification does."""
+        """Return a request to send, once, instead of following a link that has no state of the registry's own."""
         may, self._may_enlarge = self._may_enlarge, False
         if not may or not 0 < len(page.items) < _PAGE or not self._is_plain(following, page.items[-1]):
             return None
         return self._request(_PAGE, page.items[-1])
 
     def _is_plain(self, following: Request, last: str) -> bool:
-        """Say whether a link asks for the names after the last one and for nothing else: others carry a state."""
+        """Return whether a link asks for the names after the last one and nothing else: others carry a state."""
         path, _, query = following.target.partition("?")
         pairs = Query.parse(query).pairs
         own = self._request(None, None).target
         return path == own and dict(pairs).get("last") == last and {key for key, _ in pairs} <= {"n", "last"}
 
     async def _first(self) -> tuple[int | None, ExchangeResult]:
-        """Return the number of names that the registry was asked for, and its first page."""
+        """Return the first page, and the number of names that was requested for it."""
         for size in self._sizes[:-1]:
             try:
                 return size, await self._ask(size)
@@ -226,15 +235,15 @@ class Names:
 
     def _names(self, page: Page) -> Iterator[str]:
         check, previous = self._check, self._previous
-        # Remembered at once: the caller may not come back for the last name, and the next page begins after it.
+        # Stored at once: the caller may stop before the last name, and the next page begins after it.
         self._previous = page.items[-1] if page.items else previous
         for name in page.items:
             if name != previous:
                 try:
                     check(name)
                 except ValueError as error:
-                    # Artifactory lists digests among the tags, Nexus empty strings: nobody can ask for those.
-                    text = f"passed over in a list: {quoted(name)}: {error}"
+                    # Artifactory lists digests among the tags, Nexus empty strings: no request can name those.
+                    text = f"left out of the list: {quoted(name)}: {error}"
                     self._registry.emit(Warned(self._registry.origin.authority, text))
                 else:
                     yield name

@@ -1,8 +1,9 @@
-"""Referrers of a manifest, listed (distribution-spec, Listing Referrers)."""
+"""Lists of the referrers of a manifest (distribution-spec, Listing Referrers)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from types import NoneType
 
 import msgspec
 
@@ -10,8 +11,9 @@ from lading._core.exchange.exchange import ExchangeResult
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.pagination import Listing, Pages
 from lading._core.repository.referrers_tag import kept_referrers
+from lading._values import expect
 from lading._wire import endpoints, error_documents, requests, response_facts
-from lading._wire.messages import Headers, Request
+from lading._wire.messages import Request
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
@@ -22,6 +24,7 @@ from lading.errors import (
     NotFoundError,
     UnsupportedError,
 )
+from lading.headers import Headers
 from lading.media_types import OCI_INDEX
 
 
@@ -37,19 +40,21 @@ class AsyncReferrers:
         self._repository = repository
 
     def list(self, digest: str, *, artifact_type: str | None = None) -> AsyncIterator[Descriptor]:
-        """List the manifests that have this one as their subject, page by page (end-12a, end-12b).
+        """List the manifests whose subject has this digest, page by page (end-12a, end-12b).
 
-        The subject need not exist. With `artifact_type`, only those of that type are listed, whether or not the
-        registry filters. Where it has no referrers API, the list is the one that clients keep under a tag.
+        The subject need not exist. With `artifact_type`, only referrers of that type are listed, whether or not the
+        registry filters. If it has no referrers API, the list is the one that clients keep under a tag.
 
-        Raises `NameUnknownError` when there is no such repository.
+        Raises `NameUnknownError` if there is no such repository.
         """
+        expect(digest, str, "digest")
+        expect(artifact_type, (str, NoneType), "artifact_type")
         pages = _ReferrerPages(self._repository, Digest(digest), artifact_type)
         return Listing(pages.next)
 
 
 class _ReferrerPages:
-    """The pages of referrers, whether the registry has a list or clients keep it."""
+    """Pages of referrers, from the registry's own list or from the one that clients keep."""
 
     def __init__(self, repository: RemoteRepository, subject: Digest, artifact_type: str | None) -> None:
         self._repository = repository
@@ -59,7 +64,7 @@ class _ReferrerPages:
         self._ended = False
 
     async def next(self) -> Iterator[Descriptor] | None:
-        """Return the entries of the next page that are of the wanted type, or None after the last."""
+        """Return the entries of the next page that have the requested type, or None after the last page."""
         if self._ended:
             return None
         if self._pages is None:
@@ -73,17 +78,17 @@ class _ReferrerPages:
         return None if page is None else self._wanted(page.items)
 
     def _wanted(self, entries: Sequence[Descriptor]) -> Iterator[Descriptor]:
-        # Not every registry filters, and not every one that says so does.
+        # Not every registry filters, and not every one that claims to does.
         return (entry for entry in entries if self._artifact_type in {None, entry.artifact_type})
 
 
 async def first_page(
     repository: RemoteRepository, subject: Digest, artifact_type: str | None = None
 ) -> ExchangeResult | None:
-    """Ask for the referrers of a manifest; None if the registry has no referrers API.
+    """Request the referrers of a manifest; return None if the registry has no referrers API.
 
-    It has none if it knows no such path (404, 405, 501), sends the request on to another place, or answers with
-    anything but an index. Any other failure is one, and no reason to look at a list that may be out of date.
+    It has none if it does not know the path (404, 405, 501), redirects to another host, or responds with anything but
+    an index. Any other failure is raised: the list that clients keep may be out of date.
     """
     request = requests.list_referrers(repository.origin, repository.name, subject, artifact_type=artifact_type)
     try:

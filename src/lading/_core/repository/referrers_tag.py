@@ -1,12 +1,12 @@
 """Referrers tag: the list of referrers kept by clients (distribution-spec, Referrers Tag Schema).
 
-Where a registry has no referrers API, whoever pushes or deletes a manifest with a subject changes that list, and
-several may do so at once. The update below loses nothing as long as nobody takes several times as long over it as we:
+If a registry has no referrers API, clients that push or delete a manifest with a subject change that list, and several
+may do so at once. The update below loses no entry unless another client takes several times as long over an update:
 
 - The list is read, changed and pushed on the condition that it is still the one that was read (RFC 9110, section 13.1),
-  for registries that heed conditions.
-- For all others: whoever overwrites our change must have read the list before we pushed it, and pushes his own soon
-  after. So we wait for longer than such an update takes, look again, and begin anew if our change is gone.
+  for registries that evaluate conditions.
+- For all others: a client that overwrites our change has read the list before we pushed it, and pushes its own soon
+  after. So we wait for longer than such an update takes, read the list again, and start over if our change is gone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lading.errors import (
     UnexpectedMediaTypeError,
 )
 from lading.events import Warned
-from lading.media_types import ACCEPT, OCI_INDEX
+from lading.media_types import MANIFEST_TYPES, OCI_INDEX
 
 TagEntries = tuple[Descriptor, ...]
 
@@ -42,14 +42,14 @@ _ALGORITHM_LENGTH = 32
 _ENCODED_LENGTH = 64
 _ROUNDS = 20
 _PRECONDITION_FAILED = 412
-# Seconds: what others may take over an update, as a multiple of what we took, and its bounds.
+# Duration that another client's update may take, as a multiple of ours, and its bounds in seconds.
 _PATIENCE = 4.0
 _SHORTEST_WAIT = 0.25
 _LONGEST_WAIT = 10.0
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """The list as it was read: its index, None if there is none, and what a push can be made conditional on."""
+    """List as it was read: its index, or None if there is none, and the condition for pushing it."""
 
     index: Manifest[ImageIndex] | None
     condition: tuple[str, str] | None
@@ -74,17 +74,17 @@ def referrer(manifest: Manifest[Any]) -> ReferrerEntry | None:
 
 
 async def kept_referrers(repository: RemoteRepository, subject: Digest) -> TagEntries:
-    """Return the list; it is empty if there is none, or something that is no list under its tag."""
+    """Return the list; empty if there is none, or if its tag names something that is not a list."""
     try:
         return (await _read(repository, subject)).entries
     except DocumentError as error:
         # "The client SHOULD assume there are no referrers" (Listing Referrers).
-        repository.emit(Warned(repository.origin.authority, f"no referrers of {subject} can be told: {error}"))
+        repository.emit(Warned(repository.origin.authority, f"the referrers of {subject} cannot be listed: {error}"))
         return ()
 
 
 async def add_referrer(repository: RemoteRepository, subject: Digest, entry: Descriptor) -> None:
-    """Add an entry to the list, unless it is there. Raises `DocumentError` if its tag stands for something else."""
+    """Add an entry to the list if it is missing. Raises `DocumentError` if the tag names something else."""
 
     def added(entries: TagEntries) -> TagEntries:
         return entries if any(each.digest == entry.digest for each in entries) else (*entries, entry)
@@ -93,7 +93,7 @@ async def add_referrer(repository: RemoteRepository, subject: Digest, entry: Des
 
 
 async def drop_referrer(repository: RemoteRepository, subject: Digest, digest: Digest) -> None:
-    """Take a manifest out of the list. Raises `DocumentError` if its tag stands for something else."""
+    """Remove a manifest from the list. Raises `DocumentError` if the tag names something else."""
 
     def dropped(entries: TagEntries) -> TagEntries:
         return tuple(each for each in entries if each.digest != digest)
@@ -101,11 +101,11 @@ async def drop_referrer(repository: RemoteRepository, subject: Digest, digest: D
     try:
         await _update(repository, subject, dropped)
     except NameUnknownError:
-        return  # with its last manifest the repository has gone, and the list with it
+        return  # the repository went with its last manifest, and the list with it
 
 
 async def _update(repository: RemoteRepository, subject: Digest, change: Callable[[TagEntries], TagEntries]) -> None:
-    """Change the list until the change is in it, and has been for a while."""
+    """Change the list, again until the change has been in it for a while."""
     from random import uniform  # few registries need it
 
     io = repository.io
@@ -118,38 +118,38 @@ async def _update(repository: RemoteRepository, subject: Digest, change: Callabl
         try:
             pushed = await _push(repository, subject, kept, wanted)
         except ManifestBlobUnknownError:
-            # Somebody deleted a manifest and not its entry, and this registry takes no list that names it.
+            # Another client deleted a manifest and not its entry, and this registry rejects a list that names it.
             present = await _present(repository, wanted)
             if present == wanted:
                 raise
             pushed = await _push(repository, subject, kept, present)
         if pushed:
             wait = min(max(_PATIENCE * (io.now() - began), _SHORTEST_WAIT), _LONGEST_WAIT)
-            await io.sleep(uniform(wait, 2 * wait))  # noqa: S311  # so that rivals do not keep step
+            await io.sleep(uniform(wait, 2 * wait))  # noqa: S311  # so that competing clients do not keep step
     where = f"{repository}:{referrers_tag(subject)}"
     raise RegistryError(
-        f"{where}: others change this list of referrers all the time: push or delete the manifest again"
+        f"{where}: other clients keep changing this list of referrers: push or delete the manifest again"
     )
 
 
 async def _read(repository: RemoteRepository, subject: Digest) -> _Kept:
     tag = referrers_tag(subject)
     try:
-        answer = await request_manifest(repository, tag, accept=ACCEPT)
+        answer = await request_manifest(repository, tag, accept=MANIFEST_TYPES)
     except NameUnknownError:
         raise
     except NotFoundError:
         return _Kept(None, ("If-None-Match", "*"))
     manifest = read_manifest(repository, tag, answer)
     if manifest.digest == subject:
-        # GitLab takes the tag for another spelling of the digest: there is no list yet.
+        # GitLab reads the tag as another spelling of the digest: there is no list yet.
         return _Kept(None, None)
     if manifest.media_type != OCI_INDEX:
         raise UnexpectedMediaTypeError(
-            f"{repository}:{tag} is {manifest.media_type}, where a list of referrers should be"
+            f"{repository}:{tag} must be a list of referrers (an image index), and is {manifest.media_type}"
         )
     index = manifest.expect(ImageIndex)
-    _ = index.document  # raises if it is none
+    _ = index.document  # raises if it is not an index
     validator = answer.headers.get("ETag") or ""
     # A weak one never matches (RFC 9110, section 13.1.1).
     return _Kept(index, ("If-Match", validator) if validator.startswith('"') else None)
@@ -168,7 +168,7 @@ async def _present(repository: RemoteRepository, entries: TagEntries) -> TagEntr
 
 
 async def _push(repository: RemoteRepository, subject: Digest, kept: _Kept, wanted: TagEntries) -> bool:
-    """Push a changed list, and return whether it was taken: not if the registry sees that it has changed since."""
+    """Push a changed list, and return whether it was stored: it is not if the registry sees a change since."""
     index = Manifest.of(ImageIndex(manifests=wanted)) if kept.index is None else kept.index.edited(manifests=wanted)
     try:
         await push_manifest(repository, referrers_tag(subject), index, condition=kept.condition)

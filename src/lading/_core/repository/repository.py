@@ -1,4 +1,4 @@
-"""Repository: tags, manifests, blobs, uploads and referrers, the categories of the specification."""
+"""Repository: tags, manifests, blobs, uploads and referrers, as in the categories of the specification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lading._core.repository.tags import AsyncTags
     from lading._core.transfer.uploads import AsyncUploads
 
-# Each part is imported when it is first asked for: a list of tags does without what moves content.
+# Each part is imported when it is first needed: a list of tags does without what transfers content.
 
 
 class AsyncRepository:
@@ -24,40 +24,45 @@ class AsyncRepository:
 
     @property
     def registry(self) -> str:
-        """The registry's name, such as `ghcr.io` or `localhost:5000`."""
+        """Name of the registry, such as `ghcr.io` or `localhost:5000`."""
         return self._registry
 
     @property
     def name(self) -> str:
-        """The name within the registry, such as `acme/app`."""
+        """Name of the repository in its registry, such as `acme/app`."""
         return self._repository.name
 
     @property
     def tags(self) -> AsyncTags:
+        """Tags of the repository."""
         from lading._core.repository.tags import AsyncTags
 
         return AsyncTags(self._repository)
 
     @property
     def manifests(self) -> AsyncManifests:
+        """Manifests of the repository, image indexes included."""
         from lading._core.repository.manifests import AsyncManifests
 
         return AsyncManifests(self._repository)
 
     @property
     def blobs(self) -> AsyncBlobs:
+        """Blobs of the repository: layers, configs and any other content."""
         from lading._core.repository.blobs import AsyncBlobs
 
         return AsyncBlobs(self._repository)
 
     @property
     def uploads(self) -> AsyncUploads:
+        """Upload sessions of the repository, to push a blob step by step."""
         from lading._core.transfer.uploads import AsyncUploads
 
         return AsyncUploads(self._repository)
 
     @property
     def referrers(self) -> AsyncReferrers:
+        """Referrers of the manifests of the repository."""
         from lading._core.repository.referrers import AsyncReferrers
 
         return AsyncReferrers(self._repository)

@@ -11,7 +11,7 @@ from lading._core.transfer.push import push_blob
 from lading.descriptor import Descriptor
 from lading.documents import ImageManifest, Manifest
 from lading.errors import LadingError, RejectedError
-from lading.media_types import ACCEPT, OCI_EMPTY
+from lading.media_types import MANIFEST_TYPES, OCI_EMPTY
 
 _EMPTY = b"{}"
 _STAND_IN = "application/vnd.lading.stand-in.v1"
@@ -20,20 +20,21 @@ _UNIQUE = "dev.lading.stand-in"
 
 async def displace(repository: RemoteRepository, tag: str) -> None:
     """Move a tag to a stand-in, and delete that. Raises as `AsyncTags.displace` does."""
-    manifest = await pull_manifest(repository, tag, accept=ACCEPT)
+    manifest = await pull_manifest(repository, tag, accept=MANIFEST_TYPES)
     stand_in = await _stand_in(repository)
+    advice = f"the registry does not delete manifests: the tag {tag!r} stays"
     try:
         await push_manifest(repository, tag, stand_in)
-        with unsupported_by(400, RejectedError, advice=f"this registry deletes nothing: {tag} stays"):
+        with unsupported_by(400, RejectedError, advice=advice):
             await delete_manifest(repository, stand_in.digest)
     except LadingError as error:
-        error.add_note(f"{tag} stands for {manifest.digest}; if it does not, push that manifest under it again")
+        error.add_note(f"check that the tag {tag!r} still names {manifest.digest}; if not, tag that manifest again")
         await push_manifest(repository, tag, manifest)
         raise
 
 
 async def _stand_in(repository: RemoteRepository) -> Manifest[ImageManifest]:
-    """Make a manifest that nobody else has, so that no other tag goes with it."""
+    """Make a manifest that is unique, so that no other tag is deleted with it."""
     empty = Descriptor.of(_EMPTY, OCI_EMPTY)
     await push_blob(repository, empty, _EMPTY)
     unique = {_UNIQUE: os.urandom(16).hex()}

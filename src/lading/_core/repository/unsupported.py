@@ -1,6 +1,6 @@
 """Detection of unsupported endpoints from refusals (distribution-spec, Content Management; extensions).
 
-Which answer says so differs from endpoint to endpoint. To callers it is one error, so that they can go another way.
+The responses that mean it differ from endpoint to endpoint. Callers get one error class for all of them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from lading.errors import RegistryError, UnsupportedError
 
 @contextmanager
 def unsupported_by(status: int, *kinds: type[RegistryError], advice: str) -> Generator[None]:
-    """Raise refusals within the context that have this status and just one of these classes as `UnsupportedError`.
+    """Raise refusals within the context that have this status and exactly one of these classes as `UnsupportedError`.
 
-    Those of another class keep it: the registry has said what it means. `advice` is what to do instead.
+    Refusals of other classes are raised as they are: the registry gave another reason. `advice` is what to do instead.
     """
     try:
         yield
@@ -25,6 +25,8 @@ def unsupported_by(status: int, *kinds: type[RegistryError], advice: str) -> Gen
     except RegistryError as error:
         if error.status != status or type(error) not in kinds:
             raise
-        unsupported = UnsupportedError(str(error), request=error.request, status=status, errors=error.errors)
+        unsupported = UnsupportedError(
+            str(error), request=error.request, status=status, errors=error.errors, response=error.response
+        )
         unsupported.add_note(advice)
         raise unsupported from error
