@@ -1,118 +1,119 @@
-"""Targets: places of a user's own that content is copied to and from, and references to what is in them."""
+"""User-defined targets to copy content to and from, and references to their content."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import NoneType
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, runtime_checkable
 
 import msgspec
 from msgspec.structs import force_setattr
 
+from lading._values import expect, methods
 from lading._wire.messages import Reader
 from lading.digest import Digest
 from lading.names import check_tag
-from lading.reference import LocalReference, Reference, parse
+from lading.reference import LocalReference, Reference, parse_reference
 
 if TYPE_CHECKING:
-    # Every client takes references, and few processes have a use for what a descriptor brings in.
+    # Every client takes references, and few processes need the imports of descriptors.
     from lading.descriptor import Descriptor
 
 
 class Target(Protocol):
-    """Keeps manifests and blobs by digest, and tags that stand for manifests.
+    """Stores manifests and blobs by digest, and tags that name manifests.
 
-    Any object with these methods is one. They are plain functions that may block: the async client calls them in worker
-    threads. Several threads may call them at once. A call that has begun is waited for, also when its caller is
-    cancelled.
+    Any object with these methods is a target. They are plain functions that may block: the async client calls them in
+    worker threads, several at once. A call that has started is waited for, also when its caller is cancelled.
 
-    lading compares all content with digest and size, what is read here as well as what is pushed here. An error that a
-    method raises reaches the user as it is if it is a `LadingError`; any other becomes a `StorageError` that names the
-    target and has the error as its cause.
+    lading verifies all content against digest and size, both when it reads and when it pushes. A `LadingError` that a
+    method raises reaches the user as it is. Any other exception becomes a `StorageError` that names the target and has
+    the exception as its cause.
 
-    A target may do more: see `TagLister`, `ReferrerLister`, `RangeFetcher`, `Untagger` and `Deleter`. Messages call it
-    by its attribute `name` if that is a text, else by its class.
+    A target may have further methods: see `TagLister`, `ReferrerLister`, `RangeFetcher`, `Untagger` and `Deleter`. Its
+    name in messages is its attribute `name` if that is a string, otherwise its class.
     """
 
-    def resolve(self, tag_or_digest: str) -> Descriptor:
-        """Return media type, digest and size of what a tag or a digest stands for.
+    def resolve(self, tag_or_digest: str, /) -> Descriptor:
+        """Return media type, digest and size of the manifest with a tag or a digest.
 
-        A digest is `ALGORITHM:ENCODED`; a tag has no colon. Raises `NotFoundError`.
+        A digest is `ALGORITHM:ENCODED`; a tag has no colon. Raises `NotFoundError` if there is none.
         """
         ...
 
-    def fetch(self, content: Descriptor) -> Reader:
-        """Open a manifest or a blob, which is found by its digest, as a binary file.
+    def fetch(self, content: Descriptor, /) -> Reader:
+        """Open a manifest or a blob by its digest, as a binary file.
 
-        It is read with `readinto`, in one thread at a time, and then closed, where closing must not wait. Raises
-        `NotFoundError`.
+        It is read with `readinto`, by one thread at a time, and then closed; closing must not block. Raises
+        `NotFoundError` if it does not exist.
         """
         ...
 
-    def exists(self, content: Descriptor) -> bool:
-        """Return whether a manifest or a blob is there, whole."""
+    def exists(self, content: Descriptor, /) -> bool:
+        """Return whether a manifest or a blob exists and is complete."""
         ...
 
-    def push(self, content: Descriptor, stream: Reader) -> None:
-        """Keep a manifest or a blob; everything that a manifest names is there by then.
+    def push(self, content: Descriptor, stream: Reader, /) -> None:
+        """Store a manifest or a blob. Everything that a manifest names has been stored before.
 
-        `readinto` fills its buffer, except at the end. When the content is wrong, or does not come, it raises an error
-        in place of the last bytes: let that through, and keep nothing. Content that broke off may come again, from its
-        first byte; so may content that is there already, which need not be read.
+        `readinto` fills its buffer, except at the end. If the content is wrong or breaks off, it raises an error before
+        the last bytes: let it propagate, and store nothing. Content that broke off may be pushed again from its first
+        byte, as may content that exists already, which need not be read.
         """
         ...
 
-    def tag(self, manifest: Descriptor, tag: str) -> None:
-        """Have a tag stand for a manifest that is there, in place of what it stood for before."""
+    def tag(self, manifest: Descriptor, tag: str, /) -> None:
+        """Make a tag name a manifest that exists, in place of the one that it named before."""
         ...
 
 
 @runtime_checkable
 class TagLister(Protocol):
-    """Lists the tags of a target: for `copy_tags`."""
+    """Lists the tags of a target: for `Client.tags` and `Client.copy_tags`."""
 
     def tags(self) -> Iterable[str]:
-        """Return every tag once."""
+        """Return each tag once."""
         ...
 
 
 @runtime_checkable
 class ReferrerLister(Protocol):
-    """Lists what refers to a manifest of a target: for `referrers_tree`, `evidence` and copies with referrers."""
+    """Lists the referrers of a manifest: for `Client.referrers_tree`, `Client.evidence` and copies with referrers."""
 
-    def referrers(self, subject: Digest) -> Iterable[Descriptor]:
-        """Return the manifests that have this one as their `subject`, which need not be there itself."""
+    def referrers(self, subject: Digest, /) -> Iterable[Descriptor]:
+        """Return the manifests with this `subject`, which need not exist itself."""
         ...
 
 
 @runtime_checkable
 class RangeFetcher(Protocol):
-    """Opens content of a target in the middle: a read that broke off then goes on from there."""
+    """Opens content at any byte: a read that broke off then resumes from there."""
 
-    def fetch_from(self, content: Descriptor, offset: int) -> Reader:
-        """Open content as `fetch` does, at this byte."""
+    def fetch_from(self, content: Descriptor, offset: int, /) -> Reader:
+        """Open content as `fetch` does, at this offset in bytes."""
         ...
 
 
 @runtime_checkable
 class Untagger(Protocol):
-    """Removes tags of a target: for your own use, as the client does not."""
+    """Removes tags of a target: for `Client.untag`."""
 
-    def untag(self, tag: str) -> None:
-        """Remove a tag; what it stood for stays. Raises `NotFoundError`."""
+    def untag(self, tag: str, /) -> None:
+        """Remove a tag; its manifest stays. Raises `NotFoundError` if there is no such tag."""
         ...
 
 
 @runtime_checkable
 class Deleter(Protocol):
-    """Deletes content of a target: for your own use, as the client does not."""
+    """Deletes content of a target: for `Client.delete`."""
 
-    def delete(self, content: Descriptor) -> None:
-        """Delete a manifest, with the tags that stand for it, or a blob. Raises `NotFoundError`."""
+    def delete(self, content: Descriptor, /) -> None:
+        """Delete a manifest with its tags, or a blob. Raises `NotFoundError` if it does not exist."""
         ...
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """A target as each of the further things that it may be; None where it is not."""
+    """A target as each of the further protocols; None for those that it does not implement."""
 
     tags: TagLister | None
     referrers: ReferrerLister | None
@@ -122,7 +123,7 @@ class Capabilities(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, target: Target) -> Self:
-        """Look for the methods that a target has."""
+        """Return the protocols that a target implements."""
         return cls(
             tags=target if isinstance(target, TagLister) else None,
             referrers=target if isinstance(target, ReferrerLister) else None,
@@ -133,15 +134,19 @@ class Capabilities(msgspec.Struct, frozen=True):
 
 
 class TargetReference(msgspec.Struct, frozen=True):
-    """A target and a tag or digest in it, in place of a `Reference`; without either, the target as a whole.
+    """Reference to a manifest in a user-defined target, or to the target as a whole.
 
     Raises `InvalidTagError` or `InvalidDigestError`.
     """
 
     target: Target
+    """The target."""
     tag_or_digest: str | None = None
+    """Tag or digest of the manifest; None for the whole target."""
 
     def __post_init__(self) -> None:
+        methods(self.target, "target", ("resolve", "fetch", "exists", "push", "tag"))
+        expect(self.tag_or_digest, (str, NoneType), "tag_or_digest")
         if self.tag_or_digest is not None:
             read = Digest if ":" in self.tag_or_digest else check_tag
             force_setattr(self, "tag_or_digest", read(self.tag_or_digest))
@@ -163,16 +168,27 @@ class TargetReference(msgspec.Struct, frozen=True):
         return f"{name}@{self.digest}" if self.digest else f"{name}:{self.tag}"
 
 
-AnyReference: TypeAlias = Reference | LocalReference | TargetReference
-"""A name of a place, or of a manifest in it."""
+ParsedReference: TypeAlias = Reference | LocalReference | TargetReference
+"""A reference that has been parsed."""
+
+AnyReference: TypeAlias = str | ParsedReference
+"""A target, or a manifest in it: a string such as `ghcr.io/acme/app:v1` or `oci:DIR:TAG`, or a reference object."""
+
+_REFERENCE_HINT = "write a string such as 'ghcr.io/acme/app:v1' or 'oci:DIR:TAG'"
 
 
-def as_reference(reference: str | AnyReference) -> AnyReference:
-    """Return a whole reference, read if it is a text. Raises `InvalidReferenceError`."""
-    return parse(reference) if isinstance(reference, str) else reference
+def as_reference(reference: AnyReference) -> ParsedReference:
+    """Return a reference, parsed if it is a string.
+
+    Raises `InvalidReferenceError`, and `TypeError` for what is neither.
+    """
+    if isinstance(reference, str):
+        return parse_reference(reference)
+    expect(reference, (Reference, LocalReference, TargetReference), "the reference", hint=_REFERENCE_HINT)
+    return reference
 
 
 def target_name(target: Target) -> str:
-    """Return what messages call a target."""
+    """Return the name of a target in messages."""
     name = getattr(target, "name", None)
     return name if isinstance(name, str) else type(target).__name__

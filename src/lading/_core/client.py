@@ -1,4 +1,4 @@
-"""The client: registries and repositories by name. The verbs that take whole references are its bases."""
+"""Client: registries and repositories by name. The verbs that take references are its base classes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from lading._core.exchange.connecting import origin_of, sockets
+from lading._core.exchange.connecting import CertificateFiles, origin_of, sockets
 from lading._core.exchange.exchange import Exchange
-from lading._core.exchange.recording import RecordedExchange
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.retry import Retries
 from lading._core.exchange.settings import MOST_RANGES, Budgets, Settings
@@ -19,61 +18,68 @@ from lading._core.exchange.turns import Turns
 from lading._core.exchange.url_gate import Gate
 from lading._core.repository.registry import AsyncRegistry
 from lading._core.repository.repository import AsyncRepository
-from lading._core.transfer.concurrency import many
 from lading._core.verbs.content import ContentVerbs
 from lading._core.verbs.images import ImageVerbs
-from lading._io.base import IO, Transport, ignore
+from lading._core.verbs.names import NameVerbs
+from lading._io.base import CANNOT_PICKLE, IO, Transport, ignore
 from lading._io.body_reading import one_at_a_time
-from lading._wire.messages import Headers, Origin
+from lading._values import expect, integer, mapping, methods, number, one_or_many, path, plain_function
+from lading._wire.messages import Origin
 from lading.events import EventHandler
+from lading.headers import TRANSPORT_FIELDS, Headers
+from lading.raw_response import RawResponse
 from lading.reference import Reference, RegistryName
-from lading.target import AnyReference, as_reference
 
 if TYPE_CHECKING:
     from lading.auth.credentials import Credential, CredentialSource
-    from lading.descriptor import Descriptor
 
-# What a short command does without is imported where it is first needed, here and in the verbs: such a command would
-# take twice as long.
+# What a short command does without is imported where it is first needed, here and in the verbs: otherwise such a
+# command would take twice as long.
 
 
-class AsyncClient(ContentVerbs, ImageVerbs):
+class AsyncClient(NameVerbs, ContentVerbs, ImageVerbs):
     """A client of registries. Close it, or use it as a context manager.
 
-    A registry on loopback is spoken to over plain HTTP, every other one over HTTPS, unless its name is in `plain_http`
-    or a scheme in front of a reference says otherwise. Certificates are checked against the system's, or those in
-    `ca_file` (PEM) if given; for the registries in `insecure` they are not checked. `client_certificates` gives a
-    registry a PEM file, or a pair of files for certificate and key, to be shown to that registry alone.
+    Parameters:
+    - `plain_http`: names of registries (`HOST[:PORT]`) to be contacted over HTTP instead of HTTPS. Registries on
+      loopback always are, and those that a reference names with `http://`.
+    - `insecure`: names of registries whose certificates are not checked.
+    - `ca_file`: PEM file with the certificates to trust instead of those of the system.
+    - `client_certificates`: client certificate for each registry that wants one: a PEM file with certificate and key,
+      or a pair of files.
+    - `headers`: header fields for every request to a registry. They are not sent to other hosts that a registry names.
+    - `timeout`: seconds without a byte after which a request fails; None for no limit. Rates and the limits for whole
+      answers (`Budgets`) hold all the same.
+    - `concurrency`: number of blobs that are transferred at once; of blobs below 1 MiB, four times as many if it is
+      more than 1.
+    - `ranges`: connections, 1 to 16, over which a blob of 64 MiB or more is pulled into a file or layout. More than 1
+      helps where a registry limits each connection, and takes up to 48 MiB of memory for each such blob.
+    - `credentials`: pairs of user name and password, or `Credential`s, by registry (`ghcr.io`) or namespace
+      (`ghcr.io/acme`); or a source of credentials. By default, those that docker, podman and their helpers keep.
+    - `budgets`, `gate`, `retries`: bounds on what a server can make the client receive, follow and repeat.
+    - `on_event`: plain function that is called with every event (`lading.events`), from one thread at a time.
+    - `state`: directory for what later processes need: uploads to resume, and the digests of layout blobs that were
+      hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state`, False for none.
+    - `transport`: replaces sockets, in tests for instance; it is closed with the client. On Pyodide, the browser's
+      `fetch` replaces them, which has certificates of its own.
 
-    `credentials` are pairs of user name and password, or `Credential`s, by registry (`ghcr.io`) or namespace
-    (`ghcr.io/acme`), or any source of such; without them, those that docker, podman and their helpers keep are used.
+    One client serves any number of threads (blocking face) or tasks of one event loop (async face). After `close`,
+    everything that it gave out raises `ClientClosedError`.
 
-    `headers` are sent to every registry, but never to another host that a registry names. `timeout` is how many seconds
-    may pass without a byte. `concurrency` is how many blobs move at once; of those below 1 MiB four times as many, if
-    it is more than 1. `on_event` is told what happens (`lading.events`). `budgets`, `gate` and `retries` bound what a
-    server can make the client take, do and repeat. `transport` replaces sockets, in tests for instance; it is closed
-    with the client. On Pyodide `fetch` replaces them, which has certificates of its own.
-
-    `ranges` is over how many connections, 16 at most, a blob of 64 MiB or more comes into a file or layout. More than 1
-    helps where a registry limits each connection, costs time where it does not, and takes up to 48 MiB of memory for
-    each such blob.
-
-    `state` is a directory for what later processes need: to go on with an upload that was broken off, and to know which
-    blobs of layouts are hashed already. By default that is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with
-    False, nothing is noted, and nothing found.
-
-    One client serves any number of threads (blocking face) or tasks of one event loop (async face).
+    Raises `StorageError` if `ca_file` or a client certificate does not exist or cannot be read,
+    `TypeError` and `ValueError` for arguments of a wrong type or value, and `InvalidReferenceError` for the name
+    of a registry.
     """
 
     def __init__(
         self,
         *,
-        plain_http: Iterable[str] = (),
-        insecure: Iterable[str] = (),
+        plain_http: str | Iterable[str] = (),
+        insecure: str | Iterable[str] = (),
         ca_file: str | os.PathLike[str] | None = None,
-        client_certificates: Mapping[str, str | tuple[str, str]] | None = None,
+        client_certificates: Mapping[str, CertificateFiles] | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = 60.0,
         concurrency: int = 4,
         ranges: int = 1,
         credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None = None,
@@ -85,15 +91,31 @@ class AsyncClient(ContentVerbs, ImageVerbs):
         transport: Transport | None = None,
         _io: IO | None = None,
     ) -> None:
-        if concurrency < 1:
-            raise ValueError(f"concurrency must be 1 or more, not {concurrency}")
-        if not 1 <= ranges <= MOST_RANGES:
-            raise ValueError(f"ranges must be 1 to {MOST_RANGES}, not {ranges}")
-        self._plain_http = frozenset(RegistryName.parse(name).name for name in plain_http)
+        number(timeout, "timeout", unit="seconds", above=0, none=True)
+        integer(concurrency, "concurrency", least=1)
+        integer(ranges, "ranges", least=1, most=MOST_RANGES)
+        expect(budgets, (Budgets, type(None)), "budgets", "write Budgets(…)")
+        expect(gate, (Gate, type(None)), "gate", "write Gate(…)")
+        expect(retries, (Retries, type(None)), "retries", "write Retries(tries=…)")
+        mapping(headers, "headers", none=True)
+        for name in headers or {}:
+            if name.lower() in TRANSPORT_FIELDS:
+                raise ValueError(f"headers must not have {name[:80]!r}: the transport sets it")
+        mapping(client_certificates, "client_certificates", (str, os.PathLike, tuple), none=True)
+        path(ca_file, "ca_file", none=True)
+        if not isinstance(state, bool):
+            path(state, "state")
+        if on_event is not None:
+            plain_function(on_event, "on_event")
+        if transport is not None:
+            methods(transport, "transport", ("send", "close"))
+        insecure = one_or_many(insecure, "insecure")
+        self._plain_http = frozenset(RegistryName.parse(name).name for name in one_or_many(plain_http, "plain_http"))
         self._concurrency = concurrency
+        source = None if credentials is None else _source(credentials)
         self._settings = Settings(
             emit=one_at_a_time(on_event) if on_event else ignore,
-            credentials=lambda: _source(credentials),
+            credentials=_kept if source is None else lambda: source,
             headers=Headers((headers or {}).items()),
             budgets=budgets or Budgets(),
             gate=gate or Gate(),
@@ -107,38 +129,35 @@ class AsyncClient(ContentVerbs, ImageVerbs):
         self._transport = transport or sockets(insecure, ca_file, client_certificates or {}, timeout)
 
     def registry(self, name: str) -> AsyncRegistry:
-        """Return a registry by its name: `[http://|https://]host[:port]`. Raises `InvalidReferenceError`."""
+        """Return a registry by its name: `[http://|https://]HOST[:PORT]`. Raises `InvalidReferenceError`."""
         registry = RegistryName.parse(name)
-        return AsyncRegistry(self._exchange(registry))
+        return AsyncRegistry(self._exchange(registry), registry)
 
     def repository(self, name: str) -> AsyncRepository:
-        """Return a repository by its name, spelled as in a reference without tag and digest.
+        """Return a repository by its name, written as in a reference, without tag and digest: `ghcr.io/acme/app`.
 
         Raises `InvalidReferenceError`.
         """
-        return self._repository_of(Reference.parse_repository(name))
+        reference = Reference.parse_repository(name)
+        return AsyncRepository(self._remote(reference), reference.registry)
 
-    async def resolve(self, references: Iterable[str | AnyReference]) -> list[Descriptor]:
-        """Return what each of many references stands for, in their order, asking many questions at once (end-3, HEAD).
+    def record(self) -> AbstractContextManager[list[RawResponse]]:
+        """Record the responses to what this task or thread asks of registries within a `with` block.
 
-        A reference is to a manifest in any place. Raises `NotFoundError` for the first one found that stands for
-        nothing.
+        The list grows with each response, redirects and retries included. What operations of the block do in tasks and
+        threads of their own is recorded; what other tasks and threads ask with the same client is not.
         """
-        return await self._io.map(self._resolve, map(as_reference, references), limit=many(self._concurrency))
-
-    def record(self) -> AbstractContextManager[list[RecordedExchange]]:
-        """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
-
-        Its entries have the redacted request, and status and header fields of the answer as they came.
-        """
+        self._settings.lifetime.check()
         return self._settings.recorder.record()
 
     async def close(self) -> None:
-        """Close every connection and give back the threads."""
+        """Close all connections and end the worker threads. Closing again does nothing."""
+        self._settings.lifetime.end()
         self._transport.close()
         self._io.close()
 
     async def __aenter__(self) -> Self:
+        self._settings.lifetime.check()
         return self
 
     async def __aexit__(
@@ -146,26 +165,19 @@ class AsyncClient(ContentVerbs, ImageVerbs):
     ) -> None:
         await self.close()
 
-    async def _resolve(self, reference: AnyReference) -> Descriptor:
-        if isinstance(reference, Reference):
-            return await self._repository_of(reference).manifests.resolve(reference.tag_or_digest or "latest")
-        from lading._core.copying.references import selector_of
-
-        async with self._resolver().readable(reference) as place:
-            return await place.resolve(selector_of(reference))
-
-    def _repository_of(self, reference: Reference) -> AsyncRepository:
-        return AsyncRepository(self._remote(reference), reference.registry)
-
     def _remote(self, reference: Reference) -> RemoteRepository:
         exchange = self._exchange(RegistryName(reference.registry, reference.scheme))
         return RemoteRepository(exchange, reference.repository)
 
     def _exchange(self, registry: RegistryName) -> Exchange:
+        self._settings.lifetime.check()
         origin = origin_of(registry, self._plain_http)
-        # Two threads may make one each; the one that stays is the one that both go on with.
+        # Two threads may make one each; both go on with the one that was stored first.
         made = Exchange(self._io, self._transport, registry.name, origin, self._settings)
         return self._exchanges.setdefault(origin, made)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(CANNOT_PICKLE)
 
 
 def _async_io() -> IO:
@@ -178,13 +190,26 @@ def _async_io() -> IO:
     return AsyncIO()
 
 
-def _source(
-    credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None,
-) -> CredentialSource:
-    if credentials is None:
-        from lading.auth.docker_config import kept
+def _source(credentials: Any) -> CredentialSource:
+    if isinstance(credentials, Mapping):
+        from lading.auth.credentials import Explicit
 
-        return kept()
-    from lading.auth.credentials import Explicit
+        return Explicit(credentials)
+    if not _is_source(credentials):
+        raise TypeError(
+            f"credentials must be a mapping or a source of credentials, not {type(credentials).__name__}: "
+            "write {'ghcr.io': (user, password)}"
+        )
+    source: CredentialSource = credentials
+    return source
 
-    return Explicit(credentials) if isinstance(credentials, Mapping) else credentials
+
+def _is_source(value: object) -> bool:
+    # Strings and classes have a method of this name, too.
+    return not isinstance(value, (str, bytes, type)) and callable(getattr(value, "find", None))
+
+
+def _kept() -> CredentialSource:
+    from lading.auth.docker_config import docker_credentials
+
+    return docker_credentials()

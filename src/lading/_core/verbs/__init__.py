@@ -1,4 +1,4 @@
 """The client's verbs: operations on whole references, grouped by what they act on.
 
-`base` is what the client and its verbs share; the client inherits from `content` and `images`.
+`base` is the base class that the client shares with its verbs; the client inherits from `content` and `images`.
 """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import TYPE_CHECKING
 
-from lading._core.verbs.base import VerbsBase, place_of
+from lading._core.verbs.base import VerbsBase, flags, platform_of, platforms_of, without_name
+from lading._values import choice, expect, integer, mapping, path as check_path
 from lading.target import AnyReference, as_reference
 
 if TYPE_CHECKING:
@@ -17,133 +19,141 @@ if TYPE_CHECKING:
     from lading._core.graph.predecessors import ReferrerTree
     from lading._core.graph.verify import Verified
     from lading.descriptor import Descriptor
-    from lading.platform import Platform
+    from lading.platform import PlatformLike
 
 
 class ContentVerbs(VerbsBase):
-    """Moves content between places, byte for byte."""
+    """Moves content between targets, byte for byte."""
 
-    async def push(self, reference: str | AnyReference, artifact: Artifact) -> Descriptor:
-        """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
+    async def push(self, reference: AnyReference, artifact: Artifact) -> Descriptor:
+        """Push an artifact under the tag of a reference, or by its digest alone; return the manifest's descriptor.
 
-        The place is a repository, an image layout (`oci:DIR:TAG`), an archive that is written anew
-        (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that are there are not sent again; the manifest
-        goes last, when all that it names is there.
+        The reference names a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
+        (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that exist there are not sent again. The
+        manifest is pushed last, when all its blobs are there.
 
-        Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not that of the
-        artifact, and `RegistryError` for what the registry refuses.
+        Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the reference has another digest
+        than the artifact, and `RegistryError` for a refusal.
         """
+        _check_artifact(artifact)
         return await self._artifacts().push(as_reference(reference), artifact)
 
     async def attach(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         artifact: Artifact,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
     ) -> Descriptor:
-        """Push an artifact that is about a manifest, its subject, and return the descriptor of its own manifest.
+        """Push an artifact that refers to a manifest, its subject, and return the descriptor of its own manifest.
 
-        It goes to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an index,
-        with `platform`, the subject is the best match for that platform; without, the index itself. Where the registry
-        has no referrers API, the list that clients keep under a tag is brought up to date.
+        It is pushed to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an
+        index, the subject is the best match for `platform`, or without one the index itself. If the registry has no
+        referrers API, the list that clients keep under a tag is updated.
 
-        Raises as `push` does, `NotFoundError` if there is no subject, and `DocumentError` if the artifact has another.
+        Raises as `push` does, `ManifestUnknownError` if there is no such subject, and `DocumentError` if the artifact
+        has another subject.
         """
-        return await self._artifacts().attach(as_reference(reference), artifact, platform)
+        _check_artifact(artifact)
+        return await self._artifacts().attach(as_reference(reference), artifact, platform_of(platform))
 
     async def pull(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         directory: str | os.PathLike[str] = ".",
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
     ) -> Pulled:
-        """Pull the files of an artifact, from any place, into a directory, under the titles that its layers have.
+        """Pull the files of an artifact into a directory, under the titles of its layers.
 
-        Every file gets its name only when its content is verified. Directories that `push` packed are unpacked. Layers
-        without a title are no files and are left where they are.
+        A file gets its name when its content is verified. Directories that `push` packed are unpacked. Layers without a
+        title are not files, and are not pulled.
 
-        Raises `DocumentError` if the manifest is not an image manifest or has no files, `VerificationError` and
-        `StorageError`.
+        Raises `ManifestUnknownError`, `DocumentError` if the manifest is not an image manifest or has no files,
+        `VerificationError` and `StorageError`.
         """
         from pathlib import Path
 
-        return await self._artifacts().pull(as_reference(reference), Path(directory), platform)
+        check_path(directory, "directory")
+        return await self._artifacts().pull(as_reference(reference), Path(directory), platform_of(platform))
 
     async def referrers_tree(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         artifact_type: str | None = None,
         annotations: Mapping[str, str | None] | None = None,
         depth: int = 32,
     ) -> ReferrerTree:
-        """Find what refers to a manifest, what refers to that, and so on, `depth` levels deep (1 to 32).
+        """Return the referrers of a manifest, their referrers, and so on, `depth` levels deep (1 to 32).
 
-        Every referrer is pulled: one that is listed and names another subject, or is not there, is passed over with a
-        warning. With a type or annotations (None stands for any value), only branches that lead to such are given.
+        Every referrer is pulled. One that is listed but does not exist, or has another subject, is left out with a
+        warning. With `artifact_type` or `annotations` (None stands for any value), only branches that lead to matching
+        referrers are returned.
 
-        Raises `NotFoundError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers, and
-        `UnsupportedError` for a target that does not list referrers.
+        Raises `ManifestUnknownError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers,
+        and `UnsupportedError` for a target that does not list referrers.
         """
         from lading._core.artifacts.push_pull import resolve_subject
         from lading._core.graph.predecessors import Predecessors, ReferrerFilter
         from lading._core.graph.tolerant_reader import TolerantReader
 
-        async with self._resolver().readable(whole := as_reference(reference)) as place:
+        expect(artifact_type, (str, NoneType), "artifact_type")
+        mapping({} if annotations is None else annotations, "annotations", (str, NoneType))
+        integer(depth, "depth", least=1, most=32)
+        whole, wanted = as_reference(reference), platform_of(platform)
+        async with self._resolver().readable(whole) as place:
             reader = TolerantReader(place, self._settings.emit)
             predecessors = Predecessors(self._io, place, reader, concurrency=self._concurrency)
-            root = await resolve_subject(place, whole, platform)
+            root = await resolve_subject(place, whole, wanted)
             return await predecessors.tree(root, ReferrerFilter(artifact_type, annotations), depth)
 
-    async def evidence(
-        self, reference: str | AnyReference, *, platform: Platform | str | None = None
-    ) -> tuple[Evidence, ...]:
-        """Find SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
+    async def evidence(self, reference: AnyReference, *, platform: PlatformLike | None = None) -> tuple[Evidence, ...]:
+        """Find the SBOMs, provenance, signatures and attestations of a manifest, in all places where tools put them.
 
-        That is among its referrers, under the tags that cosign makes of its digest, and, as BuildKit has it, in the
-        index that it is an entry of. Of an index, the evidence of all its entries is found as well, or with `platform`
-        that of the best match alone. It is found, not checked: nothing here verifies a signature.
+        Those are its referrers, the tags that cosign derives from its digest, and the index that the manifest is an
+        entry of (BuildKit). Of an index, evidence of all its entries is included, or with `platform` that of the best
+        match alone. Evidence is found, not checked: no signature is verified.
 
-        Raises as `referrers_tree` does. What cannot be read is passed over with a warning.
+        Raises as `referrers_tree` does. What cannot be read is left out with a warning.
         """
         from lading._core.copying.references import selector_of
         from lading._core.graph.evidence import Search
 
-        async with self._resolver().readable(whole := as_reference(reference)) as place:
+        whole, wanted = as_reference(reference), platform_of(platform)
+        async with self._resolver().readable(whole) as place:
             search = Search(self._io, place, self._settings.emit, concurrency=self._concurrency)
-            return await search.run(selector_of(whole), platform)
+            return await search.run(selector_of(whole), wanted)
 
     async def copy(
         self,
-        source: str | AnyReference,
-        destination: str | AnyReference,
+        source: AnyReference,
+        destination: AnyReference,
         *,
-        platforms: Iterable[Platform | str] = (),
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
         index: IndexForm = "sparse",
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
         dry_run: bool = False,
     ) -> Copied:
-        """Copy a manifest with everything that it names, byte for byte, between any two places.
+        """Copy a manifest with everything that it names, byte for byte, between any two targets.
 
-        A place is a repository, an image layout (`oci:DIR:TAG`), an archive (`oci-archive:FILE:TAG`,
-        `docker-archive:FILE:NAME`), which is written anew, or a target (`TargetReference`). What the destination has is
-        not moved; between repositories of one registry blobs are mounted; everything else is streamed, `concurrency`
-        blobs at once. Tags move last.
+        A target is a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
+        (`oci-archive:FILE:TAG`, `docker-archive:FILE:NAME`), or one of your own (`TargetReference`). Content that the
+        destination has is skipped. Between repositories of one registry, blobs are mounted. Other content is streamed,
+        `concurrency` blobs at once. Tags are moved last.
 
-        `platforms` are those wanted of an index. The index is then pushed as it is (`"sparse"`), which registries may
-        refuse as not all of its entries are there, or as a new one with these entries only (`"rewritten"`), whose
-        digest is another one. Attestations of BuildKit go with their images.
+        `platforms` selects the entries of an index to copy. The index itself is then pushed unchanged (`"sparse"`),
+        which registries may refuse because entries are missing, or rewritten with only these entries (`"rewritten"`),
+        which changes its digest. BuildKit's attestations are copied with their images.
 
-        `referrers` takes along what has one of these manifests as its subject, and what refers to that, up to `depth`
-        levels; `digest_tags` what cosign keeps under tags such as `sha256-….sig`. With `dry_run` nothing is written,
-        and the steps are those that would be done.
+        `referrers` copies the referrers of the copied manifests too, up to `depth` levels, and `digest_tags`
+        what cosign keeps under tags such as `sha256-….sig`. With `dry_run`, nothing is written, and the result has the
+        steps that a copy would take.
 
-        Raises the error of the side that fails: its `side` and `digest` say where, and at which content.
+        Raises the error of the side that fails, whose `side` and `digest` say where and at which content.
         """
         options = _copy_options(
             platforms,
@@ -157,22 +167,23 @@ class ContentVerbs(VerbsBase):
 
     async def copy_tags(
         self,
-        source: str | AnyReference,
-        destination: str | AnyReference,
+        source: AnyReference,
+        destination: AnyReference,
         pattern: str = "*",
         *,
-        platforms: Iterable[Platform | str] = (),
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
         index: IndexForm = "sparse",
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
         dry_run: bool = False,
     ) -> tuple[Copied, ...]:
-        """Copy what all tags of a place stand for, or those that fit a pattern such as `v1.*`, under the same tags.
+        """Copy the manifests of all tags, or of those that match a pattern such as `v1.*`, under the same tags.
 
-        Both references are spelled without tag and digest. Everything else is as for `copy`; an archive is written when
-        all tags are in it. Raises `UnsupportedError` for a target that does not list its tags.
+        Both references have neither tag nor digest. An archive is written when all tags are in it. Everything else is
+        as for `copy`. Raises `UnsupportedError` for a target that does not list its tags.
         """
+        expect(pattern, str, "pattern")
         options = _copy_options(
             platforms,
             index=index,
@@ -181,13 +192,13 @@ class ContentVerbs(VerbsBase):
             digest_tags=digest_tags,
             dry_run=dry_run,
         )
-        return await self._copies().copy_tags(place_of(source), place_of(destination), pattern, options)
+        return await self._copies().copy_tags(without_name(source), without_name(destination), pattern, options)
 
-    async def verify(self, reference: str | AnyReference) -> Verified:
-        """Read a manifest and everything that it names, in any place, and compare it with digests and sizes.
+    async def verify(self, reference: AnyReference) -> Verified:
+        """Read a manifest and everything that it names, and compare all of it with its digests and sizes.
 
-        What is missing or damaged is in the result, and raises nothing. Raises `NotFoundError` if there is no such
-        manifest, and `TransportError` and `RegistryError` if the registry does not answer or refuses.
+        Missing and damaged content is in the result, and raises nothing. Raises `ManifestUnknownError` if there is no
+        such manifest, and `TransportError` and `RegistryError` if the registry does not respond or refuses.
         """
         from lading._core.copying.references import selector_of
         from lading._core.graph.verify import Verification
@@ -203,8 +214,14 @@ class ContentVerbs(VerbsBase):
         return Artifacts(self._resolver(), self._settings, concurrency=self._concurrency)
 
 
+def _check_artifact(artifact: object) -> None:
+    from lading._core.artifacts.artifact import Artifact
+
+    expect(artifact, Artifact, "artifact", "make one with Artifact.pack(type, files)")
+
+
 def _copy_options(
-    platforms: Iterable[Platform | str],
+    platforms: PlatformLike | Iterable[PlatformLike],
     *,
     index: IndexForm,
     referrers: bool,
@@ -213,10 +230,12 @@ def _copy_options(
     dry_run: bool,
 ) -> CopyOptions:
     from lading._core.copying.plan import CopyOptions
-    from lading.platform import as_platform
 
+    choice(index, "index", ("sparse", "rewritten"))
+    integer(depth, "depth", least=1)
+    flags(referrers=referrers, digest_tags=digest_tags, dry_run=dry_run)
     return CopyOptions(
-        platforms=tuple(as_platform(each) for each in platforms),
+        platforms=platforms_of(platforms),
         index=index,
         referrers=referrers,
         depth=depth,

@@ -17,20 +17,20 @@ from lading._core.rootfs.rootfs import STANDARD, open_rootfs
 from lading._core.tar.decompression import Limits
 from lading._core.targets.resolver import TargetResolver
 from lading._core.verbs.base import platform_of
-from lading.platform import Platform
-from lading.target import AnyReference
+from lading.platform import PlatformLike
+from lading.target import ParsedReference
 
 
 class Exports:
-    """Loads one image and gives what is in it. `limits` hold for each image."""
+    """Loads one image and exports its files. `limits` hold for each image."""
 
     def __init__(
         self,
         resolver: TargetResolver,
         settings: Settings,
-        reference: AnyReference,
+        reference: ParsedReference,
         *,
-        platform: Platform | str | None,
+        platform: PlatformLike | None,
         limits: Limits | None = None,
         concurrency: int,
     ) -> None:

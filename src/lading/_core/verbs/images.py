@@ -1,46 +1,50 @@
-"""Verbs for container images: inspection, comparison, files and exports."""
+"""Verbs that read container images: inspection, comparison, files and exports."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, BinaryIO
+from types import NoneType
+from typing import TYPE_CHECKING
 
-from lading._core.verbs.base import VerbsBase, platform_of
+from lading._core.verbs.base import VerbsBase, flags, platform_of
+from lading._values import expect, integer, path as check_path
 from lading.target import AnyReference, as_reference
 
 if TYPE_CHECKING:
     from lading._core.images.image_diff import ImageDiff
     from lading._core.images.inspection_types import Inspection
-    from lading._core.rootfs.export import Exported
+    from lading._core.rootfs.export import Exported, Writer
     from lading._core.rootfs.file_changes import FileChange
     from lading._core.rootfs.file_listing import FileEntry
     from lading._core.tar.decompression import Limits
     from lading._core.verbs.edits import AsyncImages
     from lading._core.verbs.exports import Exports
     from lading._core.verbs.indexes import AsyncIndexes
-    from lading.platform import Platform
+    from lading.platform import PlatformLike
 
 
 class ImageVerbs(VerbsBase):
-    """Looks into images and makes others of them."""
+    """Inspects, compares and exports container images."""
 
     async def inspect(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         referrers: bool = True,
         details: int = 32,
     ) -> Inspection:
-        """Say what a manifest is and what it names, in any place. No layer is read.
+        """Describe a manifest and what it names. No layer is read.
 
-        Of an index, `platform` goes on to the manifest for it. Else its manifests are pulled as well, for their sizes
-        and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists what
-        refers to the manifest, 1,000 at most.
+        Of an index, `platform` selects the best match. Without it, manifests of the index are pulled as well, for their
+        sizes and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists
+        the referrers of the manifest, 1,000 at most.
 
-        What else cannot be read is in the result, and raises nothing. Raises `NotFoundError` if there is no such
-        manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
+        Other content that cannot be read is in the `problems` of the result. Raises `ManifestUnknownError` if there is
+        no such manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
         """
+        flags(referrers=referrers)
+        integer(details, "details", least=0)
         from lading._core.copying.references import selector_of
         from lading._core.images.inspect import Inspector
 
@@ -51,17 +55,17 @@ class ImageVerbs(VerbsBase):
 
     async def diff(
         self,
-        old: str | AnyReference,
-        new: str | AnyReference,
+        old: AnyReference,
+        new: AnyReference,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
     ) -> ImageDiff:
-        """Compare two container images, in any two places. No layer is read.
+        """Compare the manifests and configs of two container images. No layer is read.
 
-        Of an index, the image for `platform` is compared; without one its only image, or that for this machine.
+        Of an index, the image for `platform` is compared, or without one its only image, or the one for this machine.
 
-        Raises `NotFoundError`, `VerificationError`, and `DocumentError` for what is no container image or an index
-        without one that fits.
+        Raises `ManifestUnknownError`, `VerificationError`, and `DocumentError` for a manifest that is not a container
+        image and for an index without a matching one.
         """
         from lading._core.copying.references import selector_of
         from lading._core.images.image import load_image
@@ -78,126 +82,133 @@ class ImageVerbs(VerbsBase):
 
     async def diff_files(
         self,
-        old: str | AnyReference,
-        new: str | AnyReference,
+        old: AnyReference,
+        new: AnyReference,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> tuple[FileChange, ...]:
-        """Compare the files of two container images, as containers see them, and return what differs, sorted by path.
+        """Compare the files of two container images, as containers see them; return the changes, sorted by path.
 
-        Layers that both have are read once; of images that have the same layers none is. Platform, limits (for both
-        together) and errors are as for `files`.
+        Layers that both images have are read once; of images with the same layers, none is read. `platform`, `limits`
+        (for both images together) and errors are as for `files`.
         """
         return await self._exports(old, platform, limits).changes_to(self._exports(new, platform, limits))
 
     async def files(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         path: str = "/",
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> tuple[FileEntry, ...]:
-        """List what a container image has at a path and below it, as a container sees it, in the order of the paths.
+        """List the files of a container image at a path and below it, as a container sees them, sorted by path.
 
-        All layers are read and verified. Of an index, `platform` chooses the image; without one it is the only image,
-        or that for this machine. `limits` bound what the image may cost: 500,000 members in all of its layers, if not
-        given.
+        All layers are read and verified. Of an index, `platform` selects the image; without one it is the only image,
+        or the one for this machine. `limits` bound what the image may cost; by default, 500,000 members in all layers
+        together.
 
-        Raises `NotFoundError`, also for a path that the image does not have, `VerificationError`, `DocumentError` for
-        what is no container image, `ProtocolError` for a damaged or hostile layer, and `LimitExceededError`.
+        Raises `ManifestUnknownError`, `NotFoundError` for a path that the image does not have, `VerificationError`,
+        `DocumentError` for a manifest that is not a container image, `ProtocolError` for a damaged or hostile layer,
+        and `LimitExceededError`.
         """
+        _check_member(path)
         return await self._exports(reference, platform, limits).files(path)
 
     async def export_tar(
         self,
-        reference: str | AnyReference,
-        out: str | os.PathLike[str] | BinaryIO,
+        reference: AnyReference,
+        out: str | os.PathLike[str] | Writer,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> Exported:
-        """Write the files of a container image as one tar archive: to a path, or to a file that is open for writing.
+        """Write the files of a container image as one tar archive, to a path or to an open binary file.
 
-        The same image gives the same archive. Nothing is written before all layers are read and verified; a path is
-        replaced when the archive is complete. Until then the disk holds, unnamed, what the layers expand to.
+        The same image gives the same archive. Nothing is written until all layers are read and verified, and a file at
+        the path is replaced when the archive is complete. Until then, unnamed temporary files hold the expanded layers.
 
-        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
         """
+        _check_out(out)
         return await self._exports(reference, platform, limits).tar(out)
 
     async def export_directory(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         directory: str | os.PathLike[str],
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         privileged: bool = False,
         limits: Limits | None = None,
     ) -> Exported:
-        """Write the files of a container image to a directory that is empty or not there yet.
+        """Write the files of a container image to a directory that is empty or does not exist.
 
-        The directory has its name when it is complete. Symbolic links are made as they are, and never followed. Files
-        have the permissions that the image says less the umask. With `privileged`, which only root may ask for, owners,
-        set-user-ID bits, capabilities and devices are restored too; without it, devices are left out, of which an event
-        tells.
+        The directory gets its name when it is complete. Symbolic links are created as they are, and never followed.
+        Files have the permissions of the image, less the umask. With `privileged`, which needs root, owners,
+        set-user-ID bits, capabilities and devices are restored too; without it, devices are left out, with an event.
 
-        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
         """
+        check_path(directory, "directory")
+        flags(privileged=privileged)
         return await self._exports(reference, platform, limits).directory(directory, privileged=privileged)
 
     async def export_file(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         path: str,
-        out: str | os.PathLike[str] | BinaryIO,
+        out: str | os.PathLike[str] | Writer,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> Exported:
-        """Write one file of a container image: to a path, or to a file that is open for writing.
+        """Write one file of a container image to a path or to an open binary file.
 
-        Symbolic links are followed inside of the image. Layers are read from the last one down to where the file is,
-        and no further if that is certain; nothing is written before they are verified.
+        Symbolic links are followed inside the image. Layers are read from the last one down to the one that has the
+        file, and no further if the result is certain. Nothing is written until they are verified.
 
-        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
         """
+        _check_member(path)
+        _check_out(out)
         return await self._exports(reference, platform, limits).file(path, out)
 
     async def read_file(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         path: str,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> bytes:
-        """Return one file of a container image, found as by `export_file`.
+        """Return the content of one file of a container image, found as by `export_file`.
 
-        Raises `LimitExceededError` for one of more than `budgets.blob` bytes.
+        Raises `LimitExceededError` for a file of more than 32 MiB (`Budgets.blob`).
         """
+        _check_member(path)
         return await self._exports(reference, platform, limits).content(path, limit=self._settings.budgets.blob)
 
     @property
     def images(self) -> AsyncImages:
-        """Container images, to be loaded, changed and pushed."""
+        """Verbs that load, edit and push container images."""
         from lading._core.verbs.edits import AsyncImages
 
         return AsyncImages(self._resolver(), self._copies(), self._settings, concurrency=self._concurrency)
 
     @property
     def indexes(self) -> AsyncIndexes:
-        """Indexes, to be made of images and other manifests, and to be changed."""
+        """Verbs that create and edit image indexes."""
         from lading._core.verbs.indexes import AsyncIndexes
 
         return AsyncIndexes(self._resolver(), self._copies(), concurrency=self._concurrency)
 
-    def _exports(
-        self, reference: str | AnyReference, platform: Platform | str | None, limits: Limits | None
-    ) -> Exports:
+    def _exports(self, reference: AnyReference, platform: PlatformLike | None, limits: Limits | None) -> Exports:
+        from lading._core.tar.decompression import Limits
         from lading._core.verbs.exports import Exports
 
+        expect(limits, (Limits, NoneType), "limits", "write Limits(…)")
         return Exports(
             self._resolver(),
             self._settings,
@@ -206,3 +217,16 @@ class ImageVerbs(VerbsBase):
             limits=limits,
             concurrency=self._concurrency,
         )
+
+
+def _check_member(path: str) -> None:
+    """Raise `TypeError` or `ValueError` for a path that no file of an image can have."""
+    from lading._core.rootfs.entries import encoded_path
+
+    encoded_path(path)
+
+
+def _check_out(out: object) -> None:
+    """Raise `TypeError` for an output that is neither a path nor a binary file."""
+    if not hasattr(out, "write"):
+        check_path(out, "out")
