@@ -143,7 +143,7 @@ async def test_a_directory_is_no_config(client: AsyncClient, tmp_path: Path) -> 
 
 
 def test_an_artifact_has_a_type_or_a_config() -> None:
-    with pytest.raises(DocumentError, match="has a type, or a config"):
+    with pytest.raises(DocumentError, match="needs a type, or a config"):
         Artifact.pack(None, [])
     with pytest.raises(InvalidMediaTypeError):
         Artifact.pack(None, [], config=Blob(b"", "no type"))

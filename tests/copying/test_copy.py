@@ -193,7 +193,7 @@ async def test_a_destination_with_another_digest_is_refused_before_anything_move
 async def test_what_is_not_there_names_the_side_and_its_error(client: AsyncClient, layout: Path) -> None:
     with pytest.raises(NotFoundError, match=f"cannot resolve absent in {APP}"):
         await client.copy(f"{APP}:absent", f"oci:{layout}:x")
-    with pytest.raises(NotFoundError, match=f"cannot resolve absent in oci:{layout}.*there is 'bare'"):
+    with pytest.raises(NotFoundError, match=f"cannot resolve absent in oci:{layout}.*it has 'bare'"):
         await client.copy(f"oci:{layout}:absent", f"{APP}:x")
 
 
@@ -227,14 +227,14 @@ async def test_a_layout_takes_several_tags_and_copies_without_a_name(
     await client.copy(f"oci:{layout}:image", f"oci:{tmp_path / 'one'}")
     copied = await client.copy(f"oci:{tmp_path / 'one'}", f"{APP}:1")
     assert copied.descriptor.digest == content.tags["image"]["digest"]
-    with pytest.raises(NotFoundError, match="say which one"):
+    with pytest.raises(NotFoundError, match="give a tag or digest"):
         await client.copy(f"oci:{layout}", f"{APP}:1")
 
 
 async def test_tags_are_chosen_by_a_pattern(client: AsyncClient, layout: Path) -> None:
     await client.copy_tags(f"oci:{layout}", APP, "d*")
     assert [tag async for tag in client.repository(APP).tags.list()] == ["data", "docker-list"]
-    with pytest.raises(Exception, match="no tag that fits 'x\\*'"):
+    with pytest.raises(Exception, match="no tag matches 'x\\*'"):
         await client.copy_tags(f"oci:{layout}", APP, "x*")
 
 

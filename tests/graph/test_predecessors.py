@@ -104,7 +104,7 @@ async def test_t_31_what_is_listed_and_names_another_subject_is_passed_over(
     assert tree.referrers == ()
     told = {event.text.split(":", 3)[-1] for event in events if isinstance(event, Warned)}
     assert len(told) == 3
-    assert {" it names another subject", " it names no subject"} < told
+    assert {" its subject is another manifest", " it has no subject"} < told
 
 
 async def test_t_31_a_list_that_is_the_same_for_everything_makes_no_circle(

@@ -128,7 +128,7 @@ async def test_an_artifact_is_no_image(io: IO) -> None:
         )
     )
     await place.push_manifest(manifest, ("v1",), listed=True)
-    with pytest.raises(DocumentError, match=r"no container image: it is application/vnd\.acme\.report"):
+    with pytest.raises(DocumentError, match=r"not a container image: it is application/vnd\.acme\.report"):
         await load_image(io, place, "v1")
 
 
@@ -138,7 +138,7 @@ async def test_a_config_that_counts_other_layers_is_refused(io: IO) -> None:
     ).encode()
     place = CustomTarget(io, MemoryTarget())
     await _store(place, config, _manifest(config))
-    with pytest.raises(DocumentError, match="has 2 layers, and that says 1"):
+    with pytest.raises(DocumentError, match="has 2 layers, and the config 1"):
         await load_image(io, place, "v1")
 
 

@@ -136,5 +136,5 @@ async def test_an_image_does_not_differ_from_itself_in_another_place(
 async def test_an_artifact_is_not_compared(client: AsyncClient, corpus: Corpus, tmp_path: Path) -> None:
     bare = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "text/x", "layers": []}
     artifact = corpus.add(encoded({**bare, "config": corpus.add(b"{}", "text/plain")}), MANIFEST)
-    with pytest.raises(DocumentError, match="no container image"):
+    with pytest.raises(DocumentError, match="not a container image"):
         await compared(client, corpus, tmp_path, container(corpus, []), artifact)

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from lading import AsyncClient, DocumentError, Inspection, LimitExceededError, NotFoundError, VerificationError
+from lading import (
+    AsyncClient,
+    DocumentError,
+    ImageConfig,
+    ImageManifest,
+    Inspection,
+    LimitExceededError,
+    NotFoundError,
+    VerificationError,
+)
 from lading._core.images import inspect
 from lading._core.images.inspect import Inspector
 from lading._core.targets.layout_target import LayoutTarget
@@ -42,7 +51,7 @@ async def test_an_image_is_described_without_its_layers(client: AsyncClient, cor
     found = await client.inspect(f"oci:{layout}:v1")
     assert (found.kind, found.problems, found.entries, found.referrers) == ("image", (), (), ())
     assert found.config is not None
-    assert found.config.document.config.env == ("A=1",)
+    assert found.config.expect(ImageConfig).document.config.env == ("A=1",)
     assert [step.layer and step.layer.size for step in found.steps] == [4, None, 300]
     assert [step.history and step.history.created_by for step in found.steps] == [
         "ADD rootfs.tar /",
@@ -137,7 +146,7 @@ async def test_a_platform_leads_to_its_image(client: AsyncClient, corpus: Corpus
     corpus.tags["v1"] = corpus.index(inner | platform("arm64"))
     corpus.write_layout(layout)
     found = await client.inspect(f"oci:{layout}:v1", platform="linux/arm64")
-    assert (found.kind, found.manifest.document.layers[0].digest) == ("image", digest_of(b"2"))
+    assert (found.kind, found.manifest.expect(ImageManifest).document.layers[0].digest) == ("image", digest_of(b"2"))
     with pytest.raises(DocumentError, match="no manifest for linux/s390x"):
         await client.inspect(f"oci:{layout}:v1", platform="linux/s390x")
 

@@ -117,7 +117,9 @@ async def test_a_directory_has_what_its_owner_may_have(
     assert stat.S_IMODE((out / "bin").stat().st_mode) == 0o750
     assert (out / ("ü" * 60)).read_bytes() == b"umlaut"
     warnings = [event.text for event in events if isinstance(event, Warned)]
-    assert warnings == ["'/dev/null' and 2 more were left out: devices and FIFOs are made by root only, and on request"]
+    assert warnings == [
+        "left out '/dev/null' and 2 more: devices and FIFOs are created only by root, and only on request"
+    ]
 
 
 @as_root

@@ -115,7 +115,7 @@ async def test_a_file_that_is_not_there_is_said_not_to_be(
 ) -> None:
     layers, path, read = case
     reference = Blobs(*layers).write(layout)
-    with pytest.raises(NotFoundError, match="no file"):
+    with pytest.raises(NotFoundError, match=r"(has no|not a) file"):
         await client.read_file(reference, path)
     assert layers_read(events) == read
 
@@ -130,7 +130,7 @@ async def test_a_file_is_the_one_that_a_whole_export_has(client: AsyncClient, la
 
 async def test_links_in_circles_are_refused(client: AsyncClient, layout: Path) -> None:
     reference = Blobs([link("a", "b"), link("b", "a")]).write(layout)
-    with pytest.raises(ProtocolError, match="too many symbolic links"):
+    with pytest.raises(ProtocolError, match="more than 40 symbolic links"):
         await client.read_file(reference, "a")
 
 
@@ -150,5 +150,5 @@ async def test_files_below_a_path_are_listed(client: AsyncClient, layout: Path) 
     assert len(await client.files(reference)) == 7
     [linked] = await client.files(reference, "etc/c")
     assert (linked.kind, linked.target, linked.size) == ("hard link", "/etc/a", 6)
-    with pytest.raises(NotFoundError, match="nothing at '/nowhere'"):
+    with pytest.raises(NotFoundError, match="no path '/nowhere'"):
         await client.files(reference, "/nowhere")

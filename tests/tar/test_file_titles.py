@@ -187,7 +187,7 @@ def test_link_on_the_way_is_not_followed(tmp_path: Path, target: str) -> None:
 
 def test_file_on_the_way_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "way").write_bytes(b"")
-    with pytest.raises(StorageError, match="in its way"):
+    with pytest.raises(StorageError, match="in the way of a directory"):
         open_below(tmp_path, "way/file")
 
 

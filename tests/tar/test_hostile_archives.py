@@ -58,9 +58,9 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "empty-link": (link("pkg/l", ""), "target '' is empty"),
     "nul-in-link": (extended(record(b"linkpath", b"a\0b")) + link("pkg/l", "a"), "NUL"),
     "long-link": (extended(record(b"linkpath", b"a/" * 2049)) + link("pkg/l", "a"), "4096 bytes"),
-    "through-a-link": (folder("pkg/d") + link("pkg/l", "d") + member("pkg/l/x", b"x"), "in its place"),
-    "directory-over-a-link": (link("pkg/l", "d") + folder("pkg/l"), "in its place"),
-    "file-over-a-link": (link("pkg/l", "first") + member("pkg/l", b"x"), "in its place"),
+    "through-a-link": (folder("pkg/d") + link("pkg/l", "d") + member("pkg/l/x", b"x"), "another member has its name"),
+    "directory-over-a-link": (link("pkg/l", "d") + folder("pkg/l"), "another member has its name"),
+    "file-over-a-link": (link("pkg/l", "first") + member("pkg/l", b"x"), "another member has its name"),
     "chain": (
         folder("pkg/a") + folder("pkg/a/b") + link("pkg/a/b/up", "../..") + link("pkg/out", "a/b/up/../../outside"),
         "after a name",
@@ -81,13 +81,13 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "sparse": (patched(member("pkg/n"), 156, b"S"), "sparse"),
     "pax-sparse": (member("pkg/n", pax={"GNU.sparse.realsize": "99999999999"}), "sparse"),
     # T-51: duplicates, and what two readers read in two ways
-    "file-twice": (member("pkg/first", b"2"), "in its place"),
-    "directory-twice": (folder("pkg/d") + folder("pkg/d"), "in its place"),
-    "file-as-directory": (member("pkg/first/x", b"x"), "in its place"),
+    "file-twice": (member("pkg/first", b"2"), "another member has its name"),
+    "directory-twice": (folder("pkg/d") + folder("pkg/d"), "another member has its name"),
+    "file-as-directory": (member("pkg/first/x", b"x"), "another member has its name"),
     "two-sizes": (extended(record(b"size", b"512")) + member("pkg/a") + member("pkg/b"), "two sizes"),
-    "negative-size": (extended(record(b"size", b"-512")) + member("pkg/a"), "no number"),
-    "negative-header-size": (patched(member("pkg/a"), 124, b"\xff" * 12), "no number"),
-    "signed-size": (patched(member("pkg/a"), 124, b"+0000000001\0"), "no number"),
+    "negative-size": (extended(record(b"size", b"-512")) + member("pkg/a"), "not a number"),
+    "negative-header-size": (patched(member("pkg/a"), 124, b"\xff" * 12), "not a number"),
+    "signed-size": (patched(member("pkg/a"), 124, b"+0000000001\0"), "not a number"),
     "directory-with-content": (patched(folder("pkg/d"), 124, b"00000001000\0") + bytes(512), "no content"),
     "path-twice": (extended(record(b"path", b"pkg/a") * 2) + member("pkg/a"), "set twice"),
     "path-in-two-ways": (
@@ -102,12 +102,12 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "record-all-digits": (extended(b"1" * 60_000) + member("pkg/a"), "wrong length"),
     "record-without-key": (extended(b"5 =a\n") + member("pkg/a"), "no key"),
     "record-without-value": (extended(b"7 path\n") + member("pkg/a"), "no key"),
-    "extension-at-the-end": (extended(record(b"path", b"pkg/a")), "before its end"),
+    "extension-at-the-end": (extended(record(b"path", b"pkg/a")), "last extended header has no member"),
     "content-after-the-end": (END + member("pkg/a"), "follows its end"),
     "large-extension": (extended(b"", size=8 << 30), "larger than 65536"),
     "wrong-checksum": (b"pkg/b" + member("pkg/a")[5:], "checksum"),
-    "no-magic": (patched(member("pkg/a"), 257, bytes(8)), "no tar archive"),
-    "cut-short": (member("pkg/a", b"x" * 600)[:600], "(cut short|no tar archive)"),
+    "no-magic": (patched(member("pkg/a"), 257, bytes(8)), "not a tar archive"),
+    "cut-short": (member("pkg/a", b"x" * 600)[:600], "(cut short|not a tar archive)"),
 }
 
 
@@ -127,7 +127,7 @@ def test_hostile_archive_is_refused_and_leaves_nothing(tmp_path: Path, out: Path
         (b"", "cut short"),
         (END, "empty"),
         (GOOD, "cut short"),
-        (b"not a tar archive" * 100, "no tar archive"),
+        (b"not a tar archive" * 100, "not a tar archive"),
         (b"\x1f\x8b", "damaged"),
         (b"\x1f\x8bx" * 99, "damaged"),
         (gzip.compress(GOOD + END)[:-9], "damaged"),
@@ -135,7 +135,7 @@ def test_hostile_archive_is_refused_and_leaves_nothing(tmp_path: Path, out: Path
         (gzip.compress(GOOD + END)[:-8] + bytes(8), "damaged"),
         (gzip.compress(GOOD + END) + b"more", "damaged"),
         (gzip.compress(GOOD + END) + gzip.compress(GOOD), "follows its end"),
-        (gzip.compress(gzip.compress(GOOD + END)), "(cut short|no tar archive)"),
+        (gzip.compress(gzip.compress(GOOD + END)), "(cut short|not a tar archive)"),
     ],
     ids=[
         "empty",
@@ -189,7 +189,7 @@ def test_what_stands_where_a_directory_must_be_is_an_error_and_nothing_is_touche
     else:
         (out / planted).symlink_to(tmp_path / "outside" if to == "outside" else out / "other")
     before = snapshot(tmp_path)
-    with pytest.raises(StorageError, match="is there and is no directory"):
+    with pytest.raises(StorageError, match="exists and is not a directory"):
         unpack(packed(GOOD, hostile), out, "pkg")
     assert snapshot(tmp_path) == before
 
@@ -197,7 +197,7 @@ def test_what_stands_where_a_directory_must_be_is_an_error_and_nothing_is_touche
 def test_directory_where_a_file_must_be_is_an_error_and_nothing_is_touched(out: Path) -> None:
     (out / "pkg/z").mkdir(parents=True)
     before = snapshot(out)
-    with pytest.raises(StorageError, match="is no file or link"):
+    with pytest.raises(StorageError, match="is not a file or link"):
         unpack(packed(GOOD, member("pkg/z", b"z")), out, "pkg")
     assert snapshot(out) == before
 

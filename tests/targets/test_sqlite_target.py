@@ -68,7 +68,7 @@ async def test_every_kind_of_content_goes_round_byte_for_byte(
     client: AsyncClient, target: SQLiteTarget, layout: Path, content: Corpus, tmp_path: Path
 ) -> None:
     last = tmp_path / "last"
-    places: list[str | AnyReference] = [f"oci:{layout}", APP]
+    places: list[AnyReference] = [f"oci:{layout}", APP]
     places += [TargetReference(target), f"oci:{tmp_path / 'between'}", OTHER, f"oci:{last}"]
     for source, destination in pairwise(places):
         copied = await client.copy_tags(source, destination)

@@ -78,7 +78,7 @@ async def test_end_2_an_offset_beyond_the_end_is_not_satisfiable(client: AsyncCl
 async def test_end_2_a_part_without_bytes_is_a_value_error(
     client: AsyncClient, wire: Recording, offset: int, length: int | None
 ) -> None:
-    with pytest.raises(ValueError, match="a part begins at byte 0 or later"):
+    with pytest.raises(ValueError, match="must be a whole number of bytes, at least"):
         client.repository(NAME).blobs.open(DIGEST, offset=offset, length=length)
     assert not wire.requests
 
@@ -102,7 +102,7 @@ async def test_end_2_another_part_than_the_one_asked_for_is_refused(
     make_client: MakeClient, size: int, fields: dict[str, str]
 ) -> None:
     client = make_client(Scripted(answer(206, bytes(size), **fields)))
-    with pytest.raises(ProtocolError, match=r"Content-Range|Content-Length|bytes where"):
+    with pytest.raises(ProtocolError, match=r"Content-Range|Content-Length|bytes, expected|bytes where"):
         await opened(client, DESCRIPTOR, offset=5, length=10)
 
 
@@ -117,7 +117,7 @@ async def test_end_2_a_part_that_ends_too_early_is_an_error_in_place_of_its_end(
 
 
 async def test_end_2_unasked_part_of_a_blob_is_refused(make_client: MakeClient) -> None:
-    with pytest.raises(ProtocolError, match="answered 206 where 200 was expected"):
+    with pytest.raises(ProtocolError, match="responded with 206, expected 200"):
         await opened(make_client(part(0, 9)))
 
 
@@ -129,7 +129,7 @@ async def test_end_2_where_all_is_sent_what_comes_before_the_part_is_dropped(
     assert content == CONTENT[offset : None if length is None else offset + length]
     assert verified == (length is None or offset + length > SIZE)
     assert size == SIZE
-    assert ["a part was asked for" in event.text for event in events if isinstance(event, Warned)] == [True]
+    assert ["a part was requested" in event.text for event in events if isinstance(event, Warned)] == [True]
 
 
 @pytest.mark.parametrize("offset", [SIZE, SIZE + 1])

@@ -360,7 +360,7 @@ async def test_t_34_several_codings_and_unknown_ones_are_refused(
     client_of: ClientOf, target: Path, coding: str
 ) -> None:
     client, _ = client_of(whole(Content_Encoding=coding))
-    with pytest.raises(ProtocolError, match="not asked for"):
+    with pytest.raises(ProtocolError, match="was not requested"):
         await pull(client, target)
     assert not left(target)
 

@@ -1,9 +1,9 @@
-"""Artifacts: the files and other content to push as one manifest, and the result of a pull.
+"""Artifacts: files and other content to push as one manifest, and the result of a pull.
 
-An artifact is an image manifest with an `artifactType`, a config that is mostly empty, and one layer a file whose title
-annotation is the file's name (image-spec, manifest.md, Guidelines for Artifact Usage). A directory becomes one layer, a
-tar archive marked in the way of the ORAS tools (`io.deis.oras.content.unpack`), which read these artifacts, as lading
-reads theirs.
+An artifact is an image manifest with an `artifactType`, a config that is usually empty, and one layer for each file,
+with the file's name as title annotation (image-spec, manifest.md, Guidelines for Artifact Usage). A directory becomes
+one layer: a tar archive with the annotation of the ORAS tools (`io.deis.oras.content.unpack`), which read these
+artifacts, as lading reads theirs.
 """
 
 from __future__ import annotations
@@ -13,50 +13,70 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Self, TypeAlias, cast
+from types import NoneType
+from typing import Any, Self, TypeAlias, cast
 
+from lading import _values
 from lading._core.tar.file_titles import safe_title, title_key
 from lading._io.iterable_reader import IterableReader
+from lading._result import Result, plain
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.documents import ImageManifest, Manifest
-from lading.errors import DocumentError, StorageError
+from lading.errors import DocumentError, StorageError, storage_errors
 from lading.media_types import OCTET_STREAM, check_media_type
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file or directory of an artifact.
-
-    `title` is the relative path under which it will be pulled: if none is given, the path itself as far as it is
-    relative and leads downwards, else its last part. `media_type` defaults to `application/octet-stream`, or to a
-    gzipped tar layer for a directory.
-    """
+    """A file or directory of an artifact."""
 
     path: str | os.PathLike[str]
+    """Path of the file or directory."""
     media_type: str | None = None
+    """Media type of the layer; None for `application/octet-stream`, or a gzipped tar layer for a directory."""
     title: str | None = None
+    """Relative path under which pulls write it; None for `path` if that is relative and without `..`, else its last
+    part."""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    """Further annotations of the layer."""
+
+    def __post_init__(self) -> None:
+        _values.path(self.path, "path")
+        _check_layer(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Content of an artifact that no file holds: bytes, a binary file object, or any iterable of pieces of bytes.
+    """Content of an artifact that is not in a file.
 
-    `title` is the relative path under which it will be pulled; without one it is a layer that is no file. Bytes may be
-    pushed any number of times. Anything else is read when it is pushed, from where it stands to its end, into an
-    unnamed temporary file, and is pushed once; it is not closed. Under an event loop that happens in a worker thread.
+    Bytes may be pushed any number of times. Other content is pushed once: it is read from its current position to its
+    end into an unnamed temporary file, under an event loop in a worker thread, and is not closed.
     """
 
     content: bytes | Reader | Iterable[bytes] = field(repr=False)
+    """Bytes, a binary file object, or an iterable of bytes."""
     media_type: str = OCTET_STREAM
+    """Media type of the layer."""
     title: str | None = None
+    """Relative path under which pulls write it; None for a layer that pulls leave out."""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    """Further annotations of the layer."""
     # Filled when a stream is opened: read again it would be empty, and be pushed as such.
     _opened: list[bool] = field(default_factory=list[bool], repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        _values.expect(self.media_type, str, "media_type")
+        _check_layer(self)
+        is_stream = hasattr(self.content, "readinto") or isinstance(self.content, Iterable)
+        if isinstance(self.content, (str, os.PathLike, Mapping)) or not is_stream:
+            raise TypeError(
+                "content must be bytes, a binary file or an iterable of bytes, not "
+                f"{type(self.content).__name__}: encode text, and write File(path) for a file"
+            )
+
     def open(self) -> Reader:
-        """Return a reader of the content. Raises `StorageError` for a stream that was opened before."""
+        """Return a reader of the content. Raises `StorageError` for a stream that was already opened."""
         if isinstance(self.content, bytes):
             return io.BytesIO(self.content)
         if self._opened:
@@ -64,7 +84,7 @@ class Blob:
                 f"cannot read the content of {self.title or 'a blob'!r} again: a stream is pushed once; make a new Blob"
             )
         self._opened.append(True)
-        # A file object can be iterated over as well, but that would look for the ends of lines.
+        # A file object is iterable as well, but line by line.
         is_file = hasattr(self.content, "readinto")
         return cast("Reader", self.content) if is_file else IterableReader(cast("Iterable[bytes]", self.content))
 
@@ -74,38 +94,58 @@ Part: TypeAlias = File | Blob
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Files and other content to be pushed as one artifact. Make it with `pack`; nothing is read before the push."""
+    """Files and other content to push as one artifact. Made by `pack`; nothing is read before the push."""
 
     artifact_type: str | None
+    """Type of the artifact, a media type; None if the media type of the config is the type."""
     files: tuple[Part, ...]
+    """Content, one layer each, in order."""
     annotations: Mapping[str, str]
+    """Annotations of the manifest."""
     config: Part | None = None
+    """Content of the config; None for the empty one."""
     subject: Descriptor | None = None
+    """Manifest, in the same repository, that the artifact is about."""
+
+    def __post_init__(self) -> None:
+        _values.expect(self.artifact_type, (str, NoneType), "artifact_type")
+        _values.expect(self.files, tuple, "files", "use Artifact.pack")
+        _values.items(self.files, "files", (File, Blob))
+        _values.mapping(self.annotations, "annotations")
+        _values.expect(self.config, (File, Blob, NoneType), "config", "write File(path) or Blob(content)")
+        _values.expect(self.subject, (Descriptor, NoneType), "subject", "use client.attach to give it by its reference")
 
     @classmethod
     def pack(
         cls,
         artifact_type: str | None,
-        files: Iterable[Part | str | os.PathLike[str]],
+        files: Part | str | os.PathLike[str] | Iterable[Part | str | os.PathLike[str]],
         *,
         annotations: Mapping[str, str] | None = None,
         config: Part | None = None,
         subject: Descriptor | None = None,
     ) -> Self:
-        """Describe an artifact of a type (a media type) made of files, directories and other content.
+        """Return an artifact of a type (a media type) that is made of files, directories and other content.
 
-        `config` is content of its own, which pulls leave out; without one it is empty. With one, the type may be None:
-        then the media type of the config says what this is. `subject` is the manifest, of the same repository, that
-        the artifact is about; `Client.attach` finds it by its reference.
+        Pulls leave out `config`, which is empty by default. The type may be None if there is a config: then the media
+        type of that is the type. `subject` is the manifest, of the same repository, that the artifact is about;
+        `Client.attach` finds it by its reference.
 
-        Raises `InvalidMediaTypeError` for a type that is none, and `DocumentError` for titles that are unsafe or stand
-        twice, and for an artifact of no type.
+        Raises `InvalidMediaTypeError` for a type that is not a media type, and `DocumentError` for titles that are
+        unsafe or occur twice, and for an artifact without a type.
         """
+        _values.expect(artifact_type, (str, NoneType), "artifact_type")
+        _values.expect(config, (File, Blob, NoneType), "config", "write File(path) or Blob(content)")
+        _values.expect(subject, (Descriptor, NoneType), "subject", "use client.attach to give it by its reference")
+        _values.mapping(annotations, "annotations", none=True)
         if artifact_type is not None:
             check_media_type(artifact_type)
         elif config is None:
-            raise DocumentError("an artifact has a type, or a config whose media type says what it is")
-        parts = (file if isinstance(file, File | Blob) else File(file) for file in files)
+            raise DocumentError("an artifact needs a type, or a config whose media type is its type")
+        given: tuple[Part | str | os.PathLike[str], ...] = _values.one_or_many(
+            files, "files", (File, Blob, str, os.PathLike)
+        )
+        parts = (file if isinstance(file, File | Blob) else File(file) for file in given)
         complete = tuple(map(_completed, parts))
         _check_twins(complete)
         if config is not None:
@@ -113,21 +153,26 @@ class Artifact:
         return cls(artifact_type, complete, dict(annotations or {}), config, subject)
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """What a pull of an artifact brought: its manifest, and the files and directories that were written."""
+class Pulled(Result, frozen=True):
+    """Result of a pull of an artifact."""
 
     manifest: Manifest[ImageManifest]
+    """Manifest of the artifact."""
     paths: tuple[Path, ...]
+    """Files and directories that were written, in the order of the layers."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the descriptor of the manifest, and the `paths`, as plain JSON values."""
+        return {**self.manifest.descriptor.to_dict(), "paths": plain(self.paths)}
 
 
 def twin_key(title: str) -> str:
-    """Return what two titles have in common that name one file on some file systems, and so on all of them here."""
+    """Return a key that is the same for titles that name one file on some file systems."""
     return title_key(PurePosixPath(title))
 
 
 def _completed(part: Part) -> Part:
-    """Fill in the title of a file, and check what is said of it."""
+    """Return content with its title filled in and checked."""
     check_media_type(part.media_type or OCTET_STREAM)
     if part.title is not None:
         return replace(part, title=str(safe_title(part.title)))
@@ -135,7 +180,9 @@ def _completed(part: Part) -> Part:
         return part
     path = Path(part.path)
     downwards = not path.is_absolute() and ".." not in path.parts and path.parts
-    title = path.as_posix() if downwards else path.resolve().name
+    # `Path.resolve` raises a RuntimeError for links in a circle before Python 3.13.
+    with storage_errors(f"cannot find {str(path)!r}"):
+        title = path.as_posix() if downwards else Path(os.path.realpath(path)).name
     return replace(part, title=str(safe_title(title)))
 
 
@@ -144,3 +191,9 @@ def _check_twins(parts: tuple[Part, ...]) -> None:
     for part in parts:
         if part.title is not None and twins.setdefault(twin_key(part.title), part) is not part:
             raise DocumentError(f"two files of one artifact have the title {part.title!r}: give one of them another")
+
+
+def _check_layer(part: Part) -> None:
+    _values.expect(part.media_type, (str, NoneType), "media_type")
+    _values.expect(part.title, (str, NoneType), "title")
+    _values.mapping(part.annotations, "annotations")

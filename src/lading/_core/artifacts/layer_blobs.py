@@ -1,4 +1,4 @@
-"""Layers of an artifact: blobs made of files, packed directories and other content."""
+"""Layers of an artifact: blobs of files, packed directories and other content."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lading._core.artifacts.artifact import Artifact, Blob, File, Part
 from lading._core.tar.packing import pack_directory
+from lading._io.atomic_files import is_directory
 from lading._io.file_sources import FileSource, SpoolSource, temporary_file
 from lading._wire.messages import Reader, Source
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
@@ -17,19 +18,22 @@ from lading.descriptor import Descriptor
 from lading.documents import ImageManifest, Manifest
 from lading.media_types import OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM
 
-# The empty blob stands for no content (image-spec, manifest.md, Guidance for an Empty Descriptor).
+# The blob of an empty config or layer (image-spec, manifest.md, Guidance for an Empty Descriptor).
 EMPTY = Blob(b"{}", OCI_EMPTY)
-# What ORAS calls a config that nobody gave a media type.
+# ORAS gives this type to a config without a media type.
 _UNKNOWN_CONFIG = "application/vnd.unknown.config.v1+json"
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactLayer:
-    """A blob to be pushed: what it is called, what it will be in the manifest, and its content."""
+    """A blob to push."""
 
     title: str
+    """Title, or "" without one."""
     descriptor: Descriptor
+    """Descriptor for the manifest."""
     content: bytes | Source
+    """Content of the blob."""
 
     def open(self) -> Reader:
         """Return a reader from the first byte."""
@@ -37,23 +41,23 @@ class ArtifactLayer:
 
 
 def layer_of(part: Part, spools: ExitStack) -> ArtifactLayer:
-    """Prepare what is to be a layer; temporary files live as long as `spools`. Blocks.
+    """Prepare content as a layer; temporary files live as long as `spools`. Blocks.
 
-    Raises `StorageError` for what cannot be read, and whatever an iterable raises.
+    Raises `StorageError` for a file that cannot be read, and every error of an iterable.
     """
     if isinstance(part, Blob):
         return _blob(part, spools)
-    return _packed(part, spools) if Path(part.path).is_dir() else _file(part, OCTET_STREAM)
+    return _packed(part, spools) if is_directory(Path(part.path)) else _file(part, OCTET_STREAM)
 
 
 def config_of(artifact: Artifact, spools: ExitStack) -> ArtifactLayer:
-    """Prepare the config of an artifact, as `layer_of` does; a directory can be none."""
+    """Prepare the config of an artifact, as `layer_of` does; it cannot be a directory."""
     config = artifact.config or EMPTY
     return _blob(config, spools) if isinstance(config, Blob) else _file(config, _UNKNOWN_CONFIG)
 
 
 def manifest_of(artifact: Artifact, config: ArtifactLayer, layers: Iterable[ArtifactLayer]) -> Manifest[ImageManifest]:
-    """Write the manifest of an artifact whose blobs are known."""
+    """Return the manifest of an artifact whose blobs are known."""
     return Manifest.of(
         ImageManifest(
             artifact_type=artifact.artifact_type,

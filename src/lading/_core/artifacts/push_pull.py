@@ -20,15 +20,16 @@ from lading._core.transfer.concurrency import move_all
 from lading._core.transfer.push import progress_events
 from lading._core.transfer.sinks import PlacedFileSink, Sink, UnpackingSink
 from lading._core.transfer.stored_blob import SourceBlob
+from lading._io.atomic_files import refusals
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
-from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceError
+from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceError, naming
 from lading.events import Progress, Skipped
-from lading.platform import Platform
+from lading.platform import PlatformLike
 from lading.reference import LocalReference
-from lading.target import AnyReference
+from lading.target import ParsedReference
 
 _DOCKER_ARCHIVE = "docker-archive"
 
@@ -42,20 +43,22 @@ class Artifacts:
         self._settings = settings
         self._concurrency = concurrency
 
-    async def push(self, reference: AnyReference, artifact: Artifact) -> Descriptor:
+    async def push(self, reference: ParsedReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under the tag of a reference, or by its digest alone."""
         if isinstance(reference, LocalReference) and reference.transport == _DOCKER_ARCHIVE:
-            raise InvalidReferenceError(f"{reference}: such an archive holds images, and no artifacts", position=0)
+            raise InvalidReferenceError(f"{reference}: a docker-archive holds images, not artifacts", position=0)
         tag = name_of(reference)
         async with self._resolver.writable(reference, dry_run=False) as place:
             return await self._push(place, artifact, [] if tag is None else [tag], expected=reference.digest)
 
-    async def attach(self, reference: AnyReference, artifact: Artifact, platform: Platform | str | None) -> Descriptor:
-        """Push an artifact whose subject is the manifest that a reference names, beside that."""
+    async def attach(self, reference: ParsedReference, artifact: Artifact, platform: PlatformLike | None) -> Descriptor:
+        """Push an artifact whose subject is the manifest of a reference, next to that manifest."""
         if isinstance(reference, LocalReference) and reference.transport != "oci":
-            raise InvalidReferenceError(f"{reference}: an archive cannot be added to: copy it to oci:DIR", position=0)
+            raise InvalidReferenceError(f"{reference}: cannot add to an archive: copy it to oci:DIR", position=0)
         if artifact.subject is not None:
-            raise DocumentError(f"the artifact has the subject {artifact.subject.digest}: push it, or attach another")
+            raise DocumentError(
+                f"the artifact already has the subject {artifact.subject.digest}: push it, or attach one without"
+            )
         async with (
             self._resolver.readable(reference) as source,
             self._resolver.writable(reference, dry_run=False) as place,
@@ -63,13 +66,13 @@ class Artifacts:
             subject = await resolve_subject(source, reference, platform)
             return await self._push(place, replace(artifact, subject=subject), [], expected=None)
 
-    async def pull(self, reference: AnyReference, directory: Path, platform: Platform | str | None) -> Pulled:
+    async def pull(self, reference: ParsedReference, directory: Path, platform: PlatformLike | None) -> Pulled:
         """Pull the titled layers of an artifact into a directory."""
         async with self._resolver.readable(reference) as place:
             pulled = await _pull(place, selector_of(reference), platform)
             manifest = pulled.expect(ImageManifest)
             titled = _titled(manifest.document, reference)
-            await self._io.call(partial(directory.mkdir, parents=True, exist_ok=True))
+            await self._io.call(_make_directory, directory)
 
             async def receive_file(entry: tuple[str, Descriptor]) -> Path:
                 title, layer = entry
@@ -132,8 +135,8 @@ class Artifacts:
         await place.fetch(layer).into(self._io, make_sink, progress)
 
 
-async def resolve_subject(place: Readable, reference: AnyReference, platform: Platform | str | None) -> Descriptor:
-    """Return media type, digest and size of the manifest that a reference names, or of its entry for a platform."""
+async def resolve_subject(place: Readable, reference: ParsedReference, platform: PlatformLike | None) -> Descriptor:
+    """Return media type, digest and size of the manifest of a reference, or of its entry for a platform."""
     selector = selector_of(reference)
     if platform is None:
         found = await place.resolve(selector)
@@ -142,16 +145,23 @@ async def resolve_subject(place: Readable, reference: AnyReference, platform: Pl
     return Descriptor(found.media_type, found.digest, found.size)
 
 
-async def _pull(place: Readable, selector: str | None, platform: Platform | str | None) -> Manifest[Any]:
-    """Pull a manifest; of an index, with a platform, its entry for that."""
+async def _pull(place: Readable, selector: str | None, platform: PlatformLike | None) -> Manifest[Any]:
+    """Pull a manifest; of an index, with a platform, the entry for that platform."""
     manifest = await place.pull_manifest(selector)
     if platform is None or not isinstance(manifest.document, ImageIndex):
         return manifest
-    return await place.pull_manifest(manifest.document.choose(platform))
+    with naming(place.name):
+        chosen = manifest.document.choose(platform)
+    return await place.pull_manifest(chosen)
 
 
-def _titled(manifest: ImageManifest, reference: AnyReference) -> dict[str, Descriptor]:
-    """Return the layers that are files, by their titles."""
+def _make_directory(path: Path) -> None:
+    with refusals("create the directory", path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def _titled(manifest: ImageManifest, reference: ParsedReference) -> dict[str, Descriptor]:
+    """Return the layers with titles, by their titles."""
     titled: dict[str, Descriptor] = {}
     twins: dict[str, Descriptor] = {}
     for layer in manifest.layers:
@@ -163,5 +173,7 @@ def _titled(manifest: ImageManifest, reference: AnyReference) -> dict[str, Descr
             raise DocumentError(f"{reference} has two different files with the title {title!r}: nothing was written")
         titled[name] = layer
     if not titled:
-        raise DocumentError(f"{reference} has no files: none of its layers has a title. Pull its blobs one by one")
+        error = DocumentError(f"{reference} has no files: none of its layers has a title")
+        error.add_note("for a container image, use `lading export` (export_directory) or `lading copy` (copy)")
+        raise error
     return titled

@@ -1,4 +1,4 @@
-"""Copies of manifests, with all that they name, from one target to another.
+"""Copies of manifests, with everything that they name, from one target to another.
 
-Entrance: `references` for whole references; `copy` is the copy between two targets, `plan` its options and outcome.
+Entry point: `references` for whole references; `copy` copies between two targets, `plan` has its options and result.
 """

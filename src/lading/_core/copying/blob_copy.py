@@ -23,13 +23,13 @@ from lading.errors import (
 from lading.events import Skipped
 
 _SPARSE = (
-    "an index may be refused whose entries are not all there: index='rewritten' (--index rewritten) makes one that has "
-    "the chosen entries only"
+    "the registry may refuse an index without all of its entries: index='rewritten' (--index rewritten) creates one "
+    "with only the chosen entries"
 )
 
 
 class Transfer:
-    """Carries out a plan; what became of each content is noted in it."""
+    """Execution of a plan, in which the outcome for each content is recorded."""
 
     def __init__(
         self, io: IO, settings: Settings, source: Readable, destination: Writable, *, concurrency: int
@@ -41,7 +41,7 @@ class Transfer:
         self._concurrency = concurrency
 
     async def carry_out(self, plan: Plan) -> None:
-        """Push all blobs; then manifests, each after what it names; then those that have tags, when all is there.
+        """Push all blobs; then manifests, each after those it names; tagged manifests last, when everything is present.
 
         Raises the error of the side that fails.
         """
@@ -55,7 +55,7 @@ class Transfer:
 
         places = (self._source, self._destination)
         await move_all(self._io, move, plan.blobs(), lambda blob: blob.size, *places, concurrency=self._concurrency)
-        # Each is synced on its own, which is worth a wait of others on any disk.
+        # Each manifest is synced to disk on its own, so that several at a time pay on any disk.
         limit = max(self._concurrency, wide(self._concurrency, self._destination))
         tagged = [root.descriptor.digest for root in plan.roots if root.tags]
         named = plan.named()
@@ -82,7 +82,7 @@ class Transfer:
         return mounted
 
     def _stored(self, blob: Descriptor) -> StoredBlob:
-        """Return a blob of the source, or what its descriptor carries of it."""
+        """Return a blob of the source, or the content embedded in its descriptor."""
         with located(f"read blob {blob.digest} from {self._source.name}", "source", blob.digest):
             embedded = blob.embedded
         if embedded is not None:
@@ -92,7 +92,7 @@ class Transfer:
     def _locate(self, blob: Descriptor, error: LadingError) -> None:
         digest, destination = blob.digest, self._destination.name
         if isinstance(error, VerificationError):
-            # The destination, which hashes, has found it; the source sent it.
+            # The destination computes the digest and found the error, but the source sent the content.
             locate(error, f"copy blob {digest} from {self._source.name} to {destination}", "source", digest)
         elif isinstance(error, StorageError) and self._destination.is_remote:
             locate(error, f"read blob {digest} from {self._source.name}", "source", digest)
@@ -113,9 +113,9 @@ class Transfer:
         plan.actions[digest] = "push"
 
     async def _repair(self, plan: Plan, node: Node) -> bool:
-        """Push again what the destination says is missing below a manifest; say if there was anything to push.
+        """Push again content below a manifest that the destination lacks; return whether there was any.
 
-        Some registries say that a blob was mounted, and do not have it.
+        Some registries report a blob as mounted, but do not have it.
         """
         blobs = [blob for blob in node.blobs if await self._is_missing(plan, blob)]
         for blob in blobs:

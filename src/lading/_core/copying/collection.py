@@ -1,4 +1,4 @@
-"""Collection of everything that a copy includes: the graph of a manifest, its referrers and its cosign tags."""
+"""Collection of the content of a copy: the graph of a manifest, its referrers and its cosign tags."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from lading.events import Event
 
 
 class Collection:
-    """The graph that is collected, and its roots: first the manifest that was asked for.
+    """The collected graph and its roots, of which the first is the requested manifest.
 
-    What is `at_hand` elsewhere is not asked for in the source.
+    `cached` returns manifests that need not be pulled from the source, None for others.
     """
 
     def __init__(
         self,
         io: IO,
         source: Readable,
-        at_hand: Callable[[Descriptor], Awaitable[Manifest[Any] | None]],
+        cached: Callable[[Descriptor], Awaitable[Manifest[Any] | None]],
         options: CopyOptions,
         emit: Callable[[Event], None],
         *,
@@ -37,7 +37,7 @@ class Collection:
     ) -> None:
         self._io = io
         self._source = source
-        self._at_hand = at_hand
+        self._cached = cached
         self._options = options
         self._emit = emit
         self._concurrency = concurrency
@@ -47,7 +47,7 @@ class Collection:
         self._referrers: dict[Digest, Manifest[Any]] = {}
 
     async def add(self, root: Root) -> None:
-        """Collect a manifest with all that the options say.
+        """Collect a manifest with everything that the options include.
 
         Raises the error of the source.
         """
@@ -66,26 +66,26 @@ class Collection:
             await self._add_digest_tags()
 
     async def _pull(self, descriptor: Descriptor) -> Manifest[Any]:
-        found = self._referrers.get(descriptor.digest)
-        if found is not None:
-            return found
+        referrer = self._referrers.get(descriptor.digest)
+        if referrer is not None:
+            return referrer
         digest = descriptor.digest
         with located(f"read manifest {digest} from {self._source.name}", "source", digest):
-            return await self._at_hand(descriptor) or await self._source.pull_manifest(descriptor)
+            return await self._cached(descriptor) or await self._source.pull_manifest(descriptor)
 
     async def _add_referrers(self, nodes: Sequence[Node]) -> None:
         from lading._core.graph.predecessors import Predecessors
         from lading._core.graph.tolerant_reader import TolerantReader
 
-        # One that cannot be pulled may be a referrer: the error of `_pull`, which has a side, ends the copy.
+        # A manifest that cannot be pulled may be a referrer: the error of `_pull`, which has a side, ends the copy.
         reader = TolerantReader(self._source, self._emit, self._pull)
         predecessors = Predecessors(self._io, self._source, reader, concurrency=self._concurrency)
         for _ in range(self._options.depth):
             if not nodes:
                 break
             with located(f"find referrers in {self._source.name}", "source"):
-                found = await predecessors.of([node.descriptor.digest for node in nodes])
-            referrers = [referrer for each in found.values() for referrer in each]
+                by_subject = await predecessors.of([node.descriptor.digest for node in nodes])
+            referrers = [referrer for each in by_subject.values() for referrer in each]
             self._referrers |= {referrer.entry.digest: referrer.manifest for referrer in referrers}
             self.roots += [Root(referrer.entry) for referrer in referrers]
             nodes = await self._add_all(referrer.entry for referrer in referrers)
@@ -93,9 +93,9 @@ class Collection:
     async def _add_digest_tags(self) -> None:
         tags = [tag for digest in self.graph.nodes for tag in digest_tags(digest)]
         tagged = await self._io.map(self._tagged, tags, limit=self._concurrency)
-        found = [root for root in tagged if root is not None]
-        self.roots += found
-        await self._add_all(root.descriptor for root in found)
+        roots = [root for root in tagged if root is not None]
+        self.roots += roots
+        await self._add_all(root.descriptor for root in roots)
 
     async def _tagged(self, tag: str) -> Root | None:
         with located(f"resolve {tag} in {self._source.name}", "source"):
@@ -103,5 +103,5 @@ class Collection:
         return None if descriptor is None else Root(descriptor, (tag,))
 
     async def _add_all(self, descriptors: Iterable[Descriptor]) -> list[Node]:
-        with located(f"copy what refers to it from {self._source.name}", "source"):
+        with located(f"copy referrers from {self._source.name}", "source"):
             return await self.graph.add(descriptors)

@@ -1,8 +1,8 @@
 """Copy between two targets: whole graphs, byte for byte.
 
-A copy has three parts. First what is to be copied: the source is asked once what the tag stands for, and from then on
-by digests only, so that a tag that moves meanwhile changes nothing. Then the plan: what the destination has does not
-move. Then the transfer: blobs; manifests, each after what it names; and tags last, when everything is there.
+A copy has three steps. The collection: the source resolves the tag once, and all further content is read by digest, so
+that a tag that moves meanwhile changes nothing. The plan: content that the destination has is not transferred. The
+transfer: blobs; manifests, each after those it names; and tags last, when everything is present.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _FOREIGN = frozenset({DOCKER_FOREIGN_LAYER, OCI_FOREIGN_LAYER, OCI_FOREIGN_LAYER
 
 
 class Copying:
-    """Copies between two places, any number of manifests one after another.
+    """Copies of any number of manifests between two targets, one after another.
 
-    `image_only` says that the destination takes no index.
+    With `image_only`, the destination accepts no index.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class Copying:
         self._image_only = image_only
 
     async def copy(self, name: str | None, tags: Sequence[str] = (), *, expected: Digest | None = None) -> Copied:
-        """Copy what a tag or digest of the source stands for, and have tags of the destination stand for it.
+        """Copy the manifest of a tag or digest of the source, and set tags of the destination to it.
 
         Raises the error of the side that fails, and `DigestMismatchError` if the manifest is not the `expected` one.
         """
         root, pulled = await self._find(name, tags)
 
-        async def at_hand(manifest: Descriptor) -> Manifest[Any] | None:
+        async def cached(manifest: Descriptor) -> Manifest[Any] | None:
             if pulled is not None and pulled.digest == manifest.digest:
                 return pulled
             where = f"look for manifest {manifest.digest} in {self._destination.name}"
@@ -78,7 +78,7 @@ class Copying:
         collection = Collection(
             self._io,
             self._source,
-            at_hand,
+            cached,
             self._options,
             self._settings.emit,
             concurrency=self._concurrency,
@@ -100,7 +100,7 @@ class Copying:
         return Copied(copied, plan.steps())
 
     async def _find(self, name: str | None, tags: Sequence[str]) -> tuple[Descriptor, Manifest[Any] | None]:
-        """Find what is to be copied, in one question: its content comes along unless the destination may have it."""
+        """Resolve the manifest to copy in one request, which also pulls it unless the destination may have it."""
         with located(f"look for the manifest in {self._destination.name}", "destination"):
             known = [
                 each for each in (name, *tags) if each is not None and await self._destination.local_manifest(each)
@@ -114,16 +114,16 @@ class Copying:
             return manifest.descriptor, manifest
 
     def _one_image(self, index: Manifest[Any]) -> Descriptor:
-        """Choose the image to be copied to a place that takes no index."""
+        """Choose the image to copy to a destination that accepts no index."""
         if len(self._options.platforms) != 1:
-            raise DocumentError(f"{index.digest} is an index, where one image has to be chosen: give one platform")
+            raise DocumentError(f"{index.digest} is an index, and the destination takes one image: give one platform")
         chosen: Descriptor = index.expect(ImageIndex).document.choose(self._options.platforms[0])
         return chosen
 
     async def _plan(self, plan: Plan) -> Plan:
-        """Ask the destination for everything, however much of it came with what is there already.
+        """Check all content at the destination, even below a manifest that it has.
 
-        Some registries take an index without its images, and a copy for some platforms leaves such.
+        Some registries accept an index without its images, and a copy of some platforms creates such an index.
         """
 
         async def decide_blob(blob: Descriptor) -> None:
@@ -151,7 +151,7 @@ class Copying:
         plan.actions[blob.digest] = "mount" if mounts else "push"
 
     async def _is_distributed(self, blob: Descriptor) -> bool:
-        """Say whether the source has a blob of which registries seldom keep copies (image-spec, layer.md)."""
+        """Return whether the source has a blob that registries seldom keep (image-spec, layer.md)."""
         with located(f"look for blob {blob.digest} in {self._source.name}", "source", blob.digest):
             return await self._source.exists(blob)
 
@@ -163,7 +163,7 @@ class Copying:
 
 
 def _check_image(manifest: Manifest[Any]) -> None:
-    """Accept what can be in a place that takes container images only. Raises `DocumentError`."""
+    """Raise `DocumentError` for a manifest that is not a container image."""
     config = manifest.expect(ImageManifest).document.config
     if not is_image_config(config.media_type):
-        raise DocumentError(f"{manifest.digest} is an artifact and no container image: an oci-archive takes it")
+        raise DocumentError(f"{manifest.digest} is an artifact, not a container image: write it to an oci-archive")

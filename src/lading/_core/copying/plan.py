@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from lading._core.graph.graph import Graph, Node
+from lading._result import Result, plain
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents.successors import successors
@@ -18,7 +19,7 @@ IndexForm: TypeAlias = Literal["sparse", "rewritten"]
 
 
 class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a graph is copied, and how; see `Client.copy`."""
+    """Options of a copy; see `Client.copy`."""
 
     platforms: tuple[Platform, ...] = ()
     index: IndexForm = "sparse"
@@ -28,65 +29,84 @@ class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
 
 
-class Step(msgspec.Struct, frozen=True):
-    """What is done, or was done, about one content.
-
-    It is pushed, mounted (taken over from another repository of the registry), or skipped: it is there already, or is a
-    layer that may not be distributed and that the source does not have. `tags` are those that then stand for it.
-    """
+class Step(Result, frozen=True):
+    """The planned or completed action for one blob or manifest."""
 
     action: BlobAction
-    descriptor: Descriptor
-    tags: tuple[str, ...] = ()
+    """`push`, `mount` or `skip`.
 
-
-class Copied(msgspec.Struct, frozen=True):
-    """The outcome of a copy, or with a dry run its plan.
-
-    `descriptor` is that of the manifest at the destination; the steps are in order, blobs first and tags last.
+    Mounted content is taken from another repository of the registry. Content is skipped if the destination has it, or
+    if it is a layer that must not be distributed and that the source does not have either.
     """
+    descriptor: Descriptor
+    """Descriptor of the content."""
+    tags: tuple[str, ...] = ()
+    """Tags that are set to a manifest."""
+
+
+class Copied(Result, frozen=True):
+    """Result of a copy, or its plan after a dry run."""
 
     descriptor: Descriptor
+    """Descriptor of the manifest at the destination."""
     steps: tuple[Step, ...]
+    """One step for each blob and manifest, in order: blobs first, tagged manifests last."""
 
     def __repr__(self) -> str:
         return f"Copied({self.descriptor!r}, {self.moved} moved, {self.mounted} mounted, {self.skipped} skipped)"
 
     @property
     def moved(self) -> int:
-        """How many blobs and manifests were pushed."""
+        """Number of blobs and manifests that were pushed."""
         return self._count("push")
 
     @property
     def mounted(self) -> int:
-        """How many blobs were taken over from another repository of the registry."""
+        """Number of blobs that were mounted from another repository of the registry."""
         return self._count("mount")
 
     @property
     def skipped(self) -> int:
-        """How many blobs and manifests did not need to move."""
+        """Number of blobs and manifests that were not transferred."""
         return self._count("skip")
 
     @property
     def bytes(self) -> int:
-        """How many bytes were pushed."""
+        """Number of bytes that were pushed."""
         return sum(step.descriptor.size for step in self.steps if step.action == "push")
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags that were set at the destination, in the order of their manifests."""
+        return tuple(tag for step in self.steps for tag in step.tags)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain JSON values, with `tags`, `moved`, `mounted`, `skipped`, `bytes` and `steps`."""
+        return {
+            **self.descriptor.to_dict(),
+            "tags": list(self.tags),
+            "moved": self.moved,
+            "mounted": self.mounted,
+            "skipped": self.skipped,
+            "bytes": self.bytes,
+            "steps": plain(self.steps),
+        }
 
     def _count(self, action: BlobAction) -> int:
         return sum(step.action == action for step in self.steps)
 
 
 class Root(msgspec.Struct, frozen=True):
-    """A manifest that is copied for its own sake, and the tags that it gets."""
+    """A manifest that is copied for itself, and not as a part of another, with the tags to set."""
 
     descriptor: Descriptor
     tags: tuple[str, ...] = ()
 
 
 class Plan(msgspec.Struct, eq=False):
-    """What is to be done about each content of a graph, and in the end what was done.
+    """The action for each content of a graph: planned at first, completed in the end.
 
-    `tags` has the roots, with the tags that they get; `left_out` the blobs that the source does not have either.
+    `tags` maps the roots to the tags to set; `left_out` has the blobs that the source does not have either.
     """
 
     graph: Graph
@@ -97,7 +117,7 @@ class Plan(msgspec.Struct, eq=False):
 
     @classmethod
     def of(cls, graph: Graph, roots: Sequence[Root]) -> Plan:
-        """Begin a plan, in which nothing is decided yet."""
+        """Create a plan without actions."""
         tags: dict[Digest, tuple[str, ...]] = {}
         for root in roots:
             digest = root.descriptor.digest
@@ -105,24 +125,24 @@ class Plan(msgspec.Struct, eq=False):
         return cls(graph, roots, tags)
 
     def is_moving(self, node: Node) -> bool:
-        """Say whether a manifest is to be pushed."""
+        """Return whether a manifest has to be pushed."""
         return self.actions[node.descriptor.digest] != "skip"
 
     def named(self) -> set[Digest]:
-        """Return those manifests that another manifest of the graph names."""
+        """Return the manifests that another manifest of the graph names."""
         return {child.digest for node in self.graph.nodes.values() for child in node.manifests}
 
     def is_sparse(self, node: Node) -> bool:
-        """Say whether a manifest names others that are not copied."""
+        """Return whether a manifest names others that are not copied."""
         return len(successors(node.manifest).manifests) > len(node.manifests)
 
     def blobs(self) -> Iterable[Descriptor]:
-        """Return the blobs that are to move, the largest first: nobody waits for one at the end."""
+        """Return the blobs to transfer, the largest first, so that no large one is left to run alone at the end."""
         waiting = (blob for digest, blob in self.graph.blobs.items() if self.actions[digest] != "skip")
         return sorted(waiting, key=lambda blob: -blob.size)
 
     def steps(self) -> tuple[Step, ...]:
-        """Return what is planned, or was done by now."""
+        """Return the planned or completed steps."""
         blobs = [Step(self.actions[digest], blob) for digest, blob in self.graph.blobs.items()]
         manifests = [
             Step(self.actions[node.descriptor.digest], node.descriptor, self.tags.get(node.descriptor.digest, ()))

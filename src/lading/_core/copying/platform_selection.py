@@ -19,7 +19,7 @@ from lading.platform import Platform
 
 
 class Selection:
-    """The entries for some platforms, with the attestations about them and the indexes in which there may be more."""
+    """Selection of the index entries for some platforms, with attestations and nested indexes without a platform."""
 
     def __init__(self, platforms: Sequence[Platform]) -> None:
         self._platforms = platforms
@@ -27,7 +27,7 @@ class Selection:
         self._failure: DocumentError | None = None
 
     def keep(self, manifest: Manifest[Any], entries: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
-        """Return those of an index's entries that are wanted; without platforms, all of them."""
+        """Return the selected entries of an index; without platforms, all of them."""
         document = manifest.document
         if not self._platforms or not isinstance(document, ImageIndex):
             return entries
@@ -42,15 +42,15 @@ class Selection:
         return tuple(entry for entry in entries if _is_wanted(entry, chosen))
 
     def check(self) -> None:
-        """Raise `DocumentError` if an index was looked through in vain for one of the platforms."""
+        """Raise `DocumentError` if no index has an entry for one of the platforms."""
         if self._failure is not None and len(self._found) < len(set(self._platforms)):
             raise self._failure
 
 
 def rewrite(graph: Graph) -> Mapping[Digest, Descriptor]:
-    """Replace every index of which not all entries are in the graph by one that has no others.
+    """Replace every index that has entries outside of the graph by one with only the entries in the graph.
 
-    Return, for the digests that went, what took their place.
+    Return the new descriptors by the digests of the replaced indexes.
     """
     replaced: dict[Digest, Descriptor] = {}
     for level in list(graph.levels()):

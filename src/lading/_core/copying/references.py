@@ -17,46 +17,47 @@ from lading.digest import Digest
 from lading.errors import InvalidReferenceError, NotFoundError
 from lading.platform import Platform
 from lading.reference import LocalReference
-from lading.target import AnyReference
+from lading.target import ParsedReference
 
 _DOCKER_ARCHIVE = "docker-archive"
 
 
 class Copies:
-    """Makes copies for a client."""
+    """Copies for a client."""
 
     def __init__(self, resolver: TargetResolver, settings: Settings, *, concurrency: int) -> None:
         self._resolver = resolver
         self._settings = settings
         self._concurrency = concurrency
 
-    async def copy(self, source: AnyReference, destination: AnyReference, options: CopyOptions) -> Copied:
-        """Copy what a reference stands for."""
+    async def copy(self, source: ParsedReference, destination: ParsedReference, options: CopyOptions) -> Copied:
+        """Copy the manifest of a reference."""
         async with self._open(source, destination, options) as (_, copying):
             tag = name_of(destination)
             return await copying.copy(selector_of(source), () if tag is None else (tag,), expected=destination.digest)
 
     async def copy_tags(
-        self, source: AnyReference, destination: AnyReference, pattern: str, options: CopyOptions
+        self, source: ParsedReference, destination: ParsedReference, pattern: str, options: CopyOptions
     ) -> tuple[Copied, ...]:
-        """Copy what the tags of a place stand for, under the same tags."""
-        for place in (source, destination):
-            if _is_docker_archive(place):
-                raise InvalidReferenceError(f"{place}: the images of a docker-archive have names, not tags", position=0)
+        """Copy the manifests of all tags that match `pattern`, under the same tags."""
+        for reference in (source, destination):
+            if _is_docker_archive(reference):
+                message = f"{reference}: the images of a docker-archive have names, not tags"
+                raise InvalidReferenceError(message, position=0)
         async with self._open(source, destination, options) as (readable, copying):
             with located(f"list tags of {readable.name}", "source"):
                 tags = [tag async for tag in readable.tags() if fnmatchcase(tag, pattern)]
                 if not tags:
-                    raise NotFoundError(f"it has no tag that fits {shortened(pattern)!r}")
-            # One after another: what tags share is moved once, and many tags take no more memory than one.
+                    raise NotFoundError(f"no tag matches {shortened(pattern)!r}")
+            # One after another: content that tags share is copied once, and many tags take no more memory than one.
             return tuple([await copying.copy(tag, (tag,)) for tag in tags])
 
     async def push(
-        self, source: Readable, manifest: Digest, destination: AnyReference, platforms: tuple[Platform, ...] = ()
+        self, source: Readable, manifest: Digest, destination: ParsedReference, platforms: tuple[Platform, ...] = ()
     ) -> Copied:
-        """Copy a manifest of a place that has no reference.
+        """Copy a manifest of a source that has no reference.
 
-        Of an index, a place that takes none gets the image for the only one of the `platforms`.
+        If the destination accepts no index, the image for the only one of the `platforms` is copied instead.
         """
         options = CopyOptions(platforms=platforms if _is_docker_archive(destination) else ())
         async with self._writable(destination, dry_run=False) as writable:
@@ -67,7 +68,7 @@ class Copies:
 
     @asynccontextmanager
     async def _open(
-        self, source: AnyReference, destination: AnyReference, options: CopyOptions
+        self, source: ParsedReference, destination: ParsedReference, options: CopyOptions
     ) -> AsyncGenerator[tuple[Readable, Copying]]:
         async with AsyncExitStack() as opened:
             with located(f"open {source}", "source"):
@@ -76,14 +77,14 @@ class Copies:
             yield readable, self._copying(readable, writable, destination, options)
 
     @asynccontextmanager
-    async def _writable(self, destination: AnyReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
-        # An archive is written at the end of the context.
+    async def _writable(self, destination: ParsedReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
+        # An archive is written at the end of the context, so that its errors are those of the destination, too.
         with located(f"write {destination}", "destination"):
             async with self._resolver.writable(destination, dry_run=dry_run) as writable:
                 yield writable
 
     def _copying(
-        self, readable: Readable, writable: Writable, destination: AnyReference, options: CopyOptions
+        self, readable: Readable, writable: Writable, destination: ParsedReference, options: CopyOptions
     ) -> Copying:
         return Copying(
             self._resolver.io,
@@ -96,15 +97,15 @@ class Copies:
         )
 
 
-def selector_of(reference: AnyReference) -> str | None:
-    """Return what to ask a place for: the digest if there is one, else the tag or name; None for its only manifest."""
+def selector_of(reference: ParsedReference) -> str | None:
+    """Return the digest of a reference, or else its tag or name; None selects the only manifest of a target."""
     return reference.digest or name_of(reference)
 
 
-def name_of(reference: AnyReference) -> str | None:
-    """Return the tag, or the name in a layout or archive, that a reference has."""
+def name_of(reference: ParsedReference) -> str | None:
+    """Return the tag of a reference, or its name in a layout or archive."""
     return reference.name if isinstance(reference, LocalReference) else reference.tag
 
 
-def _is_docker_archive(reference: AnyReference) -> bool:
+def _is_docker_archive(reference: ParsedReference) -> bool:
     return isinstance(reference, LocalReference) and reference.transport == _DOCKER_ARCHIVE

@@ -1,4 +1,4 @@
-"""The graph of manifests: what they name, what refers to them, and whether all of it is there.
+"""The graph of manifests: successors, predecessors, and verification that all content is present.
 
-Entrances: `graph` downwards, `predecessors` upwards; `verify` and `evidence` walk them.
+Entry points: `graph` for successors, `predecessors` for referrers; `verify` and `evidence` walk them.
 """

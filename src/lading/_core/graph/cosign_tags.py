@@ -1,4 +1,4 @@
-"""Cosign's tags made of a digest, the predecessors of referrers.
+"""Cosign's tags that are derived from a digest, used before there were referrers.
 
 https://github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md
 """
@@ -19,7 +19,7 @@ def digest_tags(digest: Digest) -> tuple[str, ...]:
 
 
 async def resolve_if_there(place: Readable, tag: str) -> Descriptor | None:
-    """Return what a tag stands for; None if there is no such tag."""
+    """Return the descriptor of a tag, None if there is no such tag."""
     try:
         return await place.resolve(tag)
     except NotFoundError:

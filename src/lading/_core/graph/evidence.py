@@ -1,14 +1,13 @@
 """Search for SBOMs, provenance, signatures and attestations of a manifest.
 
-There are three such places: manifests with it as their subject (referrers, listed by the registry or under a tag), the
-tags that cosign makes of its digest, and, for images in an index, the attestation manifests that BuildKit puts beside
-them. What is found is told apart by what it says of itself; none of it is checked.
+There are three sources: manifests that have it as their subject (referrers, listed by the registry or under a tag), the
+tags that cosign derives from its digest, and, for images in an index, the attestation manifests that BuildKit adds to
+the index. Evidence is classified by what it claims; no signature is verified.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
@@ -19,41 +18,42 @@ from lading._core.graph.tolerant_reader import TolerantReader
 from lading._core.transfer.async_target import Readable
 from lading._core.transfer.concurrency import wide
 from lading._io.base import IO
+from lading._result import Result
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
-from lading.errors import LimitExceededError
+from lading.errors import LimitExceededError, naming
 from lading.events import Event
 from lading.media_types import OCI_EMPTY, is_index
-from lading.platform import Platform
+from lading.platform import PlatformLike
 
 FoundIn: TypeAlias = Literal["referrers", "tag", "index"]
 
 _BY_TAG: dict[str, EvidenceKind] = {"sig": "signature", "att": "attestation", "sbom": "sbom"}
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Something that was found about a manifest. It was found, not checked: no signature has been verified.
-
-    `subject` is what it is about, with its platform if it is an entry of an index. `manifest` holds it, and was found
-    among the `referrers`, under a `tag` that cosign made, or in the `index` beside the image. `content` is the layer to
-    be pulled (`repository.blobs.pull`), None where there is none. `kind` and `predicate_type` (in-toto) are what the
-    manifest says.
-    """
+class Evidence(Result, frozen=True):
+    """An SBOM, provenance, signature or attestation found for a manifest. No signature has been verified."""
 
     kind: EvidenceKind
+    """Kind of the evidence, as its manifest claims."""
     found_in: FoundIn
+    """Source: the `referrers`, a `tag` derived from the digest by cosign, or the `index` that lists the image."""
     subject: Descriptor
+    """Manifest that the evidence is about, with its platform if it is an entry of an index."""
     manifest: Descriptor
+    """Manifest that holds the evidence."""
     content: Descriptor | None = None
+    """Layer to pull (`repository.blobs.pull`), None if the manifest has no content."""
     predicate_type: str | None = None
+    """Predicate type of an in-toto statement, as the manifest claims; None if it gives none."""
     tag: str | None = None
+    """Tag that the evidence was found under, None for other sources."""
 
 
 class Search:
-    """Looks for evidence in one place."""
+    """Search for evidence in one target."""
 
     def __init__(self, io: IO, place: Readable, emit: Callable[[Event], None], *, concurrency: int) -> None:
         self._io = io
@@ -61,8 +61,8 @@ class Search:
         self._reader = TolerantReader(place, emit)
         self._concurrency = concurrency
 
-    async def run(self, selector: str | None, platform: Platform | str | None) -> tuple[Evidence, ...]:
-        """Find the evidence of a manifest; of an index also that of its entries, or that of one for a platform."""
+    async def run(self, selector: str | None, platform: PlatformLike | None) -> tuple[Evidence, ...]:
+        """Find the evidence for a manifest; for an index also for its entries, or only for the one for `platform`."""
         graph = Graph(self._io, self._place.pull_manifest, keep=_indexes, limit=wide(self._concurrency, self._place))
         [root, *_] = nodes = await graph.add([await self._place.resolve(selector)])
         indexes = [node.manifest.document for node in nodes if isinstance(node.manifest.document, ImageIndex)]
@@ -70,14 +70,15 @@ class Search:
         for entry in (entry for index in indexes for entry in index.images):
             subjects.setdefault(entry.digest, entry)
         if platform is not None and indexes:
-            chosen = indexes[0].choose(platform)
+            with naming(self._place.name):
+                chosen = indexes[0].choose(platform)
             subjects = {chosen.digest: chosen}
         if len(subjects) > MOST_MANIFESTS:
             raise LimitExceededError(f"the index has more than {MOST_MANIFESTS} entries: choose a platform")
         found = [
             *await self._referring(subjects),
             *await self._tagged(subjects),
-            *await self._beside(subjects, indexes),
+            *await self._in_indexes(subjects, indexes),
         ]
         position = {digest: number for number, digest in enumerate(subjects)}
         return tuple(sorted(found, key=lambda each: position[each.subject.digest]))
@@ -103,7 +104,7 @@ class Search:
         found = await self._io.map(look, pairs, limit=self._concurrency)
         return [evidence for each in found for evidence in each]
 
-    async def _beside(self, subjects: dict[Digest, Descriptor], indexes: Sequence[ImageIndex]) -> list[Evidence]:
+    async def _in_indexes(self, subjects: dict[Digest, Descriptor], indexes: Sequence[ImageIndex]) -> list[Evidence]:
         async def look(entry: Descriptor) -> list[Evidence]:
             subject = subjects[Digest(entry.annotations[DOCKER_REFERENCE_DIGEST])]
             manifest = await self._reader.pull(entry)
@@ -126,7 +127,7 @@ def _indexes(_: Manifest[Any], entries: tuple[Descriptor, ...]) -> tuple[Descrip
 def _evidence(
     manifest: Manifest[Any], subject: Descriptor, found_in: FoundIn, tag: str | None = None
 ) -> Iterator[Evidence]:
-    """Give the layers of a manifest, each as a piece of evidence; itself, if it has no content."""
+    """Yield each layer of a manifest as a piece of evidence, or its config if it has no layers."""
     document = manifest.document
     if not isinstance(document, ImageManifest):
         yield Evidence("other", found_in, subject, manifest.descriptor, tag=tag)

@@ -1,6 +1,6 @@
 """Kinds of evidence: classification of manifests and layers by media types and annotations alone.
 
-Nothing is opened and nothing is checked: whoever pushed it chose all of these words.
+Content is neither opened nor verified: the pusher chose the media types and annotations.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from lading.documents import ImageManifest
 
 EvidenceKind: TypeAlias = Literal["sbom", "provenance", "signature", "attestation", "other"]
 
-# Beginnings of predicate types (in-toto attestation framework, spec/predicates; cosign).
+# Prefixes of predicate types (in-toto attestation framework, spec/predicates; cosign).
 _PREDICATES: tuple[tuple[str, EvidenceKind], ...] = (
     ("https://slsa.dev/provenance", "provenance"),
     ("https://spdx.dev/", "sbom"),
     ("https://cyclonedx.org/", "sbom"),
     ("https://sigstore.dev/cosign/sign/", "signature"),
 )
-# Words in the media type of an artifact, a layer or a config; the first that fits counts.
+# Words in the media type of an artifact, a layer or a config; the first match counts.
 _WORDS: tuple[tuple[frozenset[str], EvidenceKind], ...] = (
     (frozenset({"signature", "signatures", "sig", "simplesigning"}), "signature"),
     (frozenset({"sbom", "spdx", "cyclonedx", "syft"}), "sbom"),
@@ -34,28 +34,28 @@ _MESSAGE_SIGNATURE = "message-signature"
 
 
 def predicate_type_of(manifest: ImageManifest, layer: Descriptor) -> str | None:
-    """Return what a statement is about: the predicate type that annotations tell, of the layer first."""
-    for told, key in (
+    """Return the predicate type given by annotations of the layer or, if it has none, of the manifest."""
+    for source, key in (
         (layer.annotations, PREDICATE_TYPE),
         (layer.annotations, COSIGN_PREDICATE_TYPE),
         (manifest.annotations, BUNDLE_PREDICATE_TYPE),
         (manifest.annotations, PREDICATE_TYPE),
     ):
-        if found := told.get(key):
-            return found
+        if predicate_type := source.get(key):
+            return predicate_type
     return None
 
 
 def kind_of(manifest: ImageManifest, layer: Descriptor, predicate_type: str | None) -> EvidenceKind:
-    """Say what a layer of a manifest is evidence of; `other` if nothing tells."""
+    """Return the kind of evidence in a layer of a manifest, `other` if it is unknown."""
     if predicate_type is not None:
         return _predicated(predicate_type)
     if _is_signed_message(manifest.annotations):
         return "signature"
     for media_type in (manifest.artifact_type, layer.media_type, manifest.config.media_type):
         words = frozenset(_SEPARATORS.split((media_type or "").lower()))
-        for those, kind in _WORDS:
-            if those & words:
+        for known, kind in _WORDS:
+            if known & words:
                 return kind
     return "other"
 

@@ -1,4 +1,4 @@
-"""Graph of successors: the manifests and blobs that some manifests name, directly or through others."""
+"""Graph of successors: the manifests and blobs that some manifests name, directly or indirectly."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lading.documents.successors import successors
 from lading.errors import LimitExceededError
 
 DEEPEST_GRAPH = 32
-"""Levels of manifests below the first one."""
+"""Most levels of manifests below the first one."""
 MOST_MANIFESTS = 10_001
-"""An index of 10,000 manifests, and itself."""
+"""Most manifests of a graph: an index and its 10,000 entries."""
 MOST_BYTES = 256 * 2**20
-"""Of all manifests together."""
+"""Most bytes of all manifests of a graph together."""
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A manifest, and what of it belongs to the graph."""
+    """A manifest with its manifests and blobs that belong to the graph."""
 
     descriptor: Descriptor
     manifest: Manifest[Any]
@@ -35,7 +35,7 @@ class Node(msgspec.Struct, frozen=True):
 class Graph:
     """Manifests by their digests, each pulled once.
 
-    `pull` brings a manifest, `limit` of them at once, and `keep` says which of the manifests in an index are wanted.
+    `pull` pulls a manifest, up to `limit` at a time; `keep` selects the entries of an index that belong to the graph.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Graph:
         self._bytes = 0
 
     async def add(self, descriptors: Iterable[Descriptor]) -> list[Node]:
-        """Add manifests and all that they name, and return those that are new.
+        """Add manifests with all that they name, and return the new nodes.
 
-        Raises `LimitExceededError` for more than 10,001 manifests, or 32 levels of them, or 256 MiB in all.
+        Raises `LimitExceededError` for more than 10,001 manifests, 32 levels or 256 MiB in all.
         """
         added: list[Node] = []
         level = self._unknown(descriptors)
@@ -69,12 +69,12 @@ class Graph:
             added += nodes
             level = self._unknown(child for node in nodes for child in node.manifests)
         if level:
-            raise LimitExceededError(f"{level[0].digest} lies deeper than {DEEPEST_GRAPH} levels of indexes")
+            raise LimitExceededError(f"{level[0].digest} is nested deeper than {DEEPEST_GRAPH} levels of indexes")
         return added
 
     @property
     def blobs(self) -> dict[Digest, Descriptor]:
-        """Every blob once."""
+        """All blobs of the graph, each once."""
         blobs: dict[Digest, Descriptor] = {}
         for node in self.nodes.values():
             for blob in node.blobs:
@@ -82,7 +82,7 @@ class Graph:
         return blobs
 
     def levels(self) -> Iterator[list[Node]]:
-        """Give all manifests in groups: what a manifest names is in a group before its own."""
+        """Yield all manifests in groups, so that the successors of a manifest are in earlier groups."""
         order: TopologicalSorter[Digest] = TopologicalSorter()
         for digest, node in self.nodes.items():
             order.add(digest, *(child.digest for child in node.manifests))
@@ -96,7 +96,7 @@ class Graph:
         manifest = await self._pull(descriptor)
         self._bytes += len(manifest.raw)
         if self._bytes > MOST_BYTES:
-            raise LimitExceededError(f"there are more than {MOST_BYTES} bytes of manifests")
+            raise LimitExceededError(f"the manifests have more than {MOST_BYTES} bytes together")
         named = successors(manifest)
         return Node(descriptor, manifest, self._keep(manifest, named.manifests), named.blobs)
 

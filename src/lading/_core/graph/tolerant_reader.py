@@ -16,9 +16,9 @@ _USELESS = (DocumentError, LimitExceededError, NotFoundError, VerificationError)
 
 
 class TolerantReader:
-    """Reads manifests of one place, 256 MiB of them at the most.
+    """Reader of the manifests of one target, at most 256 MiB of them.
 
-    `pull` is for a copy, which has its own way to pull them: what fails there has a side, and is not passed over.
+    A copy passes its own `pull`, whose errors have a side: these are raised, and not skipped.
     """
 
     def __init__(
@@ -33,23 +33,23 @@ class TolerantReader:
         self._bytes = 0
 
     async def pull(self, descriptor: Descriptor, role: str = "") -> Manifest[Any] | None:
-        """Return a manifest, verified and such that its document can be used; None if there is no such.
+        """Return a verified manifest with a valid document, None if it is missing or invalid.
 
-        `role` is what a warning says that it was thought to be. Raises `LimitExceededError` for too many bytes.
+        `role` describes the manifest in a warning. Raises `LimitExceededError` for too many bytes.
         """
         try:
             manifest = await self._pull(descriptor)
-            _ = manifest.document  # raises if it does not fit its media type
+            _ = manifest.document  # raises DocumentError if it is invalid for its media type
         except _USELESS as error:
             if error.side is not None:
                 raise
-            self.pass_over(descriptor, role, str(error))
+            self.skip(descriptor, role, str(error))
             return None
         self._bytes += len(manifest.raw)
         if self._bytes > MOST_BYTES:
-            raise LimitExceededError(f"{self._place.name} has more than {MOST_BYTES} bytes of manifests for this")
+            raise LimitExceededError(f"the manifests of {self._place.name} have more than {MOST_BYTES} bytes together")
         return manifest
 
-    def pass_over(self, descriptor: Descriptor, role: str, why: str) -> None:
-        """Tell that a manifest is of no use."""
-        self._emit(Warned(self._place.name, f"passed over {descriptor.digest}{role}: {why}"))
+    def skip(self, descriptor: Descriptor, role: str, why: str) -> None:
+        """Emit a warning that a manifest is skipped."""
+        self._emit(Warned(self._place.name, f"skipped {descriptor.digest}{role}: {why}"))

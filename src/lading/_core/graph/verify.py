@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from lading._core.exchange.settings import Settings
@@ -12,6 +11,7 @@ from lading._core.transfer.concurrency import move_all, wide
 from lading._core.transfer.stored_blob import OpenBlob
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
+from lading._result import Result
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
@@ -23,26 +23,33 @@ from lading.verification import Verifier
 _WRONG = (VerificationError, NotFoundError, DocumentError, StorageError)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Content that is missing, or is not what its descriptor says."""
+class Problem(Result, frozen=True):
+    """Content that is missing, or does not match its descriptor."""
 
     descriptor: Descriptor
+    """Descriptor of the content."""
     error: LadingError
+    """Error that reading the content raised."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a verification found: how many manifests and blobs were read, of how many bytes, and what is wrong."""
+class Verified(Result, frozen=True):
+    """Result of a verification."""
 
     descriptor: Descriptor
+    """Descriptor of the verified manifest."""
     checked: int
+    """Number of manifests and blobs that were checked."""
     bytes: int
-    problems: tuple[Problem, ...] = field(repr=False)
+    """Size of the checked content in bytes, by its descriptors."""
+    problems: tuple[Problem, ...]
+    """Missing or wrong content; empty if everything is right."""
+
+    def __repr__(self) -> str:
+        return f"Verified({self.descriptor!r}, {self.checked} checked, {len(self.problems)} problems)"
 
 
 class Verification:
-    """Reads content of one place, and gathers what is wrong with it."""
+    """Verification of content in one target. Problems are collected."""
 
     def __init__(self, io: IO, settings: Settings, source: Readable, *, concurrency: int) -> None:
         self._io = io
@@ -52,10 +59,10 @@ class Verification:
         self._problems: dict[Digest, Problem] = {}
 
     async def verify(self, name: str | None) -> Verified:
-        """Read a manifest and all that it names, and compare everything with digests and sizes.
+        """Read a manifest and all that it names, and verify digests and sizes.
 
-        Problems are gathered. Raised is what keeps content from being read at all: there is no such manifest, or the
-        registry does not answer.
+        Problems of content are collected. Raises errors that prevent reading: the manifest does not exist, or the
+        registry does not respond.
         """
         root = await self._source.resolve(name)
         graph = Graph(self._io, self._pull, limit=wide(self._concurrency, self._source))
@@ -73,7 +80,7 @@ class Verification:
             return await self._source.pull_manifest(descriptor)
         except _WRONG as error:
             self._problems[descriptor.digest] = Problem(descriptor, error)
-            # Of an unknown media type: it names nothing.
+            # A manifest of an unknown media type has no successors.
             return Manifest[Any](b"", OCTET_STREAM, descriptor.digest)
 
     async def _read(self, blob: Descriptor) -> None:
@@ -85,7 +92,7 @@ class Verification:
             self._problems[blob.digest] = Problem(blob, error)
 
     async def _is_elsewhere(self, blob: Descriptor) -> bool:
-        """Say whether a blob is not here, and need not be: it says from where else it can be had."""
+        """Return whether a blob is missing but has URLs to be downloaded from, so that it need not be present."""
         return bool(blob.urls) and not await self._source.exists(blob)
 
     def _drain(self, blob: Descriptor, stream: OpenBlob) -> None:

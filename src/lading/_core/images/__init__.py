@@ -1,4 +1,4 @@
 """Images without a daemon: reading, inspecting, comparing and editing their manifests and configs.
 
-Entrance: `image`, which everything else here reads or makes.
+Entry point: `image`, which all other modules here read or make.
 """

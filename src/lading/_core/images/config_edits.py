@@ -1,16 +1,19 @@
-"""Edits of an image config: execution parameters, further layers, another base (image-spec, config.md)."""
+"""Edits of an image config: execution parameters, layers, base image (image-spec, config.md)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any
 
 import msgspec
 
+from lading import _values
 from lading._core.images.manifest_annotations import merged
 from lading._core.tar.source_date_epoch import source_date_epoch
+from lading._values import Strings
 from lading._wire.escaping import quoted
 from lading.digest import Digest
 from lading.documents import History, ImageConfig, Manifest, RootFS
@@ -25,26 +28,30 @@ def configured(
     *,
     env: Mapping[str, str | None],
     labels: Mapping[str, str | None],
-    entrypoint: Sequence[str] | None,
-    cmd: Sequence[str] | None,
+    entrypoint: Strings | None,
+    cmd: Strings | None,
     texts: Mapping[str, str | None],
     ports: Iterable[str],
     volumes: Iterable[str],
     created: datetime | None,
 ) -> Manifest[ImageConfig]:
-    """Return a config with other execution parameters; see `Image.mutated`. `texts` are the fields that are texts."""
+    """Return a config with other execution parameters; see `Image.mutated`. `texts` are the fields of type string."""
+    _values.mapping(env, "env", (str, NoneType), "write {'NAME': 'value'}")
+    _values.mapping(labels, "labels", (str, NoneType), "write {'name': 'value'}")
+    for name, text in texts.items():
+        _values.expect(text, (str, NoneType), name)
     before = config.document.config
     changes: dict[str, Any] = {name: value for name, value in texts.items() if value is not None}
     if entrypoint is not None:
-        changes |= {"entrypoint": tuple(entrypoint), "cmd": ()}
+        changes |= {"entrypoint": _values.items(entrypoint, "entrypoint"), "cmd": ()}
     if cmd is not None:
-        changes["cmd"] = tuple(cmd)
+        changes["cmd"] = _values.items(cmd, "cmd")
     after = msgspec.structs.replace(
         before,
         env=_environment(before.env, env),
         labels=merged(before.labels, labels),
-        exposed_ports={**before.exposed_ports, **{_port(port): {} for port in ports}},
-        volumes={**before.volumes, **{volume: {} for volume in volumes}},
+        exposed_ports={**before.exposed_ports, **{_port(port): {} for port in _values.items(ports, "ports")}},
+        volumes={**before.volumes, **{volume: {} for volume in _values.items(volumes, "volumes")}},
         **changes,
     )
     return rewritten(config, config=after, created=timestamp(created) or config.document.created)
@@ -53,10 +60,10 @@ def configured(
 def extended(
     config: Manifest[ImageConfig], layers: Sequence[tuple[Digest, str]], created: datetime | None
 ) -> Manifest[ImageConfig]:
-    """Return a config of further layers, each with its diff_id and how it came about."""
+    """Return a config with further layers, each given by its diff_id and the command that created it."""
     document, when = config.document, timestamp(created)
-    told = [History(created=when or _EPOCH, created_by=created_by) for _, created_by in layers]
-    history = (*padded(document.history, len(document.rootfs.diff_ids)), *told) if told else document.history
+    added = [History(created=when or _EPOCH, created_by=created_by) for _, created_by in layers]
+    history = (*padded(document.history, len(document.rootfs.diff_ids)), *added) if added else document.history
     rootfs = RootFS((*document.rootfs.diff_ids, *(diff_id for diff_id, _ in layers)))
     return rewritten(config, rootfs=rootfs, history=history, created=when or document.created)
 
@@ -66,8 +73,8 @@ def rebased_config(
 ) -> Manifest[ImageConfig]:
     """Return a config whose layers and history begin with those of another base.
 
-    The execution parameters stay, the ones that came from the old base too: nothing tells them from the image's own.
-    The platform is that of the new base.
+    The execution parameters stay, including those of the old base, which cannot be told from the image's own. The
+    platform is that of the new base.
 
     Raises `DocumentError` for an image that is not based on the old base.
     """
@@ -88,7 +95,7 @@ def rebased_config(
 
 
 def rewritten(config: Manifest[ImageConfig], /, **changes: Any) -> Manifest[ImageConfig]:
-    """Return a config with other values; the same bytes if no value is another."""
+    """Return a config with other values; the same bytes if no value differs."""
     document = config.document
     if all(getattr(document, name) == value for name, value in changes.items()):
         return config
@@ -96,31 +103,32 @@ def rewritten(config: Manifest[ImageConfig], /, **changes: Any) -> Manifest[Imag
 
 
 def padded(history: tuple[History, ...], layers: int) -> tuple[History, ...]:
-    """Return a history that says something of each layer, so that what follows it lines up (config.md, history)."""
-    told = sum(not entry.empty_layer for entry in history)
-    return (*history, *(History(),) * (layers - told))
+    """Return a history with an entry for each layer, so that entries after it line up (config.md, history)."""
+    described = sum(not entry.empty_layer for entry in history)
+    return (*history, *(History(),) * (layers - described))
 
 
 def timestamp(created: datetime | None) -> str | None:
-    """Return a time, or else SOURCE_DATE_EPOCH, as text (RFC 3339, section 5.6), in UTC; None without either.
+    """Return a time, by default SOURCE_DATE_EPOCH, in UTC (RFC 3339, section 5.6); None without either.
 
     Raises `ValueError` for a time without a time zone.
     """
+    _values.expect(created, (datetime, NoneType), "created")
     if created is None:
         epoch = source_date_epoch()
         if epoch is None:
             return None
         created = datetime.fromtimestamp(epoch, UTC)
     if created.tzinfo is None:
-        raise ValueError(f"{created} has no time zone: give it one, such as datetime.UTC")
+        raise ValueError(f"created must have a time zone, such as datetime.UTC: {created} has none")
     return created.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _environment(before: Sequence[str], changes: Mapping[str, str | None]) -> tuple[str, ...]:
-    """Change variables where they stand; new ones come last."""
+    """Change variables in their places; new ones come last."""
     for name in changes:
         if not name or "=" in name or "\0" in name:
-            raise DocumentError(f"{quoted(name)} is no name of an environment variable")
+            raise ValueError(f"{quoted(name)} is not the name of an environment variable")
     waiting = dict(changes)
     after: list[str] = []
     for entry in before:
@@ -135,7 +143,7 @@ def _environment(before: Sequence[str], changes: Mapping[str, str | None]) -> tu
 def _port(text: str) -> str:
     if _PORT.fullmatch(text) and 0 < int(text.partition("/")[0]) < 65536:
         return text if "/" in text else f"{text}/tcp"
-    raise DocumentError(f"{quoted(text)} is no port: write PORT, PORT/tcp, PORT/udp or PORT/sctp")
+    raise ValueError(f"{quoted(text)} is not a port: write PORT, PORT/tcp, PORT/udp or PORT/sctp")
 
 
 def _own_layers(config: Manifest[ImageConfig], old: Manifest[ImageConfig]) -> tuple[Digest, ...]:
@@ -143,18 +151,17 @@ def _own_layers(config: Manifest[ImageConfig], old: Manifest[ImageConfig]) -> tu
     for position, (layer, expected) in enumerate(zip(layers, below, strict=False), start=1):
         if layer != expected:
             raise DocumentError(
-                f"the image is not based on the old base: its layer {position} is {layer}, and that of the base is "
-                f"{expected}"
+                f"the image is not based on the old base: layer {position} is {layer}, that of the base is {expected}"
             )
     if len(layers) < len(below):
         raise DocumentError(
-            f"the image is not based on the old base: it has {len(layers)} layers, and the base has {len(below)}"
+            f"the image is not based on the old base: it has {len(layers)} layers, the base has {len(below)}"
         )
     return layers[len(below) :]
 
 
 def _own_history(history: tuple[History, ...], old: tuple[History, ...], layers: int) -> tuple[History, ...]:
-    """Return the history that follows that of the old base, which has so many layers."""
+    """Return the history after that of the old base, which has that many layers."""
     if history[: len(old)] == old and sum(not entry.empty_layer for entry in old) == layers:
         return history[len(old) :]
     seen = 0

@@ -1,12 +1,12 @@
 """Media types of the two image formats, OCI and Docker, and conversion between them.
 
-The documents have the same fields (image-spec, media-types.md, Compatibility Matrix), so bytes that are named by a
-media type of one form are named as well by that of the other, and their digests stay.
+The documents have the same fields (image-spec, media-types.md, Compatibility Matrix), so a media type of either format
+fits the same bytes, and digests stay.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,7 @@ from lading.media_types import (
 )
 
 MediaTypeFamily: TypeAlias = Literal["oci", "docker"]
+FAMILIES: Final[tuple[MediaTypeFamily, ...]] = ("oci", "docker")
 
 _PAIRS = (
     (OCI_MANIFEST, DOCKER_MANIFEST),
@@ -45,21 +46,21 @@ _TO: dict[MediaTypeFamily, dict[str, str]] = {
     "oci": {docker: oci for oci, docker in _PAIRS},
 }
 _DOCKERS = frozenset(_TO["oci"])
-_ADVICE = "Docker's form has no layers compressed with zstd: make it of an image that is compressed with gzip"
+_ADVICE = "Docker's format has no layers compressed with zstd: convert an image that is compressed with gzip"
 
 
 def form_of(manifest: Manifest[Any]) -> MediaTypeFamily:
-    """Return the form that a manifest or an index has."""
+    """Return the format of a manifest or an index."""
     return "docker" if manifest.media_type in _DOCKERS else "oci"
 
 
 def in_form(media_type: str, form: MediaTypeFamily) -> str:
-    """Return the media type that stands in a form for the same content.
+    """Return the media type of the same content in a format.
 
-    Raises `DocumentError` for one that Docker's form has nothing for; every media type may stand in OCI's.
+    Raises `DocumentError` for a media type without a counterpart in Docker's format; OCI's may contain any.
     """
     if form == "docker" and media_type not in _TO[form] and media_type not in _DOCKERS:
-        error = DocumentError(f"Docker's form has nothing for {shortened(media_type)}")
+        error = DocumentError(f"Docker's format has no media type for {shortened(media_type)}")
         if media_type == OCI_LAYER_ZSTD:
             error.add_note(_ADVICE)
         raise error
@@ -67,7 +68,7 @@ def in_form(media_type: str, form: MediaTypeFamily) -> str:
 
 
 def described_in(descriptor: Descriptor, form: MediaTypeFamily) -> Descriptor:
-    """Return a descriptor as it is in a form: Docker's have neither annotations nor content. Raises `DocumentError`."""
+    """Return a descriptor in a format: Docker's have neither annotations nor `data`. Raises `DocumentError`."""
     renamed = msgspec.structs.replace(descriptor, media_type=in_form(descriptor.media_type, form))
     if form == "oci":
         return renamed
@@ -77,15 +78,15 @@ def described_in(descriptor: Descriptor, form: MediaTypeFamily) -> Descriptor:
 def index_in(
     index: Manifest[ImageIndex], entries: tuple[Descriptor, ...], form: MediaTypeFamily
 ) -> Manifest[ImageIndex]:
-    """Return an index of a form, with these entries, whose manifests have that form already.
+    """Return an index in a format, with these entries, whose manifests already have that format.
 
-    Raises `DocumentError` for Docker's if an entry is of another form, such as an artifact, or has no platform.
+    Raises `DocumentError` for Docker's format if an entry has another one, such as an artifact, or has no platform.
     """
     if form == "docker":
         for entry in entries:
             if entry.media_type not in _DOCKERS or entry.platform is None:
                 raise DocumentError(
-                    f"{index.digest}: the entry {entry.digest} is no image for a platform, and Docker's lists have "
+                    f"{index.digest}: the entry {entry.digest} is not an image for a platform, and Docker's lists have "
                     "nothing else"
                 )
         entries = tuple(described_in(entry, form) for entry in entries)
@@ -93,12 +94,12 @@ def index_in(
 
 
 def left_out(form: MediaTypeFamily) -> dict[str, None]:
-    """Return the changes to a manifest that take away what a form does not have."""
+    """Return the changes to a manifest that remove the fields which a format does not have."""
     return dict.fromkeys(("annotations", "subject", "artifact_type")) if form == "docker" else {}
 
 
 def losses(manifest: Manifest[Any], form: MediaTypeFamily) -> tuple[str, ...]:
-    """Name what a manifest has and would not have in a form."""
+    """Return the names of what a manifest would lose in a format."""
     document = manifest.document
     if form == "oci" or not isinstance(document, ImageManifest | ImageIndex):
         return ()

@@ -1,18 +1,19 @@
 """Image in a target: manifest and config are loaded, layers are read on demand.
 
-What is made of an image is again an image, of new documents and of layers that are named by their digests, so that
-a layer which nobody changed is never downloaded.
+An edited image is again an image, of new documents and of layers that are named by their digests, so that an unchanged
+layer is never downloaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from lading import _values
 from lading._core.images import config_edits, docker_media_types
 from lading._core.images.docker_media_types import MediaTypeFamily
 from lading._core.images.manifest_annotations import annotated, base_annotations
@@ -22,58 +23,66 @@ from lading._core.transfer.async_target import Readable, read_whole
 from lading._core.transfer.stored_blob import OpenBlob
 from lading._io.base import IO
 from lading._text import shortened
+from lading._values import Strings
 from lading._wire.messages import Source
 from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
-from lading.errors import DocumentError, LimitExceededError
+from lading.errors import DocumentError, LimitExceededError, naming
 from lading.media_types import is_image_config
-from lading.platform import Platform, as_platform
+from lading.platform import Platform, PlatformLike, as_platform
 from lading.target import AnyReference
 
 # Indexes in indexes; no builder makes more than two.
 DEEPEST_INDEX = 8
+_LOAD = "load one with client.images.load(reference)"
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer: the blob, the digest of its uncompressed archive, and how it came about as far as the config says."""
+    """A layer of an image."""
 
     descriptor: Descriptor
+    """Descriptor of the blob."""
     diff_id: Digest
+    """Digest of the uncompressed archive."""
     history: History | None = None
+    """Entry of the history in the config, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A container image for one platform: its manifest, its config, and the place where its layers can be read.
+    """A container image for one platform. Immutable.
 
-    It is immutable. The methods return another image, of which nothing is anywhere until it is pushed, and read no
-    layer: those that stay are named by their digests. What a document says beyond its type stays, too.
+    The methods return another image, which is stored nowhere until it is pushed. They read no layers: unchanged ones
+    are named by their digests. Fields that the types of the documents do not have are kept.
     """
 
     place: Readable
+    """Target that the layers are read from."""
     manifest: Manifest[ImageManifest]
+    """Manifest of the image."""
     config: Manifest[ImageConfig]
+    """Config of the image."""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers from the first to the last, lined up with the history (image-spec, config.md, history)."""
+        """The layers from first to last, matched with the history (image-spec, config.md, history)."""
         layers = zip(self.manifest.document.layers, self.config.document.rootfs.diff_ids, strict=True)
         history = self._history()
         return tuple(Layer(descriptor, diff_id, next(history, None)) for descriptor, diff_id in layers)
 
     @property
     def platform(self) -> Platform:
-        """The platform that the image is for."""
+        """The platform of the image."""
         return self.config.document.platform
 
     @classmethod
-    def scratch(cls, platform: Platform | str) -> Image:
+    def scratch(cls, platform: PlatformLike) -> Image:
         """Return an image without layers, to append to."""
-        wanted = as_platform(platform)
-        values = {field: getattr(wanted, field) for field in wanted.__struct_fields__}
+        expected = as_platform(platform)
+        values = {field: getattr(expected, field) for field in expected.__struct_fields__}
         config = Manifest.of(ImageConfig(rootfs=RootFS(()), **values))
         manifest = Manifest.of(ImageManifest(config=config.descriptor, layers=()))
         place = OverlayTarget()
@@ -85,8 +94,8 @@ class Image:
         *,
         env: Mapping[str, str | None] | None = None,
         labels: Mapping[str, str | None] | None = None,
-        entrypoint: Sequence[str] | None = None,
-        cmd: Sequence[str] | None = None,
+        entrypoint: Strings | None = None,
+        cmd: Strings | None = None,
         user: str | None = None,
         working_dir: str | None = None,
         stop_signal: str | None = None,
@@ -96,16 +105,16 @@ class Image:
     ) -> Image:
         """Return the image with other execution parameters (image-spec, config.md).
 
-        What is not given stays; an empty text or list takes a value away, and so does None for a variable or a label. A
-        new entrypoint takes the command away unless there is a new one, as in a Dockerfile. Ports (`80`, `53/udp`) and
-        volumes are added. `created` defaults to SOURCE_DATE_EPOCH, and without that stays.
+        Parameters that are not given stay. An empty string or list removes a value, and so does None for a variable or
+        a label. A new entrypoint removes the command unless there is a new one, as in a Dockerfile. Ports (`80`,
+        `53/udp`) and volumes are added. `created` defaults to SOURCE_DATE_EPOCH, and without that stays.
 
-        Raises `DocumentError` for what is no port or no name of a variable, and `ValueError` for a time without a zone.
+        Raises `ValueError` for an invalid port or name of a variable, and for a time without a zone.
         """
         config = config_edits.configured(
             self.config,
-            env=env or {},
-            labels=labels or {},
+            env={} if env is None else env,
+            labels={} if labels is None else labels,
             entrypoint=entrypoint,
             cmd=cmd,
             texts={"user": user, "working_dir": working_dir, "stop_signal": stop_signal},
@@ -116,9 +125,9 @@ class Image:
         return self._with(config)
 
     def annotated(self, annotations: Mapping[str, str | None]) -> Image:
-        """Return the image with other annotations of its manifest; None takes one away.
+        """Return the image with other annotations of its manifest; None removes one.
 
-        Raises `DocumentError` for an image of Docker's form, which has none.
+        Raises `DocumentError` for an image in Docker's format, which has none.
         """
         return self._made(annotated(self.manifest, annotations), self.config)
 
@@ -127,16 +136,17 @@ class Image:
         *layers: PackedLayer,
         created_by: str = "lading append",
         created: datetime | None = None,
-        base: str | AnyReference | None = None,
+        base: AnyReference | None = None,
     ) -> Image:
-        """Return the image with further layers on top, from the lowest to the highest.
+        """Return the image with further layers on top, from lowest to highest.
 
-        `created_by` is what the history says of them. `created` defaults to SOURCE_DATE_EPOCH; without that, the
-        history has the beginning of 1970, and the time of the image stays. With `base`, what this image is called, the
-        annotations say that the new one is built on it, which `rebase` reads.
+        `created_by` is their command in the history. `created` defaults to SOURCE_DATE_EPOCH; without that, the history
+        has the beginning of 1970, and the time of the image stays. With `base`, the reference of this image, the
+        annotations of the new one name it as base image, which `rebase` reads.
 
-        Raises `DocumentError` for a layer that the image's form has no media type for: Docker's has none for zstd.
+        Raises `DocumentError` for a layer that the image's format has no media type for: Docker's has none for zstd.
         """
+        _check_layers(layers, created_by)
         form = docker_media_types.form_of(self.manifest)
         config = config_edits.extended(self.config, [(layer.diff_id, created_by) for layer in layers], created)
         added = tuple(docker_media_types.described_in(layer.descriptor, form) for layer in layers)
@@ -147,23 +157,26 @@ class Image:
     def layered(
         self, *layers: PackedLayer, created_by: str = "lading layers", created: datetime | None = None
     ) -> Image:
-        """Return the image with these layers in place of its own, and with their history alone.
+        """Return the image with these layers, and only their history, in place of its own.
 
-        It is built on nothing then: the annotations that say what its base is go. All else is as for `appended`.
+        The annotations that name its base image are removed. All else is as for `appended`.
         """
+        _check_layers(layers, created_by)
         config = config_edits.rewritten(self.config, rootfs=RootFS(()), history=())
         image = self._with(config, ()).appended(*layers, created_by=created_by, created=created)
         unsaid: Mapping[str, None] = {BASE_NAME: None, BASE_DIGEST: None}
         return image.annotated(unsaid) if docker_media_types.form_of(self.manifest) == "oci" else image
 
-    def rebased(self, old_base: Image, new_base: Image, *, base: str | AnyReference | None = None) -> Image:
-        """Return the image over another base: with the layers of that in place of those of the old one.
+    def rebased(self, old_base: Image, new_base: Image, *, base: AnyReference | None = None) -> Image:
+        """Return the image with the layers of a new base in place of those of the old base.
 
-        The execution parameters stay, those too that came from the old base; the platform is that of the new one. The
-        annotations say what the base is then: its digest, and `base` as its name.
+        The execution parameters stay, including those of the old base; the platform is that of the new one. The
+        annotations name the new base: its digest, and `base` as its name.
 
         Raises `DocumentError` if the image does not begin with the layers of the old base.
         """
+        _values.expect(old_base, Image, "old_base", _LOAD)
+        _values.expect(new_base, Image, "new_base", _LOAD)
         form = docker_media_types.form_of(self.manifest)
         config = config_edits.rebased_config(self.config, old_base.config, new_base.config)
         below = new_base.manifest.document.layers
@@ -178,12 +191,14 @@ class Image:
         return image.annotated(base_annotations(base, new_base.manifest.digest))
 
     def converted(self, form: MediaTypeFamily) -> Image:
-        """Return the image in OCI's or in Docker's form; its config and its layers have the same digests in both.
+        """Return the image in OCI's or in Docker's format; config and layers have the same digests in both.
 
-        Docker's form has no annotations, no subject and no artifact type: they are left out.
+        Docker's format has neither annotations nor subject nor artifact type: they are left out.
 
-        Raises `DocumentError` for layers that Docker's form has no media type for, such as those compressed with zstd.
+        Raises `DocumentError` for layers that Docker's format has no media type for, such as those compressed with
+        zstd.
         """
+        _values.choice(form, "form", docker_media_types.FAMILIES)
         document = self.manifest.document
         manifest = self.manifest
         if form != docker_media_types.form_of(manifest):
@@ -222,7 +237,7 @@ class Image:
         blobs: Mapping[Digest, bytes | Source] | None = None,
         elsewhere: Iterable[tuple[Descriptor, Readable]] = (),
     ) -> Image:
-        """Return an image of other documents, whose place has what is new as well."""
+        """Return an image of other documents, whose target includes the new content."""
         place = OverlayTarget.over(self.place)
         place.add(manifest, blobs=blobs, elsewhere=elsewhere)
         return Image(place, manifest, config)
@@ -232,18 +247,20 @@ class Image:
 
 
 async def load_image(io: IO, place: Readable, name: str | None, *, platform: Platform | None = None) -> Image:
-    """Load the image that a tag or digest stands for; of an index, the one for a platform.
+    """Load the image of a tag or digest; of an index, the one for a platform.
 
-    Without a platform, an index answers with its only image, or with the one for this machine.
+    Without a platform, this is the only image of an index, or the one for this machine.
 
-    Raises `NotFoundError`, `VerificationError`, `DocumentError` for what is no container image or an index without one
-    that fits, and `LimitExceededError`.
+    Raises `NotFoundError`, `VerificationError`, `DocumentError` for a manifest that is not a container image or an
+    index without an image that fits, and `LimitExceededError`.
     """
     manifest = await place.pull_manifest(name)
     for _ in range(DEEPEST_INDEX):
         if not isinstance(manifest.document, ImageIndex):
             break
-        manifest = await place.pull_manifest(_chosen(manifest.document, platform))
+        with naming(place.name):
+            chosen = _chosen(manifest.document, platform)
+        manifest = await place.pull_manifest(chosen)
     return await open_image(io, place, manifest.expect(ImageManifest))
 
 
@@ -251,7 +268,7 @@ async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
     """Return a config, verified. Raises `VerificationError`, `LimitExceededError` and `NotFoundError`."""
     if descriptor.size > CONFIG_LIMIT:
         raise LimitExceededError(
-            f"config {descriptor.digest} has {descriptor.size} bytes, and {CONFIG_LIMIT} are accepted"
+            f"config {descriptor.digest} has {descriptor.size} bytes, more than the {CONFIG_LIMIT} that are accepted"
         )
     if (embedded := descriptor.embedded) is not None:
         return embedded
@@ -266,7 +283,7 @@ async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
 
 
 def is_image(manifest: ImageManifest) -> bool:
-    """Say whether a manifest is one of a container image, and no artifact."""
+    """Return whether a manifest is that of a container image, not of an artifact."""
     return is_image_config(manifest.config.media_type)
 
 
@@ -275,15 +292,21 @@ async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest])
     document = manifest.document
     if not is_image(document):
         kind = document.artifact_type or document.config.media_type
-        raise DocumentError(f"{manifest.digest} is no container image: it is {shortened(kind)}")
+        raise DocumentError(f"{place.name}: {manifest.digest} is not a container image: it is {shortened(kind)}")
     raw = await pull_config(io, place, document.config)
     config: Manifest[Any] = Manifest[Any].parse(raw, document.config.media_type, digest=document.config.digest)
     count = len(config.expect(ImageConfig).document.rootfs.diff_ids)
     if count != len(document.layers):
         raise DocumentError(
-            f"{manifest.digest} contradicts its config: it has {len(document.layers)} layers, and that says {count}"
+            f"{manifest.digest} contradicts its config: it has {len(document.layers)} layers, and the config {count}"
         )
     return Image(place, manifest, config)
+
+
+def _check_layers(layers: tuple[PackedLayer, ...], created_by: str) -> None:
+    for layer in layers:
+        _values.expect(layer, PackedLayer, "a layer", "make one with client.images.pack_layer(path)")
+    _values.expect(created_by, str, "created_by")
 
 
 def _chosen(index: ImageIndex, platform: Platform | None) -> Descriptor:

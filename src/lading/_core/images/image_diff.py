@@ -4,88 +4,114 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from lading import strict_json
 from lading._core.images.image import Image, Layer
+from lading._result import Result, plain
 from lading.documents import History, ImageManifest, Manifest
 
 T = TypeVar("T")
 
 ChangeKind: TypeAlias = Literal["added", "removed", "changed"]
 
-# Fields of the config that are compared as layers and history.
+# Fields of the config that are compared as layers, history and parameters.
 _COMPARED_ELSEWHERE = frozenset({"rootfs", "history", "config"})
 # Parameters whose members are compared one by one: sets are objects with empty objects as values.
 _MAPPINGS = frozenset({"Labels", "ExposedPorts", "Volumes"})
 _ENV = "Env"
 
 
-@dataclass(frozen=True, slots=True)
-class ValueChange:
-    """A value of a config, or an annotation, that is not the same.
-
-    `name` is that of the field in image-spec (`architecture`, `Entrypoint`, `Env`); `key` that of the variable, label,
-    port, volume or annotation. `old` and `new` are as in the JSON; None where there is no value.
-    """
+class ValueChange(Result, frozen=True):
+    """Changed value of a config, or changed annotation."""
 
     name: str
+    """Name of the field in image-spec, such as `architecture`, `Entrypoint` or `Env`; `annotations`."""
     key: str | None
+    """Key of the variable, label, port, volume or annotation; None for other fields."""
     old: Any
+    """Value in the old image, as in the JSON; None if there is none."""
     new: Any
+    """Value in the new image, as in the JSON; None if there is none."""
 
     @property
     def change(self) -> ChangeKind:
-        """Whether the value was added, removed or changed."""
+        """Kind of the change: `added`, `removed` or `changed`."""
         if self.old is None:
             return "added"
         return "removed" if self.new is None else "changed"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the change as plain JSON values, with its kind as `change`; values that are None are left out."""
+        return {"change": self.change, **super().to_dict()}
 
-@dataclass(frozen=True, slots=True)
-class LayerChange:
-    """A layer of either image.
 
-    `shared` is the same blob in both; `recompressed` is the same archive in the new image as in the old one, in a blob
-    of its own. `layer` is that of the old image if it was removed, else that of the new one.
-    """
+class LayerChange(Result, frozen=True):
+    """Layer of either image."""
 
     change: Literal["shared", "recompressed", "added", "removed"]
+    """Kind of the change.
+
+    A `shared` layer is the same blob in both images; a `recompressed` one is the same archive in another blob.
+    """
     layer: Layer
+    """The layer: that of the old image if it was removed, else that of the new image."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the change as plain JSON values: the descriptor, `diffID`, and the entry of the `history` if any."""
+        record = {"change": self.change, **self.layer.descriptor.to_dict(), "diffID": str(self.layer.diff_id)}
+        return record if self.layer.history is None else {**record, "history": plain(self.layer.history)}
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryChange:
-    """A step of the history that only one of the images has."""
+class HistoryChange(Result, frozen=True):
+    """Step of the history that only one of the images has."""
 
     change: Literal["added", "removed"]
+    """Kind of the change."""
     history: History
+    """Entry of the history."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the change and the entry of the history as plain JSON values."""
+        return {"change": self.change, **plain(self.history)}
 
 
-@dataclass(frozen=True, slots=True)
-class ImageDiff:
-    """What is different between two images.
-
-    `layers` are all of them: those that the new image lacks first, then its own, from the first to the last. `history`
-    are the steps between what both begin with and what both end with; when a step was made is not compared.
-    """
+class ImageDiff(Result, frozen=True):
+    """Differences between two images."""
 
     old: Manifest[ImageManifest]
+    """Manifest of the old image."""
     new: Manifest[ImageManifest]
+    """Manifest of the new image."""
     config: tuple[ValueChange, ...]
+    """Changed values of the config, sorted by name."""
     layers: tuple[LayerChange, ...]
+    """All layers: first those that only the old image has, then those of the new image, each from first to last."""
     history: tuple[HistoryChange, ...]
+    """Steps of the history between the common beginning and the common end. Their times are not compared."""
     annotations: tuple[ValueChange, ...]
+    """Changed annotations of the manifest, sorted by key."""
 
     @property
     def differs(self) -> bool:
-        """Whether these are two images: the digests of their manifests are different."""
+        """Whether the digests of the manifests differ."""
         return self.old.digest != self.new.digest
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the differences as plain JSON values; `old` and `new` are the descriptors of the manifests."""
+        return {
+            "differs": self.differs,
+            "old": self.old.descriptor.to_dict(),
+            "new": self.new.descriptor.to_dict(),
+            "config": plain(self.config),
+            "layers": plain(self.layers),
+            "history": plain(self.history),
+            "annotations": plain(self.annotations),
+        }
 
 
 def difference(old: Image, new: Image) -> ImageDiff:
-    """Compare two images. Takes time linear in their size."""
+    """Compare two images, in time linear in their size."""
     return ImageDiff(
         old.manifest,
         new.manifest,
@@ -124,7 +150,7 @@ def _variables(env: Iterable[str]) -> dict[str, str]:
 
 
 def _layer_changes(old: Sequence[Layer], new: Sequence[Layer]) -> Iterator[LayerChange]:
-    # The same layer may stand in an image several times, an empty one above all.
+    # An image may contain the same layer several times, most often an empty one.
     unmatched = Counter(layer.diff_id for layer in new)
     for layer in old:
         if unmatched[layer.diff_id]:
@@ -150,7 +176,7 @@ def _history_changes(old: Sequence[History], new: Sequence[History]) -> Iterator
 
 
 def _common(old: Sequence[History], new: Sequence[History]) -> int:
-    """Count the steps that both begin with."""
+    """Return the number of steps that both begin with."""
     same = (_said(one) == _said(other) for one, other in zip(old, new, strict=False))
     return next((count for count, each in enumerate(same) if not each), min(len(old), len(new)))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
+from typing import get_args
 
 import msgspec
 
+from lading import _values
 from lading._core.copying.references import selector_of
 from lading._core.images.image import is_image, open_image
 from lading._core.images.overlay_target import OverlayTarget
@@ -17,28 +20,32 @@ from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.documents import ImageIndex, ImageManifest
 from lading.errors import DocumentError, InvalidTagError
-from lading.platform import Platform, as_platform
-from lading.reference import check_tag, parse
-from lading.target import AnyReference
+from lading.platform import Platform, PlatformLike, as_platform
+from lading.reference import check_tag, parse_reference
+from lading.target import AnyReference, ParsedReference
 
 _DIGESTS = tuple(f"{algorithm}:" for algorithm in REGISTERED_ALGORITHMS)
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A manifest that becomes an entry of an index.
+    """A manifest that becomes an entry of an index."""
 
-    `manifest` is a tag or a digest beside the index, or a whole reference to any other place. The platform is read from
-    the config of an image if none is given.
-    """
-
-    manifest: str | AnyReference
-    platform: Platform | str | None = None
+    manifest: AnyReference
+    """A tag or a digest in the repository of the index, or a whole reference."""
+    platform: PlatformLike | None = None
+    """Platform of the entry; None for that in the config of an image."""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    """Annotations of the entry, in addition to those of an entry that is taken over."""
+
+    def __post_init__(self) -> None:
+        _values.expect(self.manifest, (str, *get_args(AnyReference)), "manifest")
+        _values.expect(self.platform, (str, Platform, NoneType), "platform")
+        _values.mapping(self.annotations, "annotations")
 
 
-def selected(manifest: str | AnyReference) -> tuple[str | None, AnyReference | None]:
-    """Read what names a manifest: a tag or a digest beside the index, else a whole reference.
+def selected(manifest: AnyReference) -> tuple[str | None, ParsedReference | None]:
+    """Read the name of a manifest: a tag or a digest in the repository of the index, else a whole reference.
 
     Raises `InvalidReferenceError` and `InvalidDigestError`.
     """
@@ -49,11 +56,11 @@ def selected(manifest: str | AnyReference) -> tuple[str | None, AnyReference | N
     try:
         return check_tag(manifest), None
     except InvalidTagError:
-        return None, parse(manifest)
+        return None, parse_reference(manifest)
 
 
 class EntryFinder:
-    """Finds the manifests of entries, `concurrency` at a time, and notes in an overlay where they are."""
+    """Finds the manifests of entries, `concurrency` at a time, and records their targets in an overlay."""
 
     def __init__(self, resolver: TargetResolver, beside: Readable, overlay: OverlayTarget, *, concurrency: int) -> None:
         self._resolver = resolver
@@ -61,10 +68,10 @@ class EntryFinder:
         self._overlay = overlay
         self._concurrency = concurrency
 
-    async def find(self, entries: Iterable[NewEntry | str | AnyReference]) -> list[Descriptor]:
-        """Return the descriptors of entries, in order; a manifest that is an index gives all of its entries.
+    async def find(self, entries: Iterable[NewEntry | AnyReference]) -> list[Descriptor]:
+        """Return the descriptors of entries, in order; a manifest that is an index contributes all of its entries.
 
-        Raises `DocumentError` for an index that is given a platform, and `NotFoundError`.
+        Raises `DocumentError` for an index with a platform, and `NotFoundError`.
         """
         complete = [entry if isinstance(entry, NewEntry) else NewEntry(entry) for entry in entries]
         found = await self._resolver.io.map(self._find, complete, limit=self._concurrency)
@@ -79,7 +86,7 @@ class EntryFinder:
         document = manifest.document
         if isinstance(document, ImageIndex):
             if entry.platform is not None:
-                raise DocumentError(f"{manifest.digest} is an index: name the manifest of it that is for a platform")
+                raise DocumentError(f"{manifest.digest} is an index: name its manifest for the platform instead")
             found = [_annotated(descriptor, entry.annotations) for descriptor in document.manifests]
             self._overlay.add(elsewhere=[(descriptor, place) for descriptor in found])
         else:
@@ -93,10 +100,10 @@ class EntryFinder:
 
 
 def with_added(entries: tuple[Descriptor, ...], added: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
-    """Return entries and further ones.
+    """Return entries with further ones added.
 
-    One takes the place of an entry with the same digest, or for the same platform: of several for one platform, only
-    the first is ever chosen. Attestations about what is replaced go with it.
+    A new entry replaces one with the same digest, or for the same platform: of several for one platform, only the first
+    is ever chosen. Attestations about a replaced entry are removed with it.
     """
     after = list(entries)
     for new in added:
@@ -112,7 +119,7 @@ def with_added(entries: tuple[Descriptor, ...], added: Iterable[Descriptor]) -> 
 
 
 def without(entries: tuple[Descriptor, ...], digests: set[Digest]) -> list[Descriptor]:
-    """Return the entries that are left when some go, and with them the attestations about them."""
+    """Return the entries without some digests, and without the attestations about these."""
     return [
         entry
         for entry in entries

@@ -1,12 +1,13 @@
-"""Inspection of a manifest: its documents and those of what it names are pulled, but no layer."""
+"""Inspection of a manifest: pulls its documents and those of the content that it names, but no layers."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 from typing import Any
+
+from msgspec.structs import replace
 
 from lading._core.graph.verify import Problem
 from lading._core.images.image import pull_config
@@ -28,6 +29,7 @@ from lading.errors import (
     StorageError,
     TransportError,
     VerificationError,
+    naming,
 )
 from lading.media_types import (
     HELM_CONFIG,
@@ -48,7 +50,7 @@ _UNREADABLE = (VerificationError, NotFoundError, DocumentError, InvalidDigestErr
 
 
 class Inspector:
-    """Looks into one manifest of a place, and into `details` others: those in an index, referrers of unknown type."""
+    """Inspects one manifest of a target, and up to `details` others: entries of an index, referrers of unknown type."""
 
     def __init__(self, io: IO, place: Readable, *, details: int, concurrency: int) -> None:
         self._io = io
@@ -59,15 +61,17 @@ class Inspector:
         self._problems: list[Problem] = []
 
     async def inspect(self, name: str | None, *, platform: Platform | None, referrers: bool) -> Inspection:
-        """Look into the manifest that a tag or digest stands for; of an index, into the one for a platform if given.
+        """Inspect the manifest of a tag or digest; of an index, with a platform, the one for that.
 
-        Raises what keeps that manifest itself from being read, and `TransportError`.
+        Raises the error if that manifest itself cannot be read, and `TransportError`.
         """
         manifest = await self._place.pull_manifest(name)
         for _ in range(_DEEPEST):
             if platform is None or not isinstance(manifest.document, ImageIndex):
                 break
-            manifest = await self._place.pull_manifest(manifest.document.choose(platform))
+            with naming(self._place.name):
+                chosen = manifest.document.choose(platform)
+            manifest = await self._place.pull_manifest(chosen)
         inspection = await self._described(manifest, _DEEPEST)
         if isinstance(manifest.document, ImageManifest):
             inspection = await self._with_config(inspection, manifest.document)
@@ -95,7 +99,7 @@ class Inspector:
 
     async def _entries(self, index: ImageIndex, depth: int) -> tuple[IndexEntry, ...]:
         pulled = await self._io.map(self._pull, self._chosen(index), limit=self._concurrency)
-        # What is shared between entries is written here, after the threads of the map.
+        # State shared between entries is written here, after the threads of the map have ended.
         found: dict[Digest, Inspection] = {}
         missing: set[Digest] = set()
         for each in pulled:
@@ -117,7 +121,7 @@ class Inspector:
         return tuple(_with_shared_layers(entries))
 
     def _chosen(self, index: ImageIndex) -> list[Descriptor]:
-        """Choose the manifests to be looked into: images first, as long as the budget lasts."""
+        """Choose the manifests to inspect: images first, within the budget."""
         readable = (each for each in index.manifests if each.media_type in IMAGE_MANIFESTS | INDEXES)
         once = {each.digest: each for each in readable}
         chosen: list[Descriptor] = []
@@ -142,12 +146,12 @@ class Inspector:
         try:
             async for descriptor in listed:
                 if len(found) >= _MOST_REFERRERS:
-                    raise LimitExceededError(f"there are more than {_MOST_REFERRERS} referrers")
+                    raise LimitExceededError(f"more than {_MOST_REFERRERS} referrers")
                 found.append(descriptor)
         except TransportError:
             raise
         except LadingError as error:
-            # Some registries keep the list from those who may pull.
+            # Some registries refuse the list to users who may pull.
             self._problems.append(Problem(manifest.descriptor, error))
             if not found:
                 return None
@@ -180,7 +184,7 @@ def _is_attestation(entry: Descriptor) -> bool:
 
 
 def _attested(entry: Descriptor) -> Digest | None:
-    """Return the image that an entry is about, if it says so in a form that can be read."""
+    """Return the digest of the image that an entry attests, if its annotation is valid."""
     text = entry.annotations.get(DOCKER_REFERENCE_DIGEST) if _is_attestation(entry) else None
     try:
         return None if text is None else Digest(text)

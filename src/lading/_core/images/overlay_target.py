@@ -1,7 +1,7 @@
 """Overlay target: new content in memory or on disk, over the targets that hold everything else.
 
-To a copy this is one place to read from. The documents and layers that are new are held here; everything else is named
-by its digest and stays where it is until a copy asks for it, so what the destination has, or can mount, is never read.
+A copy reads from it as from one target. It holds the new documents and layers; everything else is named by its digest
+and stays in its target until a copy reads it, so content that the destination has, or can mount, is never read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lading.errors import BlobUnknownError, ManifestUnknownError
 
 
 class OverlayTarget:
-    """New content over a place, or over nothing. `add` what is new while it is put together."""
+    """New content over a target, or over nothing; `add` adds to it."""
 
     def __init__(self, under: Readable | None = None, name: str = "memory") -> None:
         self.under = under
@@ -33,7 +33,7 @@ class OverlayTarget:
 
     @classmethod
     def over(cls, place: Readable) -> Self:
-        """Begin with all that a place has; if that is an overlay itself, with what is new in it."""
+        """Return an overlay over a target; over an overlay, one over the same target with the same new content."""
         if not isinstance(place, OverlayTarget):
             return cls(place)
         made = cls(place.under, place.own_name)
@@ -46,18 +46,18 @@ class OverlayTarget:
         blobs: Mapping[Digest, bytes | Source] | None = None,
         elsewhere: Iterable[tuple[Descriptor, Readable]] = (),
     ) -> None:
-        """Add new manifests and blobs, and the places of what is neither here nor underneath."""
+        """Add new manifests and blobs, and the targets of content that is neither here nor underneath."""
         self.manifests |= {manifest.digest: manifest for manifest in manifests}
         self.blobs |= blobs or {}
         self.places |= {descriptor.digest: place for descriptor, place in elsewhere}
 
     def add_found(self, manifest: Manifest[Any], place: Readable) -> None:
-        """Add a manifest that was pulled from another place; what it names stays there."""
+        """Add a manifest that was pulled from another target; its content stays there."""
         self.manifests[manifest.digest] = manifest
         self._note(manifest, place)
 
     def join(self, other: Readable) -> None:
-        """Add what is new in another overlay of the same place; there is nothing to add from that place itself."""
+        """Add the new content of another overlay over the same target; nothing for that target itself."""
         if isinstance(other, OverlayTarget):
             self.manifests |= other.manifests
             self.blobs |= other.blobs
@@ -111,7 +111,7 @@ class OverlayTarget:
         return MissingBlob(blob, self.name) if place is None else place.fetch(blob)
 
     def _note(self, manifest: Manifest[Any], place: Readable) -> None:
-        """Note that what a manifest names is in the place where the manifest is."""
+        """Record that the content of a manifest is in the same target."""
         for descriptors in successors(manifest):
             for descriptor in descriptors:
                 self.places.setdefault(descriptor.digest, place)
@@ -129,7 +129,7 @@ class OverlayTarget:
 
 
 class MissingBlob(StoredBlob):
-    """A blob that is nowhere."""
+    """A blob that no target has."""
 
     def open(self, offset: int = 0) -> AbstractAsyncContextManager[OpenBlob]:
         raise BlobUnknownError(f"{self.place} has no blob {self.descriptor.digest}")

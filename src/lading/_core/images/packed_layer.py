@@ -1,4 +1,4 @@
-"""Packed layer, ready to be appended to an image: a packed directory, or an archive as it is."""
+"""Packed layer, ready to append to an image: a packed directory, or an archive unchanged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from lading import _values
 from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.packing import Packed, pack_root
+from lading._io.atomic_files import is_directory
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_sources import FileSource, SpoolSource, temporary_file
 from lading._wire.messages import Reader, Source
@@ -22,21 +24,28 @@ from lading.media_types import OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 
 # RFC 1952, 2.3.1; RFC 8878, 3.1.1.
 _FORMS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
-# The archive is the user's own: it may expand as far as its coding can.
+# The archive is the user's own: it may expand as far as its compression can.
 _LIMITS = Limits(ratio=1 << 24)
+_MADE_BY = "make a layer with client.images.pack_layer(path)"
 
 
-# Without slots: a weak reference to it says when its temporary file is not needed any more.
+# Without slots: a weak reference to it tells when its temporary file is no longer needed.
 @dataclass(frozen=True)
 class PackedLayer:
-    """A layer to be appended: its descriptor, and the digest of the archive before compression.
+    """A layer to append to an image. Made by `client.images.pack_layer`.
 
-    Made by `client.images.pack_layer`. A temporary file that belongs to it is there as long as the layer is in use.
+    Its temporary file exists as long as the layer is in use.
     """
 
     descriptor: Descriptor
+    """Descriptor of the blob."""
     diff_id: Digest
+    """Digest of the archive before compression."""
     _source: Source = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _values.expect(self.descriptor, Descriptor, "descriptor", _MADE_BY)
+        _values.expect(self.diff_id, Digest, "diff_id", _MADE_BY)
 
     @property
     def size(self) -> int:
@@ -46,14 +55,14 @@ class PackedLayer:
     def open(self) -> Reader:
         """Return a reader of the blob, from its first byte; it blocks.
 
-        Raises `StorageError` if it is a file that has changed since.
+        Raises `StorageError` if the file has changed since.
         """
         return self._source.open()
 
 
 def pack_layer(path: Path) -> PackedLayer:
-    """Make a layer of a directory, or of an archive as `AsyncImages.pack_layer` says. Blocks."""
-    return _packed_directory(path) if path.is_dir() else _archive(path)
+    """Make a layer of a directory or an archive; see `AsyncImages.pack_layer`. Blocks."""
+    return _packed_directory(path) if is_directory(path) else _archive(path)
 
 
 def _packed_directory(path: Path) -> PackedLayer:
@@ -61,7 +70,7 @@ def _packed_directory(path: Path) -> PackedLayer:
 
 
 def packed_layer(pack: Callable[[BinaryIO], Packed]) -> PackedLayer:
-    """Make a layer of what a function packs into a temporary file. Blocks."""
+    """Make a layer of the archive that a function packs into a temporary file. Blocks."""
     file = temporary_file()
     try:
         packed = pack(file)
@@ -101,7 +110,7 @@ def _expanded_digest(file: io.FileIO, source: FileSource, *, compressed: bool) -
 
 
 def _check_tar(block: bytes) -> None:
-    """Accept the first block of a tar archive of whichever form; its checksum is in all of them."""
+    """Check the first block of a tar archive: all formats of tar have its checksum."""
     if block == bytes(tarfile.BLOCKSIZE):
         return  # an archive of no members
     try:

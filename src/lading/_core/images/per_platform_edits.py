@@ -1,8 +1,7 @@
-"""Edits of every image behind a tag: of a single image, or of each platform's image in an index.
+"""Edits of every image of a tag: of a single image, or of each platform's image in an index.
 
-An index is made anew around the images that changed; every other entry stays as it is. Attestations that BuildKit keeps
-beside an image say which digest they are about, so those about an image that changed are left out: what they attest is
-not what would stand there.
+An index is rebuilt with the changed images; all other entries stay. Attestations of BuildKit name the digest of their
+image, so those about a changed image are left out: they do not attest the new one.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from lading import _values
 from lading._core.copying.platform_selection import Selection
 from lading._core.graph.graph import MOST_MANIFESTS
 from lading._core.images.image import DEEPEST_INDEX, Image, is_image, open_image
@@ -23,7 +23,7 @@ from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
-from lading.errors import DocumentError, LimitExceededError
+from lading.errors import LimitExceededError, PlatformUnknownError, naming
 from lading.events import Event, Warned
 from lading.platform import Platform
 
@@ -35,7 +35,7 @@ _MOST_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A manifest that is ready to be pushed, and the place where it and all that it names can be read."""
+    """A manifest that is ready to be pushed, and the target that it and its content can be read from."""
 
     place: Readable
     manifest: Manifest[Any]
@@ -43,22 +43,22 @@ class Edited:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """What takes the place of an entry, and its platform if it is an image whose platform has changed."""
+    """The replacement of an entry, and its platform if it is an image whose platform has changed."""
 
     manifest: Manifest[Any]
     platform: Platform | None = None
 
 
 def with_entries(index: Manifest[ImageIndex], entries: tuple[Descriptor, ...]) -> Manifest[ImageIndex]:
-    """Return an index with other entries; the same bytes if they are the same."""
+    """Return an index with other entries; the same bytes if the entries are the same."""
     return index if entries == index.document.manifests else index.edited(manifests=entries)
 
 
 class PlatformEditor:
-    """Changes the images of one place, `concurrency` at a time.
+    """Changes the images of one target, `concurrency` at a time.
 
-    `platforms` are those whose images change, in an index; without any, all do. `rebuild` makes an index of one that
-    was there and of its entries now.
+    In an index, only images for `platforms` change, or all without any. `rebuild` makes the new index from the old one
+    and the new entries.
     """
 
     def __init__(
@@ -84,20 +84,23 @@ class PlatformEditor:
         self._manifests = self._bytes = 0
 
     async def edit(self, name: str | None) -> Edited:
-        """Change what a tag or digest stands for.
+        """Change the image or index of a tag or digest.
 
-        Raises `DocumentError` for an index without an image for one of the platforms and for what is no image, and
-        `LimitExceededError`.
+        Raises `PlatformUnknownError` for an index without an image for one of the platforms and for another image,
+        `DocumentError` for a manifest that is not an image, and `LimitExceededError`.
         """
         root = await self._place.pull_manifest(name)
         if isinstance(root.document, ImageIndex):
             manifest: Manifest[Any] = await self._index(root, DEEPEST_INDEX)
-            self._selection.check()
+            with naming(self._place.name):
+                self._selection.check()
             return Edited(self._made, manifest)
         image = await open_image(self._io, self._place, root.expect(ImageManifest))
         if self._platforms and not any(image.platform.matches(wanted) for wanted in self._platforms):
-            raise DocumentError(f"{root.digest} is an image for {image.platform}, and no index")
-        image = await self._change(image)
+            raise PlatformUnknownError(
+                f"{self._place.name}: {root.digest} is an image for {image.platform}, not an index"
+            )
+        image = await self._changed(image)
         self._made.join(image.place)
         self._made.add(image.manifest)
         return Edited(self._made, image.manifest)
@@ -111,7 +114,7 @@ class PlatformEditor:
         }
         self._count(index.raw, len(wanted))
         if deepest == 0:
-            raise LimitExceededError(f"{index.digest} lies deeper than {DEEPEST_INDEX} levels of indexes")
+            raise LimitExceededError(f"{index.digest} is nested deeper than {DEEPEST_INDEX} levels of indexes")
 
         async def make(entry: Descriptor) -> _Made:
             return await self._entry(entry, deepest - 1)
@@ -123,12 +126,12 @@ class PlatformEditor:
         return rebuilt
 
     def _entries(self, index: Manifest[ImageIndex], moved: Mapping[Digest, _Made]) -> list[Descriptor]:
-        """Return the entries that an index has after the change, without attestations about what changed."""
+        """Return the entries of an index after the change, without attestations about changed images."""
         entries: list[Descriptor] = []
         for entry in index.document.manifests:
             about = entry.annotations.get(DOCKER_REFERENCE_DIGEST)
             if about in moved:
-                text = f"left out the attestations {entry.digest}: they are about {about}, which was changed"
+                text = f"left out the attestations {entry.digest}: they are about {about}, which has changed"
                 self._emit(Warned(self._place.name, text))
             else:
                 entries.append(_moved(entry, moved.get(entry.digest)))
@@ -142,18 +145,23 @@ class PlatformEditor:
         if not isinstance(document, ImageManifest) or not is_image(document):
             return _Made(manifest)
         before = await open_image(self._io, self._place, manifest)
-        after = await self._change(before)
+        after = await self._changed(before)
         self._count(after.manifest.raw + after.config.raw)
         self._made.join(after.place)
         return _Made(after.manifest, after.platform if after.platform != before.platform else None)
 
+    async def _changed(self, image: Image) -> Image:
+        after = await self._change(image)
+        _values.expect(after, Image, "the result of the change", "return an image, such as image.mutated(...)")
+        return after
+
     def _count(self, raw: bytes, manifests: int = 0) -> None:
-        """Raise `LimitExceededError` for more than 10,000 manifests, or 256 MiB of documents that are made."""
+        """Raise `LimitExceededError` for more than 10,000 manifests, or 256 MiB of new documents."""
         self._manifests += manifests
         self._bytes += len(raw)
         if self._manifests > MOST_MANIFESTS or self._bytes > _MOST_BYTES:
             raise LimitExceededError(
-                f"there are more than {MOST_MANIFESTS} manifests, or {_MOST_BYTES} bytes of them and their configs"
+                f"more than {MOST_MANIFESTS} manifests, or {_MOST_BYTES} bytes of them and their configs"
             )
 
 

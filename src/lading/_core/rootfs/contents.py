@@ -1,4 +1,4 @@
-"""Contents of a layer's files, kept in an unnamed temporary file."""
+"""File contents of a layer, kept in an unnamed temporary file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lading.errors import storage_errors
 
 
 class FileContents:
-    """Bytes that are appended, and read again from anywhere. Close it.
+    """A buffer on disk: bytes are appended, and read at any offset. Close it.
 
-    `size` is how many there are. Raises `StorageError` when the disk refuses.
+    `size` is in bytes. Methods raise `StorageError` when the disk fails.
     """
 
     __slots__ = ("_file", "size")
@@ -29,12 +29,12 @@ class FileContents:
         self.size += len(piece)
 
     def finish(self) -> None:
-        """Have all of it ready to be read."""
+        """Flush, so that everything written can be read."""
         with storage_errors("cannot write a temporary file"):
             self._file.flush()
 
     def pieces(self, offset: int, size: int) -> Iterator[bytes]:
-        """Read so many bytes, from any thread."""
+        """Read `size` bytes from `offset` on; safe in any thread."""
         end = offset + size
         while offset < end:
             with storage_errors("cannot read a temporary file"):
@@ -43,5 +43,5 @@ class FileContents:
             yield piece
 
     def close(self) -> None:
-        """Give the disk space back."""
+        """Free the disk space."""
         self._file.close()

@@ -1,24 +1,26 @@
-"""Entries of the file system: names, inodes and their attributes."""
+"""File system entries: names, inodes and their attributes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lading import _values
 from lading._core.rootfs.contents import FileContents
 from lading._core.tar.member_names import DEEPEST_PATH, LONGEST_PART, LONGEST_PATH, shown
 from lading._core.tar.reader import Member, MemberKind
+from lading._text import shortened
 from lading.errors import ProtocolError
 
 HERE = frozenset({b"", b"."})
-"""Parts of a path that lead nowhere."""
+"""Parts of a path that stay in the same directory."""
 
 
 @dataclass(eq=False, slots=True)
 class Inode:
-    """What stands behind a name, or several: a member of a layer.
+    """A member of a layer, to which one or more names refer.
 
-    `layer` counts from 0, the first layer of the image. The content of a file, where it was kept, is in `contents` from
-    `offset` on; `digest` is its SHA-256, if that was wanted.
+    `layer` counts from 0, the first layer of the image. The content of a file, if it was kept, is in `contents` from
+    `offset` on; `digest` is its SHA-256, if requested.
     """
 
     member: Member
@@ -29,11 +31,11 @@ class Inode:
 
 
 class RootfsEntry:
-    """A name in a directory. `children` are those of a directory, None for anything else.
+    """A name in a directory. `children` are the entries of a directory, None for any other kind.
 
-    Without an inode, a directory was not declared by any member, and is there because something is in it; anything else
-    is a whiteout that is remembered for layers further down. `layer` is the last one that had the name. In an `opaque`
-    directory there is nothing from layers further down. `cleared` is the last layer that hid what was in the directory.
+    An entry without an inode is either a directory that no member declares and that exists because it has entries, or a
+    whiteout that is kept for lower layers. `layer` is the last one that had the name. An `opaque` directory has no
+    entries from lower layers. `cleared` is the last layer that hid the content of the directory.
     """
 
     __slots__ = ("children", "cleared", "inode", "layer", "opaque")
@@ -50,10 +52,22 @@ class RootfsEntry:
         return self.inode is None and self.children is None
 
 
-def split_path(name: bytes) -> list[bytes]:
-    """Split a name in a layer, or in a question about one, into its parts, from the root on.
+def encoded_path(path: str) -> bytes:
+    """Return the path of a file in an image as the bytes that layers have.
 
-    Raises `ProtocolError` for what is no path below the root.
+    Raises `ValueError` for a lone surrogate that stands for no byte.
+    """
+    _values.expect(path, str, "path")
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError(f"path has characters that no path has: {shortened(path)!r}") from None
+
+
+def split_path(name: bytes) -> list[bytes]:
+    """Split a member name, or a path to look up, into its parts, from the root on.
+
+    Raises `ProtocolError` for a name that is not a path below the root.
     """
     parts = [part for part in name.split(b"/") if part not in HERE]
     if b".." in parts:
@@ -68,12 +82,12 @@ def split_path(name: bytes) -> list[bytes]:
 
 
 def too_long(path: bytes) -> ProtocolError:
-    """Return the error for a path that a tree may have, and systems do not take."""
+    """Return the error for a path that a tree may have, but file systems do not accept."""
     return refused(path, f"its path is longer than {LONGEST_PATH} bytes")
 
 
 def hide(children: dict[bytes, RootfsEntry], name: bytes, layer: int) -> None:
-    """Remove what lower layers have under a name; what this layer has there stays."""
+    """Remove the entries of lower layers under a name; those of this layer stay."""
     entry = children.get(name)
     if entry is None:
         return
@@ -86,8 +100,8 @@ def hide(children: dict[bytes, RootfsEntry], name: bytes, layer: int) -> None:
 
 
 def hide_below(directory: RootfsEntry, layer: int) -> None:
-    """Do the same for all that is in a directory."""
-    # Once is enough: after that, there is nothing but what this layer brought.
+    """Remove the entries of lower layers in a directory."""
+    # Once is enough: after that, only entries of this layer remain.
     if directory.cleared != layer:
         directory.cleared = layer
         for child in tuple(children_of(directory)):
@@ -95,16 +109,16 @@ def hide_below(directory: RootfsEntry, layer: int) -> None:
 
 
 def children_of(entry: RootfsEntry) -> dict[bytes, RootfsEntry]:
-    """Return what is in a directory."""
+    """Return the entries of a directory."""
     assert entry.children is not None
     return entry.children
 
 
 def is_link(entry: RootfsEntry) -> bool:
-    """Say whether a name is that of a symbolic link."""
+    """Return whether an entry is a symbolic link."""
     return entry.inode is not None and entry.inode.member.kind is MemberKind.LINK
 
 
 def refused(name: bytes, why: str) -> ProtocolError:
-    """Return the error for a member of a layer that is not accepted."""
+    """Return the error for a member of a layer that is refused."""
     return ProtocolError(f"layer member {shown(name)} is refused: {why}")

@@ -1,17 +1,16 @@
 """Export of an image: as a tar archive, as a directory, or one file of it.
 
-Every layer is read to its end and verified before the first byte goes out, so that neither a file, a directory nor a
-stream ever has anything that was not pushed.
+Every layer is read to its end and verified before the first byte is written, so that unverified content never reaches
+a file, a directory or a stream.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, Protocol
 
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
@@ -22,30 +21,47 @@ from lading._core.rootfs.find_file import open_file
 from lading._core.rootfs.rootfs import STANDARD, open_rootfs
 from lading._core.tar.decompression import Limits
 from lading._core.tar.member_names import shown
-from lading._core.transfer.sinks import check_replaceable
-from lading._io.atomic_files import NewFile
+from lading._io.atomic_files import NewFile, check_replaceable
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
+from lading._result import Result
 from lading.descriptor import Descriptor
 from lading.errors import LimitExceededError
 from lading.events import Warned
 
-Out = str | os.PathLike[str] | BinaryIO
-"""A file by its path, or one that is open for writing."""
+
+class Writer(Protocol):
+    """Binary file that is open for writing, or any other object with its method `write`."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of the bytes; the result is ignored."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """What was exported: the manifest of the image, and how many files, directories, links and devices of it."""
+Out = str | os.PathLike[str] | Writer
+"""Path of a file, or a binary file that is open for writing."""
+
+
+class Exported(Result, frozen=True):
+    """Result of an export."""
 
     descriptor: Descriptor
+    """Descriptor of the manifest of the image."""
     entries: int
+    """Number of files, directories, links and devices that were written."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return media type and digest of the manifest, and `entries`; its size would pass for that of the output."""
+        record = super().to_dict()
+        del record["size"]
+        return record
 
 
 async def export_tar(
     io: IO, settings: Settings, image: Image, out: Out, *, limits: Limits = STANDARD, concurrency: int = 4
 ) -> Exported:
-    """Write the files of an image as a tar archive. A file gets its name, replacing one of it, when it is complete."""
+    """Write the files of an image as a tar archive. A complete archive gets its name, replacing an existing file."""
+    await io.call(partial(_check_writable, out))  # before layers are pulled, for which a file in its directory is made
     async with open_rootfs(
         io, settings, image, limits=limits, concurrency=concurrency, keep=True, directory=_disk_of(out)
     ) as tree:
@@ -63,7 +79,7 @@ async def export_directory(
     limits: Limits = STANDARD,
     concurrency: int = 4,
 ) -> Exported:
-    """Write the files of an image to a directory that is empty, or not there yet."""
+    """Write the files of an image to a directory that is empty or does not exist."""
     final = await io.call(partial(check_destination, directory, privileged=privileged))
     async with open_rootfs(
         io, settings, image, limits=limits, concurrency=concurrency, keep=True, directory=final.parent
@@ -71,8 +87,10 @@ async def export_directory(
         written = await io.call(partial(write_directory, tree, final, privileged=privileged))
     if written.left_out:
         first, more = shown(written.first_left_out), written.left_out - 1
-        what = f"{first} and {more} more were left out" if more else f"{first} was left out"
-        settings.emit(Warned(image.place.name, f"{what}: devices and FIFOs are made by root only, and on request"))
+        what = f"left out {first} and {more} more" if more else f"left out {first}"
+        settings.emit(
+            Warned(image.place.name, f"{what}: devices and FIFOs are created only by root, and only on request")
+        )
     return Exported(image.manifest.descriptor, written.entries)
 
 
@@ -88,12 +106,12 @@ async def export_file(
 async def read_file(
     io: IO, settings: Settings, image: Image, path: str, *, limit: int, limits: Limits = STANDARD
 ) -> bytes:
-    """Return one file of an image. Raises `LimitExceededError` for one of more than `limit` bytes."""
+    """Return the content of one file. Raises `LimitExceededError` for more than `limit` bytes."""
     pieces: list[bytes] = []
     async with open_file(io, settings, image, path, limits=limits) as inode:
         if inode.member.size > limit:
             raise LimitExceededError(
-                f"{shown(path)} has {inode.member.size} bytes, and {limit} are accepted: export it to a file"
+                f"{shown(path)} has {inode.member.size} bytes, more than {limit}: export it to a file"
             )
         await io.call(_write_content, inode, pieces.append)
     return b"".join(pieces)
@@ -107,7 +125,7 @@ def _write_content(inode: Inode, write: Callable[[bytes], object]) -> int:
 
 
 def _write_out(out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> int:
-    """Fill a file, which gets its name only then, or one that is open already."""
+    """Write an open file, or a new file that gets its name when it is complete."""
     if not isinstance(out, str | os.PathLike):
         gathered = _Gathered(out.write)
         count = fill(gathered.write)
@@ -115,7 +133,7 @@ def _write_out(out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> in
         return count
     path = Path(out)
     check_replaceable(path)
-    with NewFile(path.parent) as new:
+    with NewFile(path.parent, final=path) as new:
         gathered = _Gathered(new.write)
         count = fill(gathered.write)
         gathered.flush()
@@ -124,7 +142,7 @@ def _write_out(out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> in
 
 
 class _Gathered:
-    """Makes few large writes of many small ones: an image has more small files than large ones."""
+    """A writer that combines small writes into large ones: an image has more small files than large ones."""
 
     __slots__ = ("_pieces", "_size", "_write")
 
@@ -145,5 +163,13 @@ class _Gathered:
         self._size = 0
 
 
+def _check_writable(out: Out) -> None:
+    """Raise `StorageError` if an archive cannot be written to a path."""
+    if isinstance(out, str | os.PathLike):
+        path = Path(out)
+        check_replaceable(path)
+        NewFile(path.parent, final=path).discard()
+
+
 def _disk_of(out: Out) -> Path | None:
-    return Path(out).absolute().parent if isinstance(out, str | os.PathLike) else None
+    return Path(out).parent if isinstance(out, str | os.PathLike) else None

@@ -1,11 +1,11 @@
 """Export of an image's files as a directory.
 
-The directory is made under a hidden name beside its final one, and renamed when it is complete; on any error it is
+The directory is created under a hidden name next to its final one, and renamed when it is complete; on any error it is
 deleted. A process that is killed leaves a directory named `.lading-…`, which may be deleted.
 
-Symbolic links are made with the text that they have, and never followed: every step goes from the descriptor of a
-directory that was made just now (`safe_open`). Unless `privileged`, entries belong to whoever exports them, have the
-permissions that the image says less the umask and less what lends the rights of an owner, and there are no devices.
+Symbolic links are created with their targets unchanged, and never followed: every step starts from the descriptor of a
+directory that was just created (`safe_open`). Unless `privileged`, entries belong to the user of this process, have the
+permissions of the image less the umask and the set-user-ID, set-group-ID and sticky bits, and devices are left out.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ _DEVICES = {
     MemberKind.BLOCK_DEVICE: stat.S_IFBLK,
     MemberKind.FIFO: stat.S_IFIFO,
 }
-# Attributes that mean outside of the image what they mean in it.
+# Extended attributes whose meaning does not depend on the system that runs the image.
 _XATTRS = (b"user.", b"security.capability")
 
 
 def check_destination(directory: Path, *, privileged: bool) -> Path:
-    """Return where a directory is to be written to. Raises `StorageError` if something is there already."""
+    """Return the resolved path to write a directory to. Raises `StorageError` if it exists and is not empty."""
     if privileged and os.geteuid() != 0:
         raise StorageError("cannot restore owners and devices: only root can")
     with disk_errors(f"cannot write {shown_path(directory)}"):
-        final = Path(os.path.realpath(directory))  # `resolve` is at a loss in links that lead in circles
+        final = Path(os.path.realpath(directory))  # until 3.13, `Path.resolve` raises RuntimeError for a loop of links
         if final.is_dir() and not any(final.iterdir()):
             return final
         if final.exists() or final.is_symlink():
-            raise StorageError(f"cannot write {shown_path(directory)}: it is there, and no empty directory")
+            raise StorageError(f"cannot write {shown_path(directory)}: exists and is not an empty directory")
         final.parent.mkdir(parents=True, exist_ok=True)
     return final
 
 
 def write_directory(tree: Tree, final: Path, *, privileged: bool) -> Written:
-    """Write an image, whose contents are kept, to a directory that `check_destination` has returned."""
+    """Write an image, whose file contents were kept, to a directory that `check_destination` returned."""
     with disk_errors(f"cannot write {shown_path(final)}"), closing(os.open(final.parent, _ENTER)) as parent:
         with _scratch(parent) as scratch:
             written = Written(privileged=privileged)
@@ -60,7 +60,7 @@ def write_directory(tree: Tree, final: Path, *, privileged: bool) -> Written:
 
 
 class Written:
-    """What was written: how many entries, and of what was left out how many and the first one's path."""
+    """Counts of the entries written and left out, with the path of the first one left out."""
 
     def __init__(self, *, privileged: bool) -> None:
         self.entries = 0
@@ -78,7 +78,7 @@ class Written:
     def _directory(self, entry: RootfsEntry, name: bytes, parent: int, path: bytes) -> None:
         member = None if entry.inode is None else entry.inode.member
         mode = 0o755 if member is None else member.mode & 0o777
-        os.mkdir(name, mode | stat.S_IRWXU, dir_fd=parent)  # or it could not be filled
+        os.mkdir(name, mode | stat.S_IRWXU, dir_fd=parent)  # otherwise it could not be written to
         with closing(os.open(name, _ENTER, dir_fd=parent)) as directory:
             for child, below in sorted((entry.children or {}).items()):
                 self._entry(below, child, directory, path + b"/" + child)
@@ -96,7 +96,7 @@ class Written:
                 self._leaf(entry.inode, name, parent, path)
         except FileExistsError:
             raise ProtocolError(
-                f"{shown(path)} cannot be written: this disk takes its name for that of another file"
+                f"cannot write {shown(path)}: this file system treats its name as that of another file"
             ) from None
 
     def _leaf(self, inode: Inode, name: bytes, parent: int, path: bytes) -> None:
@@ -133,7 +133,7 @@ class Written:
             self._restore(descriptor, member)
 
     def _restore(self, descriptor: int, member: Member) -> None:
-        """Restore owner, permissions, attributes and time, in an order in which none undoes another."""
+        """Restore owner, permissions, attributes and time, in an order in which no step undoes another."""
         if self._privileged:
             os.fchown(descriptor, member.owner, member.group)
             os.fchmod(descriptor, member.mode)
@@ -150,7 +150,7 @@ class Written:
 
 @contextmanager
 def _scratch(parent: int) -> Generator[int]:
-    """Make a directory that only this user may enter, and delete it with all that is left in it."""
+    """Create a directory that only this user may enter, and delete it with its content at the end."""
     name = fresh_name()
     os.mkdir(name, 0o700, dir_fd=parent)
     try:

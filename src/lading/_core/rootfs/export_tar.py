@@ -1,7 +1,7 @@
 """Reproducible export of an image's files as one tar archive (POSIX.1-2017, pax, "pax Interchange Format").
 
-Entries are sorted by the bytes of their names, a directory before what is in it. Owners are numbers. What does not fit
-into a header block, and only that, stands in an extended header in front of it.
+Entries are sorted by the bytes of their names, a directory before its content. Owners are numeric. Only values that do
+not fit into a header block are written to an extended header before it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EXTENSION = Member(MemberKind.FILE, b"", b"", 0o644, 0)
 
 
 def write_tar(tree: Tree, write: Callable[[bytes], object]) -> int:
-    """Write an image, whose contents are kept, as an archive. Return how many entries it has."""
+    """Write an image, whose file contents were kept, as an archive, and return the number of its entries."""
     count = 0
     for path, entry, first in named(tree):
         if path or entry.inode is not None:
@@ -88,7 +88,7 @@ def _block(name: bytes, flag: bytes, member: Member, *, size: int, prefix: bytes
             flag,
             target.ljust(_NAME, b"\0"),
             b"ustar\x0000",
-            bytes(64),  # names of owner and group
+            bytes(64),  # names of the owner and group
             *(_octal(number, 8) for number in member.device),
             prefix.ljust(_PREFIX, b"\0"),
             bytes(12),
@@ -114,7 +114,7 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 
 def _split(name: bytes) -> tuple[bytes, bytes | None]:
-    """Split a name over the two fields of a header block, or say that it does not fit."""
+    """Split a name over the two fields of a header block; the second part is None if it does not fit."""
     if not name.isascii() or len(name) > _PREFIX + 1 + _NAME:
         return b"", None
     if len(name) <= _NAME:
@@ -126,12 +126,12 @@ def _split(name: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _cut(name: bytes) -> bytes:
-    """Return what programs that know no extended header get to see of a name."""
+    """Shorten a name to the part that programs without support for extended headers read."""
     return name[:_NAME].decode("ascii", "replace").encode("ascii", "replace")
 
 
 def _octal(number: int, width: int) -> bytes:
-    """Return a number that fits, 0 for one that stands in the extended header."""
+    """Encode a number that fits; one that is in the extended header becomes 0."""
     return b"%0*o\0" % (width - 1, number if 0 <= number < 8 ** (width - 1) else 0)
 
 

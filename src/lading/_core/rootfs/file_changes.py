@@ -1,14 +1,13 @@
 """File changes between two images: added, removed and changed paths.
 
-Layers that both images have are read once, and of two images whose layers are the same none is read. Files of one size
-are compared by their digests, so that a layer which was only built anew changes nothing.
+Layers that both images share are read once; if all layers are equal, none is read. Files of equal size are compared by
+their digests, so that a layer that was rebuilt with the same content shows no changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
@@ -20,21 +19,29 @@ from lading._core.rootfs.tree import Tree
 from lading._core.tar.decompression import Limits
 from lading._core.tar.reader import Member, MemberKind
 from lading._io.base import IO
+from lading._result import Result
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """What became of one path, which begins with a slash.
-
-    Sizes are in bytes, None where there is no such path, and 0 for what is no file. `what` says what differs of a path
-    that changed: `kind`, `content`, `target`, `mode`, `owner` or `xattrs`. Times are not looked at.
-    """
+class FileChange(Result, frozen=True):
+    """The difference of one path between two images. Times are not compared."""
 
     path: str
+    """Path in the image; begins with a slash."""
     change: Literal["added", "removed", "changed"]
+    """Kind of the change."""
     old_size: int | None
+    """Size in bytes in the first image: 0 if the path is not a file, None if it does not exist there."""
     new_size: int | None
+    """Size in bytes in the second image: 0 if the path is not a file, None if it does not exist there."""
     what: tuple[str, ...] = ()
+    """Changed properties of a path that changed: `kind`, `content`, `target`, `mode`, `owner` or `xattrs`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the change as plain JSON values; `what` is left out unless the path changed."""
+        record = super().to_dict()
+        if not self.what:
+            del record["what"]
+        return record
 
 
 async def file_changes(
@@ -46,7 +53,7 @@ async def file_changes(
     limits: Limits = STANDARD,
     concurrency: int = 4,
 ) -> tuple[FileChange, ...]:
-    """Compare the files of two images, sorted by path. `limits` are for both together.
+    """Compare the files of two images, and return the changes sorted by path. `limits` apply to both together.
 
     Raises `VerificationError`, `ProtocolError` for hostile or damaged layers, `LimitExceededError`.
     """

@@ -4,60 +4,71 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 from lading._core.images.image import Image
-from lading._core.rootfs.entries import Inode, RootfsEntry
+from lading._core.rootfs.entries import Inode, RootfsEntry, encoded_path
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.member_names import shown
 from lading._core.tar.reader import MemberKind
+from lading._result import Result
 from lading.digest import Digest
 from lading.errors import NotFoundError
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """A file, directory, link or device of an image.
-
-    `path` begins with a slash; bytes that are no UTF-8 stand in it as `os.fsdecode` gives them. `kind` is `file`,
-    `directory`, `symbolic link`, `hard link`, `character device`, `block device` or `FIFO`. Of several names that are
-    hard links to one another the first one is a `file`, and the `target` of the others; the `target` of a symbolic link
-    is as it stands in the image. `size` is in bytes, `mode` has the permission bits, `modified` is in seconds since
-    1970. `layer` is the digest of the layer that the entry comes from; a directory that no layer declares, and that is
-    only there because something is in it, has none.
-    """
+class FileEntry(Result, frozen=True):
+    """A file, directory, link or device of an image."""
 
     path: str
+    """Path in the image; begins with a slash. Bytes that are not UTF-8 are decoded as by `os.fsdecode`."""
     kind: str
+    """`file`, `directory`, `symbolic link`, `hard link`, `character device`, `block device` or `FIFO`.
+
+    If several names are hard links to each other, the first is a `file` and the others are `hard link`s.
+    """
     size: int
+    """Size in bytes."""
     mode: int
+    """Permission bits."""
     owner: int
+    """User ID of the owner."""
     group: int
+    """Group ID of the owner."""
     modified: int
+    """Modification time in seconds since 1970."""
     target: str
+    """Target of a symbolic link, unchanged, or path of the file of a hard link; otherwise empty."""
     layer: Digest | None
+    """Digest of the layer that the entry comes from; None for a directory that no layer declares."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as plain JSON values, `mode` in octal (`0644`); an empty target is left out."""
+        record = {**super().to_dict(), "mode": f"{self.mode:04o}"}
+        if not self.target:
+            del record["target"]
+        return record
 
 
 def list_files(image: Image, tree: Tree, path: str) -> tuple[FileEntry, ...]:
-    """List the files at a path and below it, in the order of their paths; the root directory itself is left out.
+    """List the files at a path and below it, sorted by path; the root directory itself is left out.
 
-    Raises `NotFoundError` if there is nothing of that path.
+    Raises `NotFoundError` if the path does not exist.
     """
     layers = [layer.descriptor.digest for layer in image.layers]
-    wanted = posixpath.normpath("/" + path).encode("utf-8", "surrogateescape").lstrip(b"/")
-    below = wanted + b"/" if wanted else b""
-    found = tuple(
+    start = posixpath.normpath(b"/" + encoded_path(path)).lstrip(b"/")
+    below = start + b"/" if start else b""
+    files = tuple(
         _file_entry(name, entry, first, layers)
         for name, entry, first in named(tree)
-        if name and (name == wanted or name.startswith(below))
+        if name and (name == start or name.startswith(below))
     )
-    if wanted and not found:
-        raise NotFoundError(f"{image.place.name} has nothing at {shown(path)} in {image.manifest.digest}")
-    return found
+    if start and not files:
+        raise NotFoundError(f"{image.place.name} has no path {shown(path)} in image {image.manifest.digest}")
+    return files
 
 
 def named(tree: Tree) -> Iterator[tuple[bytes, RootfsEntry, bytes | None]]:
-    """Go through a tree, and give with each name the first one of the same inode if that is another one."""
+    """Iterate over a tree; for each name, also yield the first name of the same inode if it is a different one."""
     first: dict[Inode, bytes] = {}
     for path, entry in tree.walk():
         known = None
@@ -67,7 +78,7 @@ def named(tree: Tree) -> Iterator[tuple[bytes, RootfsEntry, bytes | None]]:
 
 
 def text(path: bytes) -> str:
-    """Return a name of an image as text, without loss."""
+    """Return a path in an image as a string, without loss."""
     return path.decode("utf-8", "surrogateescape")
 
 

@@ -1,4 +1,4 @@
-"""Search for one file of an image, from the last layer down, with as few layers read as possible."""
+"""Lookup of one file of an image, from the last layer down, reading as few layers as possible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from lading._core.exchange.settings import Settings
 from lading._core.images.image import Image
-from lading._core.rootfs.entries import Inode, RootfsEntry
+from lading._core.rootfs.entries import Inode, RootfsEntry, encoded_path
 from lading._core.rootfs.layer_reader import LayerReader
 from lading._core.rootfs.rootfs import apply_all
 from lading._core.rootfs.tree import Tree
@@ -17,31 +17,31 @@ from lading._core.tar.reader import MemberKind
 from lading._io.base import IO
 from lading.errors import LimitExceededError, NotFoundError, ProtocolError
 
-_LINKS = 40  # as in rootfs_tree
+_LINKS = 40  # as in `tree`
 _OPAQUE = b".wh..opq"  # the last part of a name, without the first `.wh.`
 
 
 class UnknownError(Exception):
-    """What is asked for depends on layers further down."""
+    """Raised if the result depends on layers further down."""
 
 
 @asynccontextmanager
 async def open_file(io: IO, settings: Settings, image: Image, path: str, *, limits: Limits) -> AsyncGenerator[Inode]:
-    """Find a file and give it, its content at hand within the context. Layers below it are not read.
+    """Find a file and yield it; its content can be read within the context. Layers below it are not read.
 
-    Raises `NotFoundError` if there is none, or something else in its place.
+    Raises `NotFoundError` if the path does not exist or is not a file.
     """
-    finder = Finder(path.encode("utf-8", "surrogateescape"))
+    finder = Finder(encoded_path(path))
     reader = LayerReader(io, settings, limits=limits, keep=True)
     try:
-        found = await _search(io, reader, image, finder, limits)
-        if found is None:
-            raise NotFoundError(f"{image.place.name} has no file {shown(path)} in {image.manifest.digest}")
-        if found.member.kind is not MemberKind.FILE:
+        match = await _search(io, reader, image, finder, limits)
+        if match is None:
+            raise NotFoundError(f"{image.place.name} has no file {shown(path)} in image {image.manifest.digest}")
+        if match.member.kind is not MemberKind.FILE:
             raise NotFoundError(
-                f"{shown(path)} in {image.manifest.digest} is no file: it is a {found.member.kind.value}"
+                f"{shown(path)} in image {image.manifest.digest} is a {match.member.kind.value}, not a file"
             )
-        yield found
+        yield match
     finally:
         reader.close()
 
@@ -58,15 +58,15 @@ async def _search(io: IO, reader: LayerReader, image: Image, finder: Finder, lim
 
 
 class Finder:
-    """Finds one path in trees of an image, of which each has one layer more than the one before."""
+    """Search for one path in successive trees of an image, each with one more layer than the previous one."""
 
     def __init__(self, path: bytes) -> None:
         self._parts = path.split(b"/")
         self.names: set[bytes] = set(self._parts)
-        """What the names on the way to the file end with, as far as is known."""
+        """Last parts of the names on the way to the file, as far as they are known."""
 
     def look(self, layers: list[list[Inode]], number: int, limits: Limits) -> Inode | None:
-        """Look into the layers from a number on, of which the first one is new. Raises `UnknownError`."""
+        """Search the layers from `number` on; the first of them is new since the last call. Raises `UnknownError`."""
         names = self.names | {_OPAQUE}
         if number and not any(_last_part(inode.member.name) in names for inode in layers[0]):
             raise UnknownError
@@ -76,15 +76,15 @@ class Finder:
             raise
         except ProtocolError:
             if number:
-                raise UnknownError from None  # what is in the way may be something else further down
+                raise UnknownError from None  # a lower layer may have a directory in this position
             raise
         return self.find(tree, whole=number == 0)
 
     def find(self, tree: Tree, *, whole: bool) -> Inode | None:
-        """Return what the path leads to, links followed; None if there is nothing.
+        """Return the inode that the path leads to, following links; None if it does not exist.
 
-        Raises `UnknownError` if layers further down might change that; `whole` says that there are none. Raises
-        `ProtocolError` for links that lead round in circles.
+        Raises `UnknownError` if lower layers might change the result, unless the tree is `whole`. Raises
+        `ProtocolError` for too many links in a row.
         """
         trail: list[tuple[RootfsEntry, bool]] = [(tree.root, tree.root.opaque or whole)]
         todo, links = self._parts[::-1], 0
@@ -107,7 +107,7 @@ class Finder:
             if entry.inode is not None and entry.inode.member.kind is MemberKind.LINK:
                 links += 1
                 if links > _LINKS:
-                    raise ProtocolError("the file is refused: too many symbolic links lead on from one to the next")
+                    raise ProtocolError(f"the file is refused: its path has more than {_LINKS} symbolic links")
                 target = entry.inode.member.target
                 trail = trail[:1] if target.startswith(b"/") else trail
                 todo.extend(target.split(b"/")[::-1])
@@ -120,11 +120,11 @@ class Finder:
 
 
 def _left(trail: list[tuple[RootfsEntry, bool]], *, whole: bool) -> list[tuple[RootfsEntry, bool]]:
-    """Go up from a directory."""
+    """Return the trail after a step up to the parent directory."""
     if len(trail) == 1:
         return trail
     if trail[-1][0].inode is None and not whole:
-        raise UnknownError  # it may be a link to a directory that is in another one
+        raise UnknownError  # in a lower layer it may be a link to a directory with another parent
     return trail[:-1]
 
 

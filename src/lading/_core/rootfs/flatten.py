@@ -18,9 +18,9 @@ _CREATED_BY = "lading flatten"
 
 
 async def flattened(io: IO, settings: Settings, image: Image, *, concurrency: int) -> Image:
-    """Return the image with one layer in place of its own, all of which are read and verified.
+    """Return the image with all of its layers, read and verified, replaced by a single one.
 
-    Raises as `open_rootfs` does.
+    Raises the errors of `open_rootfs`.
     """
     async with open_rootfs(io, settings, image, concurrency=concurrency, keep=True) as tree:
         layer = await io.call(packed_layer, partial(_pack, tree))

@@ -1,8 +1,8 @@
 """Layer reader: verified, decompressed layers, with file contents kept or skipped.
 
-A layer is two promises: that its blob has the digest of its descriptor, and that what it expands to has the digest that
-the config says (image-spec, config.md, Layer DiffID). Neither is known before the last byte. So nothing of a layer is
-shown or written anywhere before it was read to the end.
+Two digests of a layer are verified: that of its blob, given in its descriptor, and that of the expanded archive, given
+in the config (image-spec, config.md, Layer DiffID). Neither is known before the last byte, so the content of a layer
+is used only after it was read to its end.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from lading.errors import LadingError, LimitExceededError, ProtocolError
 from lading.events import Progress
 from lading.verification import Verifier
 
-# Bytes of names, targets of links and extended attributes that are kept in memory for one image.
+# Most bytes of names, link targets and extended attributes that are kept in memory for one image.
 _NAMES = 128 << 20
 
 
 @dataclass(slots=True)
 class ReadUsage:
-    """What was read of an image: members, bytes of their contents, and bytes of their names.
+    """Counts of what was read of an image: members, bytes of their contents, and bytes of their names.
 
-    Several threads add to one and do not wait for one another, so that a few members may be missing in it.
+    Several threads update one without locking, so that a few members may be missing in it.
     """
 
     members: int = 0
@@ -52,7 +52,7 @@ class ReadUsage:
         self.names += sign * other.names
 
     def check(self, limits: Limits) -> None:
-        """Raise `LimitExceededError` if it is too much."""
+        """Raise `LimitExceededError` if the counts exceed the limits."""
         if self.members > limits.entries:
             raise LimitExceededError(f"the layers of the image have more than {limits.entries} members")
         if self.names > _NAMES:
@@ -62,10 +62,10 @@ class ReadUsage:
 
 
 class LayerReader:
-    """Reads layers of images, each once however often it is named. Close it, with all contents that it kept.
+    """Reader of layers of images. Each layer is read once. Close it, which frees the contents that it kept.
 
-    `keep` says whether contents are kept: on the disk of `directory`, or on that for temporary files. With `digests`,
-    the SHA-256 of every file is taken.
+    With `keep`, file contents are kept on the disk of `directory`, or on that for temporary files. With `digests`, the
+    SHA-256 of every file is computed.
     """
 
     def __init__(
@@ -89,17 +89,17 @@ class LayerReader:
         self._kept: list[FileContents] = []
 
     async def read(self, place: Readable, number: int, layer: Layer) -> list[Inode]:
-        """Return what is in a layer, the `number`th of its image from 0 on.
+        """Return the members of a layer; `number` is its position in the image, from 0 on.
 
-        Raises `VerificationError`, `ProtocolError` for what is no sound archive, `LimitExceededError`, `StorageError`
-        and `NotFoundError`.
+        Raises `VerificationError`, `ProtocolError` for an invalid archive, `LimitExceededError`, `StorageError` and
+        `NotFoundError`.
         """
         if layer.diff_id not in self._read:
             self._read[layer.diff_id] = await self._read_until_whole(place, number, layer)
         return self._read[layer.diff_id]
 
     async def read_all(self, image: Image, *, concurrency: int, first: int = 0) -> list[list[Inode]]:
-        """Return what is in the layers of an image, from the `first` one on, which are read several at once."""
+        """Return the members of the layers of an image from `first` on, reading up to `concurrency` at a time."""
         layers = image.layers[first:]
         once = {layer.diff_id: (first + number, layer) for number, layer in reversed([*enumerate(layers)])}
 
@@ -110,7 +110,7 @@ class LayerReader:
         return [self._read[layer.diff_id] for layer in layers]
 
     def close(self) -> None:
-        """Give the disk space back."""
+        """Free the disk space."""
         for contents in self._kept:
             contents.close()
 
@@ -149,7 +149,7 @@ class LayerReader:
 
 
 class _LayerReading:
-    """One reading of a layer, blocking."""
+    """One attempt to read a layer. Blocks."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class _LayerReading:
         self._digests = digests
 
     def run(self, reader: Reader, progress: Callable[[int], None]) -> list[Inode]:
-        """Read a layer to its last byte, and return its members if they are what the image says."""
+        """Read a layer to its last byte, verify it, and return its members."""
         blob = _Blob(reader, self._layer.descriptor, progress)
         try:
             expansion = Expansion(blob, self._limits, self._layer.diff_id)
@@ -179,7 +179,7 @@ class _LayerReading:
         except LimitExceededError:
             raise
         except ProtocolError:
-            blob.finish()  # if these are not the right bytes, that is what is to be said
+            blob.finish()  # if the digest of the blob is wrong, that is the error to report
             raise
         blob.finish()
         expansion.finish()
@@ -208,15 +208,15 @@ class _LayerReading:
 
 
 class _Blob:
-    """The bytes of a layer's blob, verified as they come."""
+    """The bytes of a layer's blob, hashed as they are read."""
 
-    __slots__ = ("_progress", "_reader", "_told", "_verifier")
+    __slots__ = ("_last_reported", "_progress", "_reader", "_verifier")
 
     def __init__(self, reader: Reader, blob: Descriptor, progress: Callable[[int], None]) -> None:
         self._reader = reader
         self._verifier = Verifier(blob.digest, blob.size)
         self._progress = progress
-        self._told = 0
+        self._last_reported = 0
         progress(0)
 
     def read(self, size: int, /) -> bytes:
@@ -224,13 +224,13 @@ class _Blob:
         count = self._reader.readinto(memoryview(buffer)) or 0
         piece = bytes(buffer[:count])
         self._verifier.update(piece)
-        if self._verifier.seen - self._told >= PIECE_SIZE:
-            self._told = self._verifier.seen
-            self._progress(self._told)
+        if self._verifier.seen - self._last_reported >= PIECE_SIZE:
+            self._last_reported = self._verifier.seen
+            self._progress(self._last_reported)
         return piece
 
     def finish(self) -> None:
-        """Read what the archive did not need, and accept the whole. Raises `VerificationError`."""
+        """Read the rest that the archive reader left, and verify the blob. Raises `VerificationError`."""
         while self.read(PIECE_SIZE):
             pass
         self._verifier.finish()
@@ -239,7 +239,7 @@ class _Blob:
 
 @asynccontextmanager
 async def _opened(place: Readable, blob: Descriptor) -> AsyncGenerator[OpenBlob]:
-    """Open a blob, or what its descriptor carries of it."""
+    """Open a blob, or the content embedded in its descriptor."""
     embedded = blob.embedded
     if embedded is not None:
         yield OpenBlob(streams.BytesIO(embedded))

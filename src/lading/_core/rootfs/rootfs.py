@@ -1,4 +1,4 @@
-"""Root file system of a whole image: every layer read and applied, file contents available."""
+"""Root file system of a whole image: every layer read and applied, with file contents available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lading._core.tar.decompression import Limits
 from lading._io.base import IO
 
 STANDARD = Limits(entries=500_000)
-"""For an image: as many members in all of its layers."""
+"""Limits for an image; `entries` counts the members of all of its layers."""
 
 
 @asynccontextmanager
@@ -29,10 +29,10 @@ async def open_rootfs(
     keep: bool = False,
     directory: Path | None = None,
 ) -> AsyncGenerator[Tree]:
-    """Read all layers of an image, `concurrency` at a time, and give what they make together.
+    """Read all layers of an image, `concurrency` at a time, and yield the resulting tree.
 
-    With `keep` the contents of files can be read within the context. They are in temporary files, on the disk of
-    `directory` if given, which take as many bytes as the layers expand to.
+    With `keep`, file contents can be read within the context. They are in temporary files, on the disk of `directory`
+    if given, and take as many bytes as the layers expand to.
 
     Raises `VerificationError`, `ProtocolError` for hostile or damaged layers, `LimitExceededError`, `StorageError`.
     """
@@ -45,7 +45,7 @@ async def open_rootfs(
 
 
 def apply_all(layers: list[list[Inode]], limits: Limits, *, partial_from: int = 0) -> Tree:
-    """Apply layers from the first to the last. `partial_from` counts those below them that are not applied."""
+    """Apply layers from the first to the last. `partial_from` is the number of layers below them that are missing."""
     tree = Tree(entries=limits.entries, partial=partial_from > 0)
     for number, inodes in enumerate(layers, partial_from):
         tree.apply(number, inodes)

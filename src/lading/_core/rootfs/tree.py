@@ -1,12 +1,12 @@
 """File system tree: layers applied in memory, whiteouts and links included (image-spec, layer.md).
 
-The tree has names and properties, and no content. It is applied to as container engines apply layers to a disk: the
-last of two members of one name stands, a directory is merged with one that is there, anything else replaces what is
-there. The parents of a name may be symbolic links, which are followed inside the tree: `/` is its root, from which no
-`..` leads up. A hard link is one more name of what it names at that moment, in whichever layer that was, and stays so
+The tree has names and properties, but no content. Layers are applied as container engines apply them to a disk: the
+last of two members of one name wins, a directory is merged with an existing one, any other member replaces what has its
+name. The parents of a name may be symbolic links, which are followed inside the tree: `/` is its root, and `..` stays
+there. A hard link is one more name for the inode that its target names at that moment, from any layer, and keeps it
 when the other name is hidden or replaced.
 
-Because all of this happens to a tree in memory, nothing on a disk is ever written through a link, or twice.
+Because the tree is in memory, nothing on a disk is ever written through a link, or twice.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from lading._core.tar.reader import Member, MemberKind
 from lading.errors import LimitExceededError
 
 _WHITEOUT, _OPAQUE, _META = b".wh.", b".wh..wh..opq", b".wh..wh."
-# Symbolic links on the way to one name: what Linux follows (path_resolution(7)).
+# Most symbolic links on the way to one name: the limit of Linux (path_resolution(7)).
 _LINKS = 40
-# Steps from a directory to the next, for each name that there may be.
+# Most steps from a directory to the next, for each name that the tree may have.
 _STEPS = 40
 
 
 class Tree:
-    """The files of an image. `partial` is one whose lowest layers are not applied: whiteouts are remembered in it.
+    """The files of an image. In a `partial` tree, the lowest layers are not applied, and whiteouts are kept for them.
 
-    In a partial tree, a directory that no member has declared may be a symbolic link to another one in truth. What is
-    put into it is doubtful, and so is whatever has the same name anywhere else: it may be hidden by it.
+    In a partial tree, a directory that no member declares may in fact be a symbolic link to another directory. The
+    entries added to it are doubtful, and so are entries of the same name anywhere else, which they may replace.
 
-    `entries` bounds how many names are made. Raises `ProtocolError` for a layer that no container engine could apply,
-    or that reaches outside of the tree.
+    `entries` is the most names that may be created. Methods raise `ProtocolError` for a layer that no container engine
+    could apply, or that reaches outside of the tree.
     """
 
     def __init__(self, *, entries: int, partial: bool = False) -> None:
@@ -59,21 +59,21 @@ class Tree:
         self._shaky = False
 
     def apply(self, layer: int, inodes: Iterable[Inode]) -> None:
-        """Apply a layer, which lies on those applied before."""
+        """Apply a layer on top of those applied before."""
         self._last = b"", self.root, False
         for inode in inodes:
             self._apply(layer, inode)
 
     def walk(self) -> Iterator[tuple[bytes, RootfsEntry]]:
-        """Go through all names, a directory before what is in it, sorted by their bytes; the root is the first, `b""`.
+        """Iterate over all names sorted by their bytes, a directory before its content; the root comes first, as `b""`.
 
-        Raises `ProtocolError` for a path that is too long for systems.
+        Raises `ProtocolError` for a path that is too long for file systems.
         """
         yield b"", self.root
         yield from _walk(b"", self.root)
 
     def doubts(self, name: bytes, entry: RootfsEntry | None) -> bool:
-        """Say whether layers further down can tell that something else than this entry, or none, has a name."""
+        """Return whether lower layers may give a name to another entry than this one."""
         if name not in self._doubtful and _OPAQUE not in self._doubtful:
             return False
         declared = entry is not None and (entry.inode is not None or entry.is_whiteout)
@@ -84,11 +84,11 @@ class Tree:
         parts = split_path(name)
         if not parts:
             if inode.member.kind is not MemberKind.DIRECTORY:
-                raise refused(name, "it takes the place of the root directory")
+                raise refused(name, "it would replace the root directory")
             self.root.inode, self.root.layer = inode, layer
             return
         if any(part.startswith(_META) for part in parts[:-1]):
-            return  # aufs keeps its own notes there
+            return  # metadata of aufs
         if any(part.startswith(_WHITEOUT) for part in parts[:-1]):
             raise refused(name, "it is below a whiteout")
         *parents, base = parts
@@ -107,7 +107,7 @@ class Tree:
                 children[base] = existing = self._make(None, layer, {}, opaque=existing is not None)
                 self._last = b"", self.root, False
             elif self._partial and existing.inode is None:
-                self._note_below(existing)  # or it has just replaced a link, and these are somewhere else
+                self._note_below(existing)  # it may have just replaced a link, and these entries be elsewhere
             existing.inode, existing.layer = inode, layer
             return
         if inode.member.kind is MemberKind.HARD_LINK:
@@ -120,24 +120,24 @@ class Tree:
         children[base] = self._make(inode, layer)
 
     def _linked(self, member: Member) -> RootfsEntry | None:
-        """Find what a hard link names. In a partial tree it may be further down."""
+        """Find the target of a hard link. In a partial tree it may be in a lower layer."""
         parts = split_path(member.target)
         directory = self._find(member.name, parts[:-1])
-        found = None if directory is None or not parts else children_of(directory).get(parts[-1])
-        if found is not None and found.children is not None:
+        target = None if directory is None or not parts else children_of(directory).get(parts[-1])
+        if target is not None and target.children is not None:
             raise refused(member.name, f"it is a hard link to a directory, {shown(member.target)}")
-        if found is None or found.is_whiteout:
-            if self._partial and found is None:
+        if target is None or target.is_whiteout:
+            if self._partial and target is None:
                 return RootfsEntry(None, 0)
-            raise refused(member.name, f"it is a hard link to {shown(member.target)}, which is not there")
-        return found
+            raise refused(member.name, f"it is a hard link to {shown(member.target)}, which does not exist")
+        return target
 
     def _white_out(self, layer: int, name: bytes, parents: list[bytes], base: bytes) -> None:
         hidden = base.removeprefix(_WHITEOUT)
         if base.startswith(_META) and base != _OPAQUE:
             return
         if hidden in {b"", b".", b".."}:
-            raise refused(name, "it is a whiteout of no file")
+            raise refused(name, "it is a whiteout without the name of a file")
         parent = self._parent(layer, name, parents) if self._partial else self._find(name, parents)
         if parent is None:
             return
@@ -151,21 +151,21 @@ class Tree:
         hide(children, hidden, layer)
         remaining = children.get(hidden)
         if remaining is not None:
-            remaining.opaque = True  # what this layer has under the name is all there is
+            remaining.opaque = True  # only the entries of this layer are left under the name
         elif self._partial:
             children[hidden] = self._make(None, layer)
 
     def _parent(self, layer: int, name: bytes, parents: list[bytes]) -> RootfsEntry:
         key = b"/".join(parents)
         if self._last[0] != key or not key:
-            found = self._find(name, parents, make=layer)
-            assert found is not None
-            self._last = key, found, self._shaky
+            parent = self._find(name, parents, make=layer)
+            assert parent is not None
+            self._last = key, parent, self._shaky
         self._shaky = self._last[2]
         return self._last[1]
 
     def _note(self, name: bytes) -> None:
-        """Remember that a name was given to something in the directory that was found last."""
+        """Record that the directory found last got an entry of this name."""
         if self._partial:
             self._named[name] += 1
             if self._shaky:
@@ -179,7 +179,7 @@ class Tree:
                 self._note_below(entry)
 
     def _find(self, name: bytes, parts: Iterable[bytes], *, make: int | None = None) -> RootfsEntry | None:
-        """Go to a directory, following links; None if it is not there and not to be made."""
+        """Find a directory, following links; None if it does not exist and `make` gives no layer to create it for."""
         trail, links = [self.root], 0
         todo = list(parts)[::-1]
         while todo:
@@ -217,7 +217,7 @@ class Tree:
     def _take_step(self) -> None:
         self._steps += 1
         if self._steps > _STEPS * self._entries:
-            raise LimitExceededError("the image is refused: its symbolic links make too many detours")
+            raise LimitExceededError("the image is refused: resolving its symbolic links takes too many steps")
 
     def _make(
         self,
@@ -246,9 +246,9 @@ def _walk(path: bytes, directory: RootfsEntry) -> Iterator[tuple[bytes, RootfsEn
 
 
 def _target(name: bytes, part: bytes, entry: RootfsEntry, links: int) -> bytes:
-    """Return where a symbolic link on the way to a name leads."""
+    """Return the target of a symbolic link on the way to a name."""
     if entry.inode is None or not is_link(entry):
-        raise refused(name, f"{shown(part)}, which should be a directory on its way, is none")
+        raise refused(name, f"{shown(part)} in its path is not a directory")
     if links > _LINKS:
-        raise refused(name, "too many symbolic links are on its way")
+        raise refused(name, f"its path has more than {_LINKS} symbolic links")
     return entry.inode.member.target

@@ -1,4 +1,4 @@
 """Tar archives: packing, strict reading and safe unpacking.
 
-Entrances: `packing`, `unpacking` and, for image layers, `reader` over `decompression`.
+Entry points: `packing`, `unpacking` and, for image layers, `reader` over `decompression`.
 """

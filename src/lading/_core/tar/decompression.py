@@ -1,10 +1,10 @@
 """Decompression of archives, within limits.
 
-Layers are tar archives, as they are or compressed with gzip or Zstandard (image-spec, layer.md; RFC 1952, RFC 8878).
-The expanded stream is counted, so that a small blob cannot fill a disk (CWE-409), and hashed if its digest is known.
+Layers are tar archives, plain or compressed with gzip or Zstandard (image-spec, layer.md; RFC 1952, RFC 8878). The
+expanded stream is counted, so that a small blob cannot fill a disk (CWE-409), and hashed if its digest is known.
 
-Python reads Zstandard itself from 3.14 on, before that by a backport. Frames may follow one another, and frames that
-are to be skipped may stand between and behind them, as zstd:chunked has its table of contents.
+Python 3.14 and later read Zstandard with the standard library, earlier versions with a backport. A stream may have
+several frames, with skippable frames between and after them; zstd:chunked keeps its table of contents in one.
 """
 
 from __future__ import annotations
@@ -16,44 +16,58 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import msgspec
 
+from lading import _values
 from lading.digest import Digest
 from lading.errors import LadingError, LimitExceededError, ProtocolError
 from lading.verification import Verifier
 
 _GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
+# bzip2 with the mark of its first block, since a tar archive may begin with a file of the name BZh9.
+_OTHER_COMPRESSIONS = {
+    **{b"BZh%d1AY&SY" % level: "bzip2" for level in range(1, 10)},
+    b"\xfd7zXZ\0": "xz",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+_LONGEST_MAGIC = max(map(len, _OTHER_COMPRESSIONS))
 _GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
 _ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 _ZSTD_FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878, 3.1.1
 _ZSTD_SKIPPED = b"\x2a\x4d\x18"  # 3.1.2: after a byte from 0x50 to 0x5F
-# The memory that a frame may have its reader keep, as a power of two: what the zstd command grants, 128 MiB.
+# The largest window that a frame may require, as a power of two: 128 MiB, the default limit of the zstd command.
 _ZSTD_WINDOW = 27
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What unpacking one archive may cost.
-
-    `entries` is the number of its members. `size` caps the expanded archive in bytes; without it, the archive may
-    expand `ratio` times, counted once it has passed `ratio_from` bytes.
-    """
+    """Limits for expanding one archive. Reading raises `LimitExceededError` beyond them."""
 
     entries: int = 200_000
+    """Most members of the archive."""
     size: int | None = None
+    """Largest size of the expanded archive in bytes; None sets no limit other than `ratio`."""
     ratio: int = 1_000
+    """Largest ratio of the expanded to the compressed size."""
     ratio_from: int = 64 << 20
+    """Expanded bytes up to which the ratio is not checked."""
+
+    def __post_init__(self) -> None:
+        _values.integer(self.entries, "entries", least=0)
+        _values.integer(self.size, "size", unit="bytes", least=0, none=True)
+        _values.integer(self.ratio, "ratio", least=1)
+        _values.integer(self.ratio_from, "ratio_from", unit="bytes", least=0)
 
 
 class ByteStream(Protocol):
-    """Bytes to be read from front to back, as every binary file gives them."""
+    """A stream of bytes that is read sequentially, such as a binary file."""
 
     def read(self, size: int, /) -> bytes | None:
-        """Return up to `size` bytes; none at the end."""
+        """Return up to `size` bytes, and `b""` at the end."""
         ...
 
 
 class Expansion:
-    """The expanded bytes of an archive, compressed or not by its first bytes.
+    """The expanded bytes of an archive. Its first bytes decide whether and how it is compressed.
 
-    Raises `LadingError` for Zstandard where Python cannot read it.
+    Raises `LadingError` for Zstandard if the backport is missing.
     """
 
     __slots__ = ("_compressed", "_errors", "_limits", "_stream", "_verifier", "seen")
@@ -64,18 +78,21 @@ class Expansion:
         self._verifier = None if content_digest is None else Verifier(content_digest)
         self._stream: ByteStream = self._compressed
         self._errors: tuple[type[Exception], ...] = ()
-        beginning, file = self._compressed.peek(4), cast("BinaryIO", self._compressed)
+        beginning, file = self._compressed.peek(_LONGEST_MAGIC), cast("BinaryIO", self._compressed)
         if beginning.startswith(_GZIP):
             self._stream, self._errors = gzip.GzipFile(fileobj=file, mode="rb"), _GZIP_ERRORS
-        elif begins_zstd_frame(beginning):
+        elif begins_zstd_frame(beginning[:4]):
             reader = _ZstdReader(file)
             self._stream, self._errors = reader, reader.errors
+        for magic, name in _OTHER_COMPRESSIONS.items():
+            if beginning.startswith(magic):
+                raise ProtocolError(f"the archive is compressed with {name}: only gzip and zstd are supported")
         self.seen = 0
 
     def read(self, size: int) -> bytes:
-        """Read that many bytes, fewer only at the end.
+        """Read exactly `size` bytes, fewer only at the end.
 
-        Raises `ProtocolError` for a damaged stream, `LimitExceededError` for one that expands too far.
+        Raises `ProtocolError` for a damaged stream, `LimitExceededError` for one that exceeds the limits.
         """
         pieces: list[bytes] = []
         while size and (piece := self._read_some(size)):
@@ -84,7 +101,7 @@ class Expansion:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def finish(self) -> None:
-        """Accept the stream, of which the end has been read. Raises `VerificationError`."""
+        """Verify the digest of the stream after its end was read. Raises `VerificationError`."""
         if self._verifier is not None:
             self._verifier.finish()
 
@@ -110,34 +127,34 @@ class Expansion:
 
 
 class _CountedStream:
-    """A binary stream that counts what is read from it, with a look at its beginning."""
+    """A binary stream that counts the bytes read from it, and whose first bytes can be peeked at."""
 
-    __slots__ = ("_ahead", "_stream", "seen")
+    __slots__ = ("_prefetch", "_stream", "seen")
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
-        self._ahead = b""
+        self._prefetch = b""
         self.seen = 0
 
     def peek(self, size: int) -> bytes:
-        while len(self._ahead) < size and (piece := self._stream.read(size - len(self._ahead))):
-            self._ahead += piece
-        return self._ahead
+        while len(self._prefetch) < size and (piece := self._stream.read(size - len(self._prefetch))):
+            self._prefetch += piece
+        return self._prefetch
 
     def read(self, size: int) -> bytes:
-        piece, self._ahead = self._ahead[:size], self._ahead[size:]
+        piece, self._prefetch = self._prefetch[:size], self._prefetch[size:]
         piece = piece or self._stream.read(size) or b""
         self.seen += len(piece)
         return piece
 
 
 def begins_zstd_frame(content: bytes) -> bool:
-    """Say whether four bytes begin a frame, or one that is to be skipped."""
+    """Return whether four bytes begin a Zstandard frame or a skippable frame."""
     return content == _ZSTD_FRAME or (content[1:] == _ZSTD_SKIPPED and content[0] >> 4 == 5)
 
 
 class _ZstdReader:
-    """The expanded bytes of a stream that Zstandard compressed. `errors` are what reading raises when it is damaged."""
+    """The expanded bytes of a Zstandard stream. `errors` are the exceptions that reading a damaged one raises."""
 
     __slots__ = ("_file", "errors")
 
@@ -148,7 +165,7 @@ class _ZstdReader:
         self.errors = (EOFError, cast("type[Exception]", module.ZstdError))
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
+        """Return up to `size` bytes, and `b""` at the end."""
         return self._file.read(size)
 
 
@@ -159,5 +176,5 @@ def _zstd_module() -> Any:
         except ImportError:
             continue
     raise LadingError(
-        "the content is compressed with Zstandard, which Python reads from 3.14 on: pip install 'lading[zstd]'"
+        "the content is compressed with Zstandard: pip install 'lading[zstd]', or use Python 3.14 or later"
     )

@@ -1,7 +1,7 @@
 """File titles as safe relative paths.
 
-The title (image-spec, annotations.md, `org.opencontainers.image.title`) is chosen by whoever pushed an artifact, and
-names a file on the disk of whoever pulls it.
+The pusher of an artifact chooses the title (image-spec, annotations.md, `org.opencontainers.image.title`), and it names
+a file on the disk of the client that pulls it.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from pathlib import PurePosixPath
 from lading._core.tar.member_names import shown, split_name
 from lading.errors import DocumentError
 
-# Names of devices in every directory of Windows, with any extension ("Naming Files, Paths, and Namespaces").
+# Names that Windows reserves for devices, in every directory and with any extension ("Naming Files, Paths, and
+# Namespaces").
 _PORTS = {f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³"}
 _DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS})
-# Characters that change what a reader sees (Unicode Bidirectional Algorithm, 2.1 to 2.5).
+# Classes of characters that reorder displayed text (Unicode Bidirectional Algorithm, 2.1 to 2.5).
 _BIDIRECTIONAL = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def safe_title(title: str) -> PurePosixPath:
-    """Read the title of a file as a path below the directory that the file is to be written to.
+    """Convert the title of a file to a path relative to the output directory.
 
-    Sub-directories are allowed, `.` parts are dropped. Refused are absolute paths, `..`, backslashes, drives, names of
-    Windows devices, control characters, parts that a shell would take for an option or a home directory, and what is
-    longer than 4,096 bytes or deeper than 64 parts.
-
-    Raises `DocumentError`.
+    Subdirectories are allowed, and `.` parts are dropped. Raises `DocumentError` for absolute paths, `..`, backslashes,
+    drives, names of Windows devices, control characters, parts that a shell would take for an option or a home
+    directory, and titles longer than 4,096 bytes or deeper than 64 parts.
     """
     try:
         parts = split_name(title.encode("utf-8", "surrogatepass"))
@@ -40,9 +39,9 @@ def safe_title(title: str) -> PurePosixPath:
 
 
 def title_key(title: PurePosixPath) -> str:
-    """Return what two titles have in common if some file system takes them for one file.
+    """Return a key that is equal for titles which some file systems treat as the same file.
 
-    That is so when they differ in case or in Unicode normalisation only (Unicode, 3.13, Default Caseless Matching).
+    These differ only in case or in Unicode normalization (Unicode, 3.13, Default Caseless Matching).
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(title)).casefold())
 

@@ -1,6 +1,6 @@
 """Header blocks of tar archives (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block").
 
-Every function raises `ProtocolError` for what is damaged, or could be read in two ways.
+Every function raises `ProtocolError` for damaged or ambiguous input.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _RECORD_LENGTH = re.compile(rb"([1-9][0-9]{0,6}) ", re.ASCII)
 
 
 class Header:
-    """The fields of a header block. `old` lets in the format before POSIX, which has no magic number."""
+    """The fields of a header block. `old` also accepts the format before POSIX, which has no magic number."""
 
     __slots__ = ("_block", "kind", "link", "mode", "name", "size")
 
@@ -26,8 +26,8 @@ class Header:
         self.kind = block[156:157]
         magic = block[257:265]
         if magic not in {_POSIX, _GNU} and not (old and magic == _OLD):
-            raise ProtocolError("this is no tar archive: a header of it is neither POSIX's nor GNU's")
-        # Checksum: the sum of all bytes, its own eight taken for spaces.
+            raise ProtocolError("not a tar archive: a header is in neither POSIX nor GNU format")
+        # Checksum: the sum of all bytes, with its own eight counted as spaces.
         if number(block[148:156]) != sum(block) - sum(block[148:156]) + 8 * ord(" "):
             raise ProtocolError("the archive is damaged: a header has the wrong checksum")
         self.name = _text(block[:100])
@@ -39,39 +39,39 @@ class Header:
 
     @property
     def owner(self) -> int:
-        """The number of the user."""
+        """The user ID of the owner."""
         return number(self._block[108:116])
 
     @property
     def group(self) -> int:
-        """The number of the group."""
+        """The group ID of the owner."""
         return number(self._block[116:124])
 
     @property
     def time(self) -> int:
-        """When the content was changed, in seconds since 1970; before that, less than 0."""
+        """The modification time in seconds since 1970, negative before that."""
         return number(self._block[136:148], signed=True)
 
     @property
     def device(self) -> tuple[int, int]:
-        """The major and minor number of a device."""
+        """The major and minor number of the device."""
         return number(self._block[329:337]), number(self._block[337:345])
 
 
 def number(field: bytes, *, signed: bool = False) -> int:
-    """Read a number: octal digits, or what does not fit into these in GNU's base 256."""
+    """Parse a number: octal digits, or GNU's base-256 encoding for larger ones."""
     if field[0] == 0x80 or (signed and field[0] == 0xFF):
         return int.from_bytes(field[1:], "big", signed=signed)
     digits = field.strip(b" \0")
     if not digits:
         return 0
     if not _OCTAL.fullmatch(digits):
-        raise ProtocolError("the archive is damaged: a header has a field that is no number")
+        raise ProtocolError("the archive is damaged: a header field is not a number")
     return int(digits, 8)
 
 
 def records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Read an extended header: length of the record in bytes, space, key, `=`, value, newline, and so on."""
+    """Parse the records of an extended header: length of the record in bytes, space, key, `=`, value, newline."""
     position = 0
     while position < len(content):
         match = _RECORD_LENGTH.match(content, position)
@@ -88,5 +88,5 @@ def records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _text(field: bytes) -> bytes:
     text = field.rstrip(b"\0")
     if b"\0" in text:
-        raise ProtocolError("the archive is ambiguous: a name in it goes on after a NUL")
+        raise ProtocolError("the archive is ambiguous: a name continues after a NUL")
     return text

@@ -1,7 +1,7 @@
 """Member names and link targets, checked to stay below the directory that they are used in.
 
-Titles and the names inside an archive are chosen by whoever pushed them (CWE-22). What passes here stays below, on any
-system, as long as no symbolic link is followed on the way (see `safe_open`).
+The pusher chooses titles and the names inside an archive (CWE-22). Names that pass these checks stay below the
+directory on any system, as long as no symbolic link is followed on the way (see `safe_open`).
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import re
 from lading._wire.escaping import quoted
 
 LONGEST_PATH = 4096
-"""Bytes of a whole name."""
+"""Most bytes of a whole name."""
 LONGEST_PART = 255
-"""Bytes between two slashes: what file systems take."""
+"""Most bytes between two slashes: the limit of common file systems."""
 DEEPEST_PATH = 64
-"""Parts of a name."""
+"""Most parts of a name."""
 
 _DRIVE = re.compile(rb"[A-Za-z]:", re.ASCII)
 
 
 def split_name(name: bytes) -> tuple[bytes, ...]:
-    """Split a relative name into the parts of a path that stays below where it starts; `.` parts are dropped.
+    """Split a relative name into the parts of a path that stays below its start; `.` parts are dropped.
 
-    Raises `ValueError` that says what is wrong with the name.
+    Raises `ValueError` whose message completes the sentence "the name ...".
     """
     _check_text(name)
     parts = tuple(part for part in name.split(b"/") if part != b".")
@@ -42,12 +42,12 @@ def split_name(name: bytes) -> tuple[bytes, ...]:
 
 
 def check_link(target: bytes, depth: int) -> None:
-    """Check that a symbolic link which stands `depth` directories below some directory leads to a place below that.
+    """Check that a symbolic link located `depth` directories below some directory does not lead out of that directory.
 
-    `..` is accepted in front only. After a name it could be applied to wherever that name leads, if it is a link
-    itself, and a chain of links that are harmless one by one would lead out.
+    `..` is accepted only at the start. After a name that is itself a link, `..` would apply to the target of that link,
+    so that a chain of links, each harmless alone, could lead out.
 
-    Raises `ValueError` that says what is wrong with the target.
+    Raises `ValueError` whose message completes the sentence "the target ...".
     """
     if not target:
         raise ValueError("is empty")
@@ -63,7 +63,7 @@ def check_link(target: bytes, depth: int) -> None:
 
 
 def shown(name: str | bytes) -> str:
-    """Quote a name from outside for a message."""
+    """Quote an untrusted name for a message."""
     return quoted(name if isinstance(name, str) else name.decode("utf-8", "surrogateescape"))
 
 

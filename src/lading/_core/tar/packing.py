@@ -1,12 +1,12 @@
 """Packing: a directory as one reproducible tar archive, compressed with gzip.
 
-Entries are sorted by the bytes of their names, a directory before what is in it; owners are 0, times are
-`SOURCE_DATE_EPOCH` or the epoch itself. The digest of the expanded archive depends on the content alone; that of the
+Entries are sorted by the bytes of their names, a directory before its content; owners are 0, times are
+`SOURCE_DATE_EPOCH` or the epoch itself. The digest of the expanded archive depends only on the content; that of the
 compressed one also on the version of zlib.
 
 In an artifact, names begin with the title, as oras packs directories, and of the permissions only "executable" is kept.
-Whatever is packed so, `unpacking` accepts: what it would refuse is refused now, before it is pushed. In the layer of an
-image, names begin in the root of its file system, and links and permissions stay as they are.
+Packing refuses everything that `unpacking` would refuse, so that it fails before the push. In the layer of an image,
+names begin at the root of the file system, and links and permissions stay unchanged.
 """
 
 from __future__ import annotations
@@ -30,49 +30,53 @@ from lading.digest import Digest, hasher
 from lading.errors import StorageError
 
 _LEVEL = 6
-# Deflate; no flags; no time; no hint of the level; unknown system (RFC 1952, 2.3.1).
+# Deflate; no flags; no time; level not given; unknown system (RFC 1952, 2.3.1).
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _ALGORITHM = "sha256"
-# A FIFO that took the place of a file meanwhile must not be waited for, nor a link followed.
+# If a FIFO or a link has replaced the file since it was listed, do not wait for the FIFO or follow the link.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A packed directory: digest and size in bytes of the compressed archive, digest of the expanded one."""
+    """A packed directory."""
 
     digest: Digest
+    """Digest of the compressed archive."""
     size: int
+    """Size of the compressed archive in bytes."""
     uncompressed: Digest
+    """Digest of the expanded archive."""
 
 
 def pack_directory(root: Path, title: str, out: BinaryIO) -> Packed:
     """Write a directory to `out` as a reproducible tar archive compressed with gzip.
 
-    `title` is what the names in the archive begin with. Symbolic links are packed as links, hard links as files of
-    their own. The memory in use does not grow with the content.
+    The names in the archive begin with `title`. Symbolic links are packed as links, hard links as separate files.
+    Memory use does not grow with the content.
 
-    Raises `StorageError`, naming the path, for what cannot be read, is changed meanwhile, is neither file, directory
-    nor link, or could not be unpacked elsewhere: a link that leads out of the directory, a name with a backslash.
-    Raises `DocumentError` for an unsafe title.
+    Raises `StorageError`, naming the path, for an entry that cannot be read, changes while it is read, is not a file,
+    directory or link, or could not be unpacked elsewhere: a link that leads out of the directory, a name with a
+    backslash. Raises `DocumentError` for an unsafe title.
     """
     return _packed(root, str(safe_title(title)).encode(), out, portable=True)
 
 
 def pack_root(root: Path, out: BinaryIO) -> Packed:
-    """Write a directory to `out` as a layer that has its content in the root of an image, likewise reproducible.
+    """Write a directory to `out` as a reproducible layer, with its content in the root of the image.
 
-    Hard links are packed as files of their own, and extended attributes are left out. Names that begin with `.wh.` mean
-    in a layer that something is deleted (image-spec, layer.md, Whiteouts); they are packed as they are.
+    Hard links are packed as separate files, and extended attributes are left out. Names that begin with `.wh.`, which
+    delete files of lower layers (image-spec, layer.md, Whiteouts), are packed unchanged.
 
-    Raises `StorageError` for what cannot be read, is changed meanwhile, or is neither file, directory nor link.
+    Raises `StorageError` for an entry that cannot be read, changes while it is read, or is not a file, directory or
+    link.
     """
     return _packed(root, b"", out, portable=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _PackEntry:
-    """Something to be packed; the name of the root of a layer is empty."""
+    """A file, directory or link to pack; the name of the root of a layer is empty."""
 
     path: bytes
     name: bytes
@@ -80,7 +84,7 @@ class _PackEntry:
 
 
 class Packer:
-    """Compresses an archive that is written to it, with gzip, and takes the digests of both."""
+    """A writer that compresses an archive with gzip and computes the digests of both forms."""
 
     __slots__ = ("_compressed", "_expanded", "_gzip")
 
@@ -94,13 +98,13 @@ class Packer:
         self._expanded.write(piece)
 
     def finish(self) -> Packed:
-        """End the archive. Nothing may be written then."""
+        """End the archive; nothing may be written after that."""
         self._gzip.finish()
         return Packed(self._compressed.digest(), self._compressed.size, self._expanded.digest())
 
 
 class _HashingWriter:
-    """A writer that hashes and counts what it passes on."""
+    """A writer that hashes and counts the bytes it passes on."""
 
     __slots__ = ("_hasher", "_write", "size")
 
@@ -119,7 +123,7 @@ class _HashingWriter:
 
 
 class _Gzip:
-    """A gzip stream of one member (RFC 1952) that is the same on every system, and holds nothing after an error."""
+    """A gzip stream of one member (RFC 1952) that is the same on every system, and needs no cleanup after an error."""
 
     __slots__ = ("_checksum", "_compressor", "_out", "_size")
 
@@ -151,7 +155,7 @@ def _packed(root: Path, prefix: bytes, out: BinaryIO, *, portable: bool) -> Pack
 
 @dataclass(frozen=True, slots=True)
 class _Packing:
-    """One archive that is written. `portable` is what any system unpacks; `time` is that of every entry."""
+    """The packing of one archive. With `portable`, any system can unpack it; `time` is that of every entry."""
 
     out: Packer
     time: int
@@ -159,7 +163,7 @@ class _Packing:
     title_depth: int
 
     def add(self, root: _PackEntry) -> None:
-        """Write a directory and all that is in it."""
+        """Write a directory with its content."""
         waiting = [root]
         while waiting:
             entry = waiting.pop()
@@ -193,8 +197,7 @@ class _Packing:
                 check_link(target, entry.name.count(b"/") - self.title_depth)
             except ValueError as wrong:
                 raise StorageError(
-                    f"cannot pack {shown_path(entry.path)}: it is a symbolic link, and its target {shown(target)} "
-                    f"{wrong}"
+                    f"cannot pack {shown_path(entry.path)}: is a symbolic link whose target {shown(target)} {wrong}"
                 ) from None
         return target
 
@@ -212,7 +215,7 @@ class _Packing:
                 self.out.write(piece)
                 left -= len(piece)
             if left or file.read(1) or os.fstat(file.fileno()).st_mtime_ns != before.st_mtime_ns:
-                raise StorageError(f"cannot pack {shown_path(entry.path)}: it was changed while it was read; try again")
+                raise StorageError(f"cannot pack {shown_path(entry.path)}: changed while it was read; try again")
             self.out.write(bytes(-before.st_size % tarfile.BLOCKSIZE))
 
     def _write_header(
@@ -226,7 +229,7 @@ class _Packing:
 
 def _no_file(entry: _PackEntry) -> StorageError:
     return StorageError(
-        f"cannot pack {shown_path(entry.path)}: it is a device, FIFO or socket, which cannot be pulled again"
+        f"cannot pack {shown_path(entry.path)}: is a device, FIFO or socket, which a pull could not restore"
     )
 
 

@@ -1,13 +1,13 @@
 """Strict tar reader (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"; GNU names).
 
-A strict reader of a hostile stream: it takes what lading, Go's archive/tar and GNU tar write for directories of files,
-and refuses whatever two programs could read in two ways. The standard library's reader is not used, because it reads
-headers of any size into memory, takes a damaged header for the end, and behaves differently from one Python to the
-next (CVE-2024-6232, CVE-2025-8194).
+A strict reader of untrusted streams: it accepts the archives that lading, Go's archive/tar and GNU tar write, and
+refuses everything that two programs could read in two ways. The standard library's reader is not used, because it reads
+headers of any size into memory, takes a damaged header for the end, and behaves differently from one version of Python
+to the next (CVE-2024-6232, CVE-2025-8194).
 
-There are two dialects. An archive that `pack_directory` or oras made has files, directories and symbolic links, and
-their owners, times and extended attributes are not looked at. The layer of an image has members of every kind, and may
-have been written by anything.
+There are two dialects. An archive made by `pack_directory` or oras has files, directories and symbolic links, and the
+reader ignores their owners, times and extended attributes. The layer of an image has members of every kind, and may
+have been written by any program.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _PATH, _LINK_PATH, _SIZE = b"path", b"linkpath", b"size"
 _OWNER, _GROUP, _TIME, _XATTR = b"uid", b"gid", b"mtime", b"SCHILY.xattr."
 _USED = frozenset({_PATH, _LINK_PATH, _SIZE})
 _PROPERTIES = frozenset({_OWNER, _GROUP, _TIME})
-# Seconds, so that no time is one that other programs cannot take; some three thousand years.
+# Seconds, about 3,000 years: times are clamped to a range that other programs accept.
 _LATEST = 10**11
 _EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
 _EXTENSIONS = frozenset({_EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK})
 
 
 class MemberKind(Enum):
-    """What a member is. The archives of artifacts have the first three only."""
+    """The kind of a member. The archives of artifacts have only the first three."""
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -64,10 +64,11 @@ _REFUSED = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Which archives are read. `extension` is the most bytes of an extended header.
+    """The archives that a reader accepts. `extension` is the most bytes of an extended header.
 
-    What is `plain` has no properties but the mode. Any other may be in the format from before POSIX, may end without an
-    end mark, and may have anything behind that: container engines take no notice, and the digest of the whole is known.
+    In a `plain` archive, members have no properties but the mode. Any other archive may be in the format before POSIX,
+    may lack an end mark, and may have any bytes after it: container engines ignore these, and the digest of the whole
+    is known.
     """
 
     kinds: Mapping[bytes, MemberKind]
@@ -75,7 +76,7 @@ class Dialect:
     plain: bool
 
     def uses(self, key: bytes) -> bool:
-        """Say whether a record of an extended header is looked at."""
+        """Return whether the reader uses a record of an extended header."""
         return key in _USED or (not self.plain and (key in _PROPERTIES or key.startswith(_XATTR)))
 
 
@@ -85,9 +86,9 @@ LAYER = Dialect({**_KINDS, **_MORE_KINDS, b"7": MemberKind.FILE}, 1 << 20, plain
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member. `name` and `target` (of a link) are as they stand in the archive; `size` is in bytes.
+    """One member. `name` and `target` (of a link) are unchanged from the archive; `size` is in bytes.
 
-    `time` is in nanoseconds since 1970; `device` has the major and minor number. All that follows `size` is empty in
+    `time` is in nanoseconds since 1970; `device` has the major and minor number. The fields after `size` are empty in
     the archives of artifacts.
     """
 
@@ -104,10 +105,10 @@ class Member:
 
 
 class TarReader:
-    """The members of an archive, in order. `read` returns as many bytes as asked for, fewer only at the end.
+    """Iterator over the members of an archive. `read` returns as many bytes as requested, fewer only at the end.
 
     Every method raises `ProtocolError` for an archive that is damaged or ambiguous, `LimitExceededError` for one with
-    more than `entries` members, of which `count` have been seen.
+    more than `entries` members. `count` is the number of members read so far.
     """
 
     __slots__ = ("_dialect", "_entries", "_left", "_padding", "_read", "count")
@@ -130,7 +131,7 @@ class TarReader:
         self._drain()
 
     def pieces(self) -> Iterator[bytes]:
-        """Read the content of the member that the iteration is at."""
+        """Read the content of the current member of the iteration."""
         while self._left:
             piece = self._exactly(min(self._left, PIECE_SIZE))
             self._left -= len(piece)
@@ -155,7 +156,7 @@ class TarReader:
             kinds.add(header.kind)
             self._extend(header, extensions)
         if extensions:
-            raise ProtocolError("the archive is damaged: an extended header stands before its end")
+            raise ProtocolError("the archive is damaged: its last extended header has no member")
         return None
 
     def _take_one(self) -> None:
@@ -179,7 +180,7 @@ class TarReader:
             extensions[key] = value
 
     def _unless_over(self, size: int) -> bytes:
-        """Read so many bytes, or none where an archive without an end mark ends: umoci even leaves out the padding."""
+        """Read `size` bytes, or none at the end of an archive without an end mark: umoci even omits the padding."""
         return self._exactly(size, or_none=not self._dialect.plain)
 
     def _exactly(self, size: int, *, or_none: bool = False) -> bytes:
@@ -191,7 +192,7 @@ class TarReader:
     def _drain(self) -> None:
         while piece := self._read(PIECE_SIZE):
             if self._dialect.plain and piece.count(0) != len(piece):
-                raise ProtocolError("the archive is ambiguous: something follows its end mark")
+                raise ProtocolError("the archive is ambiguous: data follows its end mark")
 
 
 def _member(header: Header, extensions: dict[bytes, bytes], dialect: Dialect) -> Member:
@@ -200,14 +201,14 @@ def _member(header: Header, extensions: dict[bytes, bytes], dialect: Dialect) ->
     if kind is None:
         what = _REFUSED.get(header.kind, "member of unknown kind")
         raise ProtocolError(f"archive member {shown(name)} is refused: it is a {what}")
-    # POSIX lets a hard link repeat its content; what containers are made with writes its size at most.
+    # POSIX lets a hard link repeat its content; the tools that build images write at most its size.
     size = 0 if kind is MemberKind.HARD_LINK else _size(header, extensions)
     if kind is not MemberKind.FILE and size:
         raise ProtocolError(f"archive member {shown(name)} is refused: a {kind.value} has no content")
     target = extensions.get(_LINK_PATH, header.link)
     if dialect.plain:
         return Member(kind, name, target, header.mode, size)
-    if header.kind == b"\0" and name.endswith(b"/"):  # how directories were written before POSIX
+    if header.kind == b"\0" and name.endswith(b"/"):  # a directory in the format before POSIX
         kind = MemberKind.DIRECTORY
     return Member(
         kind,
@@ -224,8 +225,8 @@ def _member(header: Header, extensions: dict[bytes, bytes], dialect: Dialect) ->
 
 
 def _size(header: Header, extensions: dict[bytes, bytes]) -> int:
-    # POSIX lets an extended header give the size of what does not fit. Where both could hold it and differ, readers
-    # disagree on where the next header stands (CVE-2025-62518).
+    # POSIX lets an extended header give a size that does not fit into the header block. If both could hold it and
+    # differ, readers disagree on where the next header begins (CVE-2025-62518).
     if _SIZE not in extensions:
         return header.size
     size = _whole_number(extensions, _SIZE)
@@ -236,14 +237,14 @@ def _size(header: Header, extensions: dict[bytes, bytes]) -> int:
 
 def _whole_number(extensions: Mapping[bytes, bytes], key: bytes) -> int:
     if not _RECORD_SIZE.fullmatch(extensions[key]):
-        raise ProtocolError(f"the archive is damaged: an extended header has a {key.decode()} that is no number")
+        raise ProtocolError(f"the archive is damaged: {key.decode()} in an extended header is not a number")
     return int(extensions[key])
 
 
 def _time(text: bytes) -> int:
     match = _RECORD_TIME.fullmatch(text)
     if match is None:
-        raise ProtocolError("the archive is damaged: an extended header has a time that is none")
+        raise ProtocolError("the archive is damaged: mtime in an extended header is not a time")
     nanoseconds = _bounded(int(match[2])) * 10**9 + int((match[3] or b"").ljust(9, b"0")[:9])
     return -nanoseconds if match[1] else nanoseconds
 
@@ -256,6 +257,6 @@ def _extension(kind: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
     if kind in {_EXTENDED, _GLOBAL}:
         yield from records(content)
     elif len(content) > LONGEST_PATH + 1:
-        raise ProtocolError(f"the archive is refused: a name in it is longer than {LONGEST_PATH} bytes")
+        raise ProtocolError(f"the archive is refused: a name is longer than {LONGEST_PATH} bytes")
     else:
         yield (_PATH if kind == _LONG_NAME else _LINK_PATH), content.removesuffix(b"\0")

@@ -1,7 +1,7 @@
 """Opening files below a directory without following symbolic links.
 
-Every step is taken from the descriptor of the directory before it (POSIX, openat and O_NOFOLLOW), so that a link which
-stands there already, or is put there meanwhile, leads nowhere (CWE-59).
+Every step opens a name relative to the descriptor of its parent directory (POSIX, openat and O_NOFOLLOW), so that
+symbolic links, already present or created meanwhile, are never followed (CWE-59).
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from lading.errors import LadingError, StorageError, storage_errors
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Flags for a file that must not exist yet in any form."""
+"""Flags to create a file whose name nothing else may have, not even a link."""
 _SHOWN = 200
-# What systems answer when O_DIRECTORY or O_NOFOLLOW meets a link or a file.
+# Errors of systems when O_DIRECTORY or O_NOFOLLOW meets a link or a file.
 _NO_DIRECTORY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
 
 
 class SafePath:
-    """The place of one file or directory: an open parent directory and a name in it. Close it.
+    """Location of one file or directory: an open parent directory and a name in it. Close it.
 
-    `directory` is the descriptor of the parent, for the `dir_fd` of the functions of `os`; `path` is for messages only.
+    `directory` is the descriptor of the parent, to be passed as `dir_fd` to the functions of `os`; `path` is only for
+    messages.
     """
 
     __slots__ = ("directory", "name", "path")
@@ -39,7 +40,7 @@ class SafePath:
         self.path = path
 
     def close(self) -> None:
-        """Close the directory."""
+        """Close the parent directory."""
         os.close(self.directory)
 
     def __enter__(self) -> Self:
@@ -52,12 +53,12 @@ class SafePath:
 
 
 def open_below(directory: Path, title: str) -> SafePath:
-    """Open the place of a title below an existing directory, and make the directories between them.
+    """Open the location of a title below an existing directory, creating the directories between them.
 
-    `directory` itself may be a symbolic link, which is the user's own choice; nothing below it may. Directories that
-    were made stay, whatever happens next.
+    `directory` itself may be a symbolic link, since the user chose it; nothing below it may be one. Created directories
+    stay after a failure.
 
-    Raises `DocumentError` for an unsafe title, `StorageError` when a link or a file stands in the way.
+    Raises `DocumentError` for an unsafe title, `StorageError` if a link or a file is in the way.
     """
     path = safe_title(title)
     where = directory / path
@@ -68,9 +69,9 @@ def open_below(directory: Path, title: str) -> SafePath:
 
 
 def descend(directory: int, names: Iterable[str | bytes]) -> int:
-    """Go from an open directory through directories in it, made if missing, and return the last one's descriptor.
+    """Open nested directories below an open directory, creating missing ones, and return the last one's descriptor.
 
-    Raises `OSError`: `not_a_directory` says whether because a link or a file is in the way.
+    Raises `OSError`; `not_a_directory` returns whether a link or a file in the way caused it.
     """
     current = os.dup(directory)
     for name in names:
@@ -80,7 +81,7 @@ def descend(directory: int, names: Iterable[str | bytes]) -> int:
 
 
 def enter(directory: int, name: str | bytes) -> int:
-    """Do one step of `descend`."""
+    """Open one directory below an open directory, creating it if it is missing."""
     try:
         return os.open(name, _DIRECTORY, dir_fd=directory)
     except FileNotFoundError:
@@ -90,17 +91,17 @@ def enter(directory: int, name: str | bytes) -> int:
 
 
 def not_a_directory(error: OSError) -> bool:
-    """Tell whether opening a directory failed because it is a symbolic link or something else."""
+    """Return whether opening a directory failed because the name is a symbolic link or not a directory."""
     return error.errno in _NO_DIRECTORY
 
 
 def fresh_name() -> str:
-    """Return a hidden name that nobody can guess, short enough for every file system."""
+    """Return a hidden, unpredictable name that is short enough for every file system."""
     return f".lading-{os.urandom(8).hex()}"
 
 
 def shown_path(path: Path | bytes) -> str:
-    """Quote a path of this machine for a message. Its end says most, so a long one is cut in front."""
+    """Quote a local path for a message; a long one is cut at the start, because its end is the more specific part."""
     text = os.fsdecode(path)
     return repr(text if len(text) <= _SHOWN else "…" + text[-_SHOWN:])
 
@@ -116,12 +117,12 @@ def closing(descriptor: int) -> Generator[int, None, None]:
 
 @contextmanager
 def disk_errors(what: str) -> Generator[None, None, None]:
-    """Do the same as `storage_errors`, and say of a link in the way that it is one: the system's words mislead."""
+    """Convert errors as `storage_errors` does, but name a link in the way: the system's message misleads."""
     with storage_errors(what):
         try:
             yield
         except OSError as refused:
             if isinstance(refused, LadingError) or not not_a_directory(refused):
                 raise
-            why = "a symbolic link, or no directory, is in its way, and links are not followed"
+            why = "a symbolic link or a file is in the way of a directory, and links are not followed"
             raise StorageError(f"{what}: {why}", errno=refused.errno) from refused

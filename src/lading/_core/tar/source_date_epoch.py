@@ -12,13 +12,13 @@ _EPOCH = re.compile(r"[0-9]{1,11}", re.ASCII)
 
 
 def source_date_epoch() -> int | None:
-    """Return what SOURCE_DATE_EPOCH says, in seconds since 1970; None if it is not set.
+    """Return the value of SOURCE_DATE_EPOCH in seconds since 1970, None if it is not set.
 
-    Raises `StorageError` if it is no number.
+    Raises `StorageError` if it is not a number.
     """
     value = os.environ.get("SOURCE_DATE_EPOCH")
     if value is None:
         return None
     if not _EPOCH.fullmatch(value):
-        raise StorageError(f"SOURCE_DATE_EPOCH is {shown(value)}: set it to seconds since 1970, or not at all")
+        raise StorageError(f"SOURCE_DATE_EPOCH is {shown(value)}: set it to seconds since 1970, or unset it")
     return int(value)

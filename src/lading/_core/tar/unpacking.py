@@ -1,17 +1,17 @@
-"""Unpacking: a packed directory restored, without a byte outside of it.
+"""Unpacking: a packed directory restored, with nothing written outside of it.
 
-The archive is unpacked into a fresh hidden directory beside the target. When its last byte has been read and its digest
-holds, what is in there is renamed into place; before that nothing of it is visible, and on any error it is deleted. A
+The archive is unpacked into a new hidden directory next to the target. After its last byte was read and its digest
+verified, the entries are renamed into place; before that none of them is visible, and on any error they are deleted. A
 process that is killed leaves a directory named `.lading-…`, which may be deleted.
 
-An existing target is added to, as `oras pull` does: directories are merged, files and links are replaced by whole new
-ones, and what the archive does not name stays. Nothing is touched if a directory would have to become a file, a file a
-directory, or if a link stands where the archive has a directory. A disk that fails while entries are renamed leaves
-some of them in place, each of them whole.
+An existing target is merged, as `oras pull` does: directories are merged, files and links are replaced whole, and
+entries that the archive does not name stay. Nothing changes if a directory would have to become a file, a file a
+directory, or if a link exists where the archive has a directory. A disk that fails during the renames leaves some of
+the entries in place, each of them complete.
 
 Files get the permission bits of the archive, less the umask, and directories also those that let their owner change
-them. Owners, times and extended attributes are not restored. Only relative links that stay inside are accepted, and no
-hard links, which neither lading nor oras writes.
+them. Owners, times and extended attributes are not restored. Only relative links that stay inside are accepted. Hard
+links are refused; neither lading nor oras writes them.
 """
 
 from __future__ import annotations
@@ -50,11 +50,14 @@ _STANDARD = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What came out of an archive: where, how many members, and how many bytes the archive expanded to."""
+    """Result of unpacking an archive."""
 
     path: Path
+    """Path of the unpacked directory."""
     entries: int
+    """Number of members of the archive."""
     size: int
+    """Size of the expanded archive in bytes."""
 
 
 def unpack(
@@ -65,14 +68,14 @@ def unpack(
     content_digest: Digest | None = None,
     limits: Limits = _STANDARD,
 ) -> Unpacked:
-    """Unpack a tar archive, compressed with gzip or not, to the place of its title below an existing directory.
+    """Unpack a tar archive, plain or compressed, to the location of its title below an existing directory.
 
-    Every name in the archive has to begin with the title, as lading and oras pack it. `content_digest` is the digest
-    of the expanded archive (the annotation `io.deis.oras.content.digest`). The archive is read to its very end before
-    anything gets its name, so a stream that raises there because its own digest is wrong is safe to unpack from.
+    Every name in the archive must begin with the title, as lading and oras pack it. `content_digest` is the digest of
+    the expanded archive (the annotation `io.deis.oras.content.digest`). The archive is read to its end before any entry
+    gets its final name, so that a stream may raise at its end if its own digest is wrong.
 
-    Raises `ProtocolError` for an archive that is damaged or would write anywhere else, `LimitExceededError` for one
-    that exceeds `limits`, `DigestMismatchError`, `DocumentError` for an unsafe title, and `StorageError`.
+    Raises `ProtocolError` for an archive that is damaged or would write elsewhere, `LimitExceededError` for one that
+    exceeds `limits`, `DigestMismatchError`, `DocumentError` for an unsafe title, and `StorageError`.
     """
     with open_below(directory, title) as place, disk_errors(f"cannot unpack to {shown_path(place.path)}"):
         with _scratch(place) as scratch:
@@ -84,14 +87,14 @@ def unpack(
             expansion.finish()
             if not reader.count:
                 raise ProtocolError("the archive is refused: it is empty")
-            for move in (False, True):  # first see that nothing is in the way of anything
+            for move in (False, True):  # first check that every entry can be moved
                 _merge(scratch, _TREE, place.directory, place.name, move=move)
         return Unpacked(place.path, reader.count, expansion.seen)
 
 
 @contextmanager
 def _scratch(place: SafePath) -> Generator[int, None, None]:
-    """Make a directory beside a place that only this user may enter, and delete it with all that is left in it."""
+    """Create a directory next to `place` that only this user may enter, and delete it with its content at the end."""
     name = fresh_name()
     os.mkdir(name, 0o700, dir_fd=place.directory)
     try:
@@ -127,7 +130,7 @@ def _write(scratch: int, member: Member, path: tuple[bytes, ...], reader: TarRea
     except OSError as error:
         if not isinstance(error, FileExistsError) and not not_a_directory(error):
             raise
-        raise _refused(member, "another member is in its place") from None
+        raise _refused(member, "another member has its name, or that of one of its directories") from None
     if file is not None:
         with file:
             for piece in reader.pieces():
@@ -135,20 +138,20 @@ def _write(scratch: int, member: Member, path: tuple[bytes, ...], reader: TarRea
 
 
 def _create(parent: int, name: bytes, member: Member) -> BinaryIO | None:
-    """Create a member that is not there yet, and return the file to be filled if it is one."""
-    mode = member.mode & 0o777  # nothing that lends the rights of the owner; the system subtracts the umask
+    """Create a member, which must not exist yet; return the open file to write to if it is a file."""
+    mode = member.mode & 0o777  # no set-user-ID, set-group-ID or sticky bit; the system subtracts the umask
     match member.kind:
         case MemberKind.DIRECTORY:
-            os.mkdir(name, mode | 0o700, dir_fd=parent)  # or it could be neither filled nor moved
+            os.mkdir(name, mode | 0o700, dir_fd=parent)  # otherwise it could be neither written to nor moved
         case MemberKind.LINK:
             os.symlink(member.target, name, dir_fd=parent)
-        case _:  # a file: the archives of artifacts have no other kinds
+        case _:  # a file: the archives of artifacts have no other kind
             return os.fdopen(os.open(name, FRESH, mode, dir_fd=parent), "wb")
     return None
 
 
 def _merge(source: int, name: str | bytes, destination: int, final: str | bytes, *, move: bool) -> None:
-    """Move an entry to its final name, or only see whether that can be done."""
+    """Move an entry to its final name, or only check whether that is possible."""
     directory = _is_directory(source, name)
     existing = _is_directory(destination, final)
     if directory and existing:
@@ -156,14 +159,14 @@ def _merge(source: int, name: str | bytes, destination: int, final: str | bytes,
             for entry in os.listdir(inner):  # noqa: PTH208  # a descriptor has no path
                 _merge(inner, entry, outer, entry, move=move)
     elif existing or (directory and existing is not None):
-        wanted = "directory" if directory else "file or link"
-        raise StorageError(f"cannot unpack: {shown(final)} is there and is no {wanted}; move it away first")
+        expected = "directory" if directory else "file or link"
+        raise StorageError(f"cannot unpack: {shown(final)} exists and is not a {expected}; move it away first")
     elif move:
         os.rename(name, final, src_dir_fd=source, dst_dir_fd=destination)
 
 
 def _is_directory(parent: int, name: str | bytes) -> bool | None:
-    """Tell whether an entry is a directory itself, not a link to one; None if there is none."""
+    """Return whether an entry is a directory and not a link to one; None if there is no entry."""
     try:
         return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
     except FileNotFoundError:

@@ -21,7 +21,7 @@ _ZEROS = bytes(1 << 20)
 
 
 class Span(NamedTuple):
-    """Where the content of a file is; both are in bytes."""
+    """Position of the content of a file; offset and size are in bytes."""
 
     offset: int
     size: int
@@ -30,7 +30,7 @@ class Span(NamedTuple):
 class Archive:
     """An uncompressed tar archive that is open for reading. Close it.
 
-    Raises `StorageError` for what cannot be read or is compressed, `ProtocolError` for what is no sound archive, and
+    Raises `StorageError` for a file that cannot be read or is compressed, `ProtocolError` for an invalid archive, and
     `LimitExceededError` for more than 200,000 members.
     """
 
@@ -45,24 +45,24 @@ class Archive:
             raise
 
     def find(self, name: str) -> Span | None:
-        """Return where a file is; None if there is no such file. Links inside of the archive are followed."""
+        """Return the position of a file, None if it does not exist. Links inside the archive are followed."""
         for _ in range(_LINKS):
-            found = self._files.get(posixpath.normpath(name))
-            if not isinstance(found, str):
-                return found
-            name = posixpath.join(posixpath.dirname(name), found)
-        raise ProtocolError(f"{str(self.path)!r}: too many links lead on from {shortened(name)!r}")
+            match = self._files.get(posixpath.normpath(name))
+            if not isinstance(match, str):
+                return match
+            name = posixpath.join(posixpath.dirname(name), match)
+        raise ProtocolError(f"{str(self.path)!r}: more than {_LINKS} links in a row, from {shortened(name)!r} on")
 
     def names(self, directory: str) -> list[str]:
         """Return the names of all files below a directory."""
         return [name for name in self._files if name.startswith(f"{directory}/")]
 
     def open(self, span: Span) -> SpanReader:
-        """Open a part of the archive; any number may be open at once, as long as the archive is."""
+        """Open a part of the archive. Any number may be open at a time, while the archive is open."""
         return SpanReader(self._descriptor, span, self.path)
 
     def read(self, name: str, limit: int) -> bytes | None:
-        """Read a whole file of at most `limit` bytes; None if there is none. Raises `LimitExceededError`."""
+        """Read a whole file of at most `limit` bytes; None if it does not exist. Raises `LimitExceededError`."""
         span = self.find(name)
         if span is None:
             return None
@@ -81,7 +81,7 @@ class Archive:
             self._descriptor = -1
 
     def _list(self) -> dict[str, Span | str]:
-        """Find every file, and every symbolic link with its target. Of two of one name, the last counts, as in tar."""
+        """Index all files, and all symbolic links with their targets. The last of two equal names wins, as in tar."""
         cursor = _Cursor(self._descriptor)
         if cursor.begins_with(_COMPRESSED):
             raise StorageError(f"{str(self.path)!r} is compressed: decompress it first")
@@ -97,7 +97,7 @@ class Archive:
 
 
 class SpanReader:
-    """Reads a part of a file without moving the position that others have."""
+    """Reader of a part of a file that does not move the position of the shared descriptor."""
 
     __slots__ = ("_descriptor", "_end", "_offset", "_path")
 
@@ -114,11 +114,11 @@ class SpanReader:
         return count
 
     def close(self) -> None:
-        """Nothing: the file belongs to the archive."""
+        """Do nothing: the archive owns the file."""
 
 
 class _Cursor:
-    """Reads an archive from front to back, but for what is skipped: of that, only the length is given."""
+    """Sequential reader of an archive, in which skipped content is not read from disk but given as zeros."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -130,7 +130,7 @@ class _Cursor:
         return os.pread(self._descriptor, 8, 0).startswith(marks)
 
     def skip(self, size: int) -> None:
-        """Have the next `size` bytes read as zeros, if they are there."""
+        """Give zeros for the next `size` bytes, as far as the file has them."""
         self._skipped_to = self.offset + size
 
     def read(self, size: int) -> bytes:
@@ -146,10 +146,10 @@ class _Cursor:
 def _opened(path: Path) -> int:
     with atomic_files.refusals("read", path):
         try:
-            # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+            # Without O_NONBLOCK, opening a FIFO would wait for a writer.
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError as error:
-            raise NotFoundError(f"there is no archive {str(path)!r}") from error
+            raise NotFoundError(f"archive {str(path)!r} does not exist") from error
     if atomic_files.is_regular(descriptor):
         return descriptor
     os.close(descriptor)

@@ -1,11 +1,11 @@
-"""Target of a user's own as a copy target."""
+"""User-defined target as a copy target."""
 
 from __future__ import annotations
 
 import io as streams
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from lading._core.exchange.turns import Turns
 from lading._core.transfer.async_target import check_manifest_size, read_manifest, read_whole
@@ -15,6 +15,7 @@ from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO, ignore
 from lading._io.body_reading import fill
 from lading._text import shortened
+from lading._values import items
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -23,19 +24,20 @@ from lading.errors import (
     DigestMismatchError,
     InvalidReferenceError,
     LadingError,
+    ManifestUnknownError,
     NotFoundError,
     StorageError,
     UnsupportedError,
 )
 from lading.names import check_tag
-from lading.target import Capabilities, ReferrerLister, TagLister, Target, target_name
+from lading.target import Capabilities, Deleter, ReferrerLister, TagLister, Target, Untagger, target_name
 from lading.verification import Verifier
 
 T = TypeVar("T")
 
 
 class CustomTarget:
-    """A target of a user's own, to be read and written through blocking calls; what comes from it is verified."""
+    """A user-defined target, read and written through blocking calls; content read from it is verified."""
 
     def __init__(self, io: IO, target: Target, turns: Turns | None = None) -> None:
         self._io = io
@@ -50,7 +52,7 @@ class CustomTarget:
 
     @property
     def is_remote(self) -> bool:
-        # It may be: several questions at once cost little where it is not.
+        # It may be remote, and concurrent calls cost little if it is not.
         return True
 
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
@@ -60,14 +62,14 @@ class CustomTarget:
         lister = self._capabilities.tags
         if lister is None:
             raise self._unable("list its tags", TagLister)
-        for tag in await self._io.call(self._listed, "list its tags", lister.tags):
+        for tag in await self._io.call(self._listed, "list its tags", str, lister.tags):
             yield tag
 
     async def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
         lister = self._capabilities.referrers
         if lister is None:
             raise self._unable("list referrers", ReferrerLister)
-        for descriptor in await self._io.call(self._listed, "list referrers", lister.referrers, subject):
+        for descriptor in await self._io.call(self._listed, "list referrers", Descriptor, lister.referrers, subject):
             yield descriptor
 
     async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
@@ -127,21 +129,43 @@ class CustomTarget:
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags)
 
+    async def untag(self, tag: str) -> None:
+        untagger = self._capabilities.untag
+        if untagger is None:
+            raise self._unable("remove tags", Untagger)
+        await self._io.call(self._done, f"remove tag {shortened(tag)!r}", untagger.untag, tag)
+
+    async def delete(self, manifest: Descriptor) -> None:
+        deleter = self._capabilities.delete
+        if deleter is None:
+            raise self._unable("delete content", Deleter)
+        await self._io.call(self._done, f"delete {manifest.digest}", deleter.delete, manifest)
+
+    def _done(self, what: str, act: Callable[[T], object], argument: T) -> None:
+        with _foreign_errors(f"{self._name} cannot {what}"), _unknown_manifests():
+            act(argument)
+
     def _resolve(self, tag_or_digest: str | None) -> Descriptor:
         if tag_or_digest is None:
-            raise InvalidReferenceError(f"{self._name}: a manifest is meant: give its tag or digest", position=0)
+            raise InvalidReferenceError(f"{self._name}: give the tag or digest of a manifest", position=0)
         with _foreign_errors(f"{self._name} cannot resolve {shortened(tag_or_digest)}"):
-            found = self._target.resolve(tag_or_digest)
-            if not isinstance(found, Descriptor):
-                raise TypeError(f"resolve returned {type(found).__name__} and no Descriptor")
-        if ":" in tag_or_digest and found.digest != tag_or_digest:
-            message = f"{self._name}: {found.digest} was found where {shortened(tag_or_digest)} was asked for"
-            raise DigestMismatchError(message, expected=tag_or_digest, actual=found.digest)
-        return found
+            with _unknown_manifests():
+                descriptor = self._target.resolve(tag_or_digest)
+            if not isinstance(descriptor, Descriptor):
+                raise TypeError(f"resolve returned {type(descriptor).__name__}, not Descriptor")
+        if ":" in tag_or_digest and descriptor.digest != tag_or_digest:
+            message = f"{self._name}: resolved {shortened(tag_or_digest)} to {descriptor.digest}"
+            raise DigestMismatchError(message, expected=tag_or_digest, actual=descriptor.digest)
+        return descriptor
 
-    def _listed(self, doing: str, listing: Callable[..., Iterable[T]], *arguments: object) -> tuple[T, ...]:
+    def _listed(
+        self, doing: str, kind: type[T], listing: Callable[..., Iterable[T]], *arguments: object
+    ) -> tuple[T, ...]:
         with _foreign_errors(f"{self._name} cannot {doing}"):
-            return tuple(listing(*arguments))
+            listed = listing(*arguments)
+            # Not `items` alone: the keys of a mapping are a list as well.
+            entries = cast("Iterable[T]", listed if isinstance(listed, str) else iter(listed))
+            return items(entries, "the list", kind)
 
     def _pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
         descriptor = manifest if isinstance(manifest, Descriptor) else self._resolve(manifest)
@@ -167,12 +191,12 @@ class CustomTarget:
 
     def _keep(self, content: Descriptor, stream: _VerifiedReader) -> None:
         try:
-            with _foreign_errors(f"{self._name} cannot keep {content.digest}"):
+            with _foreign_errors(f"{self._name} cannot store {content.digest}"):
                 self._target.push(content, stream)
         finally:
-            stream.check()  # the target may have caught the error, or raised another
+            stream.check()  # the target may have caught the error of the stream, or raised another
         if stream.is_left_half_read:
-            raise StorageError(f"{self._name} has not read {content.digest} to its end, and cannot have kept it")
+            raise StorageError(f"{self._name} did not read {content.digest} to its end, so it cannot have stored it")
 
     def _push_manifest(self, manifest: Manifest[Any], tags: Sequence[str]) -> None:
         for tag in tags:
@@ -184,11 +208,11 @@ class CustomTarget:
                 self._target.tag(content, tag)
 
     def _unable(self, doing: str, capability: type) -> UnsupportedError:
-        return UnsupportedError(f"{self._name} cannot {doing}: it is not a lading.{capability.__name__}")
+        return UnsupportedError(f"{self._name} cannot {doing}: it does not implement lading.{capability.__name__}")
 
 
 class CustomBlob(StoredBlob):
-    """A blob of a user's target; `open_at` opens it at a byte, at the first one unless it `can_seek`, and blocks."""
+    """A blob of a user-defined target. `open_at` opens it at an offset, 0 unless the target `can_seek`, and blocks."""
 
     def __init__(
         self,
@@ -215,7 +239,7 @@ class CustomBlob(StoredBlob):
 
 
 class _ForeignReader:
-    """Content as a target gives it, unverified."""
+    """Unverified content from a user-defined target."""
 
     __slots__ = ("_reader", "_what")
 
@@ -236,7 +260,7 @@ class _ForeignReader:
 
 
 class _VerifiedReader:
-    """Content on its way into a target; reading it raises an error in place of the last bytes of wrong content."""
+    """Content to be stored in a target; reading raises an error in place of the last bytes of wrong content."""
 
     __slots__ = ("_content", "_progress", "_reader", "_verified", "_verifier", "_whole", "failure")
 
@@ -257,17 +281,17 @@ class _VerifiedReader:
 
     def readinto(self, buffer: memoryview, /) -> int:
         try:
-            # A slice of a bytearray would be a copy of it.
+            # A memoryview, because a slice of a bytearray would be a copy.
             return 0 if self._whole else self._read(memoryview(buffer)[: self._content.size - self._verifier.seen])
         except LadingError as error:
             self.failure = error
             raise
 
     def close(self) -> None:
-        """Nothing: the content belongs to the place that it comes from."""
+        """Do nothing: the source owns the content."""
 
     def check(self) -> None:
-        """Raise the error that reading has ended with, if it has."""
+        """Raise the error that ended reading, if any."""
         if self.failure is not None:
             raise self.failure
 
@@ -291,12 +315,23 @@ class _VerifiedReader:
 
 
 @contextmanager
+def _unknown_manifests() -> Generator[None]:
+    """Raise a `NotFoundError` of a user's target as the error that a registry gives for a missing manifest."""
+    try:
+        yield
+    except ManifestUnknownError:
+        raise
+    except NotFoundError as error:
+        raise ManifestUnknownError(str(error)) from error
+
+
+@contextmanager
 def _foreign_errors(what: str) -> Generator[None]:
-    """Turn what is not a `LadingError` within the block into `StorageError`s that begin with `what`."""
+    """Convert every exception of the block other than `LadingError` to a `StorageError` that begins with `what`."""
     try:
         yield
     except LadingError:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {shortened(str(error))}"
-        raise StorageError(f"{what}: {said}", errno=error.errno if isinstance(error, OSError) else None) from error
+        message = f"{what}: {type(error).__name__}: {shortened(str(error))}"
+        raise StorageError(message, errno=error.errno if isinstance(error, OSError) else None) from error

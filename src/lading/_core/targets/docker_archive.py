@@ -1,9 +1,10 @@
 """Archives in the format of `docker save` (`docker-archive:FILE`), read and written.
 
-Its file manifest.json lists images: a config, layers and names each. Docker before version 25 has each layer in a
-directory of its own, uncompressed; since then the archive is an image layout as well. Both are read by manifest.json,
-which has no digest of a manifest: one is made up, the same for the same image. What is written is of the new form, with
-every blob as it was copied. https://github.com/moby/docker-image-spec/blob/main/v1.2.md (Combined Image JSON)
+Its file manifest.json lists images, each with a config, layers and names. Docker before version 25 writes each layer
+uncompressed to a separate directory; since then the archive is also an image layout. Both are read by manifest.json,
+which has no manifest digest: a manifest is generated, the same for the same image. Archives are written in the new
+format, with every blob as it was copied.
+https://github.com/moby/docker-image-spec/blob/main/v1.2.md (Combined Image JSON)
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ from lading.stores.layout import Layout
 
 _LIST = "manifest.json"
 _MAX_LIST = 8 * 2**20
-_FORMS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
+_FORMATS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
 _CONTAINERD_NAME = "io.containerd.image.name"
 
 
 class _ImageEntry(msgspec.Struct, frozen=True, rename="pascal"):
-    """An image in manifest.json; its config and layers are names of files."""
+    """An image in manifest.json; its config and layers are file names."""
 
     config: str
     layers: tuple[str, ...]
@@ -61,7 +62,7 @@ class _Image:
 
 
 class DockerArchive:
-    """The images of an archive, to be read."""
+    """The images of an archive, for reading."""
 
     def __init__(self, io: IO, name: str, archive: Archive) -> None:
         self._io = io
@@ -78,7 +79,7 @@ class DockerArchive:
         return False
 
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
-        """Return the manifest of the image with a name, such as `docker.io/library/alpine:3`, or of the only image."""
+        """Return the manifest of a named image, such as `docker.io/library/alpine:3`, or of the only image."""
         image = await self._io.call(self._find, tag_or_digest)
         self._images[image.manifest.digest] = image
         return image.manifest.descriptor
@@ -119,7 +120,7 @@ class DockerArchive:
     def _entries(self) -> tuple[_ImageEntry, ...]:
         raw = self._archive.read(_LIST, _MAX_LIST)
         if raw is None:
-            raise LayoutError(f"{self._name} is no archive of docker save: it has no file {_LIST}")
+            raise LayoutError(f"{self._name} is not an archive of docker save: it has no file {_LIST}")
         return strict_json.typed(strict_json.parse(raw, _LIST), tuple[_ImageEntry, ...], _LIST)
 
     def _find(self, name: str | None) -> _Image:
@@ -130,18 +131,22 @@ class DockerArchive:
             if name is not None and name in map(_canonical, entry.repo_tags):
                 return self._read(entry)
         names = ", ".join(repr(shortened(tag)) for entry in entries for tag in entry.repo_tags[:1])
-        raise ManifestUnknownError(f"{self._name} has no image {shortened(name or '')!r}: there is {names or 'none'}")
+        if name is None:
+            which = f"{len(entries)} images: name one ({names})" if entries else "no image"
+            raise ManifestUnknownError(f"{self._name} has {which}")
+        choice = f" (it has {names})" if names else ""
+        raise ManifestUnknownError(f"{self._name} has no image {shortened(name)!r}{choice}")
 
     def _read(self, entry: _ImageEntry) -> _Image:
-        """Make the manifest of an image: the digests of uncompressed layers are in its config."""
+        """Generate the manifest of an image: the digests of uncompressed layers are in its config."""
         raw = self._archive.read(entry.config, CONFIG_LIMIT)
         if raw is None:
-            raise DocumentError(f"{self._name} lacks the config {shortened(entry.config)!r} that its {_LIST} names")
+            raise DocumentError(f"{self._name} has no file {shortened(entry.config)!r}, the config in its {_LIST}")
         config = Descriptor.of(raw, OCI_CONFIG)
         diff_ids = strict_json.typed(strict_json.parse(raw, "config"), _Config, "config").rootfs.diff_ids
         if len(diff_ids) != len(entry.layers):
             raise DocumentError(
-                f"{self._name}: an image has {len(entry.layers)} layers, and {len(diff_ids)} in its config"
+                f"{self._name}: an image has {len(entry.layers)} layers, but {len(diff_ids)} in its config"
             )
         spans = {config.digest: self._file(entry.config)}
         layers: list[Descriptor] = []
@@ -154,14 +159,14 @@ class DockerArchive:
     def _file(self, name: str) -> Span:
         span = self._archive.find(name)
         if span is None:
-            raise DocumentError(f"{self._name} lacks the file {shortened(name)!r} that its {_LIST} names")
+            raise DocumentError(f"{self._name} has no file {shortened(name)!r}, which its {_LIST} names")
         return span
 
     def _layer(self, span: Span, diff_id: Digest) -> Descriptor:
         reader = self._archive.open(span)
         buffer = memoryview(bytearray(min(PIECE_SIZE, span.size)))
         count = reader.readinto(buffer)
-        media_type = next((form for mark, form in _FORMS if bytes(buffer[: len(mark)]) == mark), OCI_LAYER)
+        media_type = next((kind for magic, kind in _FORMATS if bytes(buffer[: len(magic)]) == magic), OCI_LAYER)
         if media_type == OCI_LAYER:
             return Descriptor(OCI_LAYER, diff_id, span.size)
         hashing = hasher("sha256")
@@ -172,9 +177,9 @@ class DockerArchive:
 
 
 def docker_files(layout: Layout) -> Mapping[str, bytes]:
-    """Return the files that make an archive of a layout one that Docker loads.
+    """Return the files that Docker needs in an archive of a layout to load it.
 
-    The tags of the layout are whole references. Raises `DocumentError` for a manifest that is no image.
+    The tags of the layout are whole references. Raises `DocumentError` for a manifest that is not an image.
     """
     images: list[dict[str, Any]] = []
     repositories: dict[str, dict[str, str]] = {}
@@ -182,7 +187,7 @@ def docker_files(layout: Layout) -> Mapping[str, bytes]:
     index = layout.index()
     for descriptor in index.manifests():
         named = [(tag, index.tagged(tag)) for tag in index.tags]
-        names = [Reference.parse(tag) for tag, found in named if found and found.digest == descriptor.digest]
+        names = [Reference.parse(tag) for tag, tagged in named if tagged and tagged.digest == descriptor.digest]
         document = _image(layout, descriptor)
         layers = [_path(layer.digest) for layer in document.layers]
         tags = [name.familiar for name in names]
@@ -215,7 +220,8 @@ def _entry(descriptor: Descriptor, name: Reference) -> Descriptor:
 
 def _canonical(name: str) -> str | None:
     try:
-        return str(Reference.parse(name))
+        # Docker's own spelling of a name, also of one that `Reference.parse` refuses alone, such as file:latest.
+        return str(Reference.parse(f"docker://{name}"))
     except InvalidReferenceError:
         return None
 

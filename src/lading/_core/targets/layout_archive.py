@@ -29,12 +29,12 @@ _WORK = re.compile(r"\.[0-9a-f]{32}\.archive", re.ASCII)
 
 
 class ArchivedLayout:
-    """An image layout inside of an archive. Raises `LayoutError` if there is none."""
+    """An image layout in an archive. Raises `LayoutError` if the archive has none."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         if archive.read("oci-layout", _MAX_HEADER) is None:
-            raise LayoutError(f"{str(archive.path)!r} is no archive of an image layout: it has no file oci-layout")
+            raise LayoutError(f"{str(archive.path)!r} is not an archive of an image layout: it has no file oci-layout")
         raw = archive.read("index.json", _MAX_INDEX)
         try:
             self._index = LayoutIndex.parse(raw or b"")
@@ -75,10 +75,11 @@ class ArchivedLayout:
 
 @contextmanager
 def work_directory(final: Path) -> Generator[Path]:
-    """Give an empty directory beside a file that is to be written, and remove it at the end.
+    """Yield an empty directory next to a file to be written, and remove it at the end.
 
-    What processes that are no longer alive have left of such is removed first. Raises `StorageError`.
+    Directories left by processes that were killed are removed first. Raises `StorageError`.
     """
+    atomic_files.check_replaceable(final)
     with atomic_files.refusals("write", final):
         _sweep(final.parent)
         path, descriptor = _made(final.parent)
@@ -90,14 +91,14 @@ def work_directory(final: Path) -> Generator[Path]:
 
 
 def write_archive(layout: Layout, final: Path, replaced: Mapping[str, bytes] | None = None) -> None:
-    """Write a layout as a tar archive, the same for the same content, and give it its name when it is whole.
+    """Write a layout as a reproducible tar archive, which gets its name when it is complete.
 
-    `replaced` has the content of further files, or of those that read otherwise in the archive, by their names. Raises
-    `StorageError`; what had the name before is then still there.
+    `replaced` maps names to the content of files that are added or replaced in the archive. Raises `StorageError`,
+    which leaves an existing file of that name unchanged.
     """
     files = {**_files(layout.path), **(replaced or {})}
     directories = {str(parent) for name in files for parent in Path(name).parents} - {"."}
-    with atomic_files.NewFile(final.parent) as new:
+    with atomic_files.NewFile(final.parent, final=final) as new:
         for name in sorted({*files, *directories}):
             content = files.get(name)
             if content is None:
@@ -118,7 +119,7 @@ def _files(root: Path) -> dict[str, Path | bytes]:
 def _append(new: atomic_files.NewFile, name: str, path: Path) -> None:
     file = atomic_files.open_regular(path)
     if file is None:
-        raise LayoutError(f"{str(path)!r} is gone: write the archive again")
+        raise LayoutError(f"{str(path)!r} was deleted meanwhile: write the archive again")
     with file, atomic_files.refusals("read", path):
         size = os.fstat(file.fileno()).st_size
         new.write(_header(name, size, tarfile.REGTYPE, 0o644))
@@ -139,7 +140,7 @@ def _padded(content: bytes) -> bytes:
 
 
 def _made(directory: Path) -> tuple[Path, int]:
-    """Make a directory that no sweep takes for abandoned; return its path, and the descriptor that holds its lock."""
+    """Create a directory that no sweep treats as abandoned; return its path and the descriptor that holds its lock."""
     while True:
         path = directory / f".{secrets.token_hex(16)}.archive"
         path.mkdir(mode=0o700)
@@ -148,13 +149,13 @@ def _made(directory: Path) -> tuple[Path, int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink:
                 return path, descriptor
-        # A sweep came between creation and lock: it has removed the directory, or is about to.
+        # A sweep ran between creation and locking: it has removed the directory, or is about to.
         os.close(descriptor)
 
 
 def _sweep(directory: Path) -> None:
     for path in [each for each in directory.iterdir() if _WORK.fullmatch(each.name)]:
-        # Locked by its writer, or gone in the meantime: either way not ours to remove.
+        # Locked by its writer, or already removed: in both cases left alone.
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:

@@ -1,4 +1,4 @@
-"""Image layout as a copy target, as a directory or in an archive (image-layout.md)."""
+"""Image layout as a copy target, in a directory or an archive (image-layout.md)."""
 
 from __future__ import annotations
 
@@ -43,31 +43,31 @@ _TAGS_SHOWN = 10
 
 
 class LayoutReader(Protocol):
-    """What can be read of an image layout, wherever it is."""
+    """Reading interface of an image layout, in a directory or an archive."""
 
     def index(self) -> LayoutIndex:
-        """Return what index.json says."""
+        """Return the parsed index.json."""
         ...
 
     def resolve(self, tag_or_digest: str) -> Descriptor | None:
-        """Return what a tag, or the digest of a manifest, stands for."""
+        """Return the descriptor of a tag or of the digest of a manifest, None if it does not exist."""
         ...
 
     def manifests(self) -> tuple[Descriptor, ...]:
-        """Return every manifest once."""
+        """Return all manifests, each once."""
         ...
 
     def blob_size(self, digest: Digest) -> int | None:
-        """Return the size of a blob in bytes, None if there is none."""
+        """Return the size of a blob in bytes, None if it does not exist."""
         ...
 
     def open_blob(self, digest: Digest) -> Reader | None:
-        """Open a blob, unverified; None if there is none."""
+        """Open a blob, unverified; None if it does not exist."""
         ...
 
 
 class ReadableLayout:
-    """The manifests and blobs of an image layout, to be read."""
+    """The manifests and blobs of an image layout, for reading."""
 
     def __init__(self, io: IO, name: str, contents: LayoutReader) -> None:
         self._io = io
@@ -84,7 +84,7 @@ class ReadableLayout:
         return False
 
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
-        """Return what a tag or digest stands for; without either, the only manifest that index.json has."""
+        """Return the descriptor of a tag or digest; for None, that of the only manifest in index.json."""
         return await self._io.call(self._resolve, tag_or_digest)
 
     async def tags(self) -> AsyncIterator[str]:
@@ -112,14 +112,15 @@ class ReadableLayout:
             own = index.manifests()
             if len(own) == 1:
                 return own[0]
-            raise ManifestUnknownError(f"{self._name} has {len(own)} manifests: say which one{_choice(index)}")
-        found = self._found(name)
-        if found is None:
-            raise ManifestUnknownError(f"{self._name} has no manifest {shortened(name)!r}{_choice(index)}")
-        return found
+            raise ManifestUnknownError(f"{self._name} has {len(own)} manifests: give a tag or digest{_choice(index)}")
+        match = self._found(name)
+        if match is None:
+            thing = f"manifest {name}" if _is_digest(name) else f"tag {shortened(name)!r}"
+            raise ManifestUnknownError(f"{self._name} has no {thing}{_choice(index)}")
+        return match
 
     def _found(self, name: str) -> Descriptor | None:
-        # Other tools give names that are no tags, some with a colon.
+        # Other tools write names that are not valid tags, some with a colon.
         return self._contents.index().tagged(name) or (self._contents.resolve(name) if _is_digest(name) else None)
 
     def _pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
@@ -135,7 +136,7 @@ class ReadableLayout:
         size = self._contents.blob_size(blob.digest)
         if size is not None and size != blob.size:
             raise SizeMismatchError(
-                f"{self._name}: blob {blob.digest} has {size} bytes where {blob.size} were expected",
+                f"{self._name}: blob {blob.digest} has {size} bytes, expected {blob.size}",
                 expected=blob.size,
                 actual=size,
             )
@@ -150,7 +151,7 @@ class ReadableLayout:
             try:
                 manifest = self._pull_manifest(descriptor)
             except LadingError:
-                continue  # what cannot be read says nothing of its subject
+                continue  # its subject is unknown
             subject = subject_of(manifest)
             if subject is not None:
                 subjects[subject.digest].append(descriptor)
@@ -158,10 +159,10 @@ class ReadableLayout:
 
 
 class LayoutTarget(ReadableLayout):
-    """An image layout directory, to be read and written. Without the directory it is empty; writing makes it.
+    """An image layout directory, for reading and writing. A missing directory is an empty layout; writing creates it.
 
-    With `digest_cache`, what was hashed once is known when it is opened again. `turns` is shared by those who write
-    here: a blob is written by one transfer at a time.
+    With `digest_cache`, blobs that were hashed before need not be hashed again. All writers of a layout share `turns`:
+    one transfer at a time writes a blob.
     """
 
     def __init__(
@@ -214,6 +215,20 @@ class LayoutTarget(ReadableLayout):
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags, listed)
 
+    async def untag(self, tag: str) -> None:
+        await self._io.call(self._untag, tag)
+
+    async def delete(self, manifest: Descriptor) -> None:
+        await self._io.call(self._delete, manifest)
+
+    def _untag(self, tag: str) -> None:
+        if not self._lazy.made().delete_tag(tag):
+            raise ManifestUnknownError(f"{self._name} has no tag {shortened(tag)!r}{_choice(self._lazy.index())}")
+
+    def _delete(self, manifest: Descriptor) -> None:
+        if not self._lazy.made().delete_manifest(manifest.digest):
+            raise ManifestUnknownError(f"{self._name} has no manifest {manifest.digest}")
+
     def _sink(self, digest: Digest) -> Sink:
         return LayoutSink(self._lazy.made(), digest, self._digest_cache)
 
@@ -223,8 +238,8 @@ class LayoutTarget(ReadableLayout):
 
     def _keeps_manifest(self, manifest: Descriptor, tags: Sequence[str], listed: bool) -> bool:
         index = self._lazy.index()
-        found = map(index.tagged, tags)
-        tagged = all(each is not None and each.digest == manifest.digest for each in found)
+        current = map(index.tagged, tags)
+        tagged = all(each is not None and each.digest == manifest.digest for each in current)
         named = not listed or index.named(manifest.digest) is not None
         return tagged and named and self._keeps(manifest)
 
@@ -233,14 +248,14 @@ class LayoutTarget(ReadableLayout):
         if listed or tags:
             layout.push_manifest(manifest.raw, manifest.descriptor, tags)
             return
-        # index.json has an entry for what was asked for, and none for what is inside of that.
+        # index.json has entries for the requested manifests only, and not for those that they name.
         with layout.push_blob(manifest.digest, len(manifest.raw)) as writer:
             writer.write(manifest.raw)
             writer.commit(sync_name=False)
 
 
 class FileBlob(StoredBlob):
-    """A blob on this machine's disk; `open_file` opens it, and blocks."""
+    """A blob on the local disk; `open_file` opens it, and blocks."""
 
     def __init__(self, io: IO, open_file: Callable[[Descriptor], Reader], descriptor: Descriptor, place: str) -> None:
         super().__init__(descriptor, place)
@@ -260,7 +275,7 @@ class FileBlob(StoredBlob):
 
 
 class CachedLayoutBlob(FileBlob):
-    """A blob of a layout directory that need not be hashed again, where that was done before."""
+    """A blob of a layout directory that is not hashed again if the digest cache has it."""
 
     def __init__(
         self,
@@ -281,23 +296,23 @@ class CachedLayoutBlob(FileBlob):
 
     def _known(self) -> FileSource | None:
         try:
-            found = os.lstat(self._path)
+            status = os.lstat(self._path)
         except OSError:
             return None
         digest = self.descriptor.digest
-        if found.st_size != self.descriptor.size or not self._digest_cache.has(digest, found):
+        if status.st_size != self.descriptor.size or not self._digest_cache.has(digest, status):
             return None
-        return FileSource.known(self._path, digest, found)
+        return FileSource.known(self._path, digest, status)
 
     def _opened(self, reader: Reader) -> OpenBlob:
         if not isinstance(reader, FileIO):
             return OpenBlob(reader)
-        digest, found = self.descriptor.digest, os.fstat(reader.fileno())
-        return OpenBlob(reader, verified=lambda: self._digest_cache.put(digest, found, os.fstat(reader.fileno())))
+        digest, before = self.descriptor.digest, os.fstat(reader.fileno())
+        return OpenBlob(reader, verified=lambda: self._digest_cache.put(digest, before, os.fstat(reader.fileno())))
 
 
 class LayoutSink(PartialSink):
-    """A blob of an image layout, which others see only once it is complete and safe on disk."""
+    """A blob of an image layout that becomes visible when it is complete and synced to disk."""
 
     def __init__(self, layout: Layout, digest: Digest, digest_cache: DigestCache | None) -> None:
         self._digest = digest
@@ -307,10 +322,10 @@ class LayoutSink(PartialSink):
 
     def commit(self) -> None:
         cache = self._digest_cache if self.size >= LEAST_CACHED else None
-        # index.json, which names the blob later, makes the name safe.
-        found = self._partial.publish(self._final, sync_name=False, backdated=cache is not None)
+        # Writing index.json, which names the blob, syncs the name later.
+        status = self._partial.publish(self._final, sync_name=False, backdated=cache is not None)
         if cache is not None:
-            cache.put(self._digest, found)
+            cache.put(self._digest, status)
 
 
 class LazyLayout:
@@ -323,13 +338,13 @@ class LazyLayout:
         self._layout: Layout | None = None
 
     def found(self) -> Layout | None:
-        """Open the layout; None if there is none yet, or another process is about to make it."""
+        """Open the layout; None if it does not exist yet, or another process is creating it."""
         if self._layout is None and atomic_files.regular_size(self.path / "oci-layout") is not None:
             self._layout = Layout.open(self.path)
         return self._layout
 
     def made(self) -> Layout:
-        """Open the layout, and make it first if need be."""
+        """Open the layout, creating it if it does not exist."""
         if self._layout is None:
             self._layout = Layout.create(self.path)
         return self._layout
@@ -364,7 +379,7 @@ def _is_digest(text: str) -> bool:
 
 
 def _choice(index: LayoutIndex) -> str:
-    """Say which tags there are to choose from."""
+    """Return the tags to choose from, as the end of a message."""
     shown = ", ".join(repr(shortened(tag)) for tag in index.tags[:_TAGS_SHOWN])
     more = f" and {len(index.tags) - _TAGS_SHOWN} more" if len(index.tags) > _TAGS_SHOWN else ""
-    return f" (there is {shown}{more})" if shown else ""
+    return f" (it has {shown}{more})" if shown else ""

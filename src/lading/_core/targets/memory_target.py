@@ -1,4 +1,4 @@
-"""In-memory target: for tests, and for the plan of an archive."""
+"""In-memory target, for tests and for dry runs of copies to an archive."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lading.media_types import is_manifest
 
 
 class MemoryTarget:
-    """A target whose content is in memory, and gone with it."""
+    """A target that keeps its content in memory."""
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
@@ -25,10 +25,10 @@ class MemoryTarget:
         self._tags: dict[str, Descriptor] = {}
 
     def resolve(self, tag_or_digest: str) -> Descriptor:
-        return self._tags.get(tag_or_digest) or self._found(tag_or_digest)[0]
+        return self._tags.get(tag_or_digest) or self._content(tag_or_digest)[0]
 
     def fetch(self, content: Descriptor) -> Reader:
-        return io.BytesIO(self._found(content.digest)[1])
+        return io.BytesIO(self._content(content.digest)[1])
 
     def exists(self, content: Descriptor) -> bool:
         return content.digest in self._contents
@@ -44,13 +44,13 @@ class MemoryTarget:
 
     def referrers(self, subject: Digest) -> Iterator[Descriptor]:
         for descriptor, raw in tuple(self._contents.values()):
-            found = (
+            named = (
                 subject_of(Manifest.parse(raw, descriptor.media_type)) if is_manifest(descriptor.media_type) else None
             )
-            if found is not None and found.digest == subject:
+            if named is not None and named.digest == subject:
                 yield descriptor
 
-    def _found(self, name: str) -> tuple[Descriptor, bytes]:
+    def _content(self, name: str) -> tuple[Descriptor, bytes]:
         if name not in self._contents:
             raise NotFoundError(f"{self.name} has no {shortened(name)}")
         return self._contents[name]

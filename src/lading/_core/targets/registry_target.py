@@ -25,13 +25,14 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
 from lading.errors import DocumentError, NotFoundError, ProtocolError, RangeNotSatisfiableError
-from lading.media_types import ACCEPT, OCTET_STREAM
+from lading.media_types import MANIFEST_TYPES, OCTET_STREAM
 
-_SAY_NOTHING = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
+# Values of Content-Type that do not identify the kind of a manifest.
+_GENERIC_TYPES = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
 
 
 class RegistryTarget:
-    """One repository, to be read and written."""
+    """One repository, for reading and writing."""
 
     def __init__(self, repository: RemoteRepository, registry: str) -> None:
         self._repository = repository
@@ -46,7 +47,7 @@ class RegistryTarget:
         return True
 
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
-        return await resolve_manifest(self._repository, tag_or_digest or "latest", accept=ACCEPT)
+        return await resolve_manifest(self._repository, tag_or_digest or "latest", accept=MANIFEST_TYPES)
 
     def tags(self) -> AsyncIterator[str]:
         return AsyncTags(self._repository).list()
@@ -56,14 +57,14 @@ class RegistryTarget:
 
     async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
         if not isinstance(manifest, Descriptor):
-            return await pull_manifest(self._repository, manifest or "latest", accept=ACCEPT)
+            return await pull_manifest(self._repository, manifest or "latest", accept=MANIFEST_TYPES)
         check_manifest_size(manifest)
         answer = await request_manifest(self._repository, manifest, accept=_accept(manifest))
         announced = response_facts.media_type(answer.headers)
-        if announced not in _SAY_NOTHING and announced != manifest.media_type.lower():
+        if announced not in _GENERIC_TYPES and announced != manifest.media_type.lower():
             raise DocumentError(
-                f"{error_documents.describe(answer.request)}: media types contradict each other: asked for as "
-                f"{shortened(manifest.media_type)}, but announced as {announced}"
+                f"{error_documents.describe(answer.request)}: Content-Type is {announced}, but the descriptor has "
+                f"media type {shortened(manifest.media_type)}"
             )
         return read_manifest(manifest, answer.content)
 
@@ -77,12 +78,12 @@ class RegistryTarget:
         return await self.exists(blob)
 
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
-        # What a tag stands for is there: one question for each tag is enough.
+        # A manifest that a tag resolves to exists, so one request for each tag is enough.
         accept = _accept(manifest)
         try:
             for name in tags or (manifest.digest,):
-                found = await resolve_manifest(self._repository, name, accept=accept)
-                if found.digest != manifest.digest:
+                current = await resolve_manifest(self._repository, name, accept=accept)
+                if current.digest != manifest.digest:
                     return False
         except NotFoundError:
             return False
@@ -97,7 +98,7 @@ class RegistryTarget:
     async def push(
         self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
     ) -> bool:
-        """Push a blob, by mounting it if the registry does that (end-11, end-4a, end-6)."""
+        """Push a blob, or mount it if the registry supports that (end-11, end-4a, end-6)."""
         exchange, descriptor = self._repository.exchange, blob.descriptor
         async with exchange.transfers.turn((self._repository.name, descriptor.digest)) as was_pushed:
             repository = self._repository.within(exchange.budget())
@@ -131,7 +132,7 @@ class RegistryBlob(StoredBlob):
         await receive(self._repository, self.descriptor, make_sink, on_progress)
 
     async def _open(self, offset: int, opened: AsyncExitStack) -> tuple[Body, int]:
-        """Ask for a blob from a byte on, and for all of it where that fails; return where the answer begins."""
+        """Request a blob from `offset` on, or all of it if that fails; return the body and the offset of its start."""
         repository, blob = self._repository, self.descriptor
         request = requests.pull_blob(repository.origin, repository.name, blob.digest, offset=offset)
         try:
@@ -148,4 +149,4 @@ class RegistryBlob(StoredBlob):
 
 
 def _accept(manifest: Descriptor) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((manifest.media_type, *ACCEPT)))
+    return tuple(dict.fromkeys((manifest.media_type, *MANIFEST_TYPES)))

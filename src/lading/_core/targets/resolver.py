@@ -1,4 +1,4 @@
-"""Resolver: opens the target that a whole reference names."""
+"""Resolver of whole references to open targets."""
 
 from __future__ import annotations
 
@@ -10,47 +10,51 @@ from pathlib import Path
 import msgspec
 
 from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.exchange.settings import Lifetime
 from lading._core.exchange.turns import Turns
 from lading._core.targets.custom_target import CustomTarget
 from lading._core.targets.layout_target import LayoutTarget, ReadableLayout
 from lading._core.targets.memory_target import MemoryTarget
 from lading._core.targets.registry_target import RegistryTarget
-from lading._core.transfer.async_target import Readable, Writable
+from lading._core.transfer.async_target import EditableTarget, Readable, Writable
 from lading._io.base import IO, ignore
-from lading.reference import Reference
+from lading.errors import UnsupportedError
+from lading.reference import LocalReference, Reference
 from lading.stores.digest_cache import DigestCache
 from lading.stores.layout import Layout
-from lading.target import AnyReference, TargetReference
+from lading.target import ParsedReference, TargetReference
 
 
 class TargetResolver(msgspec.Struct, frozen=True, eq=False):
-    """Opens places; `remote` gives the repository of a reference at its registry.
+    """Opener of targets; `remote` returns the repository of a reference at its registry.
 
-    `turns` are those of all writers of layouts, `state` is the directory of what is noted for later processes.
+    All writers of layouts share `turns`; `state` is the directory of state that is kept for later processes.
     """
 
     io: IO
     remote: Callable[[Reference], RemoteRepository]
     turns: Turns
+    lifetime: Lifetime
     state: Path | None = None
 
     @asynccontextmanager
-    async def readable(self, reference: AnyReference) -> AsyncGenerator[Readable]:
-        """Open the place that a reference names, to be read within the context."""
+    async def readable(self, reference: ParsedReference) -> AsyncGenerator[Readable]:
+        """Open the target of a reference for reading within the context."""
         place, close = await self._opened(reference)
         try:
             yield place
         finally:
             close()
 
-    async def lasting(self, reference: AnyReference) -> Readable:
-        """Open the place that a reference names, to be read for as long as it is referenced."""
+    async def lasting(self, reference: ParsedReference) -> Readable:
+        """Open the target of a reference for reading, until the target is garbage-collected."""
         place, close = await self._opened(reference)
         weakref.finalize(place, close)
         return place
 
-    async def _opened(self, reference: AnyReference) -> tuple[Readable, Callable[[], object]]:
-        """Open a place to be read; return what closes it as well."""
+    async def _opened(self, reference: ParsedReference) -> tuple[Readable, Callable[[], object]]:
+        """Open a target for reading; return it with the function that closes it."""
+        self.lifetime.check()
         if isinstance(reference, Reference):
             return self._repository(reference), ignore
         if isinstance(reference, TargetReference):
@@ -59,7 +63,7 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
         if reference.transport == "oci":
             await self.io.call(Layout.open, path)
             return self._layout(path), ignore
-        # Archives bring in whatever reads a tar, and are seldom copied.
+        # Imported late: archives need the tar modules, and are seldom copied.
         from lading._core.targets.archive_files import Archive
 
         archive = await self.io.call(Archive, path, discard=Archive.close)
@@ -77,11 +81,12 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
             raise
 
     @asynccontextmanager
-    async def writable(self, reference: AnyReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
-        """Open the place that a reference names, to be written within the context.
+    async def writable(self, reference: ParsedReference, *, dry_run: bool) -> AsyncGenerator[Writable]:
+        """Open the target of a reference for writing within the context.
 
-        An archive is written at the end of the context, in place of the one there, and not if that is left by an error.
+        An archive is written at the end of the context, replacing an existing one, unless an error ends the context.
         """
+        self.lifetime.check()
         if isinstance(reference, Reference):
             yield self._repository(reference)
             return
@@ -100,6 +105,16 @@ class TargetResolver(msgspec.Struct, frozen=True, eq=False):
             with work_directory(path) as directory:
                 yield LayoutTarget(self.io, directory, name)
                 await self.io.call(_write, reference.transport, directory, path)
+
+    async def editable(self, reference: LocalReference | TargetReference) -> EditableTarget:
+        """Open an image layout or a target whose tags can be changed. Raises `UnsupportedError` for an archive."""
+        if isinstance(reference, TargetReference):
+            return CustomTarget(self.io, reference.target, self.turns)
+        path = Path(reference.path)
+        if reference.transport != "oci":
+            raise UnsupportedError(f"{reference}: an archive cannot be changed: copy it to oci:DIR, and change that")
+        await self.io.call(Layout.open, path)
+        return self._layout(path)
 
     def _layout(self, path: Path) -> LayoutTarget:
         cache = None if self.state is None else DigestCache(self.state)

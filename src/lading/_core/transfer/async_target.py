@@ -1,7 +1,7 @@
 """Interfaces of a copy target: a readable source and a writable destination.
 
-A registry's repository, an image layout, an archive, memory and a user's own `Target` are all such places. Methods wait
-for nothing but the `IO` that a target was made with. They raise `NotFoundError` for content that is not there.
+Repositories of registries, image layouts, archives, memory and user-defined `Target`s implement them. Methods await
+only the `IO` that a target was created with. They raise `NotFoundError` for missing content.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from lading.errors import LimitExceededError
 
 
 class Readable(Protocol):
-    """A place to copy from."""
+    """A target to copy from."""
 
     @property
     def name(self) -> str:
-        """What messages call the place."""
+        """Name of the target in messages."""
         ...
 
     @property
     def is_remote(self) -> bool:
-        """Whether asking it means to wait for another machine."""
+        """Whether calls may wait for another machine."""
         ...
 
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
-        """Return what a tag or digest stands for; without either, the only manifest that there is."""
+        """Return the descriptor of a tag or digest; for None, that of the only manifest."""
         ...
 
     async def pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
-        """Return a manifest, verified: that of a descriptor, or what `resolve` would find for a tag or digest."""
+        """Return a verified manifest, given by its descriptor or by an argument of `resolve`."""
         ...
 
     def fetch(self, blob: Descriptor) -> StoredBlob:
-        """Return a blob, which need not be there: opening it tells."""
+        """Return a blob. If it does not exist, opening it raises `NotFoundError`."""
         ...
 
     async def exists(self, blob: Descriptor) -> bool:
@@ -53,83 +53,95 @@ class Readable(Protocol):
         ...
 
     def referrers(self, subject: Digest) -> AsyncIterator[Descriptor]:
-        """List the manifests that are said to have this one as their subject, which is not checked."""
+        """List the claimed referrers of a manifest, whose subjects are not verified."""
         ...
 
 
 class Writable(Protocol):
-    """A place to copy to."""
+    """A target to copy to."""
 
     @property
     def name(self) -> str:
-        """What messages call the place."""
+        """Name of the target in messages."""
         ...
 
     @property
     def is_remote(self) -> bool:
-        """Whether asking it means to wait for another machine."""
+        """Whether calls may wait for another machine."""
         ...
 
     async def keeps(self, blob: Descriptor) -> bool:
-        """Return whether a blob is there, and will be when the manifests that name it come."""
+        """Return whether a blob exists, and will still exist when the manifests that name it are pushed."""
         ...
 
     async def keeps_manifest(self, manifest: Descriptor, tags: Sequence[str] = (), *, listed: bool) -> bool:
-        """Return whether a manifest is there, as for `keeps`, and tags stand for it.
+        """Return whether a manifest exists, as for `keeps`, and all `tags` resolve to it.
 
-        One that is `listed` must also be found without them.
+        A `listed` manifest must also be found without tags.
         """
         ...
 
     async def local_manifest(self, manifest: Descriptor | str) -> Manifest[Any] | None:
-        """Return a manifest, verified, if it is there and can be read without asking another machine."""
+        """Return a verified manifest if it exists and can be read without a request to another machine, else None."""
         ...
 
     def mounts(self, blob: StoredBlob) -> bool:
-        """Return whether a blob can be taken over from where it is without its content being sent."""
+        """Return whether a blob may be mounted from its repository, without sending its content."""
         ...
 
     async def push(
         self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
     ) -> bool:
-        """Store a blob, verified; return whether it was taken over from where it is, which `mount` allows.
+        """Store a verified blob; return whether it was mounted, which `mount` allows.
 
-        Interruptions that may pass are recovered from. A blob that the same client has stored meanwhile is not stored
-        once more, unless `again` is true: the place says that it is missing.
+        Recovers from transient interruptions. A blob that the same client has stored meanwhile is not stored again,
+        unless `again` is true because the target reported it as missing.
         """
         ...
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
-        """Store a manifest, byte for byte, and move tags to it; all that it names is there by then.
+        """Store a manifest, byte for byte, and set tags to it; all content that it names exists already.
 
-        One that is not `listed` and has no tags is part of another one.
+        A manifest that is not `listed` and has no tags is part of another manifest.
         """
         ...
 
 
 class AsyncTarget(Readable, Writable, Protocol):
-    """A place to copy from and to."""
+    """A target to read and to write."""
+
+
+class EditableTarget(AsyncTarget, Protocol):
+    """A target on this machine, or of a user's own, whose tags and manifests can be removed."""
+
+    async def untag(self, tag: str) -> None:
+        """Remove a tag; its manifest stays. Raises `ManifestUnknownError` if there is no such tag."""
+        ...
+
+    async def delete(self, manifest: Descriptor) -> None:
+        """Delete a manifest with its tags. Raises `ManifestUnknownError` if there is no such manifest."""
+        ...
 
 
 def read_manifest(descriptor: Descriptor, raw: bytes) -> Manifest[Any]:
-    """Take bytes as the manifest that a descriptor stands for.
+    """Verify and parse the manifest of a descriptor.
 
-    Raises `VerificationError` if they are something else, and `DocumentError` if it is not what its media type says.
+    Raises `VerificationError` for other bytes, and `DocumentError` if they are invalid for the media type.
     """
     descriptor.verify(raw)
     return Manifest[Any].parse(raw, descriptor.media_type, digest=descriptor.digest)
 
 
 def check_manifest_size(descriptor: Descriptor) -> None:
-    """Accept a manifest that may be read into memory. Raises `LimitExceededError`."""
+    """Raise `LimitExceededError` for a manifest that is too large to be read into memory."""
     if descriptor.size > MANIFEST_LIMIT:
         raise LimitExceededError(
-            f"manifest {descriptor.digest} has {descriptor.size} bytes, and {MANIFEST_LIMIT} are accepted"
+            f"manifest {descriptor.digest} has {descriptor.size} bytes, more than {MANIFEST_LIMIT}"
         )
 
 
 def read_whole(reader: Reader, size: int, progress: Callable[[int], object] | None = None) -> bytes:
-    """Read a small blob, and something more than its descriptor says if there is more. Blocks."""
+    """Read a small blob. If it has more than `size` bytes, return more than `size`, but not necessarily all. Blocks."""
     content, buffer = bytearray(), memoryview(bytearray(min(PIECE_SIZE, size + 1)))
     while len(content) <= size and (count := reader.readinto(buffer)):
         content += buffer[:count]

@@ -1,7 +1,7 @@
 """Chunked upload: choosing and learning the chunk size.
 
-What a registry has shown is remembered for the next blob. Sizes are those that the registries of the world are known to
-take: 10 MiB does for most, GitHub's takes 4 MiB, and Amazon's wants 5 MiB of all pieces but the last.
+The size chosen after a refusal is kept for later blobs of the registry. The sizes are known to work: 10 MiB for most
+registries, 4 MiB for GitHub's; Amazon's requires 5 MiB of all chunks but the last.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from lading.errors import LadingError, RegistryError
 
 MIB = 1 << 20
 _LENGTHS = (10 * MIB, 4 * MIB, 1 * MIB)
-# How registries say that a whole blob, or a piece of it, is more than they take at once.
+# Statuses and error codes of registries that refuse the size of a whole blob or of a chunk.
 _TOO_LARGE = frozenset({411, 413, 416})
 _OTHER_WAY = frozenset({"BLOB_UPLOAD_INVALID", "CONTENT_LENGTH_INVALID", "SIZE_INVALID"})
 
 
 def chunk_length(exchange: Exchange, upload: AsyncUpload, size: int) -> int | None:
-    """Return how many bytes to send at once, or None to send all of them."""
+    """Return the chunk size in bytes, or None to send everything at once."""
     length = exchange.chunk_length
     if length is None and (upload.chunk_max_length is None or size <= upload.chunk_max_length):
         return None
@@ -32,7 +32,7 @@ def chunk_length(exchange: Exchange, upload: AsyncUpload, size: int) -> int | No
 
 
 def learn(exchange: Exchange, length: int | None, error: LadingError) -> bool:
-    """After a refusal of so many bytes at once, return whether fewer are worth a try, and remember that."""
+    """Return whether to retry with smaller chunks after a refusal of `length` bytes, and remember their size."""
     if not isinstance(error, RegistryError):
         return False
     codes = {entry.code for entry in error.errors}
@@ -52,7 +52,7 @@ async def send_chunks(
     length: int,
     sent: Callable[[AsyncUpload], Awaitable[None]],
 ) -> None:
-    """Send what is left of a blob in pieces, the last one too (end-5). `sent` is called after each of them."""
+    """Send the rest of a blob in chunks, including the last one (end-5). `sent` is called after each of them."""
     if isinstance(content, bytes):
         for start in range(0, len(content), length):
             await _send_chunk(upload, content[start : start + length], sent, last=start + length >= len(content))
@@ -60,7 +60,7 @@ async def send_chunks(
     cancellation = None
     if isinstance(content, Rewindable):
         await content.rewind()
-        # Content is waited for where it comes from: its own cancellation breaks that wait.
+        # Reading waits for the source of the content, whose own cancellation interrupts that wait.
         cancellation = content.cancellation
     reader = await io.call(content.open, cancellation=cancellation, discard=lambda late: late.close())
     try:
@@ -78,7 +78,7 @@ async def send_chunks(
 async def _send_chunk(
     upload: AsyncUpload, chunk: bytes, sent: Callable[[AsyncUpload], Awaitable[None]], *, last: bool
 ) -> None:
-    """Send a chunk, and again what the registry did not take of it."""
+    """Send a chunk, and again the part of it that the registry did not accept."""
     while chunk:
         start = upload.offset
         chunk = chunk[await upload.patch(chunk, last=last) - start :]

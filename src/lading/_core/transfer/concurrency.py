@@ -1,7 +1,7 @@
 """Concurrency limits for transfers.
 
-A few connections fill a line with large contents; with small ones each connection mostly waits for the next answer, so
-that more of them are worth their cost.
+A few connections saturate a line with large contents. With small ones, each connection mostly waits for the next
+response, so that more connections pay.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _SMALL = 1 << 20
 
 
 class TransferEnd(Protocol):
-    """One end of a transfer, which another machine may be."""
+    """One end of a transfer, possibly on another machine."""
 
     @property
     def is_remote(self) -> bool: ...
 
 
 def many(concurrency: int) -> int:
-    """Return how many questions are under way at once to other machines; one where one at a time was asked for."""
+    """Return the number of concurrent requests to other machines; 1 for a concurrency of 1."""
     return 1 if concurrency == 1 else concurrency * _WIDER
 
 
 def wide(concurrency: int, *places: TransferEnd) -> int:
-    """Return how many small contents, or questions, are under way at once between places.
+    """Return the number of concurrent requests, or transfers of small contents, between targets.
 
-    One where nobody waits for another machine: threads that only take turns at the interpreter made a copy of 10,000
-    manifests between layouts take more than twice as long.
+    It is 1 if all targets are local: a copy of 10,000 manifests between layouts took more than twice as long with
+    threads that compete for the interpreter.
     """
     return many(concurrency) if any(place.is_remote for place in places) else 1
 
@@ -48,12 +48,11 @@ async def move_all(
     *places: TransferEnd,
     concurrency: int,
 ) -> list[R]:
-    """Move contents of these sizes in bytes between places, and return what each move returned.
+    """Transfer contents between targets, and return the result of each `move`. `size` returns bytes.
 
-    `concurrency` large ones are under way at a time, and more small ones where that is another machine's affair.
-
-    The first workers take what is large, in the order given, and then help with the rest; the others take small
-    contents only. The first failure cancels everything.
+    Up to `concurrency` large contents are transferred at a time, and more small ones if a target is remote. The first
+    workers take large contents, in the given order, and then small ones; the others take only small ones. The first
+    failure cancels everything.
     """
     numbered = list(enumerate(items))
     large = deque(entry for entry in numbered if size(entry[1]) >= _SMALL)

@@ -1,8 +1,8 @@
 """Resumable, verified blob pull.
 
-A body that breaks off is asked for again from the byte where it broke (RFC 9110, section 14.2), its hash carried on. A
-server that ignores the range, or answers with another, is read from the start again. Content that turns out to be wrong
-is fetched once more, past any cache; then it is an error.
+A body that breaks off is requested again from that byte on (RFC 9110, section 14.2), and its hash continued. If a
+server ignores the range, or sends another one, the pull starts over. Wrong content is fetched once more, bypassing
+caches, before it is an error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from lading._core.exchange.content_encoding import Decoded, coding_of
 from lading._core.exchange.remote_repository import RemoteRepository
-from lading._core.transfer.blob_stream import checked_size
+from lading._core.transfer.blob_stream import checked_size, note_page
 from lading._core.transfer.parallel_ranges import ParallelRanges
 from lading._core.transfer.sinks import OnProgress, Sink
 from lading._core.transfer.verified_sink import VerifiedSink, filling
@@ -22,7 +22,7 @@ from lading._io.base import Body
 from lading._io.body_reading import PacedBody, pump
 from lading._wire import endpoints, error_documents, requests
 from lading._wire.blob_parts import blob_part, strong_tag
-from lading._wire.messages import Headers, Reader, Request
+from lading._wire.messages import Reader, Request
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import (
@@ -32,16 +32,17 @@ from lading.errors import (
     TimedOutError,
     VerificationError,
 )
+from lading.headers import Headers
 from lading.media_types import OCTET_STREAM
 
 
 async def receive(
     repository: RemoteRepository, blob: str | Descriptor, make_sink: Callable[[Digest], Sink], on_progress: OnProgress
 ) -> Descriptor:
-    """Pull a blob into a sink, which keeps it only if it is the right one; return its descriptor.
+    """Pull a blob into a sink, which keeps it only if it is verified; return its descriptor.
 
-    What came before the connection broke, or the wait was cancelled, is left for the next time. Raises
-    `BlobUnknownError`, `VerificationError`, and whatever the sink raises.
+    Content received before the connection broke, or the wait was cancelled, is left for a later pull. Raises
+    `BlobUnknownError`, `VerificationError`, and the errors of the sink.
     """
     digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
     async with filling(repository.io, make_sink, digest, size) as filled:
@@ -71,9 +72,10 @@ class _Pull:
         self._end = 0
         self._tag: str | None = None
         self._again = self._decode = self._restarted = False
+        self._headers = Headers()
 
     async def run_in_parts(self) -> None:
-        """Bring what comes in parts over several connections, where the user wants that."""
+        """Pull parts of the blob over several connections, if the settings allow it."""
         if self._is_complete():
             return
         parts = ParallelRanges(self._repository, self._digest, self._size)
@@ -82,11 +84,11 @@ class _Pull:
             self._filled.write(part)
             self._progress(self._filled.verifier.seen)
 
-        await parts.hand_on(self._filled.verifier.seen, keep)
+        await parts.stream(self._filled.verifier.seen, keep)
         self._size, self._tag = parts.size, parts.tag
 
     async def run(self) -> None:
-        """Bring the blob into the sink, verified."""
+        """Pull the rest of the blob into the sink, and verify it."""
         while True:
             try:
                 await self._once()
@@ -94,8 +96,9 @@ class _Pull:
                 await self._budget.retry_blob(error, self._what(), self._filled.verifier.seen)
             except RangeNotSatisfiableError as error:
                 self._begin_again(error)
-            except VerificationError:
+            except VerificationError as error:
                 if not self._filled.is_inherited and (self._again or self._filled.verifier.seen == 0):
+                    note_page(error, self._request(), self._headers)
                     raise
                 self._again = not self._filled.is_inherited
                 self._restart()
@@ -103,7 +106,7 @@ class _Pull:
                 return
 
     async def _once(self) -> None:
-        """Read one answer to its end, or to where it breaks."""
+        """Read one response to its end, or until it breaks off."""
         filled = self._filled
         if not self._is_complete():
             request = self._request()
@@ -112,7 +115,7 @@ class _Pull:
                 least = self._repository.budgets.blob_rate
                 reader = PacedBody(reader, least) if least else reader
                 self._progress(filled.verifier.seen)
-                # A buffer for no more than what comes saves memory where there are many small blobs.
+                # A buffer no larger than the rest of the blob saves memory with many small blobs.
                 left = None if self._size is None else max(0, self._size - filled.verifier.seen)
                 await self._io.call(
                     pump,
@@ -127,9 +130,9 @@ class _Pull:
         filled.verifier.finish()
 
     def _check_end(self, body: Body) -> None:
-        """Take an end that comes too early for a cut: of a body without a length, they look the same.
+        """Treat an early end as a broken connection: for a body without a length, they look the same.
 
-        A second one at the same byte is the server's own.
+        A second early end at the same byte is that of the content itself.
         """
         seen, encoded = self._filled.verifier.seen, coding_of(body.headers) is not None
         if self._size is not None and self._end < seen < self._size and not encoded:
@@ -137,7 +140,7 @@ class _Pull:
             raise ConnectionFailedError(f"{self._what()}: the body ended after {seen} of {self._size} bytes")
 
     def _is_complete(self) -> bool:
-        """Return whether nothing more is to come; of a size that is not known, what was left may be all of it."""
+        """Return whether the blob is complete; if its size is unknown, an earlier process may have left all of it."""
         if self._size is not None:
             return self._filled.verifier.seen == self._size > 0
         if self._filled.is_inherited:
@@ -156,7 +159,8 @@ class _Pull:
         return replace(request, headers=request.headers + Headers([("Cache-Control", "no-cache")]))
 
     def _accepted(self, request: Request, body: Body) -> Reader:
-        """Return a reader of the content of an answer, with the sink ready for its first byte."""
+        """Return a reader of the content of a response, after restarting the sink if it begins with the first byte."""
+        self._headers = body.headers
         try:
             part = blob_part(request, body.status, body.headers, size=self._size)
         except ProtocolError as error:
@@ -169,7 +173,7 @@ class _Pull:
             self._size = checked_size(request, body, self._expected)
         self._tag = strong_tag(body.headers)
         if coding is None or not self._decode:
-            # Of an encoded answer the bytes as they come are tried first: the digest may well be theirs.
+            # Try the bytes of an encoded response as they are first: the digest may be that of the encoded form.
             self._decode = coding is not None
             return body
         return Decoded(body, coding)

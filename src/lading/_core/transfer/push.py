@@ -1,8 +1,8 @@
 """Blob push: existence check, mount, or upload of a blob whose digest is known.
 
-It is there already; or the registry takes it over from another repository (distribution-spec, Mounting a blob from
-another repository); or it is sent whole, in one request or in chunks, and again from where that broke off (Pushing a
-blob monolithically, Pushing a blob in chunks).
+The blob exists already; or the registry mounts it from another repository (distribution-spec, Mounting a blob from
+another repository); or it is sent in one request or in chunks, and resumed after an interruption (Pushing a blob
+monolithically, Pushing a blob in chunks).
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from lading.errors import (
 )
 from lading.events import EventHandler, Progress, Skipped
 
-# What registries answer that do not mount, or do not let this user mount from there. The content can still be sent.
+# Errors of registries that do not mount, or do not let this user mount from there. The content can still be sent.
 _NOT_MOUNTED = (RejectedError, UnauthorizedError, DeniedError, NotFoundError, UnsupportedError, ServerError)
 
 
 async def blob_exists(repository: RemoteRepository, digest: Digest, size: int | None = None) -> bool:
-    """Return whether the repository has a blob, of this size as far as that is known (end-2, HEAD)."""
+    """Return whether the repository has a blob, with this size if both sizes are known (end-2, HEAD)."""
     try:
         request = requests.resolve_blob(repository.origin, repository.name, digest)
         answer = await repository.read(endpoints.PULL_BLOB, request, limit=0)
     except NotFoundError:
         return False
-    # A site that says yes to everything does not know the size.
+    # A site that responds to every request with 200 does not know the size.
     return size is None or response_facts.content_length(answer.headers) in {None, size}
 
 
@@ -61,9 +61,9 @@ async def push_blob(
 ) -> None:
     """Push content whose digest is known, unless the repository has it or can mount it from `mount_from`.
 
-    `title` is what events call the content. Other pushes of it to the repository wait until this one ends. Raises
-    `RejectedError` when the registry does not accept it, and `TransportError` or `ServerError` when it was tried as
-    often as `Retries` allows.
+    `title` names the content in events. Other pushes of it to the repository wait until this one ends. Raises
+    `RejectedError` if the registry does not accept it, and `TransportError` or `ServerError` after the last try that
+    `Retries` allows.
     """
     async with repository.exchange.transfers.turn((repository.name, descriptor.digest)):
         repository = repository.within(repository.exchange.budget())
@@ -82,9 +82,9 @@ async def upload_blob(
 ) -> bool:
     """Mount a blob that the repository does not have, or send it; return whether it was mounted.
 
-    What breaks off for a reason that may pass goes on from the byte that the registry has reached: a source that is
-    known is opened again, any other is read again from there. Raises `VerificationError` for content that is not what
-    its descriptor says, and what the registry or the source says that does not pass.
+    After a transient failure, the upload resumes at the byte that the registry has reached: known content is opened
+    again, other content is read again from there. Raises `VerificationError` for content that does not match its
+    descriptor, and permanent errors of the registry or the source.
     """
     upload, digest, size = None, blob.descriptor.digest, blob.descriptor.size
     if mount_from is not None:
@@ -99,7 +99,7 @@ async def upload_blob(
 
 
 def progress_events(emit: EventHandler, descriptor: Descriptor, title: str = "") -> OnProgress:
-    """Return a callback that tells how far the push of a blob has come, once for each byte that is reached."""
+    """Return a callback that emits `Progress` of the push of a blob, once for each offset."""
     last_reported = -1
 
     def progress(offset: int, _: int | None) -> None:
@@ -112,7 +112,7 @@ def progress_events(emit: EventHandler, descriptor: Descriptor, title: str = "")
 
 
 async def push_blob_at_once(repository: RemoteRepository, digest: Digest, content: bytes) -> None:
-    """Push a blob in one request (end-4b), or in two where the registry answers that with an upload (202)."""
+    """Push a blob in one request (end-4b), or in two if the registry responds with an upload session (202)."""
     request = requests.push_blob_at_once(repository.origin, repository.name, digest, content)
     answer = await repository.read(endpoints.PUSH_BLOB_AT_ONCE, request)
     if answer.status == 202:
@@ -122,7 +122,7 @@ async def push_blob_at_once(repository: RemoteRepository, digest: Digest, conten
 
 
 async def mount_blob(repository: RemoteRepository, digest: Digest, from_name: str | None) -> AsyncUpload | None:
-    """Ask to take over a blob from another repository (end-11): None if that was done, else the upload that began."""
+    """Mount a blob from another repository (end-11); return None if it was mounted, else the upload that began."""
     request = requests.mount_blob(repository.origin, repository.name, digest, from_name=from_name)
     answer = await repository.read(endpoints.MOUNT_BLOB, request)
     if answer.status == 202:
@@ -132,12 +132,12 @@ async def mount_blob(repository: RemoteRepository, digest: Digest, from_name: st
 
 
 async def try_mount(repository: RemoteRepository, digest: Digest, from_name: str) -> tuple[bool, AsyncUpload | None]:
-    """Mount a blob if that is possible: return whether it was, and the upload that was opened instead, if any."""
+    """Mount a blob if possible; return whether it was mounted, and the upload that began instead, if any."""
     try:
         upload = await mount_blob(repository, digest, from_name)
     except _NOT_MOUNTED:
         return False, None
-    # Some caches say yes to a mount and have nothing; a look is cheaper than a manifest that is refused for it.
+    # Some caches confirm a mount without having the blob; a check costs less than a manifest refused for that.
     return upload is None and await blob_exists(repository, digest), upload
 
 
@@ -153,11 +153,11 @@ class _BlobUpload:
         self._digest = blob.descriptor.digest
         self._resumable = resumable
         self._on_progress = on_progress
-        # Content that need not be hashed on its way.
+        # Content that was hashed before, and is sent without being hashed again.
         self._known: bytes | Source | None = None
 
     async def run(self) -> None:
-        """Send the blob, and again, from where it broke off or from its start, after a failure that may pass."""
+        """Send the blob; after a transient failure, resume it or start over."""
         self._known = await self._blob.known()
         while self._known is not None:
             if await self._is_sent(None):
@@ -169,7 +169,7 @@ class _BlobUpload:
         self._resumable.forget()
 
     async def _is_sent(self, relayed: RelayedBody | None) -> bool:
-        """Send what the registry does not have; return False if that has to be done again."""
+        """Send the part of the blob that the registry does not have; return False if it must be sent again."""
         upload = await self._resumable.begin()
         try:
             await self._resumable.send(upload, self._rest(relayed, upload.offset))
@@ -193,9 +193,9 @@ class _BlobUpload:
         return rest_of(known if isinstance(known, bytes) else ProgressSource(known, self._progress), offset)
 
     async def _is_there_after(self, error: LadingError, reached: int) -> bool:
-        """After a failure that may pass, return whether the blob is there all the same; wait before it is sent again.
+        """Return whether the blob exists in spite of a transient failure; if not, wait until the next try.
 
-        The answer to the last byte may have been lost, or have been wrong. Raises the error if it will not pass.
+        The response to the last byte may have been lost, or have been wrong. Raises the error if there is no next try.
         """
         if error.side is None and await blob_exists(self._repository, self._digest):
             return True
@@ -205,17 +205,17 @@ class _BlobUpload:
             await self._budget.retry_blob(error, f"push of {self._digest}", reached)
         except ServerError:
             if error.side is None:
-                self._resumable.forget()  # it may be this very upload that the registry fails on
+                self._resumable.forget()  # the registry may fail on this upload only
             raise
         return False
 
     async def _may_begin_again(self, upload: AsyncUpload, error: LadingError) -> bool:
-        """After a refusal, return whether the blob may be taken when it is sent in another way."""
+        """Return whether the registry may accept the blob after a refusal if it is sent in another way."""
         if error.side is None and await self._resumable.begins_again(upload, error):
             return True
         if self._known is None or self._blob.is_certain or not isinstance(error, RejectedError | StorageError):
             return False
-        # The file was touched just now, or has decayed on its disk: hashing it again tells.
+        # The file may have been modified just now, or be corrupt on its disk: hash it while sending it again.
         self._known = None
         return True
 
@@ -224,7 +224,7 @@ class _BlobUpload:
 
 
 class ProgressSource:
-    """A source that tells how far it has been read: the total of bytes after each piece."""
+    """A source that reports the total of bytes read after each piece."""
 
     __slots__ = ("_progress", "_source", "size")
 

@@ -1,7 +1,7 @@
-"""Relayed body: a request body that comes from where a blob is stored, hashed on its way and never kept in between.
+"""Relayed body: a request body that is read from a stored blob, hashed as it is sent and never buffered as a whole.
 
-It is asked for again for every sending, from the byte where that begins. Each byte that is sent is hashed: the state of
-the hash is kept for the last pieces that were read, and what follows the nearest of them is read once more.
+For every try, the blob is opened again at the first byte to send. Each byte that is sent is hashed: states of the hash
+are kept for the last pieces that were read, and the content after the nearest state is read again.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from lading._wire.messages import Reader
 from lading.errors import ConnectionFailedError
 from lading.verification import Verifier
 
-# Hashing fewer bytes takes about as long as having another thread do it.
+# For fewer bytes, hashing takes about as long as passing them to another thread.
 _LARGE = 64 << 10
-# Of the hash a state is kept every so many bytes, and so many of them: for more than the buffers on the way can hold.
+# Interval in bytes between states of the hash, and the number kept: together more than the buffers on the way can hold.
 _STEP, _STATES = 256 << 10, 256
 
 
 class RelayedBody(Rewindable):
     """The content of a blob from `offset` on, as the body of a request. Use it as a context manager.
 
-    Reading raises `VerificationError` in place of the last piece when the content is not what the descriptor says, so
-    that a wrong blob is never sent whole. A large piece is hashed in another thread while it is sent: it must stay in
-    its buffer as it is until the next one is read.
+    Reading raises `VerificationError` in place of the last piece if the content does not match the descriptor, so that
+    a wrong blob is never sent completely. A large piece is hashed in another thread while it is sent: its buffer must
+    not change until the next piece is read.
     """
 
     def __init__(self, io: IO, blob: StoredBlob, on_progress: Callable[[int], object]) -> None:
@@ -46,7 +46,7 @@ class RelayedBody(Rewindable):
         self._states = deque([self._verifier.copy()], _STATES)
         self._hashing = HashingThread()
         self._read_to = self._end = 0
-        # Whether the stream cannot be used from where it was opened: it was read, or there is none.
+        # Whether the blob must be opened again: the stream was read, or was never opened.
         self._touched = True
 
     async def __aenter__(self) -> Self:
@@ -60,7 +60,7 @@ class RelayedBody(Rewindable):
 
     @property
     def size(self) -> int:
-        """How many bytes there are from `offset` on."""
+        """Number of bytes from `offset` on."""
         return self._blob.descriptor.size - self.offset
 
     @property
@@ -68,7 +68,7 @@ class RelayedBody(Rewindable):
         return Cancellation() if self._stream is None else self._stream.cancellation
 
     async def rewind(self) -> None:
-        """Make the body ready to be read from `offset`, opening the blob again unless none of it was read."""
+        """Prepare the body to be read from `offset`, opening the blob again unless nothing of it was read."""
         if self._touched or self._read_to != self.offset:
             await self._open()
 
@@ -83,16 +83,16 @@ class RelayedBody(Rewindable):
         await self._io.call(self._skip, self._stream, cancellation=self._stream.cancellation)
 
     def _state_before(self, offset: int) -> Verifier:
-        """Return the last state of the hash up to a byte, and drop those after it."""
+        """Return the last state of the hash at or before `offset`, and drop later ones."""
         while len(self._states) > 1 and self._states[-1].seen > offset:
             self._states.pop()
         if self._states[-1].seen > offset:
-            # The registry has gone back behind all that is kept: begin with the first byte.
+            # The registry has gone back to before all kept states: start at the first byte.
             self._states[-1] = Verifier(self._blob.descriptor.digest, self._blob.descriptor.size)
         return self._states[-1]
 
     def _skip(self, stream: OpenBlob) -> None:
-        """Read what is not to be sent: before the state of the hash as it comes, after that hashing it."""
+        """Read the content before `offset`, hashing the part after the state of the hash."""
         buffer = memoryview(bytearray(min(PIECE_SIZE, max(self.offset, 1))))
         position = stream.start
         while position < self._verifier.seen:
@@ -113,7 +113,7 @@ class RelayedBody(Rewindable):
         return error
 
     def open(self) -> Reader:
-        """Return the reader of the bytes from `offset` on, which `rewind` has made ready."""
+        """Return the reader of the bytes from `offset` on, which `rewind` has prepared."""
         return self
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -127,7 +127,8 @@ class RelayedBody(Rewindable):
         self._on_progress(self._read_to)
         size = self._blob.descriptor.size
         if not count and self._end < self._read_to < size and self._blob.repository is not None:
-            # Of a body without a length, this is how a cut looks; a second one at the same byte is the server's own.
+            # For a body without a length, a broken connection looks like this; a second end at the same byte is that of
+            # the content itself.
             self._end = self._read_to
             raise self._ended_at(self._read_to)
         if HAS_THREADS and count >= _LARGE and self._read_to < size:
@@ -140,5 +141,5 @@ class RelayedBody(Rewindable):
         return count
 
     def close(self) -> None:
-        """End the second thread; the blob stays open for what follows."""
+        """Stop the hashing thread; the blob stays open for later tries."""
         self._hashing.close()

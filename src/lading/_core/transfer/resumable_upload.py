@@ -1,7 +1,7 @@
 """Resumable blob upload: state kept across retries and processes.
 
-What counts is what the registry says that it has (end-13). What this process or an earlier one knows of the upload is
-only where to ask, and is forgotten as soon as it does not fit.
+The registry decides how many bytes it has (end-13). The state kept by this process or an earlier one is used only to
+ask for that, and dropped as soon as it does not match.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from lading.stores.state_files import StateFile
 
 _LEAST_KEPT = 4 << 20
-# How often, and after how many seconds, a registry is asked again whether what it has is still becoming more.
+# How often, and after how many seconds, to check whether the offset of an upload is still increasing.
 _LOOKS = 20
 _BETWEEN_LOOKS = 0.25
 
 
 class ResumableUpload:
-    """The upload of a blob to a repository, opened as often as need be. Use it as a context manager.
+    """The upload of a blob to a repository, begun as often as necessary. Use it as a context manager.
 
-    `upload` is one that is open already. The uploads of blobs of 4 MiB and more are noted for later processes.
+    `upload` is an upload that has begun already. The state of uploads of 4 MiB and more is kept for later processes.
     """
 
     def __init__(self, repository: RemoteRepository, blob: Descriptor, upload: AsyncUpload | None = None) -> None:
@@ -68,21 +68,18 @@ class ResumableUpload:
         _close(self._state_file)
 
     async def begin(self) -> AsyncUpload:
-        """Return an upload to send to: the one that broke off, from the byte that comes next there, or another one.
-
-        `resumed` says which of these it is.
-        """
+        """Return an upload to send to: the interrupted one, at its next byte, or a new one; `resumed` says which."""
         upload, self._upload = self._upload, None
-        found = await self._found() if upload is None else None
-        self.resumed = found is not None
-        upload = upload or found or await self._started()
+        interrupted = await self._interrupted() if upload is None else None
+        self.resumed = interrupted is not None
+        upload = upload or interrupted or await self._started()
         if upload.offset - self._reached >= HEADWAY:
             self._reached, self._is_doubted = upload.offset, False
         await self.keep(upload)
         return upload
 
     async def send(self, upload: AsyncUpload, content: bytes | Source) -> None:
-        """Send what comes after the bytes that an upload has, in such pieces as the registry takes, and close it."""
+        """Send the content after the bytes that an upload has, in chunks if the registry needs that, and close it."""
         size = len(content) if isinstance(content, bytes) else content.size
         self._length = chunk_length(self._repository.exchange, upload, size)
         if self._length is None or not size:
@@ -92,10 +89,9 @@ class ResumableUpload:
         await upload.finish(self._blob.digest)
 
     async def begins_again(self, upload: AsyncUpload, error: LadingError) -> bool:
-        """After a refusal, give an upload up, and return whether another one may fare better.
+        """Give up an upload after a refusal, and return whether another one may succeed.
 
-        That is so in smaller pieces, and where the upload is one that had broken off, whose refusal says nothing of
-        pieces.
+        It may succeed with smaller chunks, or after a resumed upload, whose refusal does not depend on chunks.
         """
         if isinstance(error, TooManyRequestsError):
             return False
@@ -104,37 +100,37 @@ class ResumableUpload:
             and not self._is_doubted
             and isinstance(error, RangeNotSatisfiableError | BlobUploadInvalidError)
         ):
-            # The registry may still have been busy with the request that broke off when it was asked how far it is.
+            # The registry may have been processing the interrupted request when it reported the offset.
             self._is_doubted = True
             await self._repository.io.sleep(self._repository.settings.retries.first_wait)
             return True
         if not isinstance(error, UnauthorizedError | DeniedError):
             await self.abandon(upload)
         elif self.resumed:
-            self.forget()  # the location may have been good for a while only
+            self.forget()  # the location may have expired
         return (
             isinstance(error, RegistryError) if self.resumed else learn(self._repository.exchange, self._length, error)
         )
 
     async def abandon(self, upload: AsyncUpload) -> None:
-        """Give an upload up, of content that turned out to be wrong."""
+        """Give up and cancel an upload."""
         self.forget()
         await upload.cancel()
 
     async def keep(self, upload: AsyncUpload) -> None:
-        """Note where an upload stands."""
+        """Keep the state of an upload."""
         self._state = upload.state
         if self._state_file is not None:
             await self._repository.io.call(self._state_file.write, upload.state.encode())
 
     def forget(self) -> None:
-        """Go on with no upload that there was before."""
+        """Drop the state of all earlier uploads."""
         self._state = None
         if self._state_file is not None:
             self._state_file.clear()
 
-    async def _found(self) -> AsyncUpload | None:
-        """Ask the registry how far the upload has come that broke off; None if it cannot be gone on with."""
+    async def _interrupted(self) -> AsyncUpload | None:
+        """Return the interrupted upload, with the offset that the registry reports; None if it cannot be resumed."""
         if self._state is None:
             return None
         try:
@@ -145,7 +141,7 @@ class ResumableUpload:
         return upload if upload.offset <= self._blob.size else None
 
     async def _settle(self, upload: AsyncUpload) -> None:
-        """Wait until the registry has written what had come when the connection broke."""
+        """Wait until the registry has written all bytes that it received before the interruption."""
         for _ in range(_LOOKS):
             offset = upload.offset
             await self._repository.io.sleep(_BETWEEN_LOOKS)
@@ -170,7 +166,7 @@ def _close(state_file: StateFile | None) -> None:
 
 
 class SourceTail:
-    """What comes after the first `start` bytes of a source."""
+    """The part of a source after its first `start` bytes."""
 
     __slots__ = ("_source", "_start", "size")
 
@@ -190,14 +186,14 @@ class SourceTail:
 
 
 def rest_of(content: bytes | Source, start: int) -> bytes | Source:
-    """Return what comes after the first `start` bytes of a content."""
+    """Return the part of a content after its first `start` bytes."""
     if isinstance(content, bytes):
         return content[start:]
     return SourceTail(content, start) if start else content
 
 
 def skip(reader: Reader, count: int) -> None:
-    """Pass over so many bytes."""
+    """Skip `count` bytes."""
     if isinstance(reader, FileReader):
         reader.claim(count)
         return

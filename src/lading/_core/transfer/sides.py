@@ -1,4 +1,4 @@
-"""Sides of a transfer: errors that say which one failed, and at which content."""
+"""Sides of a transfer: errors that name the side that failed, and the content."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Side: TypeAlias = Literal["source", "destination"]
 
 
 def locate(error: LadingError, doing: str, side: Side, digest: str | None = None) -> None:
-    """Add to an error what could not be done, on which side and at which content, unless it names a side already.
+    """Add the failed action, the side and the digest of the content to an error that has no side yet.
 
-    It stays the same error, with its class, attributes, notes and traceback.
+    It remains the same error, with its class, attributes, notes and traceback.
     """
     if error.side is None:
         error.args = (f"cannot {doing}: {error}",)
@@ -31,7 +31,7 @@ def locate(error: LadingError, doing: str, side: Side, digest: str | None = None
 
 @contextmanager
 def located(doing: str, side: Side, digest: str | None = None) -> Generator[None]:
-    """Have the errors of the block say what could not be done, as `locate` does."""
+    """Apply `locate` to the errors of the block."""
     try:
         yield
     except LadingError as error:
@@ -40,7 +40,7 @@ def located(doing: str, side: Side, digest: str | None = None) -> Generator[None
 
 
 class SourceOfCopy(StoredBlob):
-    """A blob whose errors are those of the source of a copy, although they surface at the destination, which reads."""
+    """A blob whose errors name the source of a copy, although they occur while the destination reads it."""
 
     def __init__(self, blob: StoredBlob) -> None:
         super().__init__(blob.descriptor, blob.place)
@@ -68,7 +68,7 @@ class SourceOfCopy(StoredBlob):
         try:
             await self._blob.into(io, make_sink, on_progress)
         except StorageError:
-            raise  # of the sink: the source is on no disk of this machine
+            raise  # an error of the sink: the source is not on a local disk
         except LadingError as error:
             locate(error, self._doing(), "source", self.descriptor.digest)
             raise

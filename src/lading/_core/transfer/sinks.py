@@ -1,53 +1,51 @@
-"""Sinks of a blob: a file by its path, a file below a directory, a directory unpacked from an archive."""
+"""Sinks of a blob: a file at a path, a file below a directory, a directory unpacked from an archive."""
 
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from lading._core.tar.safe_open import open_below
-from lading._io.atomic_files import refusals
+from lading._io.atomic_files import check_replaceable, refusals
 from lading.digest import Digest
-from lading.errors import StorageError
 from lading.stores.partial_files import Partial
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
-"""Callback from any thread: how many bytes of a blob have come, and how many there are if that is known."""
+"""Callback in any thread: the number of bytes transferred, and the size of the blob if it is known."""
 
 
 class Sink(Protocol):
-    """Where content goes. Blocking: every call happens in one thread or another, never in two at once."""
+    """Destination of a blob. Methods block, and are called in any thread, but never in two at once."""
 
-    def replay(self, take: Callable[[memoryview], object], /) -> bool:
-        """Give the next of what an earlier process left, and return whether there may be more of it."""
+    def replay(self, on_chunk: Callable[[memoryview], object], /) -> bool:
+        """Pass the next chunk that an earlier process left to `on_chunk`; return whether there may be more."""
         ...
 
     def write(self, piece: memoryview, /) -> object:
-        """Take the next piece whole."""
+        """Write the whole of the next piece."""
         ...
 
     def restart(self) -> None:
-        """Forget what was written."""
+        """Drop everything that was written."""
         ...
 
     def commit(self) -> None:
-        """Keep the content: it is verified."""
+        """Keep the content, which is verified."""
         ...
 
     def leave(self) -> None:
-        """Leave what was not kept for a later process."""
+        """Leave the partial content for a later process."""
         ...
 
     def discard(self) -> None:
-        """Drop what was neither kept nor left. Called in the end in any case."""
+        """Delete content that was neither kept nor left. Always called at the end."""
         ...
 
 
 class PartialSink:
-    """Content that is gathered in the directory where it will be kept, so that a later process can go on with it."""
+    """A sink that gathers content in its final directory, so that a later process can resume."""
 
     def __init__(self, partial: Partial) -> None:
         self._partial = partial
@@ -59,23 +57,23 @@ class PartialSink:
 
     @property
     def size(self) -> int:
-        """How many bytes have been gathered."""
+        """Number of bytes gathered so far."""
         return self._partial.size
 
 
 class FileSink(PartialSink):
-    """A file, which has its name only once it is complete and safe on disk. A file of that name is replaced.
+    """A file that gets its name when it is complete and synced to disk. An existing file is replaced.
 
-    Raises `StorageError` for a name that something other than a file has: a device is not to be replaced.
+    Raises `StorageError` if the path exists and is not a regular file: a device must not be replaced.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
         check_replaceable(path)
         self._path = path
-        with refusals("create a file in", path.parent):
+        with refusals("write", path):
             directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            super().__init__(Partial(directory, path.parent, digest))
+            super().__init__(Partial(directory, path.parent, digest, final=path))
         finally:
             os.close(directory)
 
@@ -84,7 +82,7 @@ class FileSink(PartialSink):
 
 
 class PlacedFileSink(PartialSink):
-    """A file at the place of a title below a directory, to which no symbolic link may lead."""
+    """A file at the location of a title below a directory, without symbolic links on the way."""
 
     def __init__(self, directory: Path, title: str, digest: Digest) -> None:
         with open_below(directory, title) as place:
@@ -96,7 +94,7 @@ class PlacedFileSink(PartialSink):
 
 
 class UnpackingSink(PartialSink):
-    """A directory at the place of a title below another, unpacked from an archive that is complete and verified."""
+    """A directory at the location of a title below another one, unpacked from a complete and verified archive."""
 
     def __init__(self, directory: Path, title: str, content_digest: str | None, digest: Digest) -> None:
         self._directory = directory
@@ -111,10 +109,3 @@ class UnpackingSink(PartialSink):
         with os.fdopen(self._partial.reader(), "rb") as archive:
             unpack(archive, self._directory, self._title, content_digest=self._content_digest)
         self.discard()
-
-
-def check_replaceable(path: Path) -> None:
-    """Raise `StorageError` for a name that something other than a file has: a device is not to be replaced."""
-    with refusals("look at", path):
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            raise StorageError(f"cannot write {path}: it is there, and no regular file")

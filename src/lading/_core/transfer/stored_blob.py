@@ -1,7 +1,7 @@
-"""Stored blob: a blob where it is, to be opened any number of times, or brought into a sink.
+"""Stored blob: a blob in a target, to be opened any number of times, or transferred to a sink.
 
-Transfers begin with one, whatever kind of target it is in. What a target can do beyond giving bytes from the first one
-on is said here: begin at a later byte, vouch for a file that was hashed before, or bring the blob in a way of its own.
+Transfers from all kinds of target start with one. Subclasses add what their target can do in addition to reading from
+the first byte: start at a later byte, vouch for a file that was hashed before, or transfer the blob in another way.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from lading.errors import VerificationError
 
 
 class OpenBlob(msgspec.Struct, frozen=True, eq=False):
-    """A blob that is open: its bytes as they come, of the size that was asked for or not, and not verified.
+    """An open blob: its unverified bytes from `start` on, whose number may differ from the size in the descriptor.
 
-    They begin at the byte `start`. Reading waits: use `IO.call`, with the cancellation. When all bytes of the blob have
-    been verified, `verified` may be called, so that this need not be done again.
+    Reading blocks: use `IO.call`, with the cancellation. After all bytes of the blob were verified, `verified` may be
+    called to record that.
     """
 
     reader: Reader
@@ -47,22 +47,22 @@ class StoredBlob(ABC):
 
     @property
     def repository(self) -> RemoteRepository | None:
-        """The repository that it is in, if that is one at a registry."""
+        """Repository of the blob, None if it is not in a registry."""
         return None
 
     @abstractmethod
     def open(self, offset: int = 0) -> AbstractAsyncContextManager[OpenBlob]:
-        """Open the blob, as a context manager: at this byte if the place can do that, else at its first."""
+        """Open the blob within the context: at `offset` if the target supports that, otherwise at its first byte."""
 
     is_certain = False
-    """Whether `known` content was hashed just now: after a refusal, hashing it again would tell nothing new."""
+    """Whether `known` content was hashed just now, so that hashing it again after a refusal would not help."""
 
     async def known(self) -> bytes | Source | None:
-        """Return content that was hashed before and has not changed since: it may be sent as it is."""
+        """Return content that was hashed before and has not changed since, so that it can be sent without hashing."""
         return None
 
     async def into(self, io: IO, make_sink: Callable[[Digest], Sink], on_progress: OnProgress) -> None:
-        """Bring the blob into a sink, which keeps it only if it is the right one. Raises what the sink raises."""
+        """Transfer the blob to a sink, which keeps it only if it is verified. Raises the errors of the sink."""
         digest, size = self.descriptor.digest, self.descriptor.size
         async with filling(io, make_sink, digest, size) as filled:
             was_inherited = filled.is_inherited
@@ -71,12 +71,12 @@ class StoredBlob(ABC):
             except VerificationError:
                 if not was_inherited:
                     raise
-                # It may be what was there before that is wrong.
+                # The content left by an earlier process may be the wrong part.
                 await io.call(filled.restart)
                 await self._fill(io, filled, on_progress)
 
     async def _fill(self, io: IO, filled: VerifiedSink, on_progress: OnProgress) -> None:
-        """Read what is missing, and verify the whole."""
+        """Read the missing part, and verify the whole."""
         size, reached = self.descriptor.size, filled.verifier.seen
 
         def progress(offset: int) -> None:
@@ -104,7 +104,7 @@ class StoredBlob(ABC):
 
 
 class SourceBlob(StoredBlob):
-    """A blob from memory or from a source, whose digest was taken of just that."""
+    """A blob in memory or from a source, whose digest was just computed."""
 
     is_certain = True
 
@@ -125,7 +125,7 @@ class SourceBlob(StoredBlob):
 
 
 class _LateReader:
-    """A source that is opened when it is first read from: opening a file is blocking work."""
+    """A source that is opened by the first read, because opening a file blocks."""
 
     def __init__(self, source: Source) -> None:
         self._source = source

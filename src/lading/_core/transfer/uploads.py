@@ -1,7 +1,7 @@
 """Upload sessions: start, chunks, status, completion and cancellation (distribution-spec, Pushing blobs).
 
-Registries differ in how they say how far an upload has come. The rule here: what a registry has accepted is there, and
-the digest at the end decides; the `Range` of an answer counts where it can be nothing else than the truth.
+Registries report the offset of an upload in different ways. The rule here: accepted bytes count as stored, and the
+digest at the end decides; the `Range` of a response is used only if it can only be correct.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from lading import strict_json
 from lading._core.exchange.exchange import ExchangeResult
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.url_gate import Passage, Purpose
+from lading._result import Result
+from lading._values import expect
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.endpoints import Endpoint
 from lading._wire.messages import Origin, Request, Source
@@ -33,22 +35,25 @@ from lading.media_types import OCTET_STREAM
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-class UploadState(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
-    """Where an upload stands, for another process to go on with: `repository` of `registry` (scheme, host and port).
-
-    `offset` is in bytes. The `location` may let whoever has it write to the upload: keep it as a secret.
-    """
+class UploadState(Result, frozen=True, omit_defaults=True, kw_only=True):
+    """State of an upload, with which another process can resume it."""
 
     registry: str
+    """Scheme, host and port of the registry."""
     repository: str
+    """Name of the repository."""
     location: str
+    """URL of the upload. It may allow its holder to write to the upload: keep it secret."""
     offset: _Count
+    """Number of bytes that the registry has."""
     chunk_min_length: _Count = 0
+    """Least size of a chunk in bytes, except the last one; 0 if the registry gives none."""
     chunk_max_length: _Count | None = None
+    """Largest size of a chunk in bytes; None if the registry gives none."""
 
     @classmethod
     def parse(cls, raw: bytes) -> UploadState:
-        """Read a state from JSON. Raises `DocumentError`."""
+        """Parse a state from JSON. Raises `DocumentError`."""
         return strict_json.typed(strict_json.parse(raw, "upload state"), cls, "upload state")
 
     def encode(self) -> bytes:
@@ -60,7 +65,7 @@ class UploadState(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
 
 
 class AsyncUpload:
-    """An upload that has begun. Whoever does not finish it should cancel it, or keep its `state`."""
+    """An upload that has begun. Finish it, cancel it, or keep its `state` to resume it later."""
 
     def __init__(self, repository: RemoteRepository, passage: Passage, state: UploadState) -> None:
         self._repository = repository
@@ -69,61 +74,63 @@ class AsyncUpload:
 
     @property
     def state(self) -> UploadState:
-        """Where the upload stands, as far as answers have told: what `uploads.resume` needs to go on."""
+        """State of the upload after the last response, to be passed to `uploads.resume`."""
         return self._state
 
     @property
     def offset(self) -> int:
-        """How many bytes the registry has, as far as answers have told."""
+        """Number of bytes that the registry has, after the last response."""
         return self._state.offset
 
     @property
     def chunk_min_length(self) -> int:
-        """The fewest bytes that the registry wants in a chunk, the last one excepted; 0 if it does not say."""
+        """Least size of a chunk in bytes, except the last one; 0 if the registry gives none."""
         return self._state.chunk_min_length
 
     @property
     def chunk_max_length(self) -> int | None:
-        """The most bytes that the registry takes in a chunk; None if it does not say."""
+        """Largest size of a chunk in bytes; None if the registry gives none."""
         return self._state.chunk_max_length
 
     async def status(self) -> int:
-        """Ask how many bytes the registry has (end-13), and go on from there.
+        """Ask the registry how many bytes it has (end-13), continue from there, and return the number.
 
-        Raises `BlobUploadUnknownError` when the upload is no more: begin another one.
+        Raises `BlobUploadUnknownError` if the upload no longer exists: start another one.
         """
         answer = await self._ask(endpoints.UPLOAD_STATUS, requests.upload_status(*self._place()))
         end = self._accept(answer)
         if end is not None:
-            # Before the first byte and after it, registries say 0-0; which it is, what was sent before tells.
+            # Registries report 0-0 both before and after the first byte; the bytes sent so far distinguish the two.
             self._move(end + 1 if end else min(self.offset, 1))
         return self.offset
 
     async def patch(self, content: bytes | Source, *, last: bool = False) -> int:
-        """Send the next chunk (end-5), and return how many bytes the registry has then.
+        """Send the next chunk (end-5), and return the number of bytes that the registry then has.
 
-        That is fewer than were sent if the registry took a part of the chunk only; what is left is then next. Say
-        `last` of a chunk that may be smaller than `chunk_min_length`.
+        If the registry accepts only a part of the chunk, the number is smaller than the bytes sent: send the rest next.
+        With `last`, a chunk may be smaller than `chunk_min_length`.
 
-        Raises `ValueError` for an empty chunk, and one of a size that the registry does not take. After a
-        `RangeNotSatisfiableError`, `status` says where to go on.
+        Raises `ValueError` for a chunk that is empty, or of a size that the registry does not accept. After a
+        `RangeNotSatisfiableError`, `status` returns the offset to continue from.
         """
+        _check_content(content)
         start = self.offset
         request = requests.patch_upload(*self._place(), content, start)
         self._check_length(request.size, last=last)
         answer = await self._ask(endpoints.PATCH_UPLOAD, request)
         end = self._accept(answer)
-        # Amazon ECR repeats the range of the first chunk for ever, others give none: only a range that ends within this
-        # chunk is news.
+        # Amazon ECR repeats the range of the first chunk for ever, others give none: use only a range that ends within
+        # this chunk.
         stored = start + request.size
         self._move(end + 1 if end is not None and start < end + 1 < stored else stored)
         return self.offset
 
     async def finish(self, digest: str, content: bytes | Source = b"") -> Descriptor:
-        """Close the upload, sending what is left of the content if there is any, and return its descriptor (end-6).
+        """Close the upload, sending the rest of the content if given, and return the descriptor of the blob (end-6).
 
-        `digest` is that of the whole blob. Raises `DigestInvalidError` when the registry has something else.
+        `digest` is that of the whole blob. Raises `DigestInvalidError` if the registry has other content.
         """
+        _check_content(content)
         whole = Digest(digest)
         request = requests.finish_upload(*self._place(), whole, content, start=self.offset or None)
         answer = await self._ask(endpoints.FINISH_UPLOAD, request)
@@ -133,21 +140,20 @@ class AsyncUpload:
         return Descriptor(OCTET_STREAM, whole, self.offset + request.size)
 
     async def _check_arrived(self, digest: Digest) -> None:
-        """Ask the registry whether it has the content now, when it went to another host or nobody said what arrived."""
+        """Verify that the registry has the content that was sent to another host, or accepted without its digest."""
         request = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
         try:
             await self._repository.read(endpoints.PULL_BLOB, request, limit=0)
         except NotFoundError as error:
             where = error_documents.describe(request)
-            where_to = self._passage.origin
             raise ProtocolError(
-                f"{where}: the upload to {where_to} was accepted, but did not bring the blob"
+                f"{where}: the upload to {self._passage.origin} was accepted, but the registry does not have the blob"
             ) from error
 
     async def cancel(self) -> None:
-        """Tell the registry that nothing more will come (end-14).
+        """Cancel the upload (end-14).
 
-        Whether it heeds that does not matter: uploads that nobody goes on with expire.
+        Errors are ignored: registries let abandoned uploads expire.
         """
         try:
             await self._ask(endpoints.CANCEL_UPLOAD, requests.cancel_upload(*self._place()))
@@ -164,13 +170,17 @@ class AsyncUpload:
         except BlobUploadInvalidError as error:
             if error.status != 416:
                 raise
-            # The specification has no code for a chunk out of order. Some use this one, others have their own.
+            # The specification has no code for a chunk out of order. Some registries use this one, others their own.
             raise RangeNotSatisfiableError(
-                str(error), request=error.request, status=error.status, errors=error.errors
+                str(error),
+                request=error.request,
+                status=error.status,
+                errors=error.errors,
+                response=error.response,
             ) from error
 
     def _accept(self, answer: ExchangeResult) -> int | None:
-        """Go on at the place that an answer names, if it names one, and return the end of its range."""
+        """Use the location in a response, if it has one, and return the end of its range."""
         accepted = response_facts.upload_accepted(answer.headers)
         if accepted.location is not None:
             self._passage = place(self._repository, answer.request, accepted.location)
@@ -183,11 +193,13 @@ class AsyncUpload:
     def _check_length(self, size: int, *, last: bool) -> None:
         if size < self.chunk_min_length and not last:
             raise ValueError(
-                f"a chunk of {size} bytes is less than the {self.chunk_min_length} that the registry wants of all but "
-                "the last: say last=True if it is that one"
+                f"a chunk of {size} bytes is smaller than the {self.chunk_min_length} that the registry requires: "
+                "pass last=True for the last chunk"
             )
         if self.chunk_max_length is not None and size > self.chunk_max_length:
-            raise ValueError(f"the registry takes chunks of {self.chunk_max_length} bytes at the most, not {size}")
+            raise ValueError(
+                f"a chunk of {size} bytes is larger than the {self.chunk_max_length} that the registry accepts"
+            )
 
 
 class AsyncUploads:
@@ -197,22 +209,24 @@ class AsyncUploads:
         self._repository = repository
 
     async def start(self, *, algorithm: str = "sha256") -> AsyncUpload:
-        """Begin an upload; `algorithm` is that of the digest that will close it (end-4a, end-4c)."""
+        """Start an upload; `algorithm` is that of the digest that will close it (end-4a, end-4c)."""
         repository = self._repository
+        expect(algorithm, str, "algorithm")
         request = requests.start_upload(repository.origin, repository.name, algorithm=algorithm)
         answer = await repository.read(endpoints.START_UPLOAD, request)
         return opened(repository, answer)
 
     async def resume(self, state: UploadState) -> AsyncUpload:
-        """Go on with an upload that was begun before, at the byte that the registry says is next (end-13).
+        """Resume an earlier upload at the offset that the registry reports (end-13).
 
-        Raises `BlobUploadUnknownError` when the upload is no more, `ForbiddenRedirectError` for a location that leads
-        elsewhere, and `ValueError` for a state of another repository.
+        Raises `BlobUploadUnknownError` if the upload no longer exists, `ForbiddenRedirectError` for a location that the
+        redirect rules do not allow, and `ValueError` for a state of another repository.
         """
+        expect(state, UploadState, "state", "keep the `state` of an upload")
         repository = self._repository
         here = (str(repository.origin), repository.name)
         if (state.registry, state.repository) != here:
-            raise ValueError(f"{state!r} is an upload to another repository than {'/'.join(here)}")
+            raise ValueError(f"{state!r} is not an upload to {'/'.join(here)}")
         passage = place(repository, requests.start_upload(repository.origin, repository.name), state.location)
         upload = AsyncUpload(repository, passage, state)
         await upload.status()
@@ -220,11 +234,11 @@ class AsyncUploads:
 
 
 def opened(repository: RemoteRepository, answer: ExchangeResult) -> AsyncUpload:
-    """Return the upload that an answer says has begun (end-4, end-11)."""
+    """Return the upload that began with a response (end-4, end-11)."""
     accepted = response_facts.upload_accepted(answer.headers)
     if accepted.location is None:
         where = error_documents.describe(answer.request)
-        raise ProtocolError(f"{where}: the answer does not say where to upload to (no Location)")
+        raise ProtocolError(f"{where}: the response has no Location to upload to")
     passage = place(repository, answer.request, accepted.location)
     state = UploadState(
         registry=str(repository.origin),
@@ -238,19 +252,24 @@ def opened(repository: RemoteRepository, answer: ExchangeResult) -> AsyncUpload:
 
 
 def place(repository: RemoteRepository, request: Request, location: str) -> Passage:
-    """Decide where an upload goes on, given the `Location` in the answer to a request."""
+    """Check the `Location` in the response to a request, and return it as the address of an upload."""
     return repository.exchange.admit(Purpose.UPLOAD, request, location)
 
 
 def check_stored(answer: ExchangeResult, digest: Digest) -> None:
-    """Refuse an answer that names another blob than the one that was pushed. Raises `DigestMismatchError`."""
+    """Raise `DigestMismatchError` for a response that names another blob than the pushed one."""
     stored = response_facts.content_digest(answer.headers)
     if stored is not None and stored.algorithm == digest.algorithm and stored != digest:
         raise DigestMismatchError(
-            f"{error_documents.describe(answer.request)}: the registry has {stored} where {digest} was pushed",
+            f"{error_documents.describe(answer.request)}: the registry stored {stored} instead of {digest}",
             expected=digest,
             actual=stored,
         )
+
+
+def _check_content(content: bytes | Source) -> None:
+    if not callable(getattr(content, "open", None)) or not isinstance(getattr(content, "size", None), int):
+        expect(content, bytes, "content", "a Source is accepted too, but not a file object")
 
 
 def _location(passage: Passage) -> str:

@@ -1,7 +1,7 @@
-"""Verified sink: content as it is gathered, with the hash of all that is there.
+"""Verified sink: content being gathered, with the hash of everything so far.
 
-What an earlier process left is hashed again and gone on with; where it turns out to be wrong, it is forgotten. Nothing
-is kept that is not verified.
+Content left by an earlier process is hashed again and completed; if it turns out to be wrong, it is dropped. Only
+verified content is kept.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from lading.verification import Verifier
 
 
 class VerifiedSink:
-    """A sink, and the verifier of what is in it.
+    """A sink with the verifier of its content.
 
-    Every byte goes to the sink and to the verifier that there is by then: `write` does both. `is_inherited` says
-    whether some of the content was left by an earlier process.
+    Every byte must be passed to the sink and to the current verifier; `write` does both. `is_inherited` is true if an
+    earlier process left some of the content.
     """
 
     def __init__(self, sink: Sink, digest: Digest, size: int | None) -> None:
@@ -34,7 +34,7 @@ class VerifiedSink:
 
     @classmethod
     def begun(cls, make_sink: Callable[[Digest], Sink], digest: Digest, size: int | None) -> Self:
-        """Make the sink, and begin to take up what an earlier process left. Blocks."""
+        """Create the sink, and begin to hash the content that an earlier process left. Blocks."""
         made = cls(make_sink(digest), digest, size)
         try:
             made.replay()
@@ -44,7 +44,7 @@ class VerifiedSink:
         return made
 
     def replay(self) -> None:
-        """Take up the next of what an earlier process left, as far as it can be part of the content. Blocks."""
+        """Hash the next chunk that an earlier process left, or drop everything if there is too much. Blocks."""
         try:
             self.has_leftover = self.sink.replay(self.verifier.update)
         except VerificationError:
@@ -52,12 +52,12 @@ class VerifiedSink:
         self.is_inherited = self.verifier.seen > 0
 
     def write(self, piece: memoryview) -> None:
-        """Append a piece. Raises `SizeMismatchError` as soon as there is more than expected."""
+        """Append a piece. Raises `SizeMismatchError` as soon as the content exceeds the expected size."""
         self.verifier.update(piece)
         self.sink.write(piece)
 
     def restart(self) -> None:
-        """Forget all that is there."""
+        """Drop all content."""
         self.sink.restart()
         self.verifier = Verifier(*self._expected)
         self.is_inherited = self.has_leftover = False
@@ -67,10 +67,10 @@ class VerifiedSink:
 async def filling(
     io: IO, make_sink: Callable[[Digest], Sink], digest: Digest, size: int | None
 ) -> AsyncGenerator[VerifiedSink]:
-    """Give a sink for the time of the context, and keep what is in it if that is left without an error.
+    """Yield a sink for the time of the context, and keep its content at the end if there was no error.
 
-    The verifier must have accepted it by then. What an error breaks off that says nothing against the content is left
-    for a later process.
+    The verifier must have accepted the content by then. After an error that does not concern the content, the partial
+    content is left for a later process.
     """
     filled = await io.call(VerifiedSink.begun, make_sink, digest, size, discard=lambda late: late.sink.leave())
     try:
