@@ -146,8 +146,8 @@ def test_a_file_that_was_swept_before_it_was_locked_is_made_again(
     ("make", "text"),
     [
         pytest.param(lambda path: path.symlink_to("/etc/hostname"), "cannot open", id="symbolic link"),
-        pytest.param(os.mkfifo, "no regular file", id="pipe"),
-        pytest.param(Path.mkdir, "no regular file", id="directory"),
+        pytest.param(os.mkfifo, "not a regular file", id="pipe"),
+        pytest.param(Path.mkdir, "not a regular file", id="directory"),
     ],
 )
 def test_only_regular_files_are_opened(tmp_path: Path, make: object, text: str) -> None:

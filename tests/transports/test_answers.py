@@ -99,11 +99,16 @@ def field(text: bytes) -> bytes:
         pytest.param(field(b"Content-Length: 0x5"), ProtocolError, "Content-Length '0x5'", id="hexadecimal"),
         pytest.param(field(b"Content-Length: \xb2"), ProtocolError, "Content-Length '²'", id="superscript"),
         pytest.param(field(b"Content-Length:"), ProtocolError, "Content-Length ''", id="no-length"),
-        pytest.param(field(b"Content-Length: 5,"), ProtocolError, "several lengths", id="list-with-a-hole"),
         pytest.param(
-            field(b"Content-Length: 5\r\nContent-Length: 6"), ProtocolError, "several lengths", id="two-lengths"
+            field(b"Content-Length: 5,"), ProtocolError, "contradictory Content-Lengths", id="list-with-a-hole"
         ),
-        pytest.param(field(b"Content-Length: " + b"9" * 19), ProtocolError, "no number of bytes", id="huge-length"),
+        pytest.param(
+            field(b"Content-Length: 5\r\nContent-Length: 6"),
+            ProtocolError,
+            "contradictory Content-Lengths",
+            id="two-lengths",
+        ),
+        pytest.param(field(b"Content-Length: " + b"9" * 19), ProtocolError, "invalid Content-Length", id="huge-length"),
         pytest.param(
             field(b"Content-Length: 5\r\nTransfer-Encoding: chunked"),
             ProtocolError,
@@ -130,7 +135,9 @@ def field(text: bytes) -> bytes:
         pytest.param(b"HTTP/1.1  200 OK\r\n\r\n", ProtocolError, "not HTTP/1.1", id="two-spaces"),
         pytest.param(b"\r\n" + FIVE, ProtocolError, "not HTTP/1.1", id="empty-line-first"),
         pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n\r\n", ProtocolError, "it starts with 'SSH-2.0-OpenSSH_9.2'", id="ssh"),
-        pytest.param(b"\x15\x03\x01\x00\x02\x02\x46\n\n", ProtocolError, "this port wants https", id="tls-alert"),
+        pytest.param(
+            b"\x15\x03\x01\x00\x02\x02\x46\n\n", ProtocolError, "write https:// before the host", id="tls-alert"
+        ),
         pytest.param(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", ProtocolError, "switched to a protocol", id="101"),
         pytest.param(
             b"HTTP/1.1 102 Processing\r\n\r\n" * 17, LimitExceededError, "more than 16 interim", id="1xx-flood"
@@ -138,10 +145,8 @@ def field(text: bytes) -> bytes:
         pytest.param(
             OK + b"A: b\r\n" * 201 + b"\r\n", LimitExceededError, "more than 200 header fields", id="201-fields"
         ),
-        pytest.param(OK + b"A: " + b"b" * 70000, LimitExceededError, "longer than 65536 bytes", id="70-kB-field"),
-        pytest.param(
-            OK + b"A: " + b"b" * 70000 + b"\r\n\r\n", LimitExceededError, "longer than 65536", id="70-kB-head"
-        ),
+        pytest.param(OK + b"A: " + b"b" * 70000, LimitExceededError, "exceeds 65536 bytes", id="70-kB-field"),
+        pytest.param(OK + b"A: " + b"b" * 70000 + b"\r\n\r\n", LimitExceededError, "exceeds 65536", id="70-kB-head"),
         pytest.param(b"", ConnectionFailedError, "closed the connection while waiting", id="nothing"),
         pytest.param(OK + b"Content-Length: 0\r\n", ConnectionFailedError, "closed the connection", id="head-cut"),
         pytest.param(OK, ConnectionFailedError, "closed the connection", id="head-cut-after-status-line"),
@@ -172,14 +177,16 @@ def chunked(text: bytes) -> bytes:
         pytest.param(chunked(b"5\r\nhello"), ConnectionFailedError, "closed the connection", id="after-a-chunk"),
         pytest.param(chunked(b"5\r\nhello\r\n"), ConnectionFailedError, "closed the connection", id="no-last-chunk"),
         pytest.param(chunked(b"5\r\nhello\r\n0\r\n"), ConnectionFailedError, "closed the", id="no-end-of-trailers"),
-        pytest.param(chunked(b"5\r\nhelloX\r\n0\r\n\r\n"), ProtocolError, "longer than its size", id="chunk-too-long"),
-        pytest.param(chunked(b"+5\r\nhello\r\n0\r\n\r\n"), ProtocolError, "no chunk size", id="signed-size"),
-        pytest.param(chunked(b"0x5\r\nhello\r\n0\r\n\r\n"), ProtocolError, "no chunk size", id="0x"),
-        pytest.param(chunked(b"5_0\r\nhello\r\n0\r\n\r\n"), ProtocolError, "no chunk size", id="underscore-size"),
-        pytest.param(chunked(b" 5\r\nhello\r\n0\r\n\r\n"), ProtocolError, "no chunk size", id="space-first"),
-        pytest.param(chunked(b"\r\nhello\r\n0\r\n\r\n"), ProtocolError, "no chunk size", id="no-size"),
-        pytest.param(chunked(b"5\nhello\n0\n\r\n"), ProtocolError, "no chunk size", id="bare-lf"),
-        pytest.param(chunked(b"f" * 16 + b"\r\nhello"), ProtocolError, "no chunk size", id="huge-size"),
+        pytest.param(
+            chunked(b"5\r\nhelloX\r\n0\r\n\r\n"), ProtocolError, "longer than its stated size", id="chunk-too-long"
+        ),
+        pytest.param(chunked(b"+5\r\nhello\r\n0\r\n\r\n"), ProtocolError, "invalid chunk size", id="signed-size"),
+        pytest.param(chunked(b"0x5\r\nhello\r\n0\r\n\r\n"), ProtocolError, "invalid chunk size", id="0x"),
+        pytest.param(chunked(b"5_0\r\nhello\r\n0\r\n\r\n"), ProtocolError, "invalid chunk size", id="underscore-size"),
+        pytest.param(chunked(b" 5\r\nhello\r\n0\r\n\r\n"), ProtocolError, "invalid chunk size", id="space-first"),
+        pytest.param(chunked(b"\r\nhello\r\n0\r\n\r\n"), ProtocolError, "invalid chunk size", id="no-size"),
+        pytest.param(chunked(b"5\nhello\n0\n\r\n"), ProtocolError, "invalid chunk size", id="bare-lf"),
+        pytest.param(chunked(b"f" * 16 + b"\r\nhello"), ProtocolError, "invalid chunk size", id="huge-size"),
         pytest.param(chunked(b"5;" + b"x" * 70000), LimitExceededError, "exceeds 4096", id="70-kB-extension"),
         pytest.param(
             chunked((b"1;" + b"x" * 4000 + b"\r\na\r\n") * 17 + b"0\r\n\r\n"),

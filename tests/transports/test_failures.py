@@ -43,7 +43,7 @@ def test_refused_connection_names_the_port(transport: SocketTransport, closed: O
 
 @pytest.mark.parametrize("host", ["x" * 64, "a..b", "."])
 def test_host_that_cannot_be_is_not_found(transport: SocketTransport, host: str) -> None:
-    with pytest.raises(ConnectionFailedError, match=r"^http://.*: cannot find host "):
+    with pytest.raises(ConnectionFailedError, match=r"^http://.*: cannot resolve host "):
         transport.send(get(Origin("http", host, 80)), Cancellation())
 
 
@@ -54,7 +54,7 @@ def test_unknown_host_is_not_found(transport: SocketTransport, monkeypatch: pyte
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
     with pytest.raises(ConnectionFailedError) as caught:
         transport.send(get(Origin.of("http", "nowhere.example")), Cancellation())
-    assert str(caught.value) == "http://nowhere.example: cannot find host nowhere.example: Name or service not known"
+    assert str(caught.value) == "http://nowhere.example: cannot resolve host nowhere.example: Name or service not known"
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
@@ -151,14 +151,14 @@ def test_connection_that_does_not_come_about_times_out(connect: Connect, full: O
     transport = connect(NetworkSettings(connect_timeout=0.05))
     with pytest.raises(TimedOutError) as caught:
         transport.send(get(full), Cancellation())
-    assert str(caught.value) == f"{full}: no connection to port {full.port} within 0.05 seconds"
+    assert str(caught.value) == f"{full}: no connection to port {full.port} within 0.05 s"
 
 
 def test_server_that_says_nothing_times_out(connect: Connect, silent: Origin) -> None:
     transport = connect(NetworkSettings(idle_timeout=0.05))
     with pytest.raises(TimedOutError) as caught:
         transport.send(get(silent), Cancellation())
-    assert str(caught.value) == f"{silent}: timed out after 0.05 seconds while waiting for the answer"
+    assert str(caught.value) == f"{silent}: timed out after 0.05 s while waiting for the response"
 
 
 def trickle(first: bytes, byte: bytes) -> Callable[[Peer], None]:
@@ -176,7 +176,7 @@ def trickle(first: bytes, byte: bytes) -> Callable[[Peer], None]:
 def test_t_40_header_that_comes_too_slowly_times_out_as_a_whole(serve: Serve, connect: Connect) -> None:
     server = serve(trickle(b"HTTP/1.1 200 OK\r\nA: ", b"b"))
     transport = connect(NetworkSettings(idle_timeout=0.4))
-    with pytest.raises(TimedOutError, match=r"0\.4 seconds while waiting for the answer"):
+    with pytest.raises(TimedOutError, match=r"0\.4 s while waiting for the response"):
         transport.send(get(server.origin), Cancellation())
 
 
@@ -184,8 +184,23 @@ def test_body_that_stops_times_out_and_one_that_goes_on_does_not(serve: Serve, c
     server = serve(trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n", b"x"), answers(OK[:-1]))
     transport = connect(NetworkSettings(idle_timeout=0.4))
     assert exchange(transport, get(server.origin))[2] == b"x" * 60
-    with pytest.raises(TimedOutError, match=r"timed out after 0\.4 seconds while reading the body"):
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.4 s while reading the body"):
         exchange(transport, get(server.origin))
+
+
+def test_without_an_idle_limit_a_request_waits_until_it_is_cancelled(
+    serve: Serve, connect: Connect, silent: Origin
+) -> None:
+    transport = connect(NetworkSettings(idle_timeout=None))
+    server = serve(trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"x"))
+    sent = Request("PUT", server.origin, "/", body=b"x" * 100_000)
+    assert exchange(transport, sent)[2] == b"x" * 9
+    cancellation = Cancellation()
+    timer = threading.Timer(0.1, cancellation.cancel)
+    timer.start()
+    with pytest.raises(TransportError, match="cancelled"):
+        transport.send(get(silent), cancellation)
+    timer.join()
 
 
 def test_cancelled_request_is_not_sent(transport: SocketTransport, silent: Origin) -> None:
@@ -285,7 +300,7 @@ def test_host_that_leads_inside_is_not_dialled_where_only_public_addresses_may_b
 ) -> None:
     server = serve(answers(OK))
     answer_with(monkeypatch, ("127.0.0.1", server.port), ("10.0.0.1", 80), ("fc00::1", 80))
-    with pytest.raises(ForbiddenRedirectError, match=r"host cdn\.example is inside a private network"):
+    with pytest.raises(ForbiddenRedirectError, match=r"host cdn\.example has only private addresses"):
         transport.send(public(Origin.of("http", "cdn.example")), Cancellation())
     assert not server.requests
 

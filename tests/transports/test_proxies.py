@@ -97,7 +97,7 @@ def test_r_47_proxy_that_wants_credentials_is_not_the_origins_answer(
     with pytest.raises(ConnectionFailedError) as caught:
         connect(via(proxy)).send(get(Origin.of(scheme, "registry.example")), Cancellation())
     assert str(caught.value) == (
-        f"{scheme}://registry.example: the proxy http://127.0.0.1:{proxy.port} wants other credentials (407)"
+        f"{scheme}://registry.example: the proxy http://127.0.0.1:{proxy.port} requires other credentials (407)"
     )
 
 
@@ -109,11 +109,9 @@ def test_407_of_an_origin_is_an_answer(serve: Serve, transport: SocketTransport)
 @pytest.mark.parametrize(
     ("raw", "error", "message"),
     [
-        pytest.param(
-            b"HTTP/1.1 403 Forbidden\r\n\r\n", ConnectionFailedError, "does not connect to it (403)", id="403"
-        ),
-        pytest.param(b"HTTP/1.1 302 Found\r\n\r\n", ConnectionFailedError, "does not connect to it (302)", id="302"),
-        pytest.param(ESTABLISHED + b"HTTP", ConnectionFailedError, "sent bytes of its own", id="bytes-of-its-own"),
+        pytest.param(b"HTTP/1.1 403 Forbidden\r\n\r\n", ConnectionFailedError, "refused to connect (403)", id="403"),
+        pytest.param(b"HTTP/1.1 302 Found\r\n\r\n", ConnectionFailedError, "refused to connect (302)", id="302"),
+        pytest.param(ESTABLISHED + b"HTTP", ConnectionFailedError, "sent unexpected bytes", id="bytes-of-its-own"),
         pytest.param(b"SOCKS\r\n\r\n", ProtocolError, "is not HTTP/1.1", id="not-http"),
         pytest.param(b"", ConnectionFailedError, "closed the connection", id="nothing"),
     ],
@@ -145,7 +143,7 @@ def test_proxy_that_is_down_is_named(connect: Connect, closed: Origin) -> None:
 
 def test_proxy_that_says_nothing_times_out(connect: Connect, silent: Origin) -> None:
     transport = connect(NetworkSettings(connect_timeout=0.05, proxies=Proxies(https=str(silent))))
-    with pytest.raises(TimedOutError, match=rf"the proxy {silent}: timed out after 0\.05 seconds"):
+    with pytest.raises(TimedOutError, match=rf"the proxy {silent}: timed out after 0\.05 s"):
         transport.send(get(Origin.of("https", "registry.example")), Cancellation())
 
 

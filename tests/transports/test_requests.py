@@ -13,8 +13,9 @@ import pytest
 from lading._io.base import Cancellation
 from lading._io.file_ranges import FileReader
 from lading._version import __version__
-from lading._wire.messages import Headers, Origin, Reader, Request
+from lading._wire.messages import Origin, Reader, Request
 from lading.errors import ConnectionFailedError, StorageError, TimedOutError
+from lading.headers import Headers
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, steps
@@ -88,7 +89,7 @@ def test_target_is_sent_byte_for_byte(serve: Serve, transport: SocketTransport) 
 def test_field_that_frames_or_routes_is_refused_before_connecting(
     transport: SocketTransport, closed: Origin, name: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"(?i)header {name} is set by the transport"):
+    with pytest.raises(ValueError, match=f"(?i)cannot set the header {name}: the transport sets it"):
         transport.send(Request("GET", closed, "/", Headers([(name, "x")])), Cancellation())
 
 
@@ -177,8 +178,8 @@ class Failing(io.BytesIO):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        pytest.param(Content(10, lambda: io.BytesIO(b"12345")), "only 5 of its 10 bytes", id="short"),
-        pytest.param(Content(10, lambda: io.BytesIO(b"12345678901")), "more of its 10 bytes", id="long"),
+        pytest.param(Content(10, lambda: io.BytesIO(b"12345")), "only 5 of its stated 10 bytes", id="short"),
+        pytest.param(Content(10, lambda: io.BytesIO(b"12345678901")), "more than its stated 10 bytes", id="long"),
         pytest.param(Content(10, lambda: Failing(b"")), "cannot be read: Input/output error", id="unreadable"),
         pytest.param(Content(10, broken), "cannot be read: No such file", id="gone"),
     ],
@@ -299,7 +300,7 @@ def test_server_that_stops_taking_the_body_is_an_error(serve: Serve, connect: Co
     done = threading.Event()
     server = serve(steps(Peer.read_head, lambda _: done.wait(10)))
     transport = connect(NetworkSettings(idle_timeout=0.05))
-    with pytest.raises(TimedOutError, match=r"timed out after 0\.05 seconds while sending the request"):
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.05 s while sending the request"):
         transport.send(put(server.origin, huge), Cancellation())
     done.set()
 

@@ -5,8 +5,8 @@ import contextlib
 import pytest
 from hypothesis import given, strategies as st
 
-from lading._wire.messages import Headers
 from lading.errors import ProtocolError
+from lading.headers import Headers
 from lading.transports.response_head import Head, frame, parse_head, parse_length
 
 names = st.from_regex(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", fullmatch=True)

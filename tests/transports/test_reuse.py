@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from lading._io.base import Cancellation, Rewindable
-from lading._wire.messages import Headers, Reader, Request
+from lading._wire.messages import Reader, Request
 from lading.errors import ConnectionFailedError, ProtocolError, TimedOutError
+from lading.headers import Headers
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, Script, ScriptedServer, answers, exchange, get, repeats, steps
@@ -218,7 +219,7 @@ def test_r_25_other_request_is_not_repeated_once_it_was_sent(
 ) -> None:
     server = serve(closes_at_the_second_request)
     exchange(transport, get(server.origin))
-    with pytest.raises(ConnectionFailedError, match="closed the connection while waiting for the answer"):
+    with pytest.raises(ConnectionFailedError, match="closed the connection while waiting for the response"):
         transport.send(get(server.origin, method=method), Cancellation())
 
 
@@ -272,7 +273,7 @@ class Relayed(Rewindable):
 def test_r_25_content_that_has_to_be_rewound_first_is_not_sent_again(serve: Serve, transport: SocketTransport) -> None:
     server = serve(closes_at_the_second_request)
     exchange(transport, get(server.origin))
-    with pytest.raises(ConnectionFailedError, match="closed the connection while waiting for the answer"):
+    with pytest.raises(ConnectionFailedError, match="closed the connection while waiting for the response"):
         transport.send(Request("PUT", server.origin, "/u", Headers(), Relayed()), Cancellation())
 
 
@@ -320,7 +321,7 @@ def test_request_is_not_repeated_after_a_timeout(serve: Serve, connect: Connect)
     server = serve(answers(OK))
     transport = connect(NetworkSettings(idle_timeout=0.3))
     exchange(transport, get(server.origin))
-    with pytest.raises(TimedOutError, match=r"timed out after 0\.3 seconds while waiting for the answer"):
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.3 s while waiting for the response"):
         transport.send(get(server.origin), Cancellation())
     assert server.accepted == 1
 

@@ -1,1 +1,1 @@
-"""Everything that waits: for the network, for a disk, for time, for another task."""
+"""Waiting: for the network, for a disk, for time, for another task."""

@@ -1,4 +1,4 @@
-"""The four things that `AsyncIO` needs of asyncio."""
+"""Loop operations of `AsyncIO` on asyncio."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def lock() -> AbstractAsyncContextManager[object]:
 
 
 async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
-    """Wait until a thread has done its work; on cancellation call `abandon` once, and wait all the same."""
+    """Wait until the work of a thread is done; on cancellation call `abandon` once, and still wait."""
     loop = asyncio.get_running_loop()
     finished = asyncio.Event()
 
     def wake(_: Future[Any]) -> None:
-        with suppress(RuntimeError):  # the loop was closed under a running thread: nobody waits any more
+        with suppress(RuntimeError):  # the loop was closed under a running thread: no task waits any more
             loop.call_soon_threadsafe(finished.set)
 
     future.add_done_callback(wake)
@@ -37,7 +37,7 @@ async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
 
 
 async def together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
-    """Run `count` workers as tasks that end as one. Failures come as an exception group."""
+    """Run `count` workers as tasks that end together. Failures are raised as an exception group."""
     async with asyncio.TaskGroup() as tasks:
         for _ in range(count):
             tasks.create_task(worker())

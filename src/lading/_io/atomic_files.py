@@ -1,9 +1,9 @@
 """Atomic, durable files: complete under their final name, or absent, whatever crashes.
 
 Content is written under a random name in a directory of the same file system, synced, renamed to its final name, and
-then the directory is synced: at every instant the final name shows nothing, the old content or the whole new content.
-The writer holds a lock on its unnamed file, so that `sweep` can tell what a killed process left from what is being
-written.
+then the directory is synced: at every instant the final name has no content, the old content or the whole new content.
+The writer holds a lock on its temporary file, so that `sweep` can tell the files of killed processes from those that
+are being written.
 """
 
 from __future__ import annotations
@@ -21,17 +21,24 @@ from typing import Self
 from lading.errors import StorageError, storage_errors
 
 _PART = re.compile(r"\.[0-9a-f]{32}\.part", re.ASCII)
-# A name that cannot exist does not exist: a digest may be longer than a file name.
+# A name that cannot exist counts as absent: a digest may be longer than a file name.
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 
 
 def refusals(doing: str, path: Path) -> AbstractContextManager[None]:
-    """Turn every `OSError` of the block into a `StorageError` that says what was being done to which path."""
+    """Turn every `OSError` of the block into a `StorageError` that names the operation and the path."""
     return storage_errors(f"cannot {doing} {str(path)!r}")
 
 
+def check_replaceable(path: Path) -> None:
+    """Raise `StorageError` if the path exists and is not a regular file: a device must not be replaced."""
+    with refusals("look at", path):
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise StorageError(f"cannot write {str(path)!r}: exists and is not a regular file")
+
+
 class OpenFile:
-    """A file that content is appended to; `_path` is for messages. Raises `StorageError` when the disk refuses."""
+    """File that content is appended to; `_path` is for messages. Raises `StorageError` when an operation fails."""
 
     __slots__ = ("_descriptor", "_path")
     _descriptor: int
@@ -45,22 +52,23 @@ class OpenFile:
                 left = left[os.write(self._descriptor, left) :]
 
     def restart(self) -> None:
-        """Forget what is in the file."""
+        """Truncate the file to no content."""
         with refusals("write to", self._path):
             os.ftruncate(self._descriptor, 0)
             os.lseek(self._descriptor, 0, os.SEEK_SET)
 
 
 class NewFile(OpenFile):
-    """A file that has no final name yet. Unless it is published, leaving the `with` block removes it.
+    """File without a final name. Leaving the `with` block removes it, unless it was published.
 
-    Raises `StorageError` when the disk refuses.
+    `final` is the path that a message names if the file cannot be created; None names the directory. Raises
+    `StorageError` when an operation fails.
     """
 
     __slots__ = ()
 
-    def __init__(self, directory: Path, *, mode: int = 0o644) -> None:
-        with refusals("create a file in", directory):
+    def __init__(self, directory: Path, *, final: Path | None = None, mode: int = 0o644) -> None:
+        with refusals("create a file in", directory) if final is None else refusals("write", final):
             self._descriptor, self._path = _create(directory, mode)
 
     def __enter__(self) -> Self:
@@ -70,18 +78,18 @@ class NewFile(OpenFile):
         self.discard()
 
     def give_to_owner_of(self, path: Path) -> None:
-        """Let the file belong to whom another one belongs, if that is there and this process may."""
+        """Give the file the owner and group of `path`, if that exists and this process may."""
         with refusals("write", path), suppress(FileNotFoundError, PermissionError):
             owner = path.stat()
             os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
 
     def publish(self, final: Path, *, sync_name: bool = True) -> None:
-        """Give the content its final name, replacing what had it, and return when that would survive a power cut.
+        """Give the content its final name, replacing any file there, and return when that would survive a power cut.
 
         Without `sync_name` the content is on the disk, but the name may be lost until its directory is synced.
         """
         with refusals("write", final):
-            # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
+            # No retry: a failed fsync may lose pages, and a second one would not report that (Linux clears the error).
             os.fsync(self._descriptor)
             self._path.replace(final)
         self._close()
@@ -103,10 +111,10 @@ class NewFile(OpenFile):
 def replace(path: Path, content: bytes, *, private: bool = False) -> None:
     """Replace the whole content of a file at once, or create it.
 
-    A file that is `private` only its owner can read; that stays who it was when root replaces it for somebody else.
-    Raises `StorageError` when the disk refuses; the old content is then still there.
+    Only its owner can read a `private` file; root keeps the owner when it replaces the file of another user.
+    Raises `StorageError` when an operation fails; the old content then remains.
     """
-    with NewFile(path.parent, mode=0o600 if private else 0o644) as new:
+    with NewFile(path.parent, final=path, mode=0o600 if private else 0o644) as new:
         if private:
             new.give_to_owner_of(path)
         new.write(content)
@@ -114,7 +122,7 @@ def replace(path: Path, content: bytes, *, private: bool = False) -> None:
 
 
 def adopt(source: Path, final: Path) -> None:
-    """Give a finished file of the same file system its final name. Raises `StorageError` when the disk refuses."""
+    """Give a finished file of the same file system its final name. Raises `StorageError` when an operation fails."""
     with refusals("move into place", source):
         descriptor = os.open(source, os.O_RDWR | os.O_NOFOLLOW)
         try:
@@ -126,11 +134,11 @@ def adopt(source: Path, final: Path) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Remove the unnamed files that processes which are no longer alive have left in a directory."""
+    """Remove the temporary files that dead processes have left in a directory."""
     with refusals("list", directory), os.scandir(directory) as entries:
         parts = [Path(entry.path) for entry in entries if _PART.fullmatch(entry.name)]
     for part in parts:
-        # Gone in the meantime, or locked by its writer: either way not ours to remove.
+        # Removed in the meantime, or locked by its writer: either way not ours to remove.
         with suppress(OSError):
             descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
@@ -141,40 +149,51 @@ def sweep(directory: Path) -> None:
 
 
 def open_regular(path: Path) -> io.FileIO | None:
-    """Open a regular file for reading; None if there is none.
+    """Open a regular file for reading; None if it does not exist.
 
-    Nothing else is opened: a link could lead out of the directory, a pipe would wait for ever. Raises `StorageError`
-    for these and when the disk refuses.
+    Any other kind raises `StorageError`: a link could lead out of the directory, a pipe would wait forever. So does an
+    operation that fails.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in _ABSENT:
             return None
+        if error.errno == errno.ELOOP:  # by O_NOFOLLOW, and the system would speak of too many levels of links
+            raise StorageError(
+                f"cannot open {str(path)!r}: is a symbolic link, which is not followed: replace it with the file",
+                errno=error.errno,
+            ) from error
         raise StorageError.because(f"cannot open {str(path)!r}", error) from error
     if not is_regular(descriptor):
         os.close(descriptor)
-        raise StorageError(f"{str(path)!r} is no regular file: remove it", errno=errno.EINVAL)
+        raise StorageError(f"{str(path)!r} is not a regular file: remove it", errno=errno.EINVAL)
     return io.FileIO(descriptor)
 
 
 def regular_size(path: Path) -> int | None:
-    """Return the size of a regular file in bytes; None if there is nothing, or something else, under that name."""
+    """Return the size of a regular file in bytes; None if the path does not exist or is of another kind."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         if error.errno in _ABSENT:
             return None
-        raise StorageError.because(f"cannot look at {str(path)!r}", error) from error
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+        raise StorageError.because(f"cannot access {str(path)!r}", error) from error
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def is_directory(path: Path) -> bool:
+    """Return whether a path leads to a directory. Raises `StorageError` if the system does not tell."""
+    with refusals("look at", path):
+        return path.is_dir()
 
 
 def make_directory(path: Path) -> None:
-    """Create a directory and its parents so that they survive a power cut; one that exists is left alone.
+    """Create a directory and its parents so that they survive a power cut, unless it exists.
 
-    Raises `StorageError` when the disk refuses.
+    Raises `StorageError` when an operation fails.
     """
-    if path.is_dir():
+    if is_directory(path):
         return
     if path.parent != path:
         make_directory(path.parent)
@@ -184,7 +203,7 @@ def make_directory(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Return when the names in a directory would survive a power cut."""
+    """Sync the names in a directory, so that they survive a power cut."""
     with refusals("sync the directory", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -207,12 +226,12 @@ def _create(directory: Path, mode: int) -> tuple[int, Path]:
             path.unlink(missing_ok=True)
             os.close(descriptor)
             raise
-        # A sweep came between creation and lock: it has removed the file, or is about to.
+        # A sweep ran between creation and lock: it has removed the file, or is about to.
         os.close(descriptor)
 
 
 def is_regular(descriptor: int) -> bool:
-    """Say whether an open file is a regular one: no directory, device or pipe."""
+    """Return whether an open file is a regular one, not a directory, device or pipe."""
     try:
         return stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError:

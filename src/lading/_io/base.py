@@ -1,8 +1,8 @@
-"""Interfaces: `IO`, all that a flow may wait for, and `Transport`, one HTTP exchange.
+"""Interfaces: `IO`, everything that a flow may wait for, and `Transport`, one HTTP exchange.
 
-A flow is an `async def` that is given an `IO` and awaits nothing else. Over `BlockingIO` no await ever suspends, so
+A flow is an `async def` that receives an `IO` and awaits nothing else. Over `BlockingIO` no await ever suspends, so
 `step` runs a flow to its end in the calling thread; over `AsyncIO` the same waits happen in worker threads of a running
-loop. A `Transport` is blocking and serves both: it sees a request and a `Cancellation`, and nothing of loops.
+loop. A `Transport` is blocking and serves both: it receives a request and a `Cancellation`, and is unaware of loops.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar, TypeVarTuple
+from typing import Final, Protocol, TypeVar, TypeVarTuple
 
-from lading._wire.messages import Headers, Reader, Request, Response
+from lading._wire.messages import Reader, Request, Response
+from lading.headers import Headers
+from lading.raw_response import RawResponse
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -22,15 +24,15 @@ Arguments = TypeVarTuple("Arguments")
 
 
 def ignore(*_: object) -> None:
-    """Do nothing: a callback for what is not asked for."""
+    """Do nothing (no-op callback)."""
 
 
 class Cancellation:
-    """A flag that is raised once, from any thread, and what is to happen then.
+    """Flag that is set once, from any thread, with callbacks that break the waits of an operation.
 
-    Whoever waits attaches the function that breaks its wait (shutting a socket down, say) and detaches it when the wait
-    is over. `cancel` calls what is attached while it holds the lock that `detach` needs: once `detach` has returned,
-    the function will not be called.
+    A waiting thread attaches a function that breaks its wait (such as shutting a socket down) and detaches it when the
+    wait is over. `cancel` calls the attached functions while it holds the lock that `detach` needs: once `detach` has
+    returned, the function will not be called.
     """
 
     __slots__ = ("_aborts", "_flag", "_lock", "_tickets")
@@ -43,10 +45,11 @@ class Cancellation:
 
     @property
     def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
         return self._flag.is_set()
 
     def attach(self, abort: Callable[[], object]) -> int:
-        """Have `abort` called on cancellation, at once if that has happened; return a ticket for `detach`."""
+        """Call `abort` on cancellation, or at once if already cancelled; return a ticket for `detach`."""
         with self._lock:
             if self._flag.is_set():
                 abort()
@@ -56,27 +59,27 @@ class Cancellation:
             return self._tickets
 
     def detach(self, ticket: int) -> None:
-        """Forget what was attached under this ticket."""
+        """Remove the function that was attached under this ticket."""
         with self._lock:
             self._aborts.pop(ticket, None)
 
     def cancel(self) -> None:
-        """Raise the flag and call everything that is attached. A second call does nothing."""
+        """Set the flag and call every attached function. A second call does nothing."""
         with self._lock:
             self._flag.set()
             while self._aborts:
                 self._aborts.popitem()[1]()
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the flag, `seconds` at most, and return whether it is raised."""
+        """Wait for the flag, at most `seconds`, and return whether it is set."""
         return self._flag.wait(seconds)
 
 
 class Rewindable(ABC):
-    """The body of a request that comes from somewhere else while it is sent, and can be asked for again.
+    """Request body that arrives from elsewhere while it is sent, and can be restarted.
 
-    `rewind` is awaited before each sending, and `cancellation` is cancelled together with the request: the thread that
-    sends may be waiting for content.
+    `rewind` is awaited before each attempt, and `cancellation` is cancelled together with the request: the sending
+    thread may be waiting for content.
     """
 
     @property
@@ -89,24 +92,24 @@ class Rewindable(ABC):
 
     @abstractmethod
     async def rewind(self) -> None:
-        """Make the body ready to be read from its first byte."""
+        """Prepare the body to be read from its first byte."""
 
     @abstractmethod
     def open(self) -> Reader:
-        """Return the reader that `rewind` has made ready."""
+        """Return the reader that `rewind` has prepared."""
 
 
 class Transport(Protocol):
-    """One HTTP exchange at a time, blocking, from any number of threads.
+    """Blocking HTTP exchanges, one at a time per thread, from any number of threads.
 
-    Redirects, cookies, credentials, retries and content codings are none of its business. It raises `TransportError`
-    when no answer comes and `ProtocolError` when the answer is not HTTP.
+    It does not handle redirects, cookies, credentials, retries or content codings. It raises `TransportError` when no
+    response arrives and `ProtocolError` when the response is not HTTP.
     """
 
-    def send(self, request: Request, cancellation: Cancellation) -> Response:
-        """Send a request and return as soon as the head of the final response is there.
+    def send(self, request: Request, cancellation: Cancellation, /) -> Response:
+        """Send a request and return as soon as the head of the final response has arrived.
 
-        Until the body of that response is closed, cancelling makes any wait on it end with an error.
+        Until the body of that response is closed, cancellation ends any wait on it with an error.
         """
         ...
 
@@ -116,47 +119,56 @@ class Transport(Protocol):
 
 
 class RequestBody(Protocol):
-    """The body of a request on the side of the server."""
+    """Body of a request on the server's side."""
 
     async def read(self) -> bytes:
-        """Return the next piece, or nothing at the end."""
+        """Return the next piece, or b"" at the end."""
         ...
 
 
 class Handler(Protocol):
-    """The server's half of an exchange."""
+    """Server's half of an exchange."""
 
-    async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Answer a request whose body is in `content` (`request.body` is not looked at)."""
+    async def handle(self, request: Request, content: RequestBody, /) -> Response:
+        """Respond to a request whose body is in `content` (`request.body` is ignored)."""
         ...
 
 
-class Body:
-    """A response whose content is still on the wire. Close it."""
+CLOSED: Final = "the client is closed: make another one, or stay inside its `with` block"
+CANNOT_PICKLE: Final = (
+    "a client cannot be pickled or copied, nor can objects that use it: "
+    "make one client in each process, and pass references between them"
+)
 
-    __slots__ = ("_reader", "cancellation", "headers", "peer", "status")
+
+class Body:
+    """Response whose content is still to be read. Close it."""
+
+    __slots__ = ("_reader", "cancellation", "headers", "peer", "recorded", "status")
 
     def __init__(self, response: Response, cancellation: Cancellation) -> None:
         self.status = response.status
         self.headers: Headers = response.headers
         self.peer = response.peer
+        # Where the response is recorded for the user, if it is.
+        self.recorded: RawResponse | None = None
         self.cancellation = cancellation
         self._reader = response.body
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the front of the buffer and return how many bytes that were; 0 at the end. Waits: use `IO.call`."""
+        """Fill the front of the buffer and return the number of bytes; 0 at the end. Blocks: use `IO.call`."""
         return self._reader.readinto(buffer) or 0
 
     def close(self) -> None:
-        """Let go of the connection: kept for reuse if the content was read to its end, else shut."""
+        """Release the connection: for reuse if the content was read to its end, else closed."""
         self._reader.close()
 
 
 class IO(Protocol):
-    """The few things that a flow can wait for."""
+    """Operations that a flow can wait for."""
 
     async def send(self, transport: Transport, request: Request) -> Body:
-        """Exchange a request for the head of its response."""
+        """Send a request and return its response, whose body is still to be read."""
         ...
 
     async def call(
@@ -168,36 +180,36 @@ class IO(Protocol):
     ) -> T:
         """Run blocking work (a file, a hash, a body).
 
-        When the wait is cancelled from outside, `cancellation` is cancelled too and the work is waited for: when `call`
-        has returned or raised, the function is no longer running. What it returned all the same goes to `discard`: give
-        one wherever the result has to be closed.
+        When the wait is cancelled from outside, `cancellation` is cancelled too and `call` waits for the work: once it
+        has returned or raised, the function is no longer running. A result that it still returned is passed to
+        `discard`: give one for every result that has to be closed.
         """
         ...
 
     async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
         """Run `call` for every item, `limit` at a time, and return the results in the order of the items.
 
-        The first failure cancels the rest and is raised when they have ended.
+        The first failure cancels the others and is raised when they have ended.
         """
         ...
 
     async def sleep(self, seconds: float) -> None: ...
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        """Make a lock, which belongs to the threads of this IO or to the tasks of its loop."""
+        """Make a lock for the threads of this IO or the tasks of its loop."""
         ...
 
     def now(self) -> float:
-        """Return seconds on a clock that only goes forward."""
+        """Return the seconds of a monotonic clock."""
         ...
 
     def close(self) -> None:
-        """Give back what belongs to this object, such as threads."""
+        """Release the resources of this object, such as threads."""
         ...
 
 
 def take(queue: deque[T]) -> T | None:
-    """Take what is next in a queue that several workers share; None at its end."""
+    """Take the next item of a queue that several workers share; None at its end."""
     try:
         return queue.popleft()
     except IndexError:
@@ -207,7 +219,7 @@ def take(queue: deque[T]) -> T | None:
 def step(awaitable: Awaitable[T]) -> T:
     """Run a flow to its end, now, in this thread.
 
-    Raises `RuntimeError`, naming what was awaited, if the flow suspends: it waited for something other than its `IO`.
+    Raises `RuntimeError`, naming the awaited object, if the flow suspends: it awaited something other than its `IO`.
     """
     steps = awaitable.__await__()
     try:
@@ -217,25 +229,25 @@ def step(awaitable: Awaitable[T]) -> T:
     close = getattr(steps, "close", None)
     if close is not None:
         close()
-    raise RuntimeError(f"a flow run without a loop awaited {awaited!r}, which is not its IO's")
+    raise RuntimeError(f"a flow run without a loop awaited {awaited!r}, which does not belong to its IO")
 
 
 def steps(iterator: AsyncIterator[T]) -> Iterator[T]:
-    """Iterate over what a flow yields, now, in this thread.
+    """Iterate over the items of a flow, now, in this thread.
 
-    What an iterator has `at_hand` comes without a step of the flow for each item.
+    Items that the iterator has `cached` do not need a step of the flow each.
     """
-    at_hand: Callable[[], Iterator[T]] = getattr(iterator, "at_hand", lambda: iter(()))
+    cached: Callable[[], Iterator[T]] = getattr(iterator, "cached", lambda: iter(()))
     try:
         while True:
             yield step(anext(iterator))
-            yield from at_hand()
+            yield from cached()
     except StopAsyncIteration:
         return
 
 
 def advance(iterator: AsyncIterator[T]) -> T:
-    """Return what an asynchronous iterator gives next, or raise `StopIteration` as an iterator does."""
+    """Return the next item of an asynchronous iterator, or raise `StopIteration` as an iterator does."""
     try:
         return step(anext(iterator))
     except StopAsyncIteration:

@@ -1,4 +1,4 @@
-"""Blocking IO: waits in place, for the blocking face."""
+"""Blocking IO of the blocking face: waits in the calling thread."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from typing import NoReturn
 
-from lading._io.base import Arguments, Body, Cancellation, T, Transport, U, step, take
+from lading._io.base import CANNOT_PICKLE, Arguments, Body, Cancellation, T, Transport, U, step, take
 from lading._io.worker_threads import work_together
 from lading._wire.messages import Request
 from lading.errors import TransportError
 
 
 class BlockingIO:
-    """Every wait happens in the calling thread; `map` uses threads for the time of its call."""
+    """IO whose waits happen in the calling thread; `map` uses threads for the duration of its call."""
 
     def __init__(self) -> None:
         # In a worker thread of `map`: the cancellation that all workers of that call share.
         self._shared = threading.local()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(CANNOT_PICKLE)
 
     async def send(self, transport: Transport, request: Request) -> Body:
         cancellation = self._scope() or Cancellation()
@@ -71,7 +75,7 @@ class BlockingIO:
 
         ticket = outer.attach(scope.cancel) if outer else 0
         try:
-            # When a worker fails, every socket wait of the others ends here and now.
+            # When a worker fails, every socket wait of the others ends immediately.
             work_together(run, min(limit, len(work)), scope.cancel)
         finally:
             if outer:
@@ -82,7 +86,7 @@ class BlockingIO:
 
 
 class _Lock:
-    """A lock entered by `async with`, which over this IO never suspends. Cancellation of the scope ends the wait."""
+    """Lock entered by `async with`, which never suspends over this IO. Cancellation of the scope ends the wait."""
 
     __slots__ = ("_changed", "_is_held", "_scope")
 
@@ -111,7 +115,7 @@ class _Lock:
             with self._changed:
                 self._changed.wait_for(lambda: scope.cancelled or not self._is_held)
                 if scope.cancelled:
-                    self._changed.notify()  # it may be for another one that this one was woken
+                    self._changed.notify()  # the wake-up may have been meant for another waiter
                     raise _cancelled()
                 self._is_held = True
         finally:

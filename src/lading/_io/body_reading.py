@@ -1,4 +1,4 @@
-"""Reading of response bodies: to a file while hashing, or into memory, within a minimum rate."""
+"""Reading of response bodies, to a file while hashing or into memory, within a minimum rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lading.errors import LadingError, LimitExceededError, TimedOutError
 from lading.verification import Verifier
 
 PIECE_SIZE = 1 << 20
-"""Bytes in one read: large enough that Python costs microseconds a MiB, small enough to stay in the cache."""
+"""Bytes per read: large enough that Python costs microseconds per MiB, small enough to stay in the cache."""
 
 
 def pump(
@@ -24,11 +24,10 @@ def pump(
     progress: Callable[[int], None],
     expected: int | None = None,
 ) -> None:
-    """Move a body to `write`, and hash it in a thread beside that.
+    """Copy a body to `write`, and hash it concurrently in a thread.
 
-    `progress` is told the total of bytes after each piece; `expected` is how many bytes should come, if that is known.
-    When anything raises, exactly what the verifier has seen has been written. The end is not judged: `Verifier.finish`
-    does that.
+    `progress` receives the total of bytes after each piece; `expected` is the expected number of bytes, if known.
+    After an error, exactly the bytes that the verifier has seen have been written. `Verifier.finish` checks the end.
     """
     buffer = memoryview(bytearray(PIECE_SIZE if expected is None else min(PIECE_SIZE, expected + 1)))
     count, failure = fill(body, buffer)
@@ -52,7 +51,7 @@ def _pump_rest(
     progress: Callable[[int], None],
     full: memoryview,
 ) -> LadingError | None:
-    """Move what is in a full buffer, and all that comes after it. Return the failure that ended it, if one did."""
+    """Copy the content of a full buffer and the rest of the body. Return the failure that ended it, if any."""
     spare, buffer, count = memoryview(bytearray(len(full))), full, len(full)
     total, failure = verifier.seen, None
     with HashingThread() as hashing:
@@ -68,7 +67,7 @@ def _pump_rest(
 
 
 def fill(body: Reader, buffer: memoryview) -> tuple[int, LadingError | None]:
-    """Fill a buffer as far as the body goes; what came before a failure is not lost."""
+    """Fill a buffer as far as the body goes. Return the number of bytes read, and the failure if one ended it."""
     count = 0
     try:
         while count < len(buffer) and (read := body.readinto(buffer[count:])):
@@ -79,7 +78,7 @@ def fill(body: Reader, buffer: memoryview) -> tuple[int, LadingError | None]:
 
 
 class PacedBody:
-    """A body that has to bring so many bytes a second, on the average of each window of time (in seconds)."""
+    """Body that must deliver at least `least` bytes per second, averaged over each `window` (in seconds)."""
 
     __slots__ = ("_body", "_count", "_least", "_started", "_window")
 
@@ -96,7 +95,7 @@ class PacedBody:
         seconds = time.monotonic() - self._started
         if count and seconds >= self._window:
             if self._count < self._least * seconds:
-                raise TimedOutError(f"a blob comes too slowly: {self._count} bytes in {seconds:.0f} seconds")
+                raise TimedOutError(f"a blob arrives too slowly: {self._count} bytes in {seconds:.0f} seconds")
             self._count, self._started = 0, time.monotonic()
         return count
 
@@ -105,10 +104,10 @@ class PacedBody:
 
 
 def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> bytes:
-    """Read a whole body into memory, `limit` bytes at most, within so many `seconds`.
+    """Read a whole body of at most `limit` bytes into memory within `seconds`.
 
-    Memory grows with what arrives, never with what the server announces. Raises `LimitExceededError` and
-    `TimedOutError`.
+    Memory grows with the bytes that arrive, never with the length that the server announces. Raises
+    `LimitExceededError` and `TimedOutError`.
     """
     content, deadline = bytearray(), time.monotonic() + seconds
     buffer = memoryview(bytearray(min(PIECE_SIZE, limit + 1, 64 << 10)))
@@ -117,7 +116,7 @@ def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> by
         if len(content) > limit:
             raise LimitExceededError(f"{what} is larger than {limit} bytes")
         if time.monotonic() > deadline:
-            raise TimedOutError(f"{what} comes too slowly: {len(content)} bytes, and time is up")
+            raise TimedOutError(f"{what} arrives too slowly: {len(content)} bytes in {seconds:g} seconds")
     return bytes(content)
 
 

@@ -1,4 +1,4 @@
-"""IO for an event loop that has no threads beside it: in a browser or under Node.js, where Python runs as Pyodide."""
+"""IO for an event loop without threads: in a browser or under Node.js, where Python runs as Pyodide."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from lading._wire.messages import Request, Response
 
 @runtime_checkable
 class AwaitedTransport(Protocol):
-    """A transport whose exchanges are awaited: nothing there may block."""
+    """Transport whose exchanges are awaited, for a platform where no call may block."""
 
     async def exchange(self, request: Request, cancellation: Cancellation) -> Response:
-        """Do as `Transport.send` does, and read the body into memory: reading it later must not wait."""
+        """Do as `Transport.send`, and read the body into memory: reading it later must not block."""
         ...
 
 
 class BrowserIO(AsyncIO):
-    """Waits of a flow as waits of asyncio's loop; work on files and hashes is done in place."""
+    """IO whose waits are those of asyncio's loop; file operations and hashing run in place."""
 
     async def send(self, transport: Transport, request: Request) -> Body:
         cancellation = Cancellation()

@@ -1,4 +1,4 @@
-"""IO for a running event loop, asyncio's or trio's: blocking work goes to a bounded set of worker threads."""
+"""IO for a running event loop, asyncio or trio: blocking work runs in a bounded set of worker threads."""
 
 from __future__ import annotations
 
@@ -8,29 +8,33 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from lading._io import asyncio_loop
-from lading._io.base import Arguments, Body, Cancellation, Rewindable, T, Transport, U
+from lading._io.base import CANNOT_PICKLE, CLOSED, Arguments, Body, Cancellation, Rewindable, T, Transport, U
 from lading._wire.messages import Request
+from lading.errors import ClientClosedError
 
 _THREADS = 32
 
 
 class AsyncIO:
-    """Waits of a flow as waits of the loop that it runs in.
+    """IO whose waits are those of the loop that the flow runs in.
 
-    `threads` bounds how many exchanges, bulk transfers and file operations can be under way at once. An object serves
-    one loop; `close` it when that ends.
+    `threads` bounds the number of concurrent exchanges, bulk transfers and file operations. An object serves one loop;
+    `close` it when that ends.
     """
 
     def __init__(self, threads: int = _THREADS) -> None:
         self._threads = ThreadPoolExecutor(threads, "lading")
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(CANNOT_PICKLE)
+
     async def send(self, transport: Transport, request: Request) -> Body:
         cancellation = Cancellation()
         if isinstance(request.body, Rewindable):
-            # The thread may be waiting for content to send, which another exchange brings.
+            # The thread may be waiting for content to send, which another exchange delivers.
             cancellation.attach(request.body.cancellation.cancel)
         response = await self.call(
             transport.send, request, cancellation, cancellation=cancellation, discard=lambda late: late.body.close()
@@ -45,7 +49,10 @@ class AsyncIO:
         discard: Callable[[T], object] | None = None,
     ) -> T:
         context = contextvars.copy_context()
-        future: Future[T] = self._threads.submit(lambda: context.run(function, *arguments))
+        try:
+            future: Future[T] = self._threads.submit(lambda: context.run(function, *arguments))
+        except RuntimeError as error:  # the threads have ended
+            raise ClientClosedError(CLOSED) from error
 
         def abandon() -> None:
             if not future.cancel() and cancellation is not None:
@@ -54,7 +61,7 @@ class AsyncIO:
         try:
             await _loop().finish(future, abandon)
         except BaseException:
-            # Cancelled while the work was being done: its result reaches nobody who could close it.
+            # Cancelled while the work was running: no caller receives its result and could close it.
             if discard is not None and not future.cancelled() and future.exception() is None:
                 discard(future.result())
             raise
@@ -86,12 +93,12 @@ class AsyncIO:
         return time.monotonic()
 
     def close(self) -> None:
-        """End the worker threads, without waiting for work that is under way."""
+        """End the worker threads, without waiting for running work."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Lock:
-    """A lock of the loop that it is first used in: it may be made before any loop runs."""
+    """Lock of the loop that it is first used in: it may be made before any loop runs."""
 
     __slots__ = ("_lock",)
 
@@ -108,7 +115,7 @@ class _Lock:
 
 
 class _Loop(Protocol):
-    """What `asyncio_loop` and `trio_loop` have in common."""
+    """Interface of `asyncio_loop` and `trio_loop`."""
 
     async def sleep(self, delay: float, /) -> None: ...
     def lock(self) -> AbstractAsyncContextManager[object]: ...

@@ -19,11 +19,11 @@ _LONGEST_WAIT = 0.05
 
 @contextmanager
 def exclusive(path: Path, *, seconds: float = 30.0, shared: bool = False, mode: int = 0o644) -> Generator[None]:
-    """Hold the lock that a side file stands for; it falls back by itself when the process dies.
+    """Hold the lock of a side file; the system releases it when the process dies.
 
-    With `shared`, others may hold it too who ask for it in that way: none of them changes what it guards. The file is
-    created with `mode` if it is not there, and stays: removing it would split the lock in two. Waits `seconds` at most,
-    then raises `StorageError` (EAGAIN).
+    Any number of `shared` holders may have it at once: none of them changes the guarded data. The file is created with
+    `mode` if it does not exist, and stays: removing it would split the lock in two. Waits at most `seconds`, then
+    raises `StorageError` (EAGAIN).
     """
     with refusals("lock", path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
@@ -49,7 +49,7 @@ def _acquire(descriptor: int, kind: int, path: Path, seconds: float) -> None:
             return
         if time.monotonic() >= deadline:
             raise StorageError(
-                f"{str(path)!r} has been locked by another process for {seconds:g} s: try again when it is done",
+                f"{str(path)!r} has been locked by another process for {seconds:g} s: try again when it has finished",
                 errno=errno.EAGAIN,
             )
         time.sleep(wait)

@@ -11,13 +11,13 @@ from lading._io.base import ignore
 from lading._io.body_reading import PIECE_SIZE
 from lading.errors import StorageError, storage_errors
 
-# Emscripten, in browsers, has neither of them.
+# Emscripten, in browsers, has neither.
 _SEND: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
 _READ: Callable[[int, list[memoryview], int], int] | None = getattr(os, "preadv", None)
 
 
 def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
-    """Fill the front of the buffer from a place in a file, and return how many bytes that were; 0 at the end.
+    """Fill the front of the buffer from `offset` in a file, and return the number of bytes; 0 at the end.
 
     Raises `OSError`.
     """
@@ -29,7 +29,7 @@ def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
 
 
 class Extent:
-    """Some of the bytes of an open file."""
+    """Range of bytes of an open file."""
 
     __slots__ = ("_descriptor", "_length", "_offset")
 
@@ -42,13 +42,13 @@ class Extent:
         return self._length
 
     def after(self, count: int) -> Extent:
-        """Return what comes after so many of the bytes."""
+        """Return the range without its first `count` bytes."""
         return Extent(self._descriptor, self._offset + count, self._length - count)
 
     def send(self, sock: socket.socket) -> int:
-        """Send the first of the bytes, as many as the system takes, and return how many that were.
+        """Send the first bytes, as many as the system accepts, and return their number.
 
-        Raises `StorageError` when the file cannot be read, or has ended, and `OSError` for what the socket says.
+        Raises `StorageError` when the file cannot be read or has become shorter, and `OSError` for the socket.
         """
         count = self._sent_by_system(sock)
         if count is None:
@@ -56,11 +56,11 @@ class Extent:
         return count
 
     def _sent_by_system(self, sock: socket.socket) -> int | None:
-        """Send without reading; None where that is not possible, or something is wrong: what, the other way says."""
+        """Send without reading; None if that is not possible or fails: sending after a read then shows the error."""
         if _SEND is None:
             return None
         try:
-            # Nothing is sent at the end of a file that has become shorter.
+            # At the end of a file that has become shorter, no bytes are sent.
             return _SEND(sock.fileno(), self._descriptor, self._offset, self._length) or None
         except OSError:
             return None
@@ -69,14 +69,14 @@ class Extent:
         with storage_errors("cannot read the content to send"):
             piece = os.pread(self._descriptor, min(self._length, PIECE_SIZE), self._offset)
         if not piece:
-            raise StorageError("the content to send became shorter while it was sent")
+            raise StorageError("the content to send became shorter while it was being sent")
         return piece
 
 
 class FileReader:
-    """Reads a file from its first byte, or says where its next bytes are, for the system to send them.
+    """Reader of a file from its first byte, which can also return ranges for the system to send.
 
-    `check` is called before each piece, and raises what is to be raised when the file is no longer what it was.
+    `check` is called before each piece, and raises if the file has changed.
     """
 
     __slots__ = ("_check", "_file", "_offset", "progress")
@@ -86,24 +86,24 @@ class FileReader:
         self._check = check
         self._offset = 0
         self.progress: Callable[[int], object] = ignore
-        """Is told the total of bytes after each piece."""
+        """Called with the total of bytes after each piece."""
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Fill the front of the buffer and return how many bytes that were; 0 at the end."""
+        """Fill the front of the buffer and return the number of bytes; 0 at the end."""
         self.check()
         count = read_at(self._file.fileno(), buffer, self._offset)
         self._take(count)
         return count
 
     def claim(self, count: int) -> Extent:
-        """Take so many of the next bytes as read: there must be as many."""
+        """Return the range of the next `count` bytes, which must exist, and count them as read."""
         self.check()
         extent = Extent(self._file.fileno(), self._offset, count)
         self._take(count)
         return extent
 
     def check(self) -> None:
-        """Raise what is to be raised when the file is no longer what it was."""
+        """Raise an error if the file has changed."""
         self._check(self._file)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,44 +21,45 @@ from lading.errors import StorageError, storage_errors
 
 
 class FileSource(msgspec.Struct, frozen=True):
-    """A file whose digest is known, to be sent any number of times.
+    """File with a known digest, to be sent any number of times.
 
-    After the file has changed it is not read any more: what would be sent no longer has that digest.
+    After the file has changed it is not read any more: its content no longer has that digest.
     """
 
     path: Path
     digest: Digest
     size: int
-    _found: tuple[int, ...]
+    """Size of the content in bytes."""
+    _recorded: tuple[int, ...]
     _identity: Callable[[os.stat_result], tuple[int, ...]] = written
 
     @classmethod
     def hashed(cls, path: Path, algorithm: str) -> FileSource:
-        """Read a file once for its digest.
+        """Read a file once to compute its digest.
 
-        Raises `StorageError` if the file cannot be read, is no regular file, or changes meanwhile.
+        Raises `StorageError` if the file cannot be read, is not a regular file, or changes meanwhile.
         """
         with storage_errors(f"cannot read {path}"), _opened(path) as file:
-            found, hashing, size = os.fstat(file.fileno()), hasher(algorithm), 0
+            status, hashing, size = os.fstat(file.fileno()), hasher(algorithm), 0
             buffer = memoryview(bytearray(PIECE_SIZE))
             while count := file.readinto(buffer):
                 hashing.update(buffer[:count])
                 size += count
-            source = cls(path, Digest.made(algorithm, hashing), size, written(found))
+            source = cls(path, Digest.made(algorithm, hashing), size, written(status))
             source._check(file)
             return source
 
     @classmethod
-    def known(cls, path: Path, digest: Digest, found: os.stat_result) -> FileSource:
-        """Take a file of which the system says this as one that has this digest, until it says anything else."""
-        return cls(path, digest, found.st_size, touched(found), touched)
+    def known(cls, path: Path, digest: Digest, status: os.stat_result) -> FileSource:
+        """Return a file with a digest that is already known, valid for as long as its stat(2) result stays the same."""
+        return cls(path, digest, status.st_size, touched(status), touched)
 
     def open(self) -> FileReader:
-        """Open the file to be sent. Raises `StorageError`, also while it is sent, as soon as it has changed."""
+        """Open the file to be sent. Raises `StorageError` if it has changed, also while it is being sent."""
         return FileReader(self.file(), self._check)
 
     def file(self) -> io.FileIO:
-        """Open the file from its first byte. Raises `StorageError` if it is not the one whose digest was taken."""
+        """Open the file at its first byte. Raises `StorageError` if it has changed since its digest was computed."""
         file = _opened(self.path)
         try:
             self._check(file)
@@ -67,13 +69,13 @@ class FileSource(msgspec.Struct, frozen=True):
         return file
 
     def _check(self, file: io.FileIO) -> None:
-        found = os.fstat(file.fileno())
-        if self._identity(found) != self._found or found.st_size != self.size:
+        status = os.fstat(file.fileno())
+        if self._identity(status) != self._recorded or status.st_size != self.size:
             raise StorageError(f"{self.path} changed while it was being pushed: push it again")
 
 
 class SpoolSource:
-    """A temporary file without a name, written once, to be sent any number of times. Close it."""
+    """Temporary file without a name, written once, to be sent any number of times. Close it."""
 
     __slots__ = ("_file", "digest", "size")
 
@@ -86,7 +88,7 @@ class SpoolSource:
 
     @classmethod
     def filled(cls, stream: Reader, algorithm: str) -> SpoolSource:
-        """Write a stream to its end. Raises `StorageError` when there is no room for it."""
+        """Write a stream to a temporary file. Raises `StorageError` when the file system is full."""
         file = temporary_file()
         try:
             hashing, size = hasher(algorithm), 0
@@ -106,12 +108,12 @@ class SpoolSource:
         return _PositionedReader(self._file.fileno(), self.size)
 
     def close(self) -> None:
-        """Give the disk space back."""
+        """Release the disk space."""
         self._file.close()
 
 
 class _PositionedReader:
-    """Reads a file from its first byte without moving the position that its other readers have."""
+    """Reader of a file from its first byte, which does not move the position of its other readers."""
 
     __slots__ = ("_descriptor", "_offset", "_size")
 
@@ -127,11 +129,20 @@ class _PositionedReader:
         return count
 
     def close(self) -> None:
-        """Nothing: the file belongs to its source."""
+        """Do nothing: the file belongs to its source."""
+
+
+class _TemporaryFile(io.BufferedRandom):
+    """A temporary file that can be closed on a full disk: bytes that could not be written are not needed any more."""
+
+    def close(self) -> None:
+        # The flush that failed before fails here again, in place of the error that says so.
+        with suppress(OSError):
+            super().close()
 
 
 def temporary_file(directory: Path | None = None) -> BinaryIO:
-    """Create a file without a name, on the disk of a directory or that which the system keeps for such.
+    """Create a file without a name, on the disk of `directory` or of the system's temporary files.
 
     Raises `StorageError`.
     """
@@ -139,12 +150,12 @@ def temporary_file(directory: Path | None = None) -> BinaryIO:
 
     where = "" if directory is None else f" in {str(directory)!r}"
     with storage_errors(f"cannot create a temporary file{where}"):
-        return tempfile.TemporaryFile(dir=directory)  # the caller closes it
+        return _TemporaryFile(tempfile.TemporaryFile(dir=directory, buffering=0))  # the caller closes it
 
 
 def _opened(path: Path) -> io.FileIO:
     with storage_errors(f"cannot read {path}"):
-        # Without O_NONBLOCK, opening a FIFO would wait for somebody to write to it.
+        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return io.FileIO(descriptor)

@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Self
 
 HAS_THREADS = sys.platform != "emscripten"
-"""Without threads, as in a browser, nobody can have a companion."""
+"""Whether the platform has threads; a browser does not."""
 
 
 class HashingThread:
-    """Does one call at a time, beside whatever the caller does meanwhile. Close it, or use it as a context manager.
+    """Thread that runs one call at a time, concurrently with the caller. Close it, or use it as a context manager.
 
-    Its thread begins with the first call. Much lighter than an executor, whose import alone takes longer than the
-    hash of a small blob.
+    The thread starts with the first call. It is much lighter than an executor, whose import alone takes longer than
+    hashing a small blob.
     """
 
     __slots__ = ("_busy", "_calls", "_outcomes", "_thread")
@@ -29,7 +29,7 @@ class HashingThread:
         self._busy = False
 
     def begin(self, call: Callable[[memoryview], object], piece: memoryview) -> None:
-        """Begin a call; the one before it must be settled, and the piece must stay as it is until this one is."""
+        """Begin a call; the previous one must be settled, and the piece must not change until this one is."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="lading-companion", daemon=True)
             self._thread.start()
@@ -37,7 +37,7 @@ class HashingThread:
         self._calls.put((call, piece))
 
     def settle(self) -> None:
-        """Wait for the call that was begun, if any, and raise what it raised."""
+        """Wait for the current call, if any, and raise its error."""
         if self._busy:
             failure = self._outcomes.get()
             self._busy = False
@@ -45,7 +45,7 @@ class HashingThread:
                 raise failure
 
     def close(self) -> None:
-        """End the thread, once the call that was begun is done; what that raised is dropped."""
+        """End the thread when its current call is done, and drop any error of that call."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._calls.put(None)

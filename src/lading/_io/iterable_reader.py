@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class IterableReader:
-    """Reads pieces one after another; what gives them is asked for the next one only when it is needed."""
+    """Reader of pieces one after another; the iterable is advanced only when its next piece is needed."""
 
     __slots__ = ("_piece", "_pieces")
 
@@ -26,4 +26,4 @@ class IterableReader:
         return count
 
     def close(self) -> None:
-        """Nothing: the pieces belong to whoever gave them."""
+        """Do nothing: the pieces belong to the caller."""

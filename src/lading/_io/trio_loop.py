@@ -1,4 +1,4 @@
-"""The four things that `AsyncIO` needs of trio. Imported only when a flow runs under trio."""
+"""Loop operations of `AsyncIO` on trio. Imported only when a flow runs under trio."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lock() -> AbstractAsyncContextManager[object]:
 
 
 async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
-    """Wait until a thread has done its work; on cancellation call `abandon` once, and wait all the same."""
+    """Wait until the work of a thread is done; on cancellation call `abandon` once, and still wait."""
     token = trio.lowlevel.current_trio_token()
     finished = trio.Event()
 
@@ -37,7 +37,7 @@ async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
 
 
 async def together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
-    """Run `count` workers as tasks that end as one. Failures come as an exception group."""
+    """Run `count` workers as tasks that end together. Failures are raised as an exception group."""
     async with trio.open_nursery() as nursery:
         for _ in range(count):
             nursery.start_soon(worker)

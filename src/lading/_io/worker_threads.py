@@ -1,4 +1,4 @@
-"""Worker threads for one task, ended with it."""
+"""Worker threads of one call, which end with it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from queue import SimpleQueue
 def work_together(work: Callable[[], object], count: int, stop: Callable[[], object]) -> None:
     """Call a function in `count` threads at once, and wait until all of them have ended.
 
-    The first failure, or what breaks the wait (Ctrl-C), calls `stop`, which has to end the others; it is raised when
-    they have ended. concurrent.futures does as much, but imports logging, which takes longer than many a command.
+    The first failure, or an interruption of the wait (Ctrl-C), calls `stop`, which must end the others, and is raised
+    when they have ended. concurrent.futures does the same, but imports logging, which takes longer than many commands.
     """
     outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
 
@@ -44,7 +44,7 @@ def work_together(work: Callable[[], object], count: int, stop: Callable[[], obj
 
 
 def _first_failure(outcomes: SimpleQueue[BaseException | None], count: int) -> BaseException | None:
-    """Wait until as many outcomes have come, or one of them is a failure, and return that."""
+    """Wait for `count` outcomes or the first failure, and return that failure, if any."""
     for _ in range(count):
         failure = outcomes.get()
         if failure is not None:

@@ -1,1 +1,1 @@
-"""How a request reaches a server and its answer comes back: one exchange, blocking, behind `_io.base.Transport`."""
+"""Transports: one blocking HTTP exchange at a time, behind the interface `_io.base.Transport`."""

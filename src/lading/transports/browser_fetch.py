@@ -1,9 +1,9 @@
-"""HTTP by the `fetch` of a browser or of Node.js, for Python that runs there as Pyodide (https://fetch.spec.whatwg.org).
+"""HTTP by `fetch`, for Python that runs in a browser or Node.js as Pyodide (https://fetch.spec.whatwg.org).
 
-Bodies are held in memory, whole: what a browser gives bit by bit cannot be waited for by a reader that blocks. What the
-browser decides is out of reach: certificates, proxies, cookies (none are sent), `Host`, `User-Agent` and content
-codings. A registry on another origin than the page has to allow requests from it (CORS), and to expose its header
-fields; under Node.js nothing of that applies.
+Whole bodies are held in memory: a blocking reader cannot wait for the pieces that a browser delivers. The browser
+controls certificates, proxies, cookies (none are sent), `Host`, `User-Agent` and content codings. A registry on a
+different origin than the page must allow requests from it (CORS) and expose its header fields; under Node.js neither
+applies.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from lading._io.base import Cancellation
 from lading._io.body_reading import PIECE_SIZE
-from lading._wire.escaping import shown
-from lading._wire.messages import Headers, Request, Response
+from lading._wire.escaping import printable
+from lading._wire.messages import Request, Response
 from lading.errors import (
     ConnectionFailedError,
     ForbiddenRedirectError,
@@ -26,36 +26,36 @@ from lading.errors import (
     TimedOutError,
     TransportError,
 )
+from lading.headers import Headers
 from lading.transports.request_writer import OutgoingBody
 
 T = TypeVar("T")
 
 _MOST_BYTES = 512 * 2**20
-# Fields that `fetch` writes itself, and refuses to be told.
+# Fields that `fetch` writes itself, and does not accept.
 _OWN = frozenset({"host", "connection", "content-length", "accept-encoding", "user-agent"})
-# Fields that may go wherever a browser is redirected to. It takes Authorization away itself on another origin (Fetch,
-# HTTP-redirect fetch).
+# Fields that may be sent to any target of a redirect. The browser removes Authorization itself on another origin
+# (Fetch, HTTP-redirect fetch).
 _HARMLESS = frozenset({"accept", "authorization", "range", "if-range", "content-type"})
 
 
 class FetchTransport:
-    """One exchange after another by `fetch`. `timeout` is how many seconds may pass without anything coming."""
+    """Transport over `fetch`. `timeout` is the idle limit in seconds."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float | None) -> None:
         self._timeout = timeout
         self._js = import_module("js")
         self._ffi = import_module("pyodide.ffi")
 
     def send(self, request: Request, cancellation: Cancellation) -> Response:
-        """Refuse: there is no way to wait here but to await."""
-        raise TransportError(f"{request.origin}: nothing can block in a browser: use AsyncClient")
+        """Raise `TransportError`: calls cannot block here."""
+        raise TransportError(f"{request.origin}: calls cannot block in a browser: use AsyncClient")
 
     async def exchange(self, request: Request, cancellation: Cancellation) -> Response:
-        """Send a request and read its answer.
+        """Send a request and read its whole response.
 
-        Raises `ConnectionFailedError`, also where the browser does not allow the request and does not say why,
-        `TimedOutError`, `ForbiddenRedirectError`, `LimitExceededError` for a body of more than 512 MiB, and
-        `ProtocolError`.
+        Raises `ConnectionFailedError`, also if the browser blocks the request without a reason, `TimedOutError`,
+        `ForbiddenRedirectError`, `LimitExceededError` for a body of more than 512 MiB, and `ProtocolError`.
         """
         controller = self._js.AbortController.new()
         ticket = cancellation.attach(controller.abort)
@@ -64,7 +64,7 @@ class FetchTransport:
             if response.type == "opaqueredirect":
                 return await self._target(request)
             headers = _headers([(pair[0], pair[1]) for pair in response.headers.entries()], request)
-            # JavaScript's null is an object of its own here, which counts as false.
+            # JavaScript's null is an object of its own here, which is falsy.
             content = await self._content(request, response.body.getReader()) if response.body else b""
             return Response(response.status, headers, io.BytesIO(content))
         except BaseException:
@@ -74,16 +74,13 @@ class FetchTransport:
             cancellation.detach(ticket)
 
     def close(self) -> None:
-        """Nothing is kept: connections are the browser's."""
+        """Do nothing: connections belong to the browser."""
 
     async def _target(self, request: Request) -> Response:
-        """Say where a redirect leads that a browser keeps to itself, so that the gate can judge it.
-
-        The browser tells it only when it has been there.
-        """
+        """Return the target of a redirect, which the browser reveals only after following it, for the gate to check."""
         if request.method not in {"GET", "HEAD"} or not {name.lower() for name, _ in request.headers} <= _HARMLESS:
             raise ForbiddenRedirectError(
-                f"{request.origin}: redirected, and a browser does not say where to before it has been there"
+                f"{request.origin}: redirected, and a browser does not reveal the target before following it"
             )
         controller = self._js.AbortController.new()
         try:
@@ -111,7 +108,7 @@ class FetchTransport:
         while not (result := await self._awaited(request, reader.read())).done:
             content += result.value.to_bytes()
             if len(content) > _MOST_BYTES:
-                raise LimitExceededError(f"{request.origin}: an answer has more than {_MOST_BYTES} bytes")
+                raise LimitExceededError(f"{request.origin}: the response has more than {_MOST_BYTES} bytes")
         return bytes(content)
 
     async def _awaited(self, request: Request, promise: Awaitable[T]) -> T:
@@ -119,15 +116,15 @@ class FetchTransport:
             async with asyncio.timeout(self._timeout):
                 return await promise
         except TimeoutError:
-            raise TimedOutError(f"{request.origin}: nothing came for {self._timeout:g} seconds") from None
+            raise TimedOutError(f"{request.origin}: no data for {self._timeout:g} s") from None
         except self._ffi.JsException as error:
-            cause = getattr(getattr(error, "cause", None), "message", "")  # which Node.js tells, and a browser does not
-            raise ConnectionFailedError(f"{request.origin}: {shown(f'{error} {cause}'.strip())}") from None
+            cause = getattr(getattr(error, "cause", None), "message", "")  # set by Node.js, not by browsers
+            raise ConnectionFailedError(f"{request.origin}: {printable(f'{error} {cause}'.strip())}") from None
 
 
 def _headers(fields: list[tuple[str, str]], request: Request) -> Headers:
     names = {name.lower() for name, _ in fields}
-    # The content is decoded already, and has another length than the one that was sent.
+    # The content is already decoded, and its length differs from the one that was sent.
     gone = {"content-encoding", "content-length"} if "content-encoding" in names else set[str]()
     try:
         return Headers((name, value) for name, value in fields if name.lower() not in gone)
@@ -136,11 +133,11 @@ def _headers(fields: list[tuple[str, str]], request: Request) -> Headers:
 
 
 def _body(request: Request) -> bytes:
-    """Read what is to be sent into memory."""
+    """Read the body of a request into memory."""
     if isinstance(request.body, bytes):
         return request.body
     if request.size > _MOST_BYTES:
-        raise LimitExceededError(f"{request.origin}: in a browser no more than {_MOST_BYTES} bytes are sent at once")
+        raise LimitExceededError(f"{request.origin}: a browser sends at most {_MOST_BYTES} bytes in one request")
     source, content, buffer = OutgoingBody(request.body, request.origin), bytearray(), memoryview(bytearray(PIECE_SIZE))
     try:
         while count := source.readinto(buffer):

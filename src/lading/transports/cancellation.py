@@ -1,4 +1,4 @@
-"""Cancellation of an exchange: its sockets are shut down, which ends its waits."""
+"""Cancellation of an exchange by shutting down its sockets, which ends its waits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lading.errors import TransportError
 
 
 class Abort:
-    """The sockets of one exchange, to be shut down when it is cancelled.
+    """Sockets of one exchange, to be shut down when it is cancelled.
 
-    A socket is released before it is closed, so that a cancellation never reaches a number that has got another owner.
+    A socket is released before it is closed, so that a cancellation never reaches a reused file descriptor.
     """
 
     __slots__ = ("_cancellation", "_lock", "_origin", "_sockets", "_ticket")
@@ -31,13 +31,13 @@ class Abort:
         return self._cancellation.cancelled
 
     def hold(self, sock: socket.socket) -> None:
-        """Have a socket shut down on cancellation. Raises `TransportError` if that has happened already."""
+        """Shut a socket down on cancellation. Raises `TransportError` if the exchange is already cancelled."""
         with self._lock:
             self._sockets.add(sock)
         self.check()
 
     def release(self, sock: socket.socket) -> None:
-        """Forget a socket, if it is held."""
+        """Stop holding a socket, if it is held."""
         with self._lock:
             self._sockets.discard(sock)
 
@@ -47,12 +47,12 @@ class Abort:
             raise TransportError(f"{self._origin}: cancelled")
 
     def end(self) -> None:
-        """Let go of the cancellation: the exchange is over."""
+        """Detach from the cancellation when the exchange is over."""
         self._cancellation.detach(self._ticket)
 
     def _shut_down(self) -> None:
         with self._lock:
             for sock in self._sockets:
-                # The method of the plain socket: the one of ssl.SSLSocket takes the session from under a reader.
+                # The method of the plain socket: that of ssl.SSLSocket drops the session while a thread reads from it.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""One exchange on one connection: when it succeeds, and what may follow it (RFC 9112, section 9)."""
+"""HTTP/1.1 connection: one exchange at a time, repetition and reuse (RFC 9112, section 9)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 from contextlib import closing
 
 from lading._io.base import Rewindable
-from lading._wire.messages import Headers, Request
+from lading._wire.messages import Request
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError, TransportError
+from lading.headers import Headers
 from lading.transports.cancellation import Abort
 from lading.transports.proxies import Proxy
 from lading.transports.request_writer import SMALL, cut, strip_zone, write_head
@@ -20,7 +21,7 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 
 
 class Connection:
-    """A connection to an origin, or to the proxy that passes plain requests on to it."""
+    """Connection to an origin, or to the proxy that forwards plain requests to it."""
 
     def __init__(self, stream: SocketStream, proxy: Proxy | None = None, peer: str | None = None) -> None:
         self.peer = peer
@@ -29,56 +30,56 @@ class Connection:
         self._process = os.getpid()
         self._keep_alive = False
         self._heard = False
-        self.idle_since = 0.0
+        self.idle_since: float = 0.0
 
     def exchange(self, request: Request, headers: Headers, abort: Abort) -> tuple[Head, Decoder]:
-        """Send a request and read the head of the final answer. After an error the connection is closed."""
+        """Send a request and read the head of the final response. After an error the connection is closed."""
         self._stream.abort = abort
         self._keep_alive = self._heard = False
         self._stream.sent = 0
-        answer = ResponseHeads(self._stream, str(request.origin))
+        heads = ResponseHeads(self._stream, str(request.origin))
         try:
             abort.hold(self._stream.socket)
-            early = self._send(request, headers, answer)
-            head = early or answer.read_final()
+            early = self._send(request, headers, heads)
+            head = early or heads.read_final()
             if self._proxy:
                 self._proxy.check(head.status, request.origin)
-            framing = frame(request.method, head, answer.where)
+            framing = frame(request.method, head, heads.where)
         except BaseException:
-            self._heard = answer.begun
+            self._heard = heads.begun
             self.close()
             raise
-        # After an early answer the server still waits for the rest of the request.
+        # After an early response the server still waits for the rest of the request.
         self._keep_alive = head.keep_alive and not early
-        return head, decoder(framing, self._stream, answer.where)
+        return head, decoder(framing, self._stream, heads.where)
 
     def may_repeat(self, request: Request) -> bool:
-        """Tell whether a request that failed here may be sent again (RFC 9110, section 9.2.2).
+        """Return whether a request that failed here may be sent again (RFC 9110, section 9.2.2).
 
-        Not if some of its content may have been taken: a second PUT to an upload would come after what is there.
+        Not if the server may have accepted some of its content: a second PUT to an upload would append to it.
         """
         silent = self._stream.broken and not self._heard
-        # A body from elsewhere has to be rewound first, which is for the flow to wait for.
+        # A body from elsewhere has to be rewound first, which the flow must await.
         whole = request.method in _IDEMPOTENT and request.size <= SMALL and not isinstance(request.body, Rewindable)
         return silent and (not self._stream.sent or whole)
 
     @property
     def is_kept(self) -> bool:
-        """Whether both sides want another exchange after the one whose body was read to its end."""
+        """Whether both sides allow another exchange after the one whose body was read to its end."""
         return self._keep_alive
 
     def is_usable(self) -> bool:
-        """Tell, without waiting, whether another exchange may follow the one whose body was read to its end.
+        """Return, without waiting, whether another exchange may follow the one whose body was read to its end.
 
-        Not on a connection of the process that forked this one, nor when the server has closed, or has sent more.
+        Not on a connection of the process that forked this one, nor when the server has closed it or sent more bytes.
         """
         return self._keep_alive and self._process == os.getpid() and self._stream.is_quiet()
 
     def close(self) -> None:
         self._stream.close()
 
-    def _send(self, request: Request, headers: Headers, answer: ResponseHeads) -> Head | None:
-        """Send a request; stop when its final answer comes before its end, and return that."""
+    def _send(self, request: Request, headers: Headers, heads: ResponseHeads) -> Head | None:
+        """Send a request; if its final response arrives before its end, stop and return that."""
         if self._proxy:
             target = f"{request.origin.scheme}://{strip_zone(request.origin.authority)}{request.target}"
             if self._proxy.authorization:
@@ -91,16 +92,16 @@ class Connection:
                 try:
                     rest = self._stream.send(piece)
                     while rest:
-                        if early := answer.read():
+                        if early := heads.read():
                             return early
                         rest = self._stream.send(rest)
                 except ConnectionFailedError as broken:
-                    return _answer_in_spite(broken, answer)
+                    return _final_head_after_break(broken, heads)
         return None
 
 
 class ResponseHeads:
-    """The heads that answer one request: any number of interim ones within a limit, and the final one."""
+    """Response heads to one request: interim ones up to a limit, and the final one."""
 
     def __init__(self, stream: SocketStream, where: str) -> None:
         self._stream = stream
@@ -109,20 +110,20 @@ class ResponseHeads:
 
     @property
     def begun(self) -> bool:
-        """Whether any byte of an answer has come."""
+        """Whether any byte of a response has arrived."""
         return self._heads > 0 or self._stream.leftover
 
     def read(self) -> Head | None:
-        """Read the next head; return it if it is the final one."""
+        """Read the next head; return it if it is final."""
         block = self._stream.read_head()
         self._heads += 1
         head = parse_head(block, self.where)
         if head.status >= 200:
             return head
         if head.status == 101:
-            raise ProtocolError(f"{self.where}: the server switched to a protocol that nobody asked for (101)")
+            raise ProtocolError(f"{self.where}: the server switched to a protocol that was not requested (101)")
         if self._heads > _INTERIM_HEADS:
-            raise LimitExceededError(f"{self.where}: more than {_INTERIM_HEADS} interim answers (1xx) came")
+            raise LimitExceededError(f"{self.where}: more than {_INTERIM_HEADS} interim responses (1xx)")
         return None
 
     def read_final(self) -> Head:
@@ -132,9 +133,9 @@ class ResponseHeads:
         return head
 
 
-def _answer_in_spite(broken: ConnectionFailedError, answer: ResponseHeads) -> Head:
-    """Read the answer of a server that has closed before it took the whole request, as with 401 and 413."""
+def _final_head_after_break(broken: ConnectionFailedError, heads: ResponseHeads) -> Head:
+    """Read the response of a server that closed before it read the whole request, as with 401 and 413."""
     try:
-        return answer.read_final()
+        return heads.read_final()
     except TransportError:
         raise broken from broken.__cause__

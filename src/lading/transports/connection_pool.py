@@ -1,7 +1,7 @@
 """Pool of idle connections, by origin.
 
-Nothing here takes a lock: every step is one operation of a dict or a deque, so that a process that forks while another
-thread is in here does not leave its child waiting. Connections of the parent are not used in the child.
+No step takes a lock: each is one operation of a dict or a deque, so that a fork while another thread uses the pool does
+not leave the child waiting. Connections of the parent are not used in the child.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lading.transports.connection import Connection
 
 
 class Pool:
-    """Idle connections, the last used first, at most `limit` an origin and `keep_alive` seconds each."""
+    """Idle connections, last used first: at most `limit` per origin, each for at most `keep_alive` seconds."""
 
     def __init__(self, limit: int, keep_alive: float) -> None:
         self._limit = limit
@@ -23,7 +23,7 @@ class Pool:
         self._closed = False
 
     def take(self, origin: Origin) -> Connection | None:
-        """Return an idle connection that is still good, or None."""
+        """Return an idle connection that is still usable, or None."""
         idle = self._idle.get(origin)
         while idle is not None and (connection := _pop(idle)):
             if time.monotonic() - connection.idle_since < self._keep_alive and connection.is_usable():
@@ -43,7 +43,7 @@ class Pool:
             self.close()
 
     def close(self) -> None:
-        """Close what is idle now, and from now on everything that is given back."""
+        """Close all idle connections, and from now on every connection that is given back."""
         self._closed = True
         for idle in tuple(self._idle.values()):
             while connection := _pop(idle):
@@ -51,7 +51,7 @@ class Pool:
 
 
 def _pop(idle: deque[Connection]) -> Connection | None:
-    """Take the last connection; another thread may have been faster."""
+    """Take the last connection; None if another thread was faster."""
     try:
         return idle.pop()
     except IndexError:

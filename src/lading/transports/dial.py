@@ -1,4 +1,4 @@
-"""How a connection to an origin is made: addresses, proxy, TLS."""
+"""Connection to an origin: name resolution, proxy, TLS."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from lading._text import shortened
-from lading._wire.messages import Headers, Origin
+from lading._wire.messages import Origin
 from lading._wire.private_addresses import is_below_localhost, is_public
 from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError
+from lading.headers import Headers
 from lading.transports.cancellation import Abort
 from lading.transports.connection import Connection, ResponseHeads
 from lading.transports.network_settings import NetworkSettings
@@ -25,12 +26,12 @@ from lading.transports.socket_stream import SocketStream, reason
 if TYPE_CHECKING:
     from lading.transports.tls import Trust
 
-# The time that one address has before the next one is tried beside it (RFC 8305, section 5).
+# Seconds that an attempt at one address has before the next one is started in parallel (RFC 8305, section 5).
 _HEAD_START = 0.25
 
 
 class Dialer:
-    """Makes connections as the settings say."""
+    """Factory of connections by the network settings."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         self._settings = settings
@@ -39,7 +40,7 @@ class Dialer:
     def dial(self, origin: Origin, abort: Abort, *, public_only: bool = False) -> Connection:
         """Connect to an origin, through its proxy if it has one.
 
-        With `public_only`, addresses of private networks are passed over; where a proxy leads is its own affair.
+        With `public_only`, addresses of private networks are skipped; a proxy chooses addresses by itself.
         """
         settings = self._settings
         proxy = settings.proxies.choose(origin)
@@ -62,13 +63,13 @@ class Dialer:
 
     def _get_trust(self) -> Trust:
         if self._trust is None:
-            from lading.transports.tls import Trust  # plain HTTP does without ssl and its import
+            from lading.transports.tls import Trust  # plain HTTP does not need ssl and its import
 
             self._trust = Trust(self._settings)
         return self._trust
 
     def _open_tunnel(self, sock: socket.socket, proxy: Proxy, origin: Origin, abort: Abort) -> None:
-        """Have a proxy connect to an origin (RFC 9110, section 9.3.6). Only here does it see its credentials."""
+        """Open a tunnel through a proxy (RFC 9110, section 9.3.6). Only this request carries its credentials."""
         target = f"{strip_zone(origin.host)}:{origin.port}"
         fields = [("Host", target), ("User-Agent", self._settings.user_agent)]
         if proxy.authorization:
@@ -79,9 +80,9 @@ class Dialer:
         head = ResponseHeads(stream, where).read_final()
         proxy.check(head.status, origin)
         if head.status >= 300:
-            raise ConnectionFailedError(f"{where} does not connect to it ({head.status})", temporary=head.status >= 500)
+            raise ConnectionFailedError(f"{where} refused to connect ({head.status})", temporary=head.status >= 500)
         if stream.leftover:
-            raise ConnectionFailedError(f"{where} sent bytes of its own into the tunnel")
+            raise ConnectionFailedError(f"{where} sent unexpected bytes into the tunnel")
 
 
 _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
@@ -90,7 +91,7 @@ _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, b
 def _connect(
     server: Origin, origin: Origin, timeout: float, abort: Abort, *, public_only: bool = False
 ) -> socket.socket:
-    """Connect to the first address of a server that answers, the others beside it after a head start each."""
+    """Connect to the first address of a server that accepts; attempts at the others start in parallel with delays."""
     via = "" if server == origin else f" the proxy {server}:"
     race = _Race(_find(server, f"{origin}:{via}", public_only=public_only), abort)
     try:
@@ -100,30 +101,30 @@ def _connect(
 
 
 def _find(server: Origin, where: str, *, public_only: bool = False) -> list[_Address]:
-    """Return the addresses of a server, families in turn."""
+    """Return the addresses of a server, alternating between families."""
     host = server.host.strip("[]").replace("%25", "%")
     if is_below_localhost(host):
-        host = "localhost"  # not every system keeps names below it from DNS, which could lead anywhere
+        host = "localhost"  # some systems look names below it up in DNS, which could return any address
     try:
-        # As bytes, the name passes the IDNA codec by, which is slow to import and refuses what DNS may well answer.
-        found = socket.getaddrinfo(host.encode("ascii"), server.port, type=socket.SOCK_STREAM)
+        # Bytes bypass the IDNA codec, which is slow to import and refuses names that DNS may well resolve.
+        resolved = socket.getaddrinfo(host.encode("ascii"), server.port, type=socket.SOCK_STREAM)
     except OSError as error:
         again = error.errno == socket.EAI_AGAIN
         raise ConnectionFailedError(
-            f"{where} cannot find host {shortened(host)}: {reason(error)}", temporary=again
+            f"{where} cannot resolve host {shortened(host)}: {reason(error)}", temporary=again
         ) from error
-    addresses = [(family, address) for family, _, _, _, address in found]
+    addresses = [(family, address) for family, _, _, _, address in resolved]
     if public_only:
         addresses = [(family, address) for family, address in addresses if is_public(str(address[0]))]
         if not addresses:
-            raise ForbiddenRedirectError(f"{where} host {shortened(host)} is inside a private network: not dialled")
+            raise ForbiddenRedirectError(f"{where} host {shortened(host)} has only private addresses: not dialled")
     first = [entry for entry in addresses if entry[0] == addresses[0][0]]
     other = [entry for entry in addresses if entry[0] != addresses[0][0]]
     return [entry for entry in chain.from_iterable(zip_longest(first, other)) if entry]
 
 
 class _Race:
-    """Attempts to connect, side by side."""
+    """Parallel attempts to connect."""
 
     def __init__(self, addresses: list[_Address], abort: Abort) -> None:
         self._addresses: Iterator[_Address] = iter(addresses)
@@ -138,20 +139,20 @@ class _Race:
         while self._attempts or more:
             wait = deadline - time.monotonic()
             if wait <= 0:
-                raise TimedOutError(f"{where} no connection to port {port} within {timeout:g} seconds")
+                raise TimedOutError(f"{where} no connection to port {port} within {timeout:g} s")
             if self._attempts and (winner := self._poll_once(min(wait, _HEAD_START) if more else wait)):
                 return winner
             more = more and self._start_next()
         raise _explain(self._failure, where, port) from self._failure
 
     def end(self) -> None:
-        """Close every attempt that has not won."""
+        """Close the sockets of all other attempts."""
         for sock in self._attempts.values():
             self._abort.release(sock)
             sock.close()
 
     def _start_next(self) -> bool:
-        """Start on the next address; return False if there is none."""
+        """Start an attempt at the next address; return False if there is none left."""
         entry = next(self._addresses, None)
         if entry is None:
             return False
@@ -173,7 +174,7 @@ class _Race:
         return True
 
     def _poll_once(self, wait: float) -> socket.socket | None:
-        """Wait for an attempt to end; return it if it has won."""
+        """Wait for an attempt to end; return its socket if it has connected."""
         for number, _ in self._poll.poll(wait * 1000):
             sock = self._attempts[number]
             self._poll.unregister(number)
@@ -196,5 +197,5 @@ def _explain(failure: OSError | None, where: str, port: int) -> ConnectionFailed
     if code == errno.ECONNREFUSED:
         return ConnectionFailedError(f"{where} connection refused: nothing listens on port {port}", refused=True)
     if code in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}:
-        return ConnectionFailedError(f"{where} there is no way to this host from here", temporary=False)
+        return ConnectionFailedError(f"{where} no network route to this host", temporary=False)
     return ConnectionFailedError(f"{where} cannot connect to port {port}: {failure and reason(failure)}")

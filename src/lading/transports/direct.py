@@ -1,7 +1,7 @@
-"""How a client talks to a server object in the same process, without sockets.
+"""Transport to a server object in the same process, without sockets.
 
-The handler sees the fields that the socket transport would send, and its answers are held to what HTTP would make of
-them, so that a test over this transport proves what it would prove over a network.
+The handler receives the fields that the socket transport would send, and its responses are checked as HTTP would frame
+them, so that a test over this transport proves the same as one over a network.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lading.transports.response_head import Framing, Head, frame
 
 
 class DirectTransport:
-    """A transport that hands every request to a handler, whose every wait must be over a `BlockingIO`.
+    """Transport that passes every request to a handler, all of whose waits must be over a `BlockingIO`.
 
-    What the handler raises comes through as it is.
+    Errors of the handler are raised unchanged.
     """
 
     def __init__(self, handler: Handler, *, user_agent: str = NetworkSettings().user_agent) -> None:
@@ -26,6 +26,7 @@ class DirectTransport:
         self._user_agent = user_agent
 
     def send(self, request: Request, cancellation: Cancellation) -> Response:
+        """Pass a request to the handler, and return its response."""
         _refuse_cancelled(request.origin, cancellation)
         headers = add_fields(request, self._user_agent)
         content = _Content(request)
@@ -44,11 +45,11 @@ class DirectTransport:
         return Response(response.status, response.headers, _Body(response.body, framing, request.origin, cancellation))
 
     def close(self) -> None:
-        """Nothing is kept between exchanges."""
+        """Do nothing: no state is kept between exchanges."""
 
 
 class _Content:
-    """The body of a request as the handler reads it."""
+    """Body of a request as the handler reads it."""
 
     def __init__(self, request: Request) -> None:
         self._bytes, self._source = b"", None
@@ -71,7 +72,7 @@ class _Content:
 
 
 class _Body:
-    """The body of an answer; a handler that gives another length than it states has broken the connection."""
+    """Body of a response; a length other than the stated one counts as a broken connection."""
 
     def __init__(self, body: Reader, framing: Framing, origin: Origin, cancellation: Cancellation) -> None:
         self._body = body

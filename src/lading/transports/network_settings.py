@@ -1,6 +1,6 @@
 """Network settings: timeouts, trust, certificates, proxies.
 
-Everything is immutable and belongs to one transport, so that what is allowed for one origin never spreads to another.
+Settings are immutable and belong to one transport, so that a permission for one origin never extends to another.
 """
 
 from __future__ import annotations
@@ -16,33 +16,32 @@ from lading.transports.proxies import Proxies
 
 
 class ClientCertificate(msgspec.Struct, frozen=True):
-    """Files in PEM: a certificate chain, and its private key if that is not in the same file."""
+    """Paths of a client certificate in PEM."""
 
     certificate: str
+    """File with the certificate chain."""
     key: str | None = None
+    """File with the private key; None if it is in the same file."""
 
 
 class NetworkSettings(msgspec.Struct, frozen=True):
-    """How connections are made and kept.
-
-    `connect_timeout` bounds, each on its own, the way to the server, the proxy's answer and the TLS handshake, in
-    seconds; how long a name may be looked up is the system's to say. `idle_timeout` is how many seconds may pass
-    without a byte in either direction. At most `idle_connections` connections an origin are kept for reuse, for
-    `keep_alive` seconds.
-
-    Certificates are checked against those of the system, or, if `ca_file` is given, against the PEM certificates in it
-    and no others; for the origins in `insecure` they are not checked. A client certificate is shown to the origin that
-    it is given for, and to no other.
-    """
+    """Settings for making and keeping connections."""
 
     connect_timeout: float = 10.0
-    idle_timeout: float = 60.0
+    """Limit in seconds on each of connecting, the proxy's response and the TLS handshake, but not on DNS lookups."""
+    idle_timeout: float | None = 60.0
+    """Seconds that may pass without a byte in either direction; None for no limit."""
     idle_connections: int = 16
+    """Number of connections per origin that are kept for reuse."""
     keep_alive: float = 50.0
+    """Seconds for which an idle connection is kept."""
     user_agent: str = f"lading/{__version__}"
     ca_file: str | None = None
+    """PEM file with the only certificates to trust; None trusts those of the system."""
     insecure: frozenset[Origin] = frozenset()
+    """Origins whose certificates are not checked."""
     client_certificates: Mapping[Origin, ClientCertificate] = msgspec.field(
         default_factory=lambda: MappingProxyType({})
     )
+    """Client certificates, each sent to its own origin only."""
     proxies: Proxies = msgspec.field(default_factory=Proxies)

@@ -1,7 +1,8 @@
-"""Which proxy, if any, leads to an origin.
+"""Choice of the proxy for an origin.
 
 The variables and their precedence are those of curl and of Python's urllib: the name in lower case wins, HTTP_PROXY is
-not read where it could be a header of a CGI request, and NO_PROXY is a list of hosts. Nothing else is read: no netrc.
+ignored where it could be a header of a CGI request, and NO_PROXY is a list of hosts. No other source, such as netrc, is
+read.
 """
 
 from __future__ import annotations
@@ -21,43 +22,46 @@ _PROXY = re.compile(
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """An HTTP proxy, and the value of Proxy-Authorization that it gets."""
+    """HTTP proxy."""
 
     origin: Origin
     authorization: str | None = None
+    """Value of `Proxy-Authorization`."""
 
     def __repr__(self) -> str:
         return f"<Proxy {self.origin}>"
 
     def check(self, status: int, origin: Origin) -> None:
-        """Raise `ConnectionFailedError` if the proxy answered for itself, wanting credentials, not for the origin."""
+        """Raise `ConnectionFailedError` if the response is the proxy's own request for credentials (407)."""
         if status == 407:
             raise ConnectionFailedError(
-                f"{origin}: the proxy {self.origin} wants other credentials (407)", temporary=False
+                f"{origin}: the proxy {self.origin} requires other credentials (407)", temporary=False
             )
 
 
 class Proxies(msgspec.Struct, frozen=True):
-    """The proxy for plain HTTP, the one for HTTPS, and the hosts that are reached without.
-
-    A proxy is written `[http://][user:password@]host[:port]`. `bypass` is a list, separated by commas or spaces, of
-    hosts (each with its subdomains), IP addresses and networks (`10.0.0.0/8`), any of them with a port; `*` is every
-    host. Loopback is never proxied, unless `loopback` asks for it.
-    """
+    """Proxies and the hosts that are contacted directly. A proxy is written `[http://][user:password@]host[:port]`."""
 
     http: str = ""
+    """Proxy for plain HTTP; "" for none."""
     https: str = ""
+    """Proxy for HTTPS; "" for none."""
     bypass: str = ""
+    """Hosts (each with its subdomains), IP addresses and networks (`10.0.0.0/8`) to contact directly.
+
+    Entries are separated by commas or spaces and may have a port; `*` is every host.
+    """
     loopback: bool = False
+    """Whether loopback is proxied, too."""
 
     def __repr__(self) -> str:
         # Without the proxies, which may have passwords in them.
         return f"<Proxies bypass={self.bypass!r} loopback={self.loopback}>"
 
     def choose(self, origin: Origin) -> Proxy | None:
-        """Return the proxy through which an origin is reached, or None.
+        """Return the proxy for an origin, or None.
 
-        Raises `ConnectionFailedError` when that proxy cannot be used: it is no URL, or wants another protocol.
+        Raises `ConnectionFailedError` when that proxy cannot be used: its URL is invalid or of another scheme.
         """
         text = self.https if origin.scheme == "https" else self.http
         if not text or (is_loopback(origin.host) and not self.loopback):
@@ -82,7 +86,7 @@ def read_environment(environment: Mapping[str, str]) -> Proxies:
 def _parse(text: str, origin: Origin) -> Proxy:
     match = _PROXY.fullmatch(text)
     if match is None:
-        # The text may hold a password, so it is not shown.
+        # The setting may contain a password, so it is not shown.
         raise ConnectionFailedError(
             f"{origin}: the proxy in the settings is not a URL like http://host:port", temporary=False
         )
@@ -95,12 +99,12 @@ def _parse(text: str, origin: Origin) -> Proxy:
         return Proxy(Origin.of("http", authority), None if user is None else _basic(user))
     except ValueError as error:
         raise ConnectionFailedError(
-            f"{origin}: the proxy in the settings is not usable: {error}", temporary=False
+            f"{origin}: the proxy in the settings is invalid: {error}", temporary=False
         ) from error
 
 
 def _basic(user: str) -> str:
-    from base64 import b64encode  # costs milliseconds that only a proxy with a password is worth
+    from base64 import b64encode  # takes milliseconds, which only a proxy with a password needs
     from urllib.parse import unquote_to_bytes  # likewise
 
     name, _, password = user.partition(":")
@@ -108,7 +112,7 @@ def _basic(user: str) -> str:
 
 
 def _covers(entry: str, origin: Origin) -> bool:
-    """Tell whether an entry of NO_PROXY names the host of an origin."""
+    """Return whether an entry of NO_PROXY covers the host of an origin."""
     if entry == "*":
         return True
     host, port = _split_port(entry.lower())
@@ -134,7 +138,7 @@ def _split_port(entry: str) -> tuple[str, str]:
 
 
 def _is_in_network(address: str, network: str) -> bool:
-    import ipaddress  # costs milliseconds that only an entry with an address is worth
+    import ipaddress  # takes milliseconds, which only an entry with an address needs
 
     try:
         return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)

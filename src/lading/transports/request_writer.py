@@ -1,6 +1,6 @@
 """Serialization of requests: request line, header fields and body (RFC 9112, section 3).
 
-The target is sent as it is given, byte for byte: presigned URLs are signatures over their own spelling.
+The target is sent byte for byte as given: presigned URLs are signatures over their own spelling.
 """
 
 from __future__ import annotations
@@ -10,27 +10,24 @@ from contextlib import AbstractContextManager
 
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_ranges import Extent, FileReader
-from lading._wire.messages import Headers, Origin, Reader, Request, Source
+from lading._wire.messages import Origin, Reader, Request, Source
 from lading.errors import StorageError, storage_errors
+from lading.headers import TRANSPORT_FIELDS, Headers
 
 SMALL = 65536
-"""Bytes up to which a body goes out in one write with the head."""
-# These say where a message ends or what becomes of the connection: a caller who sets one could smuggle a request.
-_OWN_FIELDS = (
-    *("host", "content-length", "transfer-encoding", "connection"),
-    *("expect", "upgrade", "trailer", "te", "proxy-authorization"),
-)
+"""Largest body, in bytes, that is sent in one write with the head."""
+# These control the framing of a message or its connection: a caller who sets one could smuggle a request.
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
 
 
 def add_fields(request: Request, user_agent: str) -> Headers:
-    """Return the fields of a request together with those that are the transport's to add.
+    """Return the fields of a request together with those that the transport adds.
 
     Raises `ValueError` for a field that the caller may not set, such as Content-Length.
     """
-    for name in _OWN_FIELDS:
+    for name in TRANSPORT_FIELDS:
         if name in request.headers:
-            raise ValueError(f"header {name} is set by the transport")
+            raise ValueError(f"cannot set the header {name}: the transport sets it")
     fields = [("Host", strip_zone(request.origin.authority))]
     fields += [
         (name, value)
@@ -42,24 +39,24 @@ def add_fields(request: Request, user_agent: str) -> Headers:
 
 
 def strip_zone(authority: str) -> str:
-    """Take the zone from an IPv6 address: it means something on this machine only (RFC 6874, section 4)."""
+    """Remove the zone of an IPv6 address, which has a meaning on this machine only (RFC 6874, section 4)."""
     address, mark, rest = authority.partition("%25")
     return address + rest[rest.index("]") :] if mark else address
 
 
 def write_head(method: str, target: str, headers: Headers) -> bytes:
-    """Return a request line and fields, with the empty line at their end."""
+    """Return a request line and header fields, including the final empty line."""
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
 
 def cut(head: bytes, body: bytes | Source, origin: Origin, *, secure: bool) -> Generator[memoryview | Extent]:
-    """Cut a request into the pieces in which it is sent; each is used up when the next one is asked for.
+    """Yield the pieces in which a request is sent; each is valid until the next one.
 
-    What goes out on a `secure` stream has to be read to be encrypted; otherwise the system may send a file by itself.
+    On a `secure` stream, content has to be read to be encrypted; otherwise the system may send a file by itself.
 
-    Raises `StorageError` when a source cannot be read or does not give as many bytes as it says. Then the request is
-    incomplete on the wire, and its connection is lost.
+    Raises `StorageError` when a source cannot be read or has another size than stated. Then the request is incomplete
+    on the wire, and its connection is lost.
     """
     if isinstance(body, bytes):
         if len(body) <= SMALL:
@@ -81,33 +78,34 @@ def cut(head: bytes, body: bytes | Source, origin: Origin, *, secure: bool) -> G
 
 
 class OutgoingBody:
-    """A source that is being read, held to the size that it states."""
+    """Source that is being read, checked against its stated size."""
 
     def __init__(self, source: Source, origin: Origin) -> None:
         self._origin = origin
-        self._size = self.left = source.size
+        self._size = source.size
+        self.left: int = source.size
         with self._unreadable():
             self._reader: Reader = source.open()
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the front of the buffer; 0 when all is read. Raises `StorageError` before a wrong last byte is given."""
+        """Fill the front of the buffer; 0 at the end. Raises `StorageError` before the last byte of a wrong size."""
         if not self.left:
             return 0
         count = self._read(buffer[: self.left])
         self.left -= count
         if not count:
-            raise self._mismatch(f"only {self._size - self.left}")
+            raise self._mismatch(f"only {self._size - self.left} of")
         if not self.left and self._read(memoryview(bytearray(1))):
-            raise self._mismatch("more")
+            raise self._mismatch("more than")
         return count
 
     def extents(self) -> Generator[Extent]:
-        """Say where all of it is, if it is in a file. Raises `StorageError` if that has changed at the end."""
+        """Yield all ranges of the source, if it is a file. Raises `StorageError` if it has changed by the end."""
         if isinstance(self._reader, FileReader):
             while count := min(PIECE_SIZE, self.left):
                 self.left -= count
                 yield self._reader.claim(count)
-            # The system sends what the file has by then, not what it had when it was asked to.
+            # The system sends the content at the time of sending, which may differ from that of the call.
             self._reader.check()
 
     def close(self) -> None:
@@ -118,10 +116,10 @@ class OutgoingBody:
             return self._reader.readinto(buffer) or 0
 
     def _unreadable(self) -> AbstractContextManager[None]:
-        # A source may be fed by another registry: an error that has its class already stays as it is.
+        # Content may come from another registry: an error that already has its class stays unchanged.
         return storage_errors(f"{self._origin}: the content to send cannot be read")
 
-    def _mismatch(self, found: str) -> StorageError:
+    def _mismatch(self, actual: str) -> StorageError:
         return StorageError(
-            f"{self._origin}: the content to send has {found} of its {self._size} bytes: was it changed meanwhile?"
+            f"{self._origin}: the content to send has {actual} its stated {self._size} bytes: has it changed?"
         )

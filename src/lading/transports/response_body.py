@@ -1,4 +1,4 @@
-"""Response body: its delimitation and completeness (RFC 9112, sections 6 to 8)."""
+"""Response bodies: framing and completeness (RFC 9112, sections 6 to 8)."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
 class Decoder(Protocol):
-    """One way in which a body is delimited."""
+    """Reader of a body with one kind of framing."""
 
     complete: bool
+    """Whether the body was read to its end."""
 
     def readinto(self, buffer: memoryview) -> int: ...
 
 
 def decoder(framing: Framing, stream: SocketStream, where: str) -> Decoder:
-    """Return the decoder that a framing asks for."""
+    """Return the decoder for a framing."""
     if framing.chunked:
         return _Chunked(stream, where)
     return _UntilClosed(stream) if framing.length is None else _SizedBody(stream, where, framing.length)
 
 
 class IncomingBody:
-    """The body of an answer. `release` is told, once, whether the body was read to its end."""
+    """Body of a response. `release` is called once, with whether the body was read to its end."""
 
     __slots__ = ("_decoder", "_failed", "_release")
 
@@ -41,9 +42,9 @@ class IncomingBody:
 
     def readinto(self, buffer: memoryview) -> int:
         if self._decoder is None:
-            raise ValueError("read of a body that is closed")
+            raise ValueError("cannot read a body that is closed")
         if self._failed:
-            raise ValueError("read of a body that has failed")
+            raise ValueError("cannot read a body that has failed")
         self._failed = True
         count = self._decoder.readinto(buffer)
         self._failed = False
@@ -56,7 +57,7 @@ class IncomingBody:
 
 
 class _SizedBody:
-    """A body of a stated length."""
+    """Body of a stated length."""
 
     __slots__ = ("_left", "_length", "_stream", "_where", "complete")
 
@@ -81,7 +82,7 @@ class _SizedBody:
 
 
 class _Chunked:
-    """A body in chunks (section 7.1). Extensions and trailers are bounded and dropped."""
+    """Body in chunks (section 7.1). Extensions and trailers are limited in size and dropped."""
 
     __slots__ = ("_dropped", "_left", "_started", "_stream", "_where", "complete")
 
@@ -106,14 +107,14 @@ class _Chunked:
         return count
 
     def _start_chunk(self) -> bool:
-        """Read the size of the next chunk; return False, with everything read, if there is none."""
+        """Read the size of the next chunk; after the last one, read the trailers and return False."""
         if self._started and self._stream.read_line(_CHUNK_LINE_BYTES):
-            raise ProtocolError(f"{self._where}: a chunk of the body is longer than its size says")
+            raise ProtocolError(f"{self._where}: a chunk of the body is longer than its stated size")
         self._started = True
         line = self._stream.read_line(_CHUNK_LINE_BYTES)
         match = _CHUNK.fullmatch(line)
         if match is None:
-            raise ProtocolError(f"{self._where}: {line[:60]!r} is no chunk size")
+            raise ProtocolError(f"{self._where}: invalid chunk size {line[:60]!r}")
         self._drop(len(line) - len(match[1]))
         self._left = int(match[1], 16)
         if not self._left:
@@ -138,7 +139,7 @@ class _Chunked:
 
 
 class _UntilClosed:
-    """A body that ends when the server closes: nobody can tell whether all of it came, and nothing can follow it."""
+    """Body that ends when the server closes: its completeness is unknown, and the connection cannot be reused."""
 
     __slots__ = ("_stream", "complete")
 

@@ -1,6 +1,6 @@
-"""Response head, strictly parsed, and the framing of the body (RFC 9112, sections 2 to 6).
+"""Response heads, strictly parsed, and the framing of the body (RFC 9112, sections 2 to 6).
 
-Strict where leniency lets two readers see different messages (section 11.2). The one liberty taken is a bare LF at the
+Strict where leniency would let two parsers see different messages (section 11.2). The only leniency is a bare LF at the
 end of a line (section 2.2), which Docker Hub sends.
 """
 
@@ -10,47 +10,49 @@ import re
 
 import msgspec
 
-from lading._wire.messages import Headers
 from lading.errors import LimitExceededError, ProtocolError
+from lading.headers import Headers
 
 HEAD_BYTES = 65536
 HEAD_FIELDS = 200
 
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?", re.ASCII)
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
-# The first bytes of a TLS record that a server sends in answer to plain HTTP: an alert, or a handshake message.
+# The first bytes of a TLS record with which a server responds to plain HTTP: an alert, or a handshake message.
 _TLS_RECORDS = ("\x15\x03", "\x16\x03")
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Status and fields of a response, and whether the connection outlives it (RFC 9112, section 9.3)."""
+    """Status and header fields of a response."""
 
     status: int
     headers: Headers
     keep_alive: bool
+    """Whether the connection persists after the response (RFC 9112, section 9.3)."""
 
 
 class Framing(msgspec.Struct, frozen=True):
-    """Where a body ends: after `length` bytes, with its last chunk, or, if neither is said, with the connection."""
+    """End of a body: after `length` bytes, with the last chunk, or, with neither, when the connection closes."""
 
     length: int | None = None
+    """Length in bytes."""
     chunked: bool = False
 
 
 def parse_head(block: bytes, where: str) -> Head:
-    """Read a head, given without the empty line at its end."""
+    """Parse a head, without its final empty line."""
     status_line, *lines = (line.removesuffix("\r") for line in block.decode("latin-1").split("\n"))
     match = _STATUS_LINE.fullmatch(status_line)
     if match is None:
         if status_line.startswith(_TLS_RECORDS):
-            raise ProtocolError(f"{where}: plain HTTP was answered with TLS: this port wants https")
-        raise ProtocolError(f"{where}: the answer is not HTTP/1.1, it starts with {status_line[:60]!r}")
+            raise ProtocolError(f"{where}: responded with TLS to plain HTTP (hint: write https:// before the host)")
+        raise ProtocolError(f"{where}: the response is not HTTP/1.1, it starts with {status_line[:60]!r}")
     if len(lines) > HEAD_FIELDS:
-        raise LimitExceededError(f"{where}: the answer has more than {HEAD_FIELDS} header fields")
+        raise LimitExceededError(f"{where}: the response has more than {HEAD_FIELDS} header fields")
     try:
         headers = Headers(_fields(lines))
     except ValueError as error:
-        raise ProtocolError(f"{where}: the answer has a malformed header: {error}") from error
+        raise ProtocolError(f"{where}: the response has a malformed header: {error}") from error
     return Head(int(match[2]), headers, _outlives(match[1], headers))
 
 
@@ -59,7 +61,7 @@ def _fields(lines: list[str]) -> list[tuple[str, str]]:
     for line in lines:
         name, colon, value = line.partition(":")
         if line[:1] in {" ", "\t"} and fields:
-            # A folded line belongs to the one before it (RFC 9112, section 5.2).
+            # A folded line continues the previous one (RFC 9112, section 5.2).
             name, value = fields.pop()
             value += " " + line.strip(" \t")
         elif not colon:
@@ -74,25 +76,25 @@ def _outlives(minor: str, headers: Headers) -> bool:
 
 
 def frame(method: str, head: Head, where: str) -> Framing:
-    """Tell where the body of an answer ends (RFC 9112, section 6.3)."""
+    """Return the framing of the body of a response (RFC 9112, section 6.3)."""
     if method == "HEAD" or head.status in {204, 304}:
         return Framing(length=0)
     codings, lengths = head.headers.all("transfer-encoding"), head.headers.all("content-length")
     if codings:
         if lengths:
-            raise ProtocolError(f"{where}: the answer has both Transfer-Encoding and Content-Length")
+            raise ProtocolError(f"{where}: the response has both Transfer-Encoding and Content-Length")
         if ", ".join(codings).lower() != "chunked":
-            raise ProtocolError(f"{where}: the answer has the unknown Transfer-Encoding {', '.join(codings)[:60]!r}")
+            raise ProtocolError(f"{where}: unknown Transfer-Encoding {', '.join(codings)[:60]!r} in the response")
         return Framing(chunked=True)
     return Framing(length=parse_length(lengths, where) if lengths else None)
 
 
 def parse_length(values: tuple[str, ...], where: str) -> int:
-    """Read Content-Length, which may be repeated only with one value (RFC 9110, section 8.6)."""
+    """Parse Content-Length, which may be repeated only with the same value (RFC 9110, section 8.6)."""
     distinct = {value.strip(" \t") for line in values for value in line.split(",")}
     if len(distinct) > 1:
-        raise ProtocolError(f"{where}: the answer has several lengths: {', '.join(values)[:60]!r}")
+        raise ProtocolError(f"{where}: contradictory Content-Lengths in the response: {', '.join(values)[:60]!r}")
     (value,) = distinct
     if not _LENGTH.fullmatch(value):
-        raise ProtocolError(f"{where}: the answer has the Content-Length {value[:60]!r}, which is no number of bytes")
+        raise ProtocolError(f"{where}: invalid Content-Length {value[:60]!r} in the response")
     return int(value)

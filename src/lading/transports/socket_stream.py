@@ -1,7 +1,7 @@
 """Buffered, cancellable socket stream with explained failures.
 
-Reads pass through a buffer of fixed size, which is also the bound of a header block; a large body goes from the socket
-straight into the memory of its reader.
+Reads use a buffer of fixed size, which also limits a header block; a large body is received directly into the buffer of
+its reader.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from lading.transports.cancellation import Abort
 from lading.transports.response_head import HEAD_BYTES
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
-# One write is waited for as a whole under TLS, so it has to be small enough for a slow line.
+# Under TLS the timeout covers a whole write, so it has to be small enough for a slow line.
 _WRITE_PLAIN, _WRITE_SECURE = 1 << 30, 1 << 16
-_SENDING, _ANSWER, _BODY = "while sending the request", "while waiting for the answer", "while reading the body"
+_SENDING, _RESPONSE, _BODY = "while sending the request", "while waiting for the response", "while reading the body"
 
 
 class SocketStream:
-    """A connected socket with a read buffer; its failures are `TransportError`s that say `where` first."""
+    """Connected socket with a read buffer; its failures are `TransportError`s that begin with `where`."""
 
-    def __init__(self, sock: socket.socket, where: str, idle_timeout: float, abort: Abort) -> None:
+    def __init__(self, sock: socket.socket, where: str, idle_timeout: float | None, abort: Abort) -> None:
         sock.settimeout(idle_timeout)
-        # The exchange under way, how many bytes of its request are sent, and whether the connection broke in it.
+        # The current exchange, the number of bytes sent of its request, and whether the connection broke in it.
         self.abort = abort
-        self.sent = 0
-        self.broken = False
+        self.sent: int = 0
+        self.broken: bool = False
         self._socket = sock
         self._where = where
         self._idle_timeout = idle_timeout
@@ -49,31 +49,31 @@ class SocketStream:
 
     @property
     def is_secure(self) -> bool:
-        """Whether what is sent is encrypted by this process, so that the system cannot send a file by itself."""
+        """Whether this process encrypts the data, so that the system cannot send a file by itself."""
         return self._pending is not None
 
     @property
     def leftover(self) -> bool:
-        """Whether bytes have come that nobody asked for."""
+        """Whether there are unread bytes."""
         return self._start < self._end or bool(self._pending and self._pending())
 
     def is_quiet(self) -> bool:
-        """Tell, without waiting, that nothing has come and that the server has not closed."""
+        """Return, without waiting, whether no bytes have arrived and the server has not closed."""
         try:
             return not self.leftover and (not self._readable.poll(0) or self._receive_now() is None)
         except OSError:
             return False
 
     def read_head(self) -> bytes:
-        """Read a block of lines up to the next empty one. All of it must come within one idle timeout of its start."""
+        """Read lines up to the next empty one, all of which must arrive within one idle timeout of the first byte."""
         self._compact()
         deadline = 0.0
         while (match := self._find_head()) is None:
             if self._end == HEAD_BYTES:
-                raise LimitExceededError(f"{self._where}: the header of the answer is longer than {HEAD_BYTES} bytes")
-            if self._end and not deadline:
+                raise LimitExceededError(f"{self._where}: the header of the response exceeds {HEAD_BYTES} bytes")
+            if self._end and not deadline and self._idle_timeout is not None:
                 deadline = time.monotonic() + self._idle_timeout
-            self._fill(_ANSWER, deadline)
+            self._fill(_RESPONSE, deadline)
         self._start, self._searched = match.end(), 0
         return bytes(self._view[: match.start()])
 
@@ -91,7 +91,7 @@ class SocketStream:
         return line
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the front of the buffer with what there is, or else comes next; 0 when the server has closed."""
+        """Fill the front of the buffer with buffered bytes, or else receive some; 0 when the server has closed."""
         if self._start == self._end:
             if len(buffer) >= HEAD_BYTES:
                 return self._receive(buffer, _BODY)
@@ -102,9 +102,9 @@ class SocketStream:
         return count
 
     def send(self, data: memoryview | Extent) -> memoryview | Extent:
-        """Send bytes; stop when the head of an answer has come, or the server has closed, and return what is left.
+        """Send data; stop when the head of a response has arrived or the server has closed, and return the rest.
 
-        Raises `StorageError` when a file that is sent from cannot be read.
+        Raises `StorageError` when the file being sent cannot be read.
         """
         limit = _WRITE_SECURE if self.is_secure else _WRITE_PLAIN
         try:
@@ -131,7 +131,7 @@ class SocketStream:
         self._socket.close()
 
     def _compact(self) -> None:
-        """Move what is buffered to the front."""
+        """Move the buffered bytes to the front of the buffer."""
         if self._start:
             count = self._end - self._start
             self._view[:count] = self._view[self._start : self._end]
@@ -139,7 +139,7 @@ class SocketStream:
             self._start, self._end = 0, count
 
     def _fill(self, doing: str, deadline: float = 0.0) -> None:
-        """Wait for bytes and add them to the buffer."""
+        """Wait for bytes and append them to the buffer."""
         if deadline:
             self._socket.settimeout(max(0.001, deadline - time.monotonic()))
         try:
@@ -150,7 +150,11 @@ class SocketStream:
         if not count:
             self.abort.check()
             self.broken = True
-            raise ConnectionFailedError(f"{self._where}: the server closed the connection {doing}")
+            failure = ConnectionFailedError(f"{self._where}: the server closed the connection {doing}")
+            scheme, _, authority = self._where.partition("://")
+            if scheme == "http" and not self._end:  # a server that expects TLS may say nothing, as OpenSSL's do
+                failure.add_note(f"for a registry with TLS, write https://{authority}")
+            raise failure
         self._end += count
 
     def _receive(self, buffer: memoryview, doing: str) -> int:
@@ -160,7 +164,7 @@ class SocketStream:
             raise self._failure(error, doing) from error
 
     def _receive_now(self) -> int | None:
-        """Add what is there to the buffer and return how many bytes that were: 0 at the end, None if it would wait."""
+        """Append available bytes to the buffer and return their number: 0 at the end, None if that would block."""
         self._compact()
         self._socket.settimeout(0)
         try:
@@ -176,17 +180,17 @@ class SocketStream:
         return count
 
     def _wait(self) -> int:
-        """Wait until the server can be sent to, or has sent something; return the events of poll(2)."""
-        for _, events in self._ready.poll(self._idle_timeout * 1000):
+        """Wait until the socket is writable or readable; return the events of poll(2)."""
+        for _, events in self._ready.poll(None if self._idle_timeout is None else self._idle_timeout * 1000):
             return events
         raise TimeoutError
 
     def _is_closed(self) -> bool:
-        """Take what has come into the buffer; tell whether nothing more can."""
+        """Receive available bytes into the buffer; return whether the server has closed."""
         return self._receive_now() == 0
 
     def _find_head(self) -> re.Match[bytes] | None:
-        """Search the end of a head, in linear time however it comes: what is searched once is not searched again."""
+        """Find the end of a head, in linear time however it arrives: bytes are not searched twice."""
         match = _END_OF_HEAD.search(self._buffer, max(self._start, self._searched - 2), self._end)
         if match is None:
             self._searched = self._end
@@ -196,18 +200,20 @@ class SocketStream:
         if self.abort.cancelled:
             return TransportError(f"{self._where}: cancelled {doing}")
         if isinstance(error, TimeoutError):
-            return TimedOutError(f"{self._where}: timed out after {self._idle_timeout:g} seconds {doing}")
+            # Without an idle limit, the system gave the connection up.
+            after = "" if self._idle_timeout is None else f" after {self._idle_timeout:g} s"
+            return TimedOutError(f"{self._where}: timed out{after} {doing}")
         self.broken = True
         return ConnectionFailedError(f"{self._where}: the connection broke {doing}: {reason(error)}")
 
 
 def is_not_ready(error: OSError) -> bool:
-    """Tell whether an operation that may not wait would have had to."""
-    # The classes of ssl are known by their names, because plain HTTP does without that import.
+    """Return whether a non-blocking operation would have blocked."""
+    # The classes of ssl are compared by name, because plain HTTP does not import ssl.
     return isinstance(error, BlockingIOError) or type(error).__name__ in {"SSLWantReadError", "SSLWantWriteError"}
 
 
 def reason(error: OSError) -> str:
-    """Return what the system or OpenSSL says about a failure, in a few words."""
+    """Return the short reason that the system or OpenSSL gives for a failure."""
     said: str | None = getattr(error, "reason", None)
     return said.replace("_", " ").lower() if said else error.strerror or type(error).__name__

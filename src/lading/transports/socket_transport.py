@@ -1,14 +1,15 @@
-"""The default transport, HTTP/1.1 over sockets: connection reuse and safe repetition.
+"""Default transport, HTTP/1.1 over sockets: connection reuse and safe repetition.
 
-Answers are read by a strict parser of our own; docs/decisions/0003-transport.md says why it is not that of http.client.
+It has its own strict parser of responses; docs/decisions/0003-transport.md explains why it does not use http.client.
 """
 
 from __future__ import annotations
 
 from lading._io.base import Cancellation
-from lading._wire.messages import Headers, Request, Response
+from lading._wire.messages import Request, Response
 from lading._wire.private_addresses import is_public
 from lading.errors import ConnectionFailedError
+from lading.headers import Headers
 from lading.transports.cancellation import Abort
 from lading.transports.connection import Connection
 from lading.transports.connection_pool import Pool
@@ -20,7 +21,7 @@ from lading.transports.response_head import Head
 
 
 class SocketTransport:
-    """HTTP/1.1 over sockets and TLS, for any number of threads."""
+    """Transport for HTTP/1.1 over sockets and TLS, usable from any number of threads."""
 
     def __init__(self, settings: NetworkSettings | None = None) -> None:
         self._settings = settings or NetworkSettings()
@@ -28,11 +29,12 @@ class SocketTransport:
         self._pool = Pool(self._settings.idle_connections, self._settings.keep_alive)
 
     def send(self, request: Request, cancellation: Cancellation) -> Response:
-        """Send a request and return as soon as the head of the final response is there.
+        """Send a request and return as soon as the head of the final response has arrived.
 
-        Raises `ConnectionFailedError` or `TimedOutError` when no answer comes, `ProtocolError` when it is not HTTP,
-        `LimitExceededError` when its head is too large, `StorageError` when the content to send is not what its source
-        says, `TransportError` after cancellation, and `ValueError` for a header that is the transport's to set.
+        Raises `ConnectionFailedError` or `TimedOutError` when no response arrives, `ProtocolError` when it is not HTTP,
+        `LimitExceededError` when its head is too large, `StorageError` when the content to send cannot be read or has
+        another size than stated, `TransportError` after cancellation, and `ValueError` for a header that only the
+        transport may set.
         """
         headers = add_fields(request, self._settings.user_agent)
         abort = Abort(request.origin, cancellation)
@@ -64,7 +66,7 @@ class SocketTransport:
             try:
                 return connection, *connection.exchange(request, headers, abort)
             except ConnectionFailedError:
-                # The server may have closed it just when the request was on its way, which says nothing about either.
+                # The server may have closed the idle connection while the request was in transit.
                 if not connection.may_repeat(request):
                     raise
         connection = self._dialer.dial(request.origin, abort, public_only=request.public_only)

@@ -1,7 +1,7 @@
-"""Whose certificate is good for an origin, and what is said when it is not.
+"""TLS: trusted certificates for an origin, and explanations of failed handshakes.
 
-Every setting has a context of its own, made when it is first needed: what one origin is allowed never holds for
-another.
+Each combination of settings has a context of its own, made when it is first needed: a permission for one origin never
+applies to another.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lading.transports.cancellation import Abort
 from lading.transports.network_settings import ClientCertificate, NetworkSettings
 from lading.transports.socket_stream import reason
 
-# What OpenSSL, in its several versions, says when the first bytes of the server are not TLS.
+# Reasons that the versions of OpenSSL give when the first bytes of the server are not TLS.
 _NOT_TLS = {
     "WRONG_VERSION_NUMBER",
     "HTTP_REQUEST",
@@ -28,17 +28,17 @@ _NOT_TLS = {
 
 
 class Trust:
-    """Puts TLS on connections as the settings say for each origin."""
+    """TLS contexts for each origin by the network settings."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         self._settings = settings
         self._contexts: dict[tuple[bool, ClientCertificate | None], ssl.SSLContext] = {}
 
     def wrap(self, sock: socket.socket, origin: Origin, timeout: float, abort: Abort) -> ssl.SSLSocket:
-        """Shake hands within `timeout` seconds. The plain socket is used up."""
+        """Perform the TLS handshake within `timeout` seconds. The plain socket must not be used any more."""
         context = self._choose(origin)
         try:
-            # The handshake happens inside of a call that takes the socket over; a second handle lets it be shut down.
+            # The call that performs the handshake takes the socket over; a second handle allows to shut it down.
             with sock.dup() as handle:
                 abort.hold(handle)
                 abort.release(sock)
@@ -71,19 +71,19 @@ def _make_context(origin: Origin, insecure: bool, ca_file: str | None) -> ssl.SS
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         else:
-            # A certificate that the user names is an anchor even if another one signed it, as with Go's clients.
+            # A certificate that the user names is a trust anchor even if another one signed it, as with Go's clients.
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             _load_anchors(context, ca_file, origin)
-    # Early releases of Python 3.11 take a connection that was cut for one that was closed.
+    # Early releases of Python 3.11 treat a connection that was cut as one that was closed.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 def _make_system_context() -> ssl.SSLContext:
-    """Return a context that trusts whom the system trusts."""
+    """Return a context that trusts the certificates of the system."""
     if sys.platform not in {"darwin", "win32"} and ssl.get_default_verify_paths().cafile:
-        # Here truststore would do the same, but for every connection anew, which takes 20 ms each time.
+        # Here truststore would do the same, but again for every connection, which takes 20 ms each time.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_default_verify_paths()
         return context
@@ -103,34 +103,42 @@ def _load_anchors(context: ssl.SSLContext, ca_file: str | None, origin: Origin) 
 
 def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate, origin: Origin) -> None:
     try:
-        # Without a password, OpenSSL would ask for one on the terminal.
+        # Without the argument `password`, OpenSSL would prompt for one on the terminal.
         context.load_cert_chain(certificate.certificate, certificate.key, password="")
     except OSError as error:
         path = certificate.certificate
         raise ConnectionFailedError(
-            f"{origin}: cannot use the client certificate {path!r}: {reason(error)}", temporary=False
+            f"{origin}: cannot use the client certificate {path!r}: {_refused_by(error)}", temporary=False
         ) from error
 
 
+def _refused_by(error: OSError) -> str:
+    """Return why a client certificate cannot be loaded. OpenSSL has no reason for a file that is not PEM: `PEM lib`."""
+    return "no certificate and private key in PEM" if "PEM lib" in str(error) else reason(error)
+
+
 def _name(host: str) -> str:
-    """Return what the certificate must be for: no brackets, no zone, no final dot (RFC 6066, section 3)."""
+    """Return the name that the certificate must have: no brackets, no zone, no final dot (RFC 6066, section 3)."""
     return host.strip("[]").partition("%")[0].rstrip(".")
 
 
 def _explain(error: OSError | ValueError, origin: Origin, timeout: float) -> TransportError:
     if isinstance(error, TimeoutError):
-        return TimedOutError(f"{origin}: the TLS handshake took more than {timeout:g} seconds")
+        return TimedOutError(f"{origin}: the TLS handshake took more than {timeout:g} s")
+    host = origin.authority
     if isinstance(error, ssl.SSLCertVerificationError):
         failure = ConnectionFailedError(
             f"{origin}: its certificate is not trusted: {error.verify_message}", temporary=False
         )
         failure.add_note(
-            "Name the certificate of its authority as CA file; or, if you must, call the registry insecure."
+            f"trust its CA with --ca-file FILE (ca_file), or skip the check with --insecure (insecure=[{host!r}])"
         )
         return failure
     if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
         failure = ConnectionFailedError(f"{origin}: the server does not speak TLS on this port", temporary=False)
-        failure.add_note("If it is a registry without TLS that you trust, ask for plain HTTP.")
+        failure.add_note(
+            f"if you trust it without TLS, use --plain-http (plain_http=[{host!r}]) or write http:// before the host"
+        )
         return failure
     said = reason(error) if isinstance(error, OSError) else shortened(str(error))
     return ConnectionFailedError(f"{origin}: the TLS handshake failed: {said}", temporary=False)
