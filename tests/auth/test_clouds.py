@@ -14,11 +14,12 @@ from urllib.parse import parse_qs
 import pytest
 
 from lading._io.base import RequestBody
-from lading._wire.messages import Headers, Origin, Request, Response
+from lading._wire.messages import Origin, Request, Response
 from lading.auth import clouds
 from lading.auth.clouds import AmazonECR, AzureContainerRegistry, GoogleArtifactRegistry
 from lading.auth.credentials import Chain, Credential
 from lading.errors import AuthError, LadingError, LimitExceededError
+from lading.headers import Headers
 from lading.transports.direct import DirectTransport
 
 PRIVATE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -200,11 +201,11 @@ def test_azure_exchanges_a_token_for_one_of_the_registry() -> None:
 @pytest.mark.parametrize(
     ("exchange", "error", "message"),
     [
-        (Exchange(401), AuthError, "https://acme.azurecr.io refused the login of Azure (401)"),
-        (Exchange(302), AuthError, "https://acme.azurecr.io refused the login of Azure (302)"),
-        (Exchange(200, b"sesame"), AuthError, "answered without a refresh token"),
-        (Exchange(200, b"[]"), AuthError, "answered without a refresh token"),
-        (Exchange(200, b'{"refresh_token": ""}'), AuthError, "answered without a refresh token"),
+        (Exchange(401), AuthError, "https://acme.azurecr.io refused the token of Azure (401)"),
+        (Exchange(302), AuthError, "https://acme.azurecr.io refused the token of Azure (302)"),
+        (Exchange(200, b"sesame"), AuthError, "no refresh token in the response"),
+        (Exchange(200, b"[]"), AuthError, "no refresh token in the response"),
+        (Exchange(200, b'{"refresh_token": ""}'), AuthError, "no refresh token in the response"),
         (Exchange(200, b'{"refresh_token": "sesame\\n"}'), AuthError, "the identity_token has blanks"),
         (Exchange(200, b" " * ((256 << 10) + 1)), LimitExceededError, "is larger than 262144 bytes"),
     ],
@@ -227,7 +228,9 @@ def test_what_a_library_raises_is_told_in_one_line() -> None:
     def fail(_service: str, _region: str) -> Any:
         raise KeyError("no\nregion")
 
-    with pytest.raises(AuthError, match=rf"Amazon gave no login for {re.escape(PRIVATE)}: KeyError: ") as raised:
+    with pytest.raises(
+        AuthError, match=rf"login to {re.escape(PRIVATE)} by the Amazon library failed: KeyError: "
+    ) as raised:
         AmazonECR(client=fail).find(PRIVATE, "")
     assert "\n" not in str(raised.value)
     assert isinstance(raised.value.__cause__, KeyError)

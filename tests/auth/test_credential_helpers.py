@@ -71,15 +71,15 @@ def test_docker_hub_is_asked_for_by_both_of_its_names(helper: WriteHelper, tmp_p
         ("echo sesame; exit 3", "docker-credential-x get failed for ghcr.io (exit code 3)"),
         ("echo sesame >&2; exit 1", "docker-credential-x get failed for ghcr.io (exit code 1)"),
         ("kill -9 $$", "docker-credential-x get failed for ghcr.io (exit code -9)"),
-        ("echo sesame", "what docker-credential-x wrote is not JSON"),
-        ('printf \'\\357\\273\\277{"Secret":"sesame"}\'', "what docker-credential-x wrote is not JSON"),
-        ('printf \'{"Secret":"sesame\\377"}\'', "what docker-credential-x wrote is not UTF-8"),
-        ("echo '\"sesame\"'", "what docker-credential-x wrote is invalid"),
-        ('echo \'{"Username":{"sesame":1},"Secret":"sesame"}\'', "what docker-credential-x wrote is invalid"),
+        ("echo sesame", "the output of docker-credential-x is not JSON"),
+        ('printf \'\\357\\273\\277{"Secret":"sesame"}\'', "the output of docker-credential-x is not JSON"),
+        ('printf \'{"Secret":"sesame\\377"}\'', "the output of docker-credential-x is not UTF-8"),
+        ("echo '\"sesame\"'", "the output of docker-credential-x is invalid"),
+        ('echo \'{"Username":{"sesame":1},"Secret":"sesame"}\'', "the output of docker-credential-x is invalid"),
         ('echo \'{"Username":"<token>","Secret":"sesame sesame"}\'', "the identity_token has blanks"),
         (
             'echo \'{"ServerURL":"https://evil.example","Username":"a","Secret":"sesame"}\'',
-            "was asked for ghcr.io and answered for 'evil.example'",
+            "returned credentials for 'evil.example' instead of ghcr.io",
         ),
         ("yes sesame", "docker-credential-x wrote more than 1048576 bytes"),
     ],
@@ -104,7 +104,7 @@ def test_a_helper_that_hangs_is_killed(
     monkeypatch.setattr(credential_helpers, "SECONDS", 0.5)
     # Longer than a test may take.
     helper("x", f"echo $$ >{tmp_path}/pid; exec {redirection} sleep 1000")
-    with pytest.raises(CredentialHelperError, match=r"docker-credential-x did not answer within 0\.5 s"):
+    with pytest.raises(CredentialHelperError, match=r"docker-credential-x did not end within 0\.5 s"):
         Helper("x").find("ghcr.io")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
@@ -116,7 +116,7 @@ def test_a_helper_that_hangs_is_killed(
     ids=lambda name: repr(name[:20]),
 )
 def test_a_name_that_no_helper_has_is_refused(name: str) -> None:
-    with pytest.raises(CredentialHelperError, match="is no name of a credential helper"):
+    with pytest.raises(CredentialHelperError, match="invalid name of a credential helper"):
         Helper(name)
 
 
@@ -125,7 +125,7 @@ def test_a_registry_that_is_none_is_refused_before_anything_is_run(
     helper: WriteHelper, tmp_path: Path, registry: str
 ) -> None:
     helper("x", f"touch {tmp_path}/ran")
-    with pytest.raises(CredentialHelperError, match="is no registry to ask"):
+    with pytest.raises(CredentialHelperError, match="is not a registry"):
         Helper("x").find(registry)
     assert not (tmp_path / "ran").exists()
 
@@ -153,7 +153,7 @@ def test_only_a_file_that_can_be_run_is_a_program(programs: Path) -> None:
 
 def test_a_file_that_turns_out_to_be_no_program_is_an_error(helper: WriteHelper) -> None:
     helper("x", "").write_bytes(b"\0")
-    with pytest.raises(CredentialHelperError, match="docker-credential-x cannot be run: Exec format error"):
+    with pytest.raises(CredentialHelperError, match="cannot run docker-credential-x: Exec format error"):
         Helper("x").find("ghcr.io")
 
 
@@ -167,7 +167,7 @@ def test_a_login_is_stored_as_json_on_stdin(helper: WriteHelper, tmp_path: Path)
         "store",
         '{"ServerURL":"ghcr.io","Username":"<token>","Secret":"refresh"}',
     ]
-    with pytest.raises(CredentialHelperError, match="docker-credential-x cannot keep a registry token"):
+    with pytest.raises(CredentialHelperError, match="docker-credential-x cannot store a registry token"):
         Helper("x").store("ghcr.io", Credential(registry_token="t"))
 
 

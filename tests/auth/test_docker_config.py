@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from lading.auth import docker_config
 from lading.auth.credentials import Credential, Found, Secret
-from lading.auth.docker_config import ConfigFile, DockerConfig, kept, places
+from lading.auth.docker_config import ConfigFile, DockerConfig, docker_credentials, places
 from lading.errors import AuthError, CredentialHelperError
 from lading.transports.proxies import Proxies
 from tests.auth.conftest import WriteHelper
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_utf_8_is_an_error_that_does_not_hold_it(tmp_path: Pa
 def test_a_file_may_be_empty(tmp_path: Path, content: str) -> None:
     path = written(tmp_path / "config.json", content)
     [step] = ConfigFile(path).search("ghcr.io", "acme/app")
-    assert (step.place, step.outcome, step.found) == (str(path), "says nothing of ghcr.io", None)
+    assert (step.place, step.outcome, step.found) == (str(path), "has no entry for ghcr.io", None)
 
 
 @pytest.mark.parametrize("name", ["absent", "file/config.json"])
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 def test_a_file_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker_config, "LONGEST_FILE", 20)
     assert ConfigFile(written(tmp_path / "a", "{}" + " " * 18)).read() is not None
-    with pytest.raises(AuthError, match="is larger than 20 bytes"):
+    with pytest.raises(AuthError, match="exceeds 20 bytes"):
         ConfigFile(written(tmp_path / "b", "{}" + " " * 19)).read()
 
 
@@ -156,7 +156,7 @@ def test_t_56_a_file_of_secrets_that_others_may_read_is_warned_of(tmp_path: Path
     path = written(tmp_path / "config.json", {"auths": {"ghcr.io": {"auth": auth("a", "b")}}}, mode)
     answer = ConfigFile(path).find("ghcr.io", "acme/app")
     assert answer is not None
-    assert answer.warnings == (f"others may read the secrets in {path} (mode {mode:04o}): chmod 600 {path}",)
+    assert answer.warnings == (f"other users can read the secrets in {path} (mode {mode:04o}): chmod 600 {path}",)
     path.chmod(0o600)
     answer = ConfigFile(path).find("ghcr.io", "acme/app")
     assert answer is not None
@@ -207,7 +207,7 @@ def test_what_a_helper_does_not_have_an_entry_may_have(helper: WriteHelper) -> N
     helper("own", SAYS_NOTHING)
     config = parsed(auths={"ghcr.io": {"auth": auth("inline", "x")}}, credHelpers={"ghcr.io": "own"})
     assert [(step.place, step.outcome) for step in config.search("ghcr.io", "acme/app")] == [
-        ("config.json, credHelpers['ghcr.io']", "names docker-credential-own, which has nothing for ghcr.io"),
+        ("config.json, credHelpers['ghcr.io']", "names docker-credential-own, which has no credentials for ghcr.io"),
         ("config.json, auths['ghcr.io']", "holds user 'inline' with a password"),
     ]
 
@@ -234,7 +234,7 @@ def test_an_empty_entry_leaves_the_answer_to_the_next() -> None:
 def test_t_11_a_name_that_no_helper_has_is_an_error_for_its_registry_only(name: str) -> None:
     config = parsed(credHelpers={"ghcr.io": name}, auths={"ghcr.io": {"auth": auth("a", "b")}})
     assert found(config, "quay.io") is None
-    with pytest.raises(CredentialHelperError, match="is no name of a credential helper"):
+    with pytest.raises(CredentialHelperError, match="invalid name of a credential helper"):
         found(config)
 
 
@@ -280,14 +280,14 @@ def test_the_first_place_with_a_credential_answers(home: Path, monkeypatch: pyte
     written(home / ".config" / "containers" / "auth.json", podman)
 
     def user(registry: str) -> str:
-        answer = kept().find(registry, "acme/app")
+        answer = docker_credentials().find(registry, "acme/app")
         return answer.credential.username if answer else ""
 
     assert (user("ghcr.io"), user("quay.io"), user("docker.io")) == ("docker", "quay", "")
     variable = json.dumps({"auths": {"ghcr.io": {"auth": auth("variable", "x")}}})
     monkeypatch.setenv("DOCKER_AUTH_CONFIG", variable)
     assert (user("ghcr.io"), user("quay.io")) == ("variable", "quay")
-    [step, *_] = kept().search("ghcr.io", "acme/app")
+    [step, *_] = docker_credentials().search("ghcr.io", "acme/app")
     assert step.place == "$DOCKER_AUTH_CONFIG, auths['ghcr.io']"
     assert docker_config.own_places()[0] == home / ".docker" / "config.json"
 
@@ -302,7 +302,7 @@ def test_a_variable_answers_by_itself_too(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_variable_that_is_no_utf_8_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_AUTH_CONFIG", os.fsdecode(b"{\xff}"))
     with pytest.raises(AuthError, match=r"\$DOCKER_AUTH_CONFIG is not UTF-8: byte 1 is wrong"):
-        kept().find("ghcr.io", "")
+        docker_credentials().find("ghcr.io", "")
 
 
 _JSON = st.recursive(

@@ -244,3 +244,12 @@ def test_root_leaves_the_file_to_its_owner(path: Path) -> None:
     os.chown(path, 1234, 1234)
     Logins(path).store("ghcr.io", Credential("bob", "x"))
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1234)
+
+
+def test_without_a_path_a_login_goes_where_this_user_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("REGISTRY_AUTH_FILE", raising=False)
+    assert Logins().store("ghcr.io", ALICE).place == str(tmp_path / "config.json")
+    assert read(Logins(str(tmp_path / "config.json")).path) == ALICE
+    with pytest.raises(TypeError, match="path must be a path"):
+        Logins(1)  # type: ignore[arg-type]  # a wrong type is the point

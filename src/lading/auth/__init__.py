@@ -1,1 +1,1 @@
-"""Credentials and tokens: where they are kept, to whom they belong, and how one is had for the other."""
+"""Credentials and tokens: storage, lookup, and the exchange of credentials for tokens."""

@@ -1,7 +1,7 @@
-"""How the clouds' own libraries log in to the clouds' own registries.
+"""Credential sources for the registries of clouds, by the clouds' own libraries.
 
-Each class is a credential source for the hosts of one cloud, and answers with what the cloud's library gives. The
-libraries are extras, imported by the first question that needs one. An answer is remembered for nine tenths of its
+Each class is a credential source for the hosts of one cloud, and returns the credential that the cloud's library gives.
+The libraries are extras, imported by the first lookup that needs one. A credential is cached for nine tenths of its
 life, or until the registry refuses it.
 
 Amazon: docs.aws.amazon.com/AmazonECR/latest/userguide/registry_auth.html. Google:
@@ -24,13 +24,14 @@ from urllib.parse import urlencode
 from lading import strict_json
 from lading._io.base import Body, Cancellation, Transport
 from lading._io.body_reading import read_all
-from lading._wire.escaping import shown
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.escaping import printable
+from lading._wire.messages import Origin, Request
 from lading.auth.credentials import Credential, Found
 from lading.auth.tokens import LONGEST_REPLY
 from lading.errors import AuthError, DocumentError, LadingError
+from lading.headers import Headers
 
-# A credential, and the seconds that it is good for.
+# A credential, and the seconds for which it is valid.
 _Answer: TypeAlias = tuple[Credential, float]
 
 _ECR = re.compile(
@@ -41,13 +42,13 @@ _GOOGLE = re.compile(r"(?:[a-z0-9-]{1,32}\.)?gcr\.io|[a-z0-9-]{1,63}\.pkg\.dev",
 _AZURE = re.compile(r"[a-z0-9-]{1,63}\.azurecr\.(?:io|cn|us)", re.ASCII)
 
 _ECR_PUBLIC: Final = "public.ecr.aws"
-# The one region that serves its logins.
+# The only region that serves its logins.
 _ECR_PUBLIC_REGION: Final = "us-east-1"
 _GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _AZURE_SCOPE = "https://containerregistry.azure.net/.default"
 # This user's password is a refresh token of the registry.
 _AZURE_USER = "00000000-0000-0000-0000-000000000000"
-# For what does not say how long it is good: an access token of Google has an hour, a refresh token of Azure three.
+# Seconds for a credential without a stated life: an access token of Google has an hour, a refresh token of Azure three.
 _DEFAULT_LIFE = 1800.0
 _SHORTEST_LIFE = 60.0
 _LONGEST_LIFE = 12 * 3600.0
@@ -55,36 +56,36 @@ _FRESH = 0.9
 
 
 class _Cloud(ABC):
-    """A source that logs in when it is asked for one of its hosts."""
+    """Credential source that logs in when one of its hosts is looked up."""
 
     _name: str
     _extra: str
 
     def __init__(self, hosts: re.Pattern[str]) -> None:
         self._hosts = hosts
-        self._answers: dict[str, tuple[Found, float]] = {}
+        self._cached: dict[str, tuple[Found, float]] = {}
 
     def find(self, registry: str, _repository: str, /) -> Found | None:
-        """Log in, unless the last answer for the registry is still good. None for the hosts of others.
+        """Log in, unless the last credential for the registry is still valid. None for any other host.
 
-        Raises `AuthError` when the library is missing, or has no login.
+        Raises `AuthError` when the library is missing or the login fails.
         """
         host = self._hosts.fullmatch(registry)
         if host is None:
             return None
-        found, until = self._answers.get(registry, (None, 0.0))
+        found, until = self._cached.get(registry, (None, 0.0))
         if found is None or time.monotonic() >= until:
             credential, seconds = self._asked(host)
             life = min(max(seconds, _SHORTEST_LIFE), _LONGEST_LIFE)
             found = Found(credential, f"the login of {self._name}")
-            self._answers[registry] = found, time.monotonic() + _FRESH * life
+            self._cached[registry] = found, time.monotonic() + _FRESH * life
         return found
 
     def forget(self, credential: Credential, /) -> None:
         """Drop a credential that a registry has refused."""
-        for registry, (found, _) in tuple(self._answers.items()):
+        for registry, (found, _) in tuple(self._cached.items()):
             if found.credential == credential:
-                self._answers.pop(registry, None)
+                self._cached.pop(registry, None)
 
     def _asked(self, host: re.Match[str]) -> _Answer:
         try:
@@ -93,21 +94,21 @@ class _Cloud(ABC):
             raise
         except ImportError as error:
             raise AuthError(
-                f"logging in to {host[0]} takes a library: pip install 'lading[{self._extra}]' ({error})"
+                f"login to {host[0]} needs a library: pip install 'lading[{self._extra}]' ({error})"
             ) from error
-        except Exception as error:  # whatever the library of a cloud raises
-            why = f"{type(error).__name__}: {shown(str(error))}"
-            raise AuthError(f"{self._name} gave no login for {host[0]}: {why}") from error
+        except Exception as error:  # the library of a cloud may raise any exception
+            why = f"{type(error).__name__}: {printable(str(error))}"
+            raise AuthError(f"login to {host[0]} by the {self._name} library failed: {why}") from error
 
     @abstractmethod
     def _log_in(self, host: re.Match[str]) -> _Answer: ...
 
 
 class AmazonECR(_Cloud):
-    """Logs in to Amazon's private registries, in the region that a host is named for, and to its public one.
+    """Credential source for Amazon's private registries, in the region of the host name, and for its public one.
 
-    `hosts` matches the private registries, and has a group `region`. `client` makes the client of a service (`ecr` or
-    `ecr-public`) in a region; it is `boto3.client` if not given.
+    `hosts` matches the private registries and has a group `region`. `client` makes the client of a service (`ecr` or
+    `ecr-public`) in a region; the default is `boto3.client`.
     """
 
     _name, _extra = "Amazon", "aws"
@@ -126,10 +127,10 @@ class AmazonECR(_Cloud):
 
 
 class GoogleArtifactRegistry(_Cloud):
-    """Logs in to Google's registries with an access token.
+    """Credential source for Google's registries, with an access token.
 
-    `token` returns one and when it expires; if not given, the application default credentials of google-auth are used.
-    For a service account's key no source is needed: its user name is `_json_key`, the password the text of the file.
+    `token` returns one and its expiry time; the default uses the application default credentials of google-auth. The
+    key of a service account needs no source: its user name is `_json_key`, its password the content of the file.
     """
 
     _name, _extra = "Google", "google"
@@ -146,10 +147,10 @@ class GoogleArtifactRegistry(_Cloud):
 
 
 class AzureContainerRegistry(_Cloud):
-    """Logs in to Microsoft's registries: each gives a refresh token of its own for one of Entra ID.
+    """Credential source for Microsoft's registries: each exchanges a token of Entra ID for a refresh token of its own.
 
-    `token` returns the latter; if not given, the default credential of azure-identity is asked. `transport` carries the
-    exchange, which goes to the registry itself and nowhere else.
+    `token` returns the former; the default asks the default credential of azure-identity. `transport` sends the
+    exchange, to the registry itself only.
     """
 
     _name, _extra = "Azure", "azure"
@@ -180,8 +181,8 @@ class AzureContainerRegistry(_Cloud):
             response = transport.send(request, cancellation)
             try:
                 if response.status != 200:
-                    raise AuthError(f"{request.origin} refused the login of Azure ({response.status})")
-                what = f"the answer of {request.origin}{request.target}"
+                    raise AuthError(f"{request.origin} refused the token of Azure ({response.status})")
+                what = f"the response of {request.origin}{request.target}"
                 return read_all(Body(response, cancellation), LONGEST_REPLY, what)
             finally:
                 response.body.close()
@@ -222,7 +223,7 @@ def _refresh_token(content: bytes, what: str) -> str:
         reply = None
     token = reply.get("refresh_token") if isinstance(reply, dict) else None
     if not isinstance(token, str) or not token:
-        raise AuthError(f"{what}: the registry answered without a refresh token")
+        raise AuthError(f"{what}: no refresh token in the response of the registry")
     return token
 
 

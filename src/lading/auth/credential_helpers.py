@@ -1,8 +1,8 @@
-"""Credential helpers, called as programs (github.com/docker/docker-credential-helpers, README, Development).
+"""Credential helpers, run as programs (github.com/docker/docker-credential-helpers, README, Development).
 
 A helper is a program `docker-credential-NAME` that takes a verb (`get`, `store`, `erase`, `list`), reads the server or
-a JSON document from stdin, and writes JSON to stdout. Its name comes from a file and the server from a reference, so
-both are held to a grammar before anything is run.
+a JSON document from stdin, and writes JSON to stdout. Its name is read from a file and the server from a reference, so
+both are checked against a grammar before a program is run.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from lading.errors import CredentialHelperError
 from lading.names import registry_fault
 
 LONGEST_ANSWER: Final = 1 << 20
-"""Bytes that a helper may write."""
+"""Limit on the output of a helper in bytes."""
 SECONDS: Final = 30.0
-"""How long a helper may take."""
+"""Time limit on a helper in seconds."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
-# What every helper that is made with Docker's library prints, with exit code 1.
+# Output, with exit code 1, of every helper that is built with Docker's library.
 _NOT_FOUND = b"credentials not found"
 _TOKEN_USER = "<token>"  # noqa: S105  # the user name that marks an identity token
 
@@ -45,10 +45,10 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 class Helper(msgspec.Struct, frozen=True):
-    """The program `docker-credential-NAME`, looked for in PATH each time that it is run.
+    """Program `docker-credential-NAME`, looked up in PATH each time that it is run.
 
-    Every method raises `CredentialHelperError` for a name that no program may have, a program that is not there, fails,
-    takes 30 seconds or writes a MiB. No error shows what the helper wrote.
+    Every method raises `CredentialHelperError` for an invalid name, and for a program that is missing, fails, takes
+    more than 30 seconds or writes more than 1 MiB. No error shows the output of the helper.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Helper(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise CredentialHelperError(
-                f"{quoted(self.name)} is no name of a credential helper: it is what follows docker-credential-"
+                f"invalid name of a credential helper {quoted(self.name)}: write the NAME of docker-credential-NAME"
             )
 
     @property
@@ -64,7 +64,7 @@ class Helper(msgspec.Struct, frozen=True):
         return f"docker-credential-{self.name}"
 
     def find(self, registry: str) -> Found | None:
-        """Return what the helper has for a registry, or None if it says that it has nothing."""
+        """Return the helper's credential for a registry, or None if it has none."""
         for name in _names(registry):
             credential = self._credential(name, registry)
             if credential is not None:
@@ -72,9 +72,9 @@ class Helper(msgspec.Struct, frozen=True):
         return None
 
     def store(self, registry: str, credential: Credential) -> None:
-        """Have the helper keep a credential, in place of any that it has for the registry."""
+        """Store a credential in the helper, in place of any other for the registry."""
         if credential.registry_token:
-            raise CredentialHelperError(f"{self.program} cannot keep a registry token")
+            raise CredentialHelperError(f"{self.program} cannot store a registry token")
         username, secret = credential.username, credential.password
         if credential.identity_token:
             username, secret = _TOKEN_USER, credential.identity_token
@@ -82,7 +82,7 @@ class Helper(msgspec.Struct, frozen=True):
         self._run("store", msgspec.json.encode(document).decode(), registry)
 
     def erase(self, registry: str) -> bool:
-        """Have the helper drop what it has for a registry; say whether it had anything."""
+        """Erase the helper's credentials for a registry; return whether it had any."""
         held = [name for name in _names(registry) if self._credential(name, registry) is not None]
         for name in held:
             self._run("erase", name, registry)
@@ -94,20 +94,21 @@ class Helper(msgspec.Struct, frozen=True):
         return {} if written is None else self._read(written, dict[str, str])
 
     def _run(self, verb: str, request: str, registry: str) -> bytes | None:
-        """Return what the program wrote, or None if it found nothing."""
+        """Return the output of the program, or None if it has no credentials."""
         if registry and registry_fault(registry) is not None:
-            raise CredentialHelperError(f"{quoted(registry)} is no registry to ask {self.program} for")
+            raise CredentialHelperError(f"cannot run {self.program}: {quoted(registry)} is not a registry")
         program = locate(self.program, os.environ.get("PATH", os.defpath))
         if program is None:
-            raise CredentialHelperError(f"{self.program} is not in PATH: install it, or take it out of the settings")
+            raise CredentialHelperError(f"{self.program} is not in PATH: install it, or remove it from the settings")
         code, written = converse((str(program), verb), request.encode(), limit=LONGEST_ANSWER, seconds=SECONDS)
         if code == 0:
             return written
         if written.strip().lower().startswith(_NOT_FOUND):
             return None
-        error = CredentialHelperError(f"{self.program} {verb} failed for {registry or 'its list'} (exit code {code})")
+        where = f" for {registry}" if registry else ""
+        error = CredentialHelperError(f"{self.program} {verb} failed{where} (exit code {code})")
         if verb == "get":
-            error.add_note(f"echo {request} | {self.program} get   says why")
+            error.add_note(f"to see the reason, run: echo {request} | {self.program} get")
         raise error
 
     def _credential(self, name: str, registry: str) -> Credential | None:
@@ -118,7 +119,7 @@ class Helper(msgspec.Struct, frozen=True):
         key = CredentialKey.parse(answer.server)
         if key is not None and key.registry != registry:
             raise CredentialHelperError(
-                f"{self.program} was asked for {registry} and answered for {quoted(key.registry)}: not used"
+                f"{self.program} returned credentials for {quoted(key.registry)} instead of {registry}: not used"
             )
         if not answer.secret:
             return None
@@ -130,9 +131,9 @@ class Helper(msgspec.Struct, frozen=True):
             raise CredentialHelperError(f"{self.program}: {error}") from None
 
     def _read(self, written: bytes, kind: type[T]) -> T:
-        return read(written, kind, f"what {self.program} wrote", CredentialHelperError)
+        return read(written, kind, f"the output of {self.program}", CredentialHelperError)
 
 
 def _names(registry: str) -> tuple[str, ...]:
-    """Return the names that a helper may keep a registry under: for Docker Hub, docker's first and then podman's."""
+    """Return the names that a helper may store a registry under: for Docker Hub, docker's first and then podman's."""
     return tuple(dict.fromkeys((server(registry), registry)))

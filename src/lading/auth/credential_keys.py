@@ -1,8 +1,8 @@
 """Keys of a credentials file: the registry or namespace that each covers.
 
-A key is `HOST[:PORT]`, with a namespace behind it where several accounts share a registry (containers-auth.json(5)), or
-the base URL of an API, which is how Docker has always spelled its Hub. Hosts and ports are compared as they stand: a
-key that is spelled in any other way (upper case, a dot at its end, `:443`) is the key of some other registry.
+A key is `HOST[:PORT]`, followed by a namespace where several accounts share a registry (containers-auth.json(5)), or
+the base URL of an API, as Docker has always spelled its Hub. Hosts and ports are compared exactly: a key with another
+spelling (upper case, a final dot, `:443`) is the key of another registry.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lading.reference import DOCKER_HUB, RegistryName
 
 _HUB_SERVER: Final = "https://index.docker.io/v1/"
 _SCHEMES = ("https://", "http://")
-# A base URL is told from a namespace by its scheme or by the slash at its end: `ghcr.io/v2` is the account `v2`.
+# A scheme or a final slash distinguishes a base URL from a namespace: `ghcr.io/v2` is the account `v2`.
 _BASE_PATHS = frozenset({"", "v1/", "v2/"})
 _URL_BASE_PATHS = _BASE_PATHS | {"v1", "v2"}
 
@@ -25,14 +25,15 @@ T = TypeVar("T")
 
 
 class CredentialKey(msgspec.Struct, frozen=True):
-    """A registry, by its canonical name, or the part of it below a namespace."""
+    """Registry, or the part of it below a namespace."""
 
     registry: str
+    """Canonical name."""
     namespace: str = ""
 
     @classmethod
     def parse(cls, text: str) -> CredentialKey | None:
-        """Read a key; None if it can be the key of no registry. Takes time linear in the text."""
+        """Parse a key; None if it is not a valid key of a registry. Takes time linear in the length of the text."""
         scheme = next((scheme for scheme in _SCHEMES if text.startswith(scheme)), "")
         host, _, path = text[len(scheme) :].partition("/")
         if host != host.lower() or registry_fault(host) is not None:
@@ -43,26 +44,28 @@ class CredentialKey(msgspec.Struct, frozen=True):
         return None if name_fault(namespace) is not None else cls(RegistryName(host).name, namespace)
 
     def covers(self, registry: str, repository: str) -> bool:
-        """Tell whether a repository is in the registry, and the namespace, of this key. Namespaces end at a slash."""
+        """Return whether a repository is in the registry and namespace of this key. Namespaces end at a slash."""
         if self.registry != registry:
             return False
         return not self.namespace or f"{repository}/".startswith(f"{self.namespace}/")
 
     def __str__(self) -> str:
-        """Spell the key as docker, podman and the helpers find it."""
+        """Return the spelling of the key that docker, podman and the helpers use."""
         return f"{self.registry}/{self.namespace}" if self.namespace else server(self.registry)
 
 
 def server(registry: str) -> str:
-    """Return the name by which docker and the helpers keep the credentials of a whole registry."""
+    """Return the name under which docker and the helpers store the credentials of a whole registry."""
     return _HUB_SERVER if registry == DOCKER_HUB else registry
 
 
 def matching(entries: Mapping[str, T], registry: str, repository: str) -> list[tuple[CredentialKey, str, T]]:
     """Return the entries whose keys cover a repository: key, its text, value.
 
-    The longest namespace comes first; of several spellings of one key, the canonical one.
+    Longest namespace first; of several spellings of one key, the canonical one first.
     """
     parsed = ((CredentialKey.parse(text), text, value) for text, value in entries.items())
-    found = [(key, text, value) for key, text, value in parsed if key is not None and key.covers(registry, repository)]
-    return sorted(found, key=lambda entry: (-len(entry[0].namespace), entry[1] != str(entry[0])))
+    covering = [
+        (key, text, value) for key, text, value in parsed if key is not None and key.covers(registry, repository)
+    ]
+    return sorted(covering, key=lambda entry: (-len(entry[0].namespace), entry[1] != str(entry[0])))

@@ -1,10 +1,10 @@
-"""Which credential belongs to a repository, and who says so.
+"""Credentials and their sources.
 
-A source is asked with the canonical name of a registry (`docker.io`, `localhost:5000`) and that of a repository in it,
-or "" where the registry as a whole is meant. Sources block (they read files and run programs): flows ask them through
-`IO.call`. They may be asked from several threads at once.
+A source is asked with the canonical name of a registry (`docker.io`, `localhost:5000`) and the name of a repository in
+it, or "" for the registry as a whole. Sources block (they read files and run programs): flows call them through
+`IO.call`, possibly from several threads at once.
 
-Secrets are kept in `Secret`, which shows nothing and cannot be pickled, so that no log, error or dump has them.
+Secrets are kept in `Secret`, which hides its value and cannot be pickled, so that they reach no log, error or dump.
 """
 
 from __future__ import annotations
@@ -12,15 +12,18 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NoReturn, Protocol, runtime_checkable
+from typing import Any, Final, NoReturn, Protocol, runtime_checkable
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from lading import _values
+from lading._result import Result
 from lading._wire.escaping import quoted
 from lading.auth.credential_keys import CredentialKey, matching
 from lading.errors import AuthError, InvalidReferenceError
 
-# RFC 6750, section 2.1, and whatever else a header field can carry without being misread.
+# RFC 6750, section 2.1, and all other characters that a header field carries unambiguously.
 _TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
 # RFC 7617, section 2, for the user name. Passwords may be whole JSON files, line ends and all.
 _NO_USERNAME = re.compile(r"[:\x00-\x1f\x7f\ud800-\udfff]")
@@ -28,14 +31,18 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class Secret:
-    """A text that is seen only where it is asked for by `reveal`."""
+    """A string that is shown only by `reveal`."""
 
     __slots__ = ("_text",)
 
     def __init__(self, text: str | Secret = "") -> None:
-        self._text: str = text.reveal() if isinstance(text, Secret) else text
+        if isinstance(text, Secret):
+            text = text.reveal()
+        _values.expect(text, str, "a secret")
+        self._text: str = text
 
     def reveal(self) -> str:
+        """Return the string."""
         return self._text
 
     def __bool__(self) -> bool:
@@ -53,14 +60,14 @@ class Secret:
     __str__ = __repr__
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is neither pickled nor copied")
+        raise TypeError("a secret cannot be pickled or copied")
 
 
 class Credential:
-    """What to log in with: a user name and password, a token for the token server, or one for the registry itself.
+    """A user name and password, or a token.
 
-    `identity_token` is an OAuth2 refresh token, for which the token server gives others. `registry_token` is sent to
-    the registry as it is. Raises `ValueError`, which shows no secret, for a token that no header field can carry.
+    `identity_token` is an OAuth2 refresh token, which the token server exchanges for others. `registry_token` is sent
+    to the registry unchanged. Raises `ValueError`, which shows no secret, for a token that no header field can carry.
     """
 
     __slots__ = ("identity_token", "password", "registry_token", "username")
@@ -73,6 +80,11 @@ class Credential:
         identity_token: str | Secret = "",
         registry_token: str | Secret = "",
     ) -> None:
+        _values.expect(username, str, "username")
+        secrets = {"password": password, "identity_token": identity_token, "registry_token": registry_token}
+        for name, secret in secrets.items():
+            if not isinstance(secret, Secret):
+                _values.expect(secret, str, name)
         self.username: Final = username
         self.password: Final = Secret(password)
         self.identity_token: Final = Secret(identity_token)
@@ -95,19 +107,19 @@ class Credential:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no secret at all: a user name alone is nobody."""
+        """Whether the credential has no secret: a user name alone does not log in."""
         return not (self.password or self.identity_token or self.registry_token)
 
     def basic(self) -> str:
         """Return the value of an Authorization field with user name and password (RFC 7617), in UTF-8.
 
-        Raises `AuthError` for a user name with a colon or a control character, and for text that has no UTF-8.
+        Raises `AuthError` for a user name with a colon or a control character, and for lone surrogates.
         """
         password = self.password.reveal()
         if _NO_USERNAME.search(self.username) or _SURROGATE.search(password):
             raise AuthError(
-                f"user {quoted(self.username)} cannot log in: there is a colon or a control character in the name, or "
-                "what is no Unicode text in name or password"
+                f"user {quoted(self.username)} cannot log in: the name has a colon or a control character, or name or "
+                "password have characters outside of Unicode"
             )
         return "Basic " + b2a_base64(f"{self.username}:{password}".encode(), newline=False).decode("ascii")
 
@@ -117,7 +129,7 @@ class Credential:
 
     @property
     def description(self) -> str:
-        """Say what there is, without the secret."""
+        """The kind of credential and its user name, without the secret."""
         kinds = {
             "a registry token": self.registry_token,
             "an identity token": self.identity_token,
@@ -128,78 +140,98 @@ class Credential:
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A credential, the place that it comes from, and what the user should be warned of about that place."""
+    """A credential that a source has found."""
 
     credential: Credential
+    """The credential."""
     source: str
+    """Where it comes from, for messages."""
     warnings: tuple[str, ...] = ()
+    """Warnings for the user about that location."""
+
+    def __post_init__(self) -> None:
+        _values.expect(self.credential, Credential, "credential")
+        _values.expect(self.source, str, "source")
+        force_setattr(self, "warnings", _values.items(self.warnings, "warnings"))
 
 
-class LookupStep(msgspec.Struct, frozen=True):
-    """One place that was looked at: which, what it had to say, and the credential if it had one."""
+class LookupStep(Result, frozen=True):
+    """One step of a search for a credential."""
 
     place: str
+    """The location that was searched."""
     outcome: str
+    """The result, in words."""
     found: Found | None = None
+    """The credential, if there was one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the step as plain JSON values, without secrets; `answers` is whether there was a credential."""
+        return {"place": self.place, "outcome": self.outcome, "answers": self.found is not None}
 
 
 class CredentialSource(Protocol):
-    """Something that knows credentials."""
+    """Finds credentials for repositories."""
 
     def find(self, registry: str, repository: str, /) -> Found | None:
-        """Return the credential for a repository, or None. Raises `AuthError` where that cannot be told."""
+        """Return the credential for a repository, or None. Raises `AuthError` if the search fails."""
         ...
 
 
 @runtime_checkable
 class Searchable(Protocol):
-    """A source that can tell how it finds what it finds."""
+    """A source that reports the steps of its search."""
 
     def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
-        """Look at one place after the other; the first step that has found something is the last one."""
+        """Search one location after the other; the first step that finds a credential is the last one."""
         ...
 
 
 @runtime_checkable
 class Remembering(Protocol):
-    """A source that answers from memory for as long as a credential should be good."""
+    """A source that caches credentials for as long as they should be valid."""
 
     def forget(self, credential: Credential, /) -> None:
-        """Drop a credential that a registry has refused, so that the next search has a new one made."""
+        """Drop a credential that a registry has refused, so that the next search obtains a new one."""
         ...
 
 
 class Explicit:
-    """The credentials that the caller gives, by registry (`ghcr.io`) or namespace (`ghcr.io/acme`).
+    """The caller's credentials, by registry (`ghcr.io`) or namespace (`ghcr.io/acme`).
 
-    A pair is a user name and a password. Raises `InvalidReferenceError` for a key that is neither.
+    A pair is a user name and a password. Raises `InvalidReferenceError` for a key that is neither a registry nor a
+    namespace.
     """
 
     def __init__(self, credentials: Mapping[str, Credential | tuple[str, str]]) -> None:
-        self._credentials = {
-            _explicit_key(text): credential if isinstance(credential, Credential) else Credential(*credential)
-            for text, credential in credentials.items()
-        }
+        _values.mapping(credentials, "credentials", object)
+        self._credentials = {_explicit_key(text): _explicit(given) for text, given in credentials.items()}
 
     def find(self, registry: str, repository: str, /) -> Found | None:
+        """Return the credential of the longest key that matches, or None."""
         return first(self.search(registry, repository))
 
     def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
+        """Search the keys; the only step is the one that matches, if there is one."""
         for _, text, credential in matching(self._credentials, registry, repository)[:1]:
             place = f"the credentials given for {text}"
             yield LookupStep(place, credential.description, Found(credential, place))
 
 
 class Chain:
-    """Sources that are asked in turn; the first that has a credential answers."""
+    """Sources that are asked in turn, until one has a credential."""
 
     def __init__(self, sources: Iterable[CredentialSource]) -> None:
-        self._sources = tuple(sources)
+        self._sources = _values.items(sources, "sources", object)
+        for position, source in enumerate(self._sources):
+            check_source(source, f"sources[{position}]")
 
     def find(self, registry: str, repository: str, /) -> Found | None:
+        """Return the first credential that a source has, or None. Raises `AuthError` if a search fails."""
         return first(self.search(registry, repository))
 
     def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
+        """Search one source after the other, up to the first that has a credential."""
         for source in self._sources:
             for step in steps(source, registry, repository):
                 yield step
@@ -207,13 +239,14 @@ class Chain:
                     return
 
     def forget(self, credential: Credential, /) -> None:
+        """Have the sources that cache credentials drop one that a registry has refused."""
         for source in self._sources:
             if isinstance(source, Remembering):
                 source.forget(credential)
 
 
 def steps(source: CredentialSource, registry: str, repository: str) -> Iterator[LookupStep]:
-    """Ask a source, step by step if it can tell its steps."""
+    """Search a source, step by step if it reports its steps."""
     if isinstance(source, Searchable):
         yield from source.search(registry, repository)
         return
@@ -225,14 +258,35 @@ def steps(source: CredentialSource, registry: str, repository: str) -> Iterator[
 
 
 def first(search: Iterable[LookupStep]) -> Found | None:
-    """Return what a search comes to."""
+    """Return the result of a search."""
     return next((step.found for step in search if step.found is not None), None)
+
+
+def check_source(source: object, what: str) -> None:
+    """Raise `TypeError` for an object that is not a source of credentials; the message shows no values."""
+    find = getattr(source, "find", None)
+    if find is None or isinstance(source, (type, str, bytes)):
+        kind = f"the class {source.__name__}" if isinstance(source, type) else type(source).__name__
+        raise TypeError(f"{what} must have a method find(registry, repository), which {kind} does not have")
+    _values.plain_function(find, f"{what}.find")
+
+
+def _explicit(given: object) -> Credential:
+    if isinstance(given, Credential):
+        return given
+    # A string is not a pair of letters. Neither key nor value is shown: either may hold a password.
+    if isinstance(given, (tuple, list)) and len(given) == 2:
+        return Credential(*given)
+    raise TypeError(
+        f"each value of credentials must be a lading.Credential or a pair of strings, not {type(given).__name__}: "
+        "write {'ghcr.io': ('user', 'password')}"
+    )
 
 
 def _explicit_key(text: str) -> str:
     key = CredentialKey.parse(text.lower())
     if key is None:
-        # What stands before an @ may be a password.
+        # The part before an @ may be a password.
         raise InvalidReferenceError(
             f"invalid key of a credential {quoted(text.rpartition('@')[2])}: write HOST[:PORT] or HOST[:PORT]/NAMESPACE"
         )

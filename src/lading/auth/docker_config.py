@@ -1,8 +1,8 @@
-"""Where docker and podman keep credentials, and what such a file says.
+"""Credentials files of docker and podman: locations, format and lookup.
 
 Docker has `config.json` (docs.docker.com/reference/cli/docker/login), podman, buildah and skopeo have `auth.json`
-(containers-auth.json(5)); one grammar covers both. What is not known in it is left alone. A file that cannot be read
-is an error, never "no credentials": a push would go on as somebody else.
+(containers-auth.json(5)); one grammar covers both. Unknown entries are ignored. A file that cannot be read is an error,
+never "no credentials": a push would continue as another user.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lading.errors import AuthError, said_by_system
 from lading.transports.proxies import Proxies
 
 LONGEST_FILE = 4 << 20
-"""Bytes that a file of credentials may have."""
+"""Limit on the size of a credentials file in bytes."""
 _VARIABLE = "DOCKER_AUTH_CONFIG"
 
 
@@ -58,9 +58,10 @@ class _Document(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LoginEntry(msgspec.Struct, frozen=True):
-    """One value of `auths`. `auth` is BASE64(USER:PASSWORD), and wins over the two parts."""
+    """Entry of `auths`."""
 
     auth: Secret
+    """BASE64(USER:PASSWORD); takes precedence over `username` and `password`."""
     username: str
     password: Secret
     identity_token: Secret
@@ -71,7 +72,7 @@ class LoginEntry(msgspec.Struct, frozen=True):
         return any((self.auth, self.password, self.identity_token, self.registry_token))
 
     def credential(self, place: str) -> Credential:
-        """Return what the entry says. Raises `AuthError`, which names the place and shows nothing of the entry."""
+        """Return the credential. Raises `AuthError`, which names the place and shows no part of the entry."""
         username, password = _decoded(self.auth, place) if self.auth else (self.username, self.password)
         try:
             return Credential(
@@ -82,17 +83,20 @@ class LoginEntry(msgspec.Struct, frozen=True):
 
 
 class DockerConfig(msgspec.Struct, frozen=True):
-    """What a file of credentials says. `place` is how messages call the file.
-
-    `http_headers` are for every registry; `proxies` are by the name that docker gives to a daemon, or `default`.
-    """
+    """Content of a credentials file."""
 
     place: str
+    """Name of the file in messages."""
     auths: Mapping[str, LoginEntry]
+    """Logins by key."""
     helpers: Mapping[str, str]
+    """Names of credential helpers by key (`credHelpers`)."""
     store: str
+    """Name of the default credential helper (`credsStore`), or ""."""
     http_headers: tuple[tuple[str, Secret], ...]
+    """Header fields for every registry."""
     proxies: Mapping[str, Proxies]
+    """Proxies by docker's name of a daemon, or `default`."""
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -100,8 +104,8 @@ class DockerConfig(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, content: bytes, place: str) -> DockerConfig:
-        """Read the text of a file. Raises `AuthError`, which says where it is broken and shows nothing of it."""
-        # Docker takes an empty file for one that says nothing.
+        """Parse the content of a file. Raises `AuthError`, which gives the position of the fault, but no content."""
+        # Docker accepts an empty file as one without entries.
         document = read(content if content.strip() else b"{}", _Document, place)
         return cls(
             place,
@@ -117,68 +121,68 @@ class DockerConfig(msgspec.Struct, frozen=True):
 
     @property
     def holds_secrets(self) -> bool:
-        """Whether somebody who can read the file learns anything that they should not."""
+        """Whether the file contains a secret."""
         return bool(self.http_headers) or any(entry.holds_secrets for entry in self.auths.values())
 
     def helper_of(self, registry: str) -> Helper | None:
-        """Return the helper that is to keep the credentials of a whole registry, if any is."""
+        """Return the helper that stores the credentials of a whole registry, or None."""
         for _, _, name in matching(self.helpers, registry, ""):
             return Helper(name)
         return Helper(self.store) if self.store else None
 
     def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
-        """Look at what the file has for a repository.
+        """Look a repository up in the file, step by step.
 
-        The longest namespace goes first; of the same length a helper before `credsStore`, and that before an entry.
+        Longest namespace first; for the same length a helper before `credsStore`, and that before an entry.
         Raises `AuthError`.
         """
         nothing = True
-        for place, answerer in self._answerers(registry, repository):
+        for place, holder in self._holders(registry, repository):
             nothing = False
-            step = self._ask(answerer, place, registry)
+            step = self._look_up(holder, place, registry)
             yield step
             if step.found is not None:
                 return
         if nothing:
-            yield LookupStep(self.place, f"says nothing of {registry}")
+            yield LookupStep(self.place, f"has no entry for {registry}")
 
-    def _answerers(self, registry: str, repository: str) -> list[tuple[str, str | LoginEntry]]:
-        found: list[tuple[int, int, str, str | LoginEntry]] = [
+    def _holders(self, registry: str, repository: str) -> list[tuple[str, str | LoginEntry]]:
+        holders: list[tuple[int, int, str, str | LoginEntry]] = [
             (-len(key.namespace), 0, f"credHelpers[{quoted(text)}]", name)
             for key, text, name in matching(self.helpers, registry, repository)
         ]
         if self.store:
-            found.append((0, 1, "credsStore", self.store))
-        found += [
+            holders.append((0, 1, "credsStore", self.store))
+        holders += [
             (-len(key.namespace), 2, f"auths[{quoted(text)}]", entry)
             for key, text, entry in matching(self.auths, registry, repository)
         ]
-        found.sort(key=lambda each: each[:2])
-        return [(f"{self.place}, {name}", answerer) for _, _, name, answerer in found]
+        holders.sort(key=lambda each: each[:2])
+        return [(f"{self.place}, {name}", holder) for _, _, name, holder in holders]
 
-    def _ask(self, answerer: str | LoginEntry, place: str, registry: str) -> LookupStep:
-        if isinstance(answerer, str):
-            helper = Helper(answerer)
+    def _look_up(self, holder: str | LoginEntry, place: str, registry: str) -> LookupStep:
+        if isinstance(holder, str):
+            helper = Helper(holder)
             found = helper.find(registry)
             if found is None:
-                return LookupStep(place, f"names {helper.program}, which has nothing for {registry}")
+                return LookupStep(place, f"names {helper.program}, which has no credentials for {registry}")
             source = f"{helper.program}, named by {place}"
             outcome = f"names {helper.program}, which has {found.credential.description}"
             return LookupStep(place, outcome, Found(found.credential, source, self.warnings))
-        credential = answerer.credential(place)
+        credential = holder.credential(place)
         if credential.is_empty:
             return LookupStep(place, "holds no secret")
         return LookupStep(place, f"holds {credential.description}", Found(credential, place, self.warnings))
 
 
 class ConfigFile:
-    """The file at a path, read anew for every question. One that does not exist has no credentials."""
+    """Credential source of a file, which is read again for every lookup. A missing file has no credentials."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> DockerConfig | None:
-        """Read the file; None if there is none. Raises `AuthError`."""
+        """Read the file; None if it does not exist. Raises `AuthError`."""
         try:
             with self.path.open("rb") as file:
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
@@ -188,11 +192,11 @@ class ConfigFile:
         except OSError as error:
             raise AuthError(f"cannot read {self.path}: {said_by_system(error)}") from error
         if len(content) > LONGEST_FILE:
-            raise AuthError(f"{self.path} is larger than {LONGEST_FILE} bytes: that is no file of credentials")
+            raise AuthError(f"{self.path} exceeds {LONGEST_FILE} bytes: not a credentials file")
         config = DockerConfig.parse(content, str(self.path))
         if mode & 0o077 == 0 or not config.holds_secrets:
             return config
-        warning = f"others may read the secrets in {self.path} (mode {mode:04o}): chmod 600 {self.path}"
+        warning = f"other users can read the secrets in {self.path} (mode {mode:04o}): chmod 600 {self.path}"
         return replace(config, warnings=(warning,))
 
     def find(self, registry: str, repository: str, /) -> Found | None:
@@ -207,7 +211,7 @@ class ConfigFile:
 
 
 class _Variable:
-    """The content of a file in the environment, as Docker and GitLab's runners have it."""
+    """Credential source of an environment variable with the content of a file, as in Docker and GitLab's runners."""
 
     def __init__(self, name: str, content: str) -> None:
         self._place = f"${name}"
@@ -222,13 +226,13 @@ class _Variable:
 
 
 def places(environment: Mapping[str, str], home: Path, user: int) -> tuple[Path, ...]:
-    """Return the paths where credentials may be kept, in the order in which they are looked at.
+    """Return the paths of credentials files, in the order of the lookup.
 
-    A file that `REGISTRY_AUTH_FILE` names comes first. What is logged in with is written to the first one.
+    A file that `REGISTRY_AUTH_FILE` names is first. A login writes to the first one.
     """
     named = environment.get("REGISTRY_AUTH_FILE")
     docker = environment.get("DOCKER_CONFIG") or home / ".docker"
-    # The XDG specification: a path that is not absolute is to be ignored.
+    # The XDG specification: paths that are not absolute must be ignored.
     absolute = {name: path for name, path in environment.items() if name.startswith("XDG_") and path.startswith("/")}
     runtime = absolute.get("XDG_RUNTIME_DIR")
     settings = absolute.get("XDG_CONFIG_HOME", home / ".config")
@@ -242,15 +246,15 @@ def places(environment: Mapping[str, str], home: Path, user: int) -> tuple[Path,
 
 def own_places() -> tuple[Path, ...]:
     """Return `places` for the environment, the home directory and the user of this process."""
-    # Joined to the root, a home directory that is not known cannot lead into the current one.
-    home = Path("/", os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises where there is none
+    # Joined to the root, an unknown home directory cannot lead into the current one.
+    home = Path("/", os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises if it is unknown
     return places(os.environ, home, os.getuid())
 
 
-def kept() -> Chain:
-    """Return what docker, podman and their credential helpers keep for this user.
+def docker_credentials() -> Chain:
+    """Return the credential sources of docker, podman and their helpers for this user.
 
-    `DOCKER_AUTH_CONFIG`, which holds the text of a file, is looked at before the files.
+    `DOCKER_AUTH_CONFIG`, which has the content of a file, precedes the files.
     """
     content = os.environ.get(_VARIABLE)
     files: list[CredentialSource] = [ConfigFile(path) for path in own_places()]
@@ -265,12 +269,12 @@ def _entry(raw: _AuthEntry) -> LoginEntry:
 
 def _decoded(auth: Secret, place: str) -> tuple[str, Secret]:
     try:
-        # Some programs break the text into lines, and some fill the password up with NULs, as Docker once did.
+        # Some programs break the value into lines, and some pad the password with NULs, as Docker once did.
         pair = a2b_base64("".join(auth.reveal().split()), strict_mode=True).decode().rstrip("\0")
     except ValueError:
         pair = ""
     username, colon, password = pair.partition(":")
     if not colon:
-        # Raised outside of the handler: a decoding error holds the secret, and must not be its context.
+        # Raised outside of the handler: a decoding error contains the secret, and must not be its context.
         raise AuthError(f"{place}: auth is not BASE64(USER:PASSWORD) in UTF-8: log in again")
     return username, Secret(password)

@@ -1,7 +1,7 @@
-"""How a login is kept, and how it is given up.
+"""Storage of logins: login and logout.
 
-Into the credential helper, if the file names one for the registry; else into the file, where anybody who may read the
-file can read it. What else is in the file stays as it is, its order and what is not known here included.
+A login is stored in the credential helper, if the file names one for the registry; else in the file, readable by every
+user who can read that. All other content of the file stays unchanged, including its order and unknown entries.
 """
 
 from __future__ import annotations
@@ -11,41 +11,46 @@ import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from lading import strict_json
+from lading import _values, strict_json
 from lading._io.atomic_files import replace
 from lading._io.file_lock import exclusive
+from lading._result import Result
 from lading.auth.credential_keys import CredentialKey, server
 from lading.auth.credentials import Credential
-from lading.auth.docker_config import ConfigFile, DockerConfig
+from lading.auth.docker_config import ConfigFile, DockerConfig, own_places
 from lading.errors import storage_errors
 
 _SECONDS = 30.0
 _INDENT = re.compile(rb"^ +", re.MULTILINE)
 
 
-class StoredLogin(msgspec.Struct, frozen=True):
-    """Where a login went, and whether it can be read there by whoever can read the file."""
+class StoredLogin(Result, frozen=True):
+    """Location of a stored login."""
 
     place: str
+    """Path of the file, or name of the credential helper."""
     in_clear: bool
+    """Whether every user who can read the file can read the login."""
 
 
 class Logins:
-    """The logins of a file of credentials, which need not exist yet.
+    """Logins of a credentials file: by default the first one that this user's docker and podman read.
 
-    Every method raises `AuthError` for a file that is broken or a helper that fails, and `StorageError`. A file that is
-    a symbolic link stays one: what it leads to is replaced.
+    The file need not exist yet. `registry` is the canonical name, such as `docker.io` (`RegistryName.name`).
+    Every method raises `AuthError` for an invalid file or a helper that fails, and `StorageError`. A symbolic link
+    stays one: its target is replaced.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        _values.path(path, "path", none=True)
+        self.path: Final = own_places()[0] if path is None else Path(path)
 
     def store(self, registry: str, credential: Credential) -> StoredLogin:
-        """Keep a credential for a whole registry, in place of any other."""
+        """Store a credential for a whole registry, in place of any other."""
         config = ConfigFile(self.path).read()
         helper = None if config is None else config.helper_of(registry)
         entry: dict[str, str] = {}
@@ -54,7 +59,7 @@ class Logins:
         else:
             helper.store(registry, credential)
         with self._changing() as auths:
-            # As docker does it, an empty entry marks a login that is with a helper.
+            # As in docker, an empty entry marks a login that is stored in a helper.
             for text in _spellings(auths, registry):
                 if text != server(registry):
                     del auths[text]
@@ -64,7 +69,7 @@ class Logins:
         return StoredLogin(helper.program, in_clear=False)
 
     def erase(self, registry: str) -> tuple[str, ...]:
-        """Drop the credential for a whole registry; return where there was something to drop."""
+        """Erase the credential for a whole registry; return the places from which one was erased."""
         config = ConfigFile(self.path).read()
         if config is None:
             return ()
@@ -81,11 +86,11 @@ class Logins:
 
     @contextmanager
     def _changing(self) -> Generator[dict[str, Any]]:
-        """Give `auths` to be changed, to one process at a time, and write the file when that is done."""
+        """Yield `auths` to be changed, to one process at a time, and then write the file."""
         target = Path(os.path.realpath(self.path))
         with storage_errors(f"cannot write {target}"):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Whoever can open the file of the lock can hold it.
+            # A process that can open the lock file can hold the lock.
             with exclusive(target.with_name(f"{target.name}.lock"), seconds=_SECONDS, mode=0o600):
                 before = target.read_bytes() if target.exists() else b""
                 DockerConfig.parse(before, str(target))
@@ -110,6 +115,6 @@ def _spellings(auths: Mapping[str, object], registry: str) -> list[str]:
 
 
 def _written(tree: dict[str, Any]) -> bytes:
-    """Write JSON as docker and podman do, with tabs."""
+    """Serialize JSON as docker and podman do, with tabs."""
     lines = msgspec.json.format(strict_json.encode(tree), indent=1)
     return _INDENT.sub(lambda blanks: b"\t" * len(blanks[0]), lines) + b"\n"

@@ -1,7 +1,7 @@
-"""What a token is to allow (github.com/distribution/distribution, docs/content/spec/auth/scope.md).
+"""Token scopes (github.com/distribution/distribution, docs/content/spec/auth/scope.md).
 
-A scope is asked for before the registry has said what it needs, and never wider than the request at hand. Where
-registries differ, they say so in their challenge: some delete under `delete`, others under `push` or `*`.
+A scope is requested before the registry has stated its requirements, and never wider than the current request. Where
+registries differ, their challenges state it: some delete under `delete`, others under `push` or `*`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint
 
-# A resource name may have a host with a port, so actions stand behind the last colon.
+# A resource name may have a host with a port, so actions follow the last colon.
 _SCOPE = re.compile(r"([a-z0-9()]+:[\x21\x23-\x5b\x5d-\x7e]+):([A-Za-z*]+(?:,[A-Za-z*]+)*)", re.ASCII)
 # RFC 6749, section 3.3, without the colon.
 _WORD = re.compile(r"[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]+", re.ASCII)
@@ -29,12 +29,10 @@ DELETE: Final = frozenset({"delete"})
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """A resource, such as `repository:acme/app`, and actions on it.
-
-    Some registries use a word of their own in place of a scope; that is a resource without actions.
-    """
+    """Resource and actions on it."""
 
     resource: str
+    """Type and name, such as `repository:acme/app`, or a registry's own word in place of a scope, without actions."""
     actions: frozenset[str] = frozenset()
 
     @classmethod
@@ -43,7 +41,7 @@ class Scope(msgspec.Struct, frozen=True):
         return cls(f"repository:{name}", actions)
 
     def covers(self, other: Scope) -> bool:
-        """Tell whether a token for this scope will do for the other one."""
+        """Return whether a token for this scope allows the other one."""
         return self.resource == other.resource and (_EVERYTHING in self.actions or self.actions >= other.actions)
 
     def __str__(self) -> str:
@@ -54,22 +52,22 @@ CATALOG: Final = Scope("registry:catalog", frozenset({_EVERYTHING}))
 
 
 def parse_scopes(text: str) -> tuple[Scope, ...]:
-    """Read the scopes of a challenge, separated by blanks. What cannot be a scope is left out; eight are read at most.
+    """Parse the scopes of a challenge, separated by blanks. Invalid ones are skipped; at most eight are read.
 
-    Takes time linear in the text.
+    Takes time linear in the length of the text.
     """
-    found: list[Scope] = []
+    scopes: list[Scope] = []
     for word in text.split(None, _MOST)[:_MOST]:
         scope = _SCOPE.fullmatch(word) if len(word) <= _LONGEST else None
         if scope is not None:
-            found.append(Scope(scope[1], frozenset(scope[2].split(","))))
+            scopes.append(Scope(scope[1], frozenset(scope[2].split(","))))
         elif len(word) <= _LONGEST and _WORD.fullmatch(word):
-            found.append(Scope(word))
-    return tuple(found)
+            scopes.append(Scope(word))
+    return tuple(scopes)
 
 
 def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
-    """Return one scope a resource, with the actions of all, in the order in which the resources come first."""
+    """Return one scope per resource, with the actions of all, in the order of the first occurrence of resources."""
     actions: dict[str, frozenset[str]] = {}
     for scope in scopes:
         actions[scope.resource] = actions.get(scope.resource, frozenset()) | scope.actions
@@ -77,7 +75,7 @@ def merged(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
 
 
 def wanted(endpoint: Endpoint, name: str = "", mount_from: str | None = None) -> tuple[Scope, ...]:
-    """Return the scopes that a request to an endpoint needs, the repository that it acts on first."""
+    """Return the scopes that a request to an endpoint needs, its own repository first."""
     if endpoint is endpoints.LIST_REPOSITORIES:
         return (CATALOG,)
     if not name:
@@ -89,12 +87,12 @@ def wanted(endpoint: Endpoint, name: str = "", mount_from: str | None = None) ->
 
 
 def asked(wanted: Iterable[Scope], stated: str | None) -> tuple[Scope, ...]:
-    """Return the scopes to ask for, given what is wanted and what the challenge states.
+    """Return the scopes to request, given those that are needed and those that the challenge states.
 
-    What is wanted comes first: some token servers read one scope only. For anything beyond a pull the registry's own
-    word on the repository replaces ours, but for the pull: a token for less than is wanted would be refused next time.
-    Further repositories are asked for with no more than the wanted actions: a
-    registry behind another name challenges for the name it knows.
+    The needed scopes are first: some token servers read one scope only. Beyond a pull, the actions that the registry
+    states for the repository replace ours, except for pull: a token for less than the need would be refused next time.
+    Further repositories are requested with no more than the needed actions: a registry behind another name challenges
+    for the name that it knows.
     """
     own, given = tuple(wanted), {scope.resource: scope for scope in merged(parse_scopes(stated or ""))}
     scopes = [_stated(scope, given.get(scope.resource)) for scope in own]
@@ -107,7 +105,7 @@ def asked(wanted: Iterable[Scope], stated: str | None) -> tuple[Scope, ...]:
 
 
 def _stated(own: Scope, given: Scope | None) -> Scope:
-    """Return a scope in the registry's words, if it has said any."""
+    """Return a scope with the actions that the registry states, if any."""
     if given is None or own.actions == PULL:
         return own
     return given if _EVERYTHING in given.actions else Scope(own.resource, given.actions | own.actions & PULL)

@@ -1,4 +1,4 @@
-"""Parsing of JSON that may hold secrets: errors give the place, and neither show nor keep any of it."""
+"""Parser of JSON that may contain secrets: errors give the position, and neither show nor keep any content."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def read(content: bytes, kind: type[T], what: str, refusal: type[AuthError] = AuthError) -> T:
-    """Return JSON text as a value of a type that msgspec knows. Raises `refusal`, which calls the text `what`."""
+    """Parse JSON into a type that msgspec supports. Raises `refusal`, which calls the content `what`."""
     try:
         return strict_json.typed(strict_json.parse(content, what), kind, what)
     except DocumentError as error:
         fault = str(error)
-    # Raised outside of the handler: what the parser raised holds the text, and must not be its context.
+    # Raised outside of the handler: the parser's error contains the text, and must not be its context.
     raise refusal(fault)

@@ -20,22 +20,23 @@ _PIECE = 1 << 16
 def locate(name: str, path: str) -> Path | None:
     """Find an executable file in the directories of a PATH.
 
-    Entries that are empty or relative are passed over: they mean the current directory, which may be anybody's.
+    Empty and relative entries are skipped: they mean the current directory, which another user may own.
     """
     for directory in path.split(os.pathsep):
         candidate = Path(directory, name)
-        if candidate.is_absolute() and candidate.is_file() and os.access(candidate, os.X_OK):
+        # In this order: `is_file` raises an error in a directory that may not be entered.
+        if candidate.is_absolute() and os.access(candidate, os.X_OK) and candidate.is_file():
             return candidate
     return None
 
 
 def converse(command: Sequence[str], request: bytes, *, limit: int, seconds: float) -> tuple[int, bytes]:
-    """Run a program with a text on its stdin; return its exit code and what it wrote to stdout.
+    """Run a program with `request` on its stdin; return its exit code and its stdout.
 
-    It is killed when it writes more than `limit` bytes or has not ended after `seconds`. What it writes to stderr goes
-    nowhere: it may hold secrets. Raises `CredentialHelperError`.
+    The program is killed when it writes more than `limit` bytes or has not ended after `seconds`. Its stderr is
+    discarded: it may contain secrets. Raises `CredentialHelperError`.
     """
-    import subprocess  # costs milliseconds that only those pay who have a helper
+    import subprocess  # takes milliseconds, which only users of a helper need
 
     what = Path(command[0]).name
     deadline = time.monotonic() + seconds
@@ -44,13 +45,13 @@ def converse(command: Sequence[str], request: bytes, *, limit: int, seconds: flo
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
         )
     except OSError as error:
-        raise CredentialHelperError(f"{what} cannot be run: {said_by_system(error)}") from error
+        raise CredentialHelperError(f"cannot run {what}: {said_by_system(error)}") from error
     with process:
         try:
             written = _exchange(process, request, limit, deadline)
             return process.wait(max(0.0, deadline - time.monotonic())), written
         except (TimeoutError, subprocess.TimeoutExpired):
-            fault = f"{what} did not answer within {seconds:g} s"
+            fault = f"{what} did not end within {seconds:g} s"
         except OverflowError:
             fault = f"{what} wrote more than {limit} bytes"
         finally:
@@ -59,7 +60,7 @@ def converse(command: Sequence[str], request: bytes, *, limit: int, seconds: flo
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes, limit: int, deadline: float) -> bytes:
-    """Write the request and read to the end, whichever the program is ready for."""
+    """Write the request and read the output to its end, as the program is ready for either."""
     assert process.stdin is not None
     assert process.stdout is not None
     stdin, stdout, left, written = process.stdin, process.stdout, memoryview(request), bytearray()
@@ -88,5 +89,5 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes, limit: int, dead
 def _write(descriptor: int, data: memoryview) -> memoryview:
     try:
         return data[os.write(descriptor, data) :]
-    except BrokenPipeError:  # it does not want to hear the rest
+    except BrokenPipeError:  # the program does not read the rest
         return data[:0]

@@ -1,4 +1,4 @@
-"""Which token is at hand. A plain structure: whoever shares it holds a lock."""
+"""Cache of tokens. It has no lock: callers that share it must hold one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = 256
 
 
 class TokenKey(msgspec.Struct, frozen=True):
-    """To whom a token belongs: nothing with another key may be answered with it."""
+    """Key of a token: requests with another key must not use it."""
 
     registry: Origin
     service: str
@@ -24,28 +24,28 @@ class TokenKey(msgspec.Struct, frozen=True):
 
 
 class TokenCache:
-    """The tokens of a client, 256 of them at most: the one that was not used for longest goes first."""
+    """Tokens of a client, at most 256: the least recently used is evicted first."""
 
     def __init__(self) -> None:
         self._tokens: OrderedDict[tuple[TokenKey, tuple[Scope, ...]], Token] = OrderedDict()
 
-    def find(self, key: TokenKey, wanted: Iterable[Scope], now: float) -> Token | None:
-        """Return a token for all of these scopes that is not about to expire, or None."""
-        scopes = tuple(wanted)
-        for place, token in self._tokens.items():
-            if place[0] == key and now < token.refresh_at and token.covers(scopes):
-                self._tokens.move_to_end(place)
+    def find(self, key: TokenKey, needed: Iterable[Scope], now: float) -> Token | None:
+        """Return a token for all of the `needed` scopes that is not about to expire, or None."""
+        scopes = tuple(needed)
+        for entry, token in self._tokens.items():
+            if entry[0] == key and now < token.refresh_at and token.covers(scopes):
+                self._tokens.move_to_end(entry)
                 return token
         return None
 
     def add(self, key: TokenKey, token: Token) -> None:
-        """Keep a token, in place of one for the same scopes."""
+        """Add a token, in place of one for the same scopes."""
         self._tokens[key, token.scopes] = token
         self._tokens.move_to_end((key, token.scopes))
         if len(self._tokens) > _MOST:
             self._tokens.popitem(last=False)
 
     def drop(self, bearer: str) -> None:
-        """Drop the token that the registry has refused when it was sent as this `Authorization`."""
-        for place in [place for place, kept in self._tokens.items() if kept.bearer() == bearer]:
-            del self._tokens[place]
+        """Drop the token that the registry refused, given the value of its `Authorization` field."""
+        for entry in [entry for entry, cached in self._tokens.items() if cached.bearer() == bearer]:
+            del self._tokens[entry]
