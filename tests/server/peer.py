@@ -10,8 +10,9 @@ from typing import Any
 
 from lading._io.base import step
 from lading._io.blocking import BlockingIO
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.messages import Origin, Request
 from lading.digest import Digest
+from lading.headers import Headers
 from lading.media_types import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST
 from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import ServerLimits

@@ -8,7 +8,8 @@ import pytest
 
 from lading._io.base import RequestBody
 from lading._io.event_loop import AsyncIO
-from lading._wire.messages import Headers, Request, Response
+from lading._wire.messages import Request, Response
+from lading.headers import Headers
 from lading.server.asgi import Application
 from lading.server.handler import EmbeddedRegistry
 
@@ -45,7 +46,7 @@ def test_lifespan_is_acknowledged(tmp_path: Path) -> None:
 
 
 def test_websockets_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="does not speak websocket"):
+    with pytest.raises(RuntimeError, match="does not support websocket"):
         converse(tmp_path, {"type": "websocket"})
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from lading._io.base import step
 from lading._io.blocking import BlockingIO
-from lading._wire.messages import Headers, Origin, Request, Response
+from lading._wire.messages import Origin, Request, Response
+from lading.headers import Headers
 from lading.server.cross_origin import CrossOrigin
 from lading.server.handler import EmbeddedRegistry
 

@@ -9,7 +9,7 @@ import pytest
 
 from lading.digest import Digest
 from lading.errors import LayoutError
-from lading.stores.garbage_collection import DAY, Removed, collect
+from lading.stores.garbage_collection import DAY, RemovedBlob, collect, collect_garbage
 from lading.stores.layout import Layout
 from tests.support.corpus import UNKNOWN, Corpus, encoded
 
@@ -49,14 +49,17 @@ def add(layout: Layout, content: bytes, *, old: bool = True) -> Digest:
 
 def test_only_what_nothing_names_goes(layout: Layout, made: Corpus) -> None:
     orphans = [add(layout, b"one"), add(layout, b'{"a manifest": "that nobody names"}')]
-    assert sorted(collect(layout), key=lambda each: each.size) == [Removed(orphans[0], 3), Removed(orphans[1], 35)]
+    assert sorted(collect(layout), key=lambda each: each.size) == [
+        RemovedBlob(orphans[0], 3),
+        RemovedBlob(orphans[1], 35),
+    ]
     assert not made.missing_from(layout.path)
     assert list(collect(layout)) == []
 
 
 def test_a_dry_run_removes_nothing(layout: Layout) -> None:
     orphan = add(layout, b"one")
-    assert list(collect(layout, dry_run=True)) == [Removed(orphan, 3)]
+    assert list(collect(layout, dry_run=True)) == [RemovedBlob(orphan, 3)]
     assert layout.blob_size(orphan) == 3
 
 
@@ -112,3 +115,20 @@ def test_an_index_that_lacks_entries_keeps_the_others(layout: Layout, made: Corp
     missing = next(Digest(digest) for digest, raw in made.blobs.items() if b'"text": "beside"' in raw)
     layout.blob_path(missing).unlink()
     assert list(collect(layout)) == []
+
+
+def test_a_directory_is_named_by_its_path(tmp_path: Path) -> None:
+    layout = Layout.create(tmp_path / "layout")
+    blob = layout.path / "blobs" / "sha256"
+    blob.mkdir()
+    digest = Digest.of(b"unneeded")
+    (blob / digest.encoded).write_bytes(b"unneeded")
+    assert list(collect_garbage(str(layout.path), grace=-1, dry_run=True)) == [RemovedBlob(digest, 8)]
+    assert [removed.to_dict() for removed in collect_garbage(layout.path, grace=-1)] == [
+        {"digest": str(digest), "size": 8}
+    ]
+    assert list(collect_garbage(layout.path, grace=-1)) == []
+    with pytest.raises(LayoutError, match="is not an OCI image layout"):
+        collect_garbage(tmp_path)
+    with pytest.raises(TypeError, match="directory must be a path"):
+        collect_garbage(1)  # type: ignore[arg-type]  # a wrong type is the point

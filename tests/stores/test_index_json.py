@@ -160,7 +160,7 @@ def test_an_entry_that_is_no_descriptor_fails_only_when_it_is_asked_for(odd: dic
     raw = json.dumps({"manifests": [entry(ONE, "good"), {**entry(TWO, "bad"), **odd}]}).encode()
     read = LayoutIndex.parse(raw)
     assert read.tagged("good") is not None
-    with pytest.raises(LayoutError, match="no descriptor"):
+    with pytest.raises(LayoutError, match="not a descriptor"):
         read.tagged("bad")
 
 

@@ -306,7 +306,7 @@ def test_nothing_unfinished_is_ever_among_the_blobs(layout: Layout, monkeypatch:
     places: list[Path] = []
     create, begin = atomic_files.NewFile.__init__, partial_files.Partial.__init__
 
-    def record(new: atomic_files.NewFile, directory: Path, *, mode: int = 0o644) -> None:
+    def record(new: atomic_files.NewFile, directory: Path, *, final: Path | None = None, mode: int = 0o644) -> None:
         places.append(directory)
         create(new, directory, mode=mode)
 

@@ -41,7 +41,7 @@ def test_it(lading_dialogue):
 """
     done = run(tmp_path, source)
     assert done.returncode == 1
-    assert "not asked for: ['GET /v2/']" in done.stdout
+    assert "missing requests: ['GET /v2/']" in done.stdout
 
 
 def test_the_plugin_costs_nothing_until_a_fixture_is_used(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""A small, strict registry over a directory of image layouts."""
+"""Embedded registry: a small, strict OCI registry over a directory of image layouts."""

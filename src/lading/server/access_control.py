@@ -1,8 +1,8 @@
-"""Access control: authentication and authorization before the registry (RFC 9110, section 11; authorisation bypass).
+"""Access control: authentication and authorization in front of the registry (RFC 9110, section 11).
 
-`AccessControl` stands before the registry and is itself a `Handler`: what it refuses never reaches the registry. It
-reads a request with the very function that the registry reads it with, so there is no spelling that only one of them
-understands, and what neither understands is refused here already.
+`AccessControl` is a `Handler` that wraps the registry: refused requests never reach it. Both parse requests with the
+same function, so no spelling of a request is understood by only one of them (authorization bypass), and requests that
+cannot be parsed are refused here.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from lading.server.users_and_rights import ANYWHERE, Access, Need, basic_credent
 
 
 class AccessDecision(NamedTuple):
-    """Whether the caller may do something, and whether it is known who that is.
-
-    Someone who is not allowed and not known, or has not asked for it yet, is told how to change that.
-    """
+    """Decision about one need. A refusal that is not final is answered with a challenge."""
 
     allowed: bool
+    """Whether the caller has the right."""
     final: bool
+    """Whether the caller is authenticated and has requested the right, so that authenticating again cannot help."""
 
 
 class Scheme(Protocol):
-    """A way of telling who asks."""
+    """Authentication scheme (RFC 9110, section 11.1)."""
 
     def judge(self, authorization: str | None, need: Need | None) -> AccessDecision:
-        """Decide about one need; None is the need to be anybody at all who is known."""
+        """Decide about one need; None requires only an authenticated caller."""
         ...
 
     def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
-        """Say which credentials are wanted; `known` if there were some, but not good enough ones."""
+        """Return the challenge for some needs; `known` if the request had credentials that do not suffice."""
         ...
 
 
 class Basic:
-    """User name and password with every request (RFC 7617)."""
+    """Basic authentication: user name and password with every request (RFC 7617)."""
 
     def __init__(self, access: Access, realm: str = "registry") -> None:
         self._access = access
         self._realm = realm
 
     def judge(self, authorization: str | None, need: Need | None) -> AccessDecision:
+        """Decide about one need; None requires only an authenticated caller."""
         if authorization is None:
             return AccessDecision(need is not None and self._access.anonymous.allow(need), final=False)
         credentials = basic_credentials(authorization)
@@ -64,17 +64,19 @@ class Basic:
         return AccessDecision(need is None or user.rights.allow(need), final=True)
 
     def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
+        """Return a challenge with the realm."""
         return Challenge("Basic", (("realm", self._realm),))
 
 
 class Bearer:
-    """Tokens of a token server, whose URL is the realm."""
+    """Bearer authentication with tokens of a token server, whose URL is the realm."""
 
     def __init__(self, tokens: TokenServer, realm: str) -> None:
         self._tokens = tokens
         self._realm = realm
 
     def judge(self, authorization: str | None, need: Need | None) -> AccessDecision:
+        """Decide about one need; None requires only an authenticated caller."""
         kind, _, token = (authorization or "").partition(" ")
         grant = self._tokens.find(token.strip(" ")) if kind.lower() == "bearer" else None
         if grant is None:
@@ -82,6 +84,7 @@ class Bearer:
         return AccessDecision(need is None or grant.allows(need), final=need is None or grant.knows(need))
 
     def challenge(self, needs: Iterable[Need], *, known: bool) -> Challenge:
+        """Return a challenge with the realm, the service and the scopes of the needs."""
         stated = merged(_stated(need, self._tokens.rules.refuses) for need in needs)
         parameters = [("realm", self._realm), ("service", self._tokens.rules.service)]
         if stated:
@@ -92,14 +95,14 @@ class Bearer:
 
 
 class AccessControl:
-    """A handler that lets through to another one what is allowed. See `Access` for the rights."""
+    """Handler that passes permitted requests on to another handler. See `Access` for the rights."""
 
     def __init__(self, handler: Handler, scheme: Scheme) -> None:
         self._handler = handler
         self._scheme = scheme
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Answer a request, or have it answered."""
+        """Answer a request: refuse it, or pass it on."""
         try:
             admitted = self._admitted(request)
         except RefusedError as refused:
@@ -108,7 +111,7 @@ class AccessControl:
         return await self._handler.handle(admitted, content)
 
     def _admitted(self, request: Request) -> Request:
-        """Return the request as it may be made. Raises `RefusedError` if it may not."""
+        """Return the request as it may be made. Raises `RefusedError` if it is not permitted."""
         match = endpoints.match(request.method, request.target)
         if isinstance(match, Refusal):
             raise RefusedError(match.code, match.message, status=match.status, headers=_allow(match))
@@ -121,32 +124,32 @@ class AccessControl:
 
     def _check(self, request: Request, need: Need | None, needs: Iterable[Need]) -> None:
         authorization = request.headers.get("Authorization")
-        verdict = self._scheme.judge(authorization, need)
-        if verdict.allowed:
+        decision = self._scheme.judge(authorization, need)
+        if decision.allowed:
             return
-        if verdict.final:
-            raise RefusedError("DENIED", "this user may not do that")
+        if decision.final:
+            raise RefusedError("DENIED", "access denied: this user lacks the right")
         raise self._unauthorized(authorization, needs)
 
     def _may_read(self, request: Request, need: Need, needs: Iterable[Need]) -> bool:
-        """Tell whether the source of a mount may be read. Raises `RefusedError` if that was not asked for yet."""
+        """Return whether the source of a mount may be read. Raises `RefusedError` if the right is not requested yet."""
         authorization = request.headers.get("Authorization")
-        verdict = self._scheme.judge(authorization, need)
-        if not verdict.allowed and not verdict.final and need.name != ANYWHERE:
+        decision = self._scheme.judge(authorization, need)
+        if not decision.allowed and not decision.final and need.name != ANYWHERE:
             raise self._unauthorized(authorization, needs)
-        return verdict.allowed
+        return decision.allowed
 
     def _unauthorized(self, authorization: str | None, needs: Iterable[Need]) -> RefusedError:
         stated = [need for need in needs if need.name != ANYWHERE]
         challenge = self._scheme.challenge(stated, known=authorization is not None)
-        return RefusedError("UNAUTHORIZED", "log in first", headers={"WWW-Authenticate": str(challenge)})
+        return RefusedError("UNAUTHORIZED", "authentication required", headers={"WWW-Authenticate": str(challenge)})
 
 
 def _needs(match: Match) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
-    """Return what a request must be allowed, and what it must be allowed to read if it is to be a mount."""
+    """Return the needs of a request, and those of a mount's source."""
     needs = needed(match)
     if needs is None:
-        raise RefusedError("DENIED", "nobody may do this")
+        raise RefusedError("DENIED", "access denied")
     try:
         return needs, sources(match)
     except InvalidReferenceError as error:
@@ -154,9 +157,9 @@ def _needs(match: Match) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
 
 
 def _without_mount(request: Request, match: Match) -> Request:
-    """Return a mount whose source may not be read as what it comes to: the beginning of an upload (end-11, 202).
+    """Turn a mount whose source may not be read into the start of an upload (end-11, 202).
 
-    Nothing is said about whether the blob is there.
+    The response does not reveal whether the source has the blob.
     """
     return replace(request, target=endpoints.target(endpoints.START_UPLOAD, name=match.name))
 

@@ -1,4 +1,4 @@
-"""The face of a handler towards ASGI servers (ASGI 3.0, HTTP & WebSocket and Lifespan)."""
+"""ASGI application over a handler (ASGI 3.0, HTTP & WebSocket and Lifespan)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, TypeAlias
 
 from lading._io.base import IO, Handler
 from lading._io.body_reading import PIECE_SIZE
-from lading._wire.messages import Headers, Origin, Reader, Request, Response
+from lading._wire.messages import Origin, Reader, Request, Response
 from lading.errors import TransportError
+from lading.headers import Headers
 from lading.server.responses import RefusedError
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
-# The extension of the HTTP scope with which an application closes the connection (ASGI 3.0, Extensions).
 BREAK = "lading.break"
-# Bytes that go to and from the disk at once.
-# Answers name places by path only, whatever the client says that this server is called.
+"""Extension of the HTTP scope with which an application closes the connection (ASGI 3.0, Extensions)."""
+# Responses give locations as paths only, so the server does not depend on the host name that the client uses.
 _ORIGIN = Origin("http", "localhost", 80)
 
 
 class Application:
-    """An ASGI application that answers with a handler. `io` is what waits for files: it must fit the server's loop."""
+    """ASGI application over a handler. `io` waits for files, and must belong to the server's event loop."""
 
     __slots__ = ("_handler", "_io")
 
@@ -34,13 +34,13 @@ class Application:
         self._io = io
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve one connection, as the protocol wants it. Raises `RuntimeError` for anything but HTTP and lifespan."""
+        """Serve one ASGI connection. Raises `RuntimeError` for scopes other than HTTP and lifespan."""
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
         else:
-            raise RuntimeError(f"a registry does not speak {scope['type']}")
+            raise RuntimeError(f"the registry does not support {scope['type']}: only HTTP")
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         content = _Pieces(receive)
@@ -62,7 +62,7 @@ class Application:
         try:
             request = _request(scope)
         except ValueError as error:
-            return RefusedError("UNSUPPORTED", f"this is no proper request: {error}", status=400).response()
+            return RefusedError("UNSUPPORTED", f"malformed request: {error}", status=400).response()
         return await self._handler.handle(request, content)
 
     async def _send(self, response: Response, receive: Receive, send: Send) -> None:
@@ -74,7 +74,7 @@ class Application:
             await send({"type": "http.response.body", "body": response.body.read()})
 
     async def _send_file(self, body: Reader, receive: Receive, send: Send) -> None:
-        """Send pieces of a file until it ends, or until the client has gone."""
+        """Send a file in pieces until it ends or the client disconnects."""
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             while piece := await self._io.call(_read, body):
@@ -87,16 +87,16 @@ class Application:
 
 
 async def _break(scope: Message, receive: Receive) -> None:
-    """Close the connection, where the server lets us: that is what a handler means when it raises such an error."""
+    """Close the connection, as a handler requests with a `TransportError`, if the server supports it."""
     breaking = (scope.get("extensions") or {}).get(BREAK)
     if breaking is None:
-        raise RuntimeError("this server cannot break its connections")
+        raise RuntimeError(f"this ASGI server cannot close connections: it lacks the extension {BREAK}")
     breaking["close"]()
     await _disconnected(receive)
 
 
 class _Pieces:
-    """The body of a request in pieces that are worth a trip to the disk."""
+    """Request body, in pieces large enough for efficient writes to disk."""
 
     __slots__ = ("_gone", "_more", "_receive")
 
@@ -106,7 +106,7 @@ class _Pieces:
         self._gone = False
 
     async def read(self) -> bytes:
-        """Return the next piece. Raises `ConnectionAbortedError` when the client has gone, after all that came."""
+        """Return the next piece. Raises `ConnectionAbortedError` after the last bytes of a client that disconnected."""
         pieces: list[bytes] = []
         size = 0
         while self._more and size < PIECE_SIZE:
@@ -119,7 +119,7 @@ class _Pieces:
             pieces.append(piece)
             size += len(piece)
         if self._gone and not size:
-            raise ConnectionAbortedError("the client went away before the end of its request")
+            raise ConnectionAbortedError("the client disconnected before the end of its request")
         return b"".join(pieces)
 
 
@@ -135,7 +135,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _request(scope: Message) -> Request:
-    """Read the head of a request. Raises `ValueError` for what cannot be one."""
+    """Parse the head of a request. Raises `ValueError` if it is malformed."""
     target: bytes = scope["raw_path"]
     if scope["query_string"]:
         target += b"?" + scope["query_string"]

@@ -23,9 +23,10 @@ def start_upload(call: Call) -> Response:
 
 
 def mount_blob(call: Call) -> Response:
-    """Answer end-11: a blob of another repository becomes one of this, or else an upload begins. Blocks.
+    """Answer end-11: mount a blob of another repository, or else start an upload. Blocks.
 
-    Without `from`, any repository will do; where there are rights, only those may ask who may read them all.
+    Without `from`, the blob may come from any repository; under access control, only a user who may pull from all of
+    them may mount this way.
     """
     digest = Digest(call.parameter("mount") or "")
     source = call.parameter("from")
@@ -50,7 +51,7 @@ def cancel_upload(call: Call) -> Response:
 
 
 async def push_blob_at_once(call: Call) -> Response:
-    """Answer end-4b. An upload that fails leaves nothing: its session was never named to anybody."""
+    """Answer end-4b. A failed upload leaves nothing behind: the client never learned of its session."""
     digest = _whole_digest(call)
     _check_type(call)
     session = await call.io.call(call.uploads.start, call.match.name, digest.algorithm)
@@ -83,7 +84,7 @@ async def finish_upload(call: Call) -> Response:
 
 
 def _whole_digest(call: Call) -> Digest:
-    """Return the digest that the content must have; it is checked before any of the content is taken."""
+    """Return the digest that the content must have, validated before any content is read."""
     digest = Digest(call.parameter("digest") or "")
     hasher(digest.algorithm)
     return digest
@@ -92,26 +93,26 @@ def _whole_digest(call: Call) -> Digest:
 def _check_type(call: Call) -> None:
     given = call.request.headers.get("Content-Type")
     if given is not None and media_type(given) != _OCTETS:
-        raise RefusedError("BLOB_UPLOAD_INVALID", f"blobs are sent as {_OCTETS}", status=415)
+        raise RefusedError("BLOB_UPLOAD_INVALID", f"the Content-Type of a blob must be {_OCTETS}", status=415)
 
 
 def _chunk(call: Call, upload: Upload) -> int | None:
-    """Return the length of a chunk that says where it belongs, in bytes; it must belong to the end of what is there."""
+    """Return the length of a chunk in bytes, None without Content-Range. It must start at the upload's offset."""
     text = call.request.headers.get("Content-Range")
     if text is None:
         return None
-    place = chunk_range(text)
-    if place is None:
+    chunk = chunk_range(text)
+    if chunk is None:
         raise RefusedError("BLOB_UPLOAD_INVALID", "Content-Range must be <start>-<end>, both inclusive, without a unit")
-    if place[0] != upload.offset:
+    if chunk[0] != upload.offset:
         headers = {"Location": _location(call, call.match.session), "Range": _range(upload.offset)}
-        message = f"the next byte of this upload is {upload.offset}, not {place[0]}"
+        message = f"the next byte of this upload is {upload.offset}, not {chunk[0]}"
         raise RefusedError("BLOB_UPLOAD_INVALID", message, status=416, headers=headers)
-    return place[1] - place[0] + 1
+    return chunk[1] - chunk[0] + 1
 
 
 async def _receive(call: Call, upload: Upload, expected: int | None) -> None:
-    """Append the content to an upload. What came of content that ends too early stays, as after a lost connection."""
+    """Append the content to an upload. Content that ends early is kept so far, as after a lost connection."""
     length = number(call.request.headers.get("Content-Length"))
     if expected is not None and length not in {None, expected}:
         raise RefusedError("SIZE_INVALID", f"Content-Range says {expected} bytes, Content-Length {length}")
@@ -120,10 +121,10 @@ async def _receive(call: Call, upload: Upload, expected: int | None) -> None:
     end = None if expected is None else upload.offset + expected
     while piece := await call.content.read():
         if end is not None and upload.offset + len(piece) > end:
-            raise RefusedError("SIZE_INVALID", f"there is more content than the {expected} bytes that were announced")
+            raise RefusedError("SIZE_INVALID", f"the content is longer than the announced {expected} bytes")
         await call.io.call(upload.write, piece)
     if end is not None and upload.offset != end:
-        raise RefusedError("SIZE_INVALID", f"there is less content than the {expected} bytes that were announced")
+        raise RefusedError("SIZE_INVALID", f"the content is shorter than the announced {expected} bytes")
 
 
 def _finish(call: Call, upload: Upload, digest: Digest) -> None:
@@ -135,7 +136,7 @@ def _location(call: Call, session: str) -> str:
 
 
 def _range(offset: int) -> str:
-    # The specification has no other spelling for nothing: registries say 0-0 before the first byte.
+    # The specification cannot express an empty range: registries send 0-0 before the first byte.
     return f"0-{max(offset - 1, 0)}"
 
 

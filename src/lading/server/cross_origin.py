@@ -1,4 +1,4 @@
-"""Which web pages may use a registry, from the browser of whoever opens them (https://fetch.spec.whatwg.org, CORS)."""
+"""Cross-origin requests (CORS): the web pages that may use a registry (https://fetch.spec.whatwg.org)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from lading._io.base import Handler, RequestBody
-from lading._wire.messages import Headers, Request, Response
+from lading._wire.messages import Request, Response
+from lading.headers import Headers
 
 ANY: Final = "*"
 
@@ -16,9 +17,9 @@ _PREFLIGHT_SECONDS = "600"
 
 
 class CrossOrigin:
-    """A handler whose answers pages of some origins may read: `https://example.org`, or `*` for all.
+    """Handler that lets web pages of some origins use another handler: `https://example.org`, or `*` for all.
 
-    Without it, a browser lets a page read nothing from another origin, and push nothing to it.
+    Without it, a browser does not let a page pull from or push to another origin.
     """
 
     def __init__(self, handler: Handler, origins: Iterable[str]) -> None:
@@ -26,17 +27,17 @@ class CrossOrigin:
         self._origins = frozenset(origins)
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Answer what the browser asks before it sends a request; to any other answer, add what lets it be read."""
+        """Answer a preflight request; add the CORS header fields to any other response."""
         origin = request.headers.get("Origin")
         if origin is None or not self._origins & {origin, ANY}:
             return await self._handler.handle(request, content)
         allowed = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            wanted = request.headers.get("Access-Control-Request-Headers")
+            requested = request.headers.get("Access-Control-Request-Headers")
             allowed += [
                 ("Access-Control-Allow-Methods", _METHODS),
                 ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
-                *([("Access-Control-Allow-Headers", wanted)] if wanted else []),
+                *([("Access-Control-Allow-Headers", requested)] if requested else []),
             ]
             return Response(204, Headers(allowed), io.BytesIO())
         response = await self._handler.handle(request, content)

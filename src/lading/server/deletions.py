@@ -10,26 +10,26 @@ from lading.server.responses import RefusedError
 
 
 def delete_manifest(call: Call) -> Response:
-    """Answer end-9: a tag goes alone, a digest takes its tags with it."""
+    """Answer end-9: delete a tag alone, or a manifest with all of its tags."""
     _check_allowed(call)
     layout, given = call.layout(), call.match.tag_or_digest
-    found = layout.delete_manifest(given) if isinstance(given, Digest) else layout.delete_tag(given)
-    if not found:
-        raise RefusedError("MANIFEST_UNKNOWN", f"there is no manifest {given} in {call.match.name}")
+    deleted = layout.delete_manifest(given) if isinstance(given, Digest) else layout.delete_tag(given)
+    if not deleted:
+        raise RefusedError("MANIFEST_UNKNOWN", f"{call.match.name} has no manifest {given}")
     return responses.empty(202, {})
 
 
 def delete_blob(call: Call) -> Response:
-    """Answer end-10. A manifest is not deleted as a blob: its tags would name nothing."""
+    """Answer end-10. A manifest cannot be deleted as a blob: its tags would dangle."""
     _check_allowed(call)
     layout = call.layout()
     if layout.resolve(call.digest) is not None:
-        raise RefusedError("UNSUPPORTED", f"{call.digest} is a manifest: delete it as one", status=405)
+        raise RefusedError("UNSUPPORTED", f"{call.digest} is a manifest: delete the manifest", status=405)
     if not layout.delete_blob(call.digest):
-        raise RefusedError("BLOB_UNKNOWN", f"there is no blob {call.digest} in {call.match.name}")
+        raise RefusedError("BLOB_UNKNOWN", f"{call.match.name} has no blob {call.digest}")
     return responses.empty(202, {})
 
 
 def _check_allowed(call: Call) -> None:
     if not call.limits.deletes:
-        raise RefusedError("UNSUPPORTED", "this registry deletes nothing", status=405)
+        raise RefusedError("UNSUPPORTED", "this registry does not allow deletion", status=405)

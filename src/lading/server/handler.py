@@ -1,7 +1,7 @@
-"""How a request finds its answer in the embedded registry.
+"""Handler of the embedded registry: dispatches each request to the function of its endpoint.
 
-Each row of the endpoint table has one function here. Most of them block, and run as one call of the IO; those that take
-content are flows. Whatever goes wrong becomes an error document (distribution-spec, Error Codes).
+Most of these functions block, and run as one call of the IO; those that read content are flows. Every failure becomes
+an error document (distribution-spec, Error Codes).
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class EmbeddedRegistry:
-    """A registry over a directory of image layouts, `<root>/<name>` each. A `Handler`.
+    """Registry over a directory of image layouts, one for each repository, at `<root>/<name>`. A `Handler`.
 
-    Several of them, also in several processes, may share a root. Content is durable when an answer says so.
+    Several registries, in one process or several, may share a root. Content is durable once a response confirms it.
     """
 
     def __init__(self, root: Path, io: IO, limits: ServerLimits | None = None) -> None:
@@ -64,7 +64,7 @@ class EmbeddedRegistry:
         self._referrers = ReferrersIndex()
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Answer a request. Never raises, except what reading the content raises."""
+        """Answer a request. Raises only errors from reading the content."""
         watched = _Watched(content)
         try:
             response = await self._answer(request, watched)
@@ -96,7 +96,7 @@ class EmbeddedRegistry:
 
 
 class _Watched:
-    """Content that remembers why it could not be read: that is for the caller, not for the client."""
+    """Content that remembers its read error, which is raised to the caller rather than sent to the client."""
 
     __slots__ = ("_content", "failure")
 
@@ -113,8 +113,8 @@ class _Watched:
 
 
 def _failure(request: Request, error: Exception) -> RefusedError:
-    """Make the answer to what is the registry's own fault; what and where it was is for its log only."""
+    """Make the response to an internal failure of the registry; the details are logged only."""
     _LOG.error("%s %s failed: %s", request.method, request.target, error, exc_info=error)
     if isinstance(error, StorageError) and error.errno in _NO_SPACE:
         return RefusedError("UNKNOWN", "the disk of the registry is full", status=507)
-    return RefusedError("UNKNOWN", "the registry cannot read or write its storage: its log says why", status=500)
+    return RefusedError("UNKNOWN", "the registry failed to read or write its storage: see its log", status=500)

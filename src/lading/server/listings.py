@@ -54,44 +54,44 @@ def discover_extensions(call: Call) -> Response:
 
 
 def list_referrers(call: Call) -> Response:
-    """Answer end-12a and end-12b. A repository that has nothing yet is asked for its referrers too, before a push."""
+    """Answer end-12a and end-12b. Before the first push a repository does not exist, and its list is empty."""
     if not call.limits.referrers:
         raise RefusedError("UNSUPPORTED", "this registry has no referrers API", status=404)
     layout = call.repositories.find(call.match.name)
-    found = call.referrers.of(layout, call.digest) if layout is not None else ()
-    wanted = call.parameter("artifactType")
+    referrers = call.referrers.of(layout, call.digest) if layout is not None else ()
+    artifact_type = call.parameter("artifactType")
     headers = {}
-    if wanted is not None:
-        found = tuple(descriptor for descriptor in found if descriptor.artifact_type == wanted)
+    if artifact_type is not None:
+        referrers = tuple(descriptor for descriptor in referrers if descriptor.artifact_type == artifact_type)
         headers["OCI-Filters-Applied"] = "artifactType"
-    rest = _following(call, found)
+    rest = _following(call, referrers)
     page = _index_page(call, rest)
     if len(page) < len(rest):
-        query = [("artifactType", wanted)] if wanted is not None else []
+        query = [("artifactType", artifact_type)] if artifact_type is not None else []
         headers |= _next(call, endpoints.LIST_REFERRERS, *query, ("last", page[-1].digest))
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}
     return responses.document(strict_json.encode(index), media_type=OCI_INDEX, headers=headers)
 
 
-def _following(call: Call, found: Sequence[Descriptor]) -> Sequence[Descriptor]:
-    """Return what follows the descriptor that ended the last page."""
+def _following(call: Call, referrers: Sequence[Descriptor]) -> Sequence[Descriptor]:
+    """Return the descriptors after the last one of the previous page."""
     last = call.parameter("last")
     if last is None:
-        return found
-    for place, descriptor in enumerate(found):
+        return referrers
+    for position, descriptor in enumerate(referrers):
         if descriptor.digest == last:
-            return found[place + 1 :]
-    raise RefusedError("UNSUPPORTED", "where the last page ended is no longer there: list anew", status=400)
+            return referrers[position + 1 :]
+    raise RefusedError("UNSUPPORTED", "the last referrer of the previous page is gone: list again", status=400)
 
 
-def _index_page(call: Call, found: Sequence[Descriptor]) -> Sequence[Descriptor]:
-    """Return as many descriptors as one manifest may hold, one at the least."""
+def _index_page(call: Call, referrers: Sequence[Descriptor]) -> Sequence[Descriptor]:
+    """Return as many descriptors as one manifest may hold, but at least one."""
     size = 0
-    for place, descriptor in enumerate(found[: call.limits.page_items]):
+    for position, descriptor in enumerate(referrers[: call.limits.page_items]):
         size += len(strict_json.encode(descriptor))
-        if place and size > call.limits.manifest_bytes:
-            return found[:place]
-    return found[: call.limits.page_items]
+        if position and size > call.limits.manifest_bytes:
+            return referrers[:position]
+    return referrers[: call.limits.page_items]
 
 
 def _after(call: Call, names: Sequence[str]) -> Iterable[str]:
@@ -100,9 +100,9 @@ def _after(call: Call, names: Sequence[str]) -> Iterable[str]:
 
 
 def _page(call: Call, endpoint: Endpoint, items: Iterable[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the next items, as many as are asked for and allowed, and the link to what follows them."""
-    wanted = _wanted(call)
-    size = call.limits.page_items if wanted is None else min(wanted, call.limits.page_items)
+    """Return the next items, as many as the request asks for and the limits allow, and the link to the next page."""
+    requested = _requested_size(call)
+    size = call.limits.page_items if requested is None else min(requested, call.limits.page_items)
     page = list(islice(items, size + 1))
     if size == 0 or len(page) <= size:
         return page[:size], {}
@@ -115,13 +115,13 @@ def _next(call: Call, endpoint: Endpoint, *query: tuple[str, str]) -> dict[str, 
     return {"Link": f'<{rest}>; rel="next"'}
 
 
-def _wanted(call: Call) -> int | None:
+def _requested_size(call: Call) -> int | None:
     text = call.parameter("n")
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal()):
-        raise RefusedError("UNSUPPORTED", "n must be the number of items wanted, in decimal digits", status=400)
-    # Python refuses to read numbers of thousands of digits; nobody has that many items.
+        raise RefusedError("UNSUPPORTED", "n must be a number of items, in decimal digits", status=400)
+    # Python refuses to parse numbers of thousands of digits; 18 digits exceed any number of items.
     return int(text.lstrip("0")[:18] or "0")
 
 

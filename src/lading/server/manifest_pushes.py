@@ -25,7 +25,7 @@ from lading.server.request_context import Call
 from lading.server.responses import RefusedError
 from lading.stores.layout import Layout
 
-# Layers that their licence keeps from being pushed (image-spec, layer.md, Non-Distributable Layers).
+# Layers whose licence may forbid pushing them (image-spec, layer.md, Non-Distributable Layers).
 _MAY_BE_ELSEWHERE = frozenset(
     {
         DOCKER_FOREIGN_LAYER,
@@ -47,11 +47,11 @@ def _tags(call: Call) -> tuple[str, ...]:
     asked = call.match.query.all("tag")
     if isinstance(call.match.tag_or_digest, Digest):
         if len(asked) > call.limits.tags_per_push:
-            message = f"one push may set {call.limits.tags_per_push} tags: push the rest in another"
+            message = f"one push may set at most {call.limits.tags_per_push} tags: push the rest with another request"
             raise RefusedError("UNSUPPORTED", message, status=414)
         return tuple(dict.fromkeys(map(check_tag, asked)))
     if asked:
-        raise RefusedError("UNSUPPORTED", "the parameter tag needs a digest in the path", status=400)
+        raise RefusedError("UNSUPPORTED", "the parameter tag requires a digest in the path", status=400)
     return (call.match.tag_or_digest,)
 
 
@@ -62,7 +62,7 @@ async def _read(call: Call) -> bytes:
     while length <= limit and len(raw) <= limit and (piece := await call.content.read()):
         raw += piece
     if max(length, len(raw)) > limit:
-        raise RefusedError("SIZE_INVALID", f"a manifest may have {limit} bytes at most", status=413)
+        raise RefusedError("SIZE_INVALID", f"a manifest may have at most {limit} bytes", status=413)
     return bytes(raw)
 
 
@@ -81,7 +81,7 @@ def _push(call: Call, raw: bytes, tags: tuple[str, ...]) -> Response:
 
 
 def _parse(call: Call, raw: bytes) -> Manifest[Any]:
-    """Read what was pushed, which must be a manifest beyond doubt."""
+    """Parse the pushed content, which must unambiguously be a manifest."""
     expected = call.match.tag_or_digest if isinstance(call.match.tag_or_digest, Digest) else None
     given = media_type(call.request.headers.get("Content-Type"))
     try:
@@ -91,30 +91,28 @@ def _parse(call: Call, raw: bytes) -> Manifest[Any]:
         raise RefusedError("MANIFEST_INVALID", str(error)) from error
     except DigestMismatchError as error:
         raise RefusedError("DIGEST_INVALID", str(error)) from error
-    # Of a media type that is not known here, the document may still say otherwise: two readers would see two manifests.
+    # A document of an unknown media type may contradict it: two parsers would see different manifests.
     own = tree.get("mediaType") if isinstance(tree, dict) else given
     if not isinstance(tree, dict) or {"layers", "manifests"} <= tree.keys() or own not in {None, manifest.media_type}:
-        raise RefusedError(
-            "MANIFEST_INVALID", "this is no JSON object, or one that can be read as two kinds of manifest"
-        )
+        raise RefusedError("MANIFEST_INVALID", "not a JSON object, or one that can be read as two types of manifest")
     if given not in {None, manifest.media_type}:
-        raise RefusedError("MANIFEST_INVALID", f"the Content-Type of this manifest is {manifest.media_type}")
+        raise RefusedError("MANIFEST_INVALID", f"the Content-Type must be that of the manifest, {manifest.media_type}")
     return manifest
 
 
 def _document(manifest: Manifest[Any]) -> ImageManifest | ImageIndex | None:
-    """Return what a manifest says, None if its media type is not known here."""
+    """Return the document of a manifest, None if its media type is unknown."""
     try:
         document = manifest.document
     except DocumentError as error:
         raise RefusedError("MANIFEST_INVALID", str(error)) from error
     if isinstance(document, ImageConfig | HelmConfig):
-        raise RefusedError("MANIFEST_INVALID", f"{manifest.media_type} is no manifest: push it as a blob")
+        raise RefusedError("MANIFEST_INVALID", f"{manifest.media_type} is not a manifest: push it as a blob")
     return document if isinstance(document, ImageManifest | ImageIndex) else None
 
 
 def _check_references(call: Call, document: ImageManifest | ImageIndex | None) -> None:
-    """Refuse a manifest that needs what the repository does not have; its subject may be missing."""
+    """Refuse a manifest that names content which the repository lacks; its subject may be missing."""
     layout = call.repositories.find(call.match.name)
     if isinstance(document, ImageManifest):
         for descriptor in (document.config, *document.layers):
@@ -128,13 +126,13 @@ def _check_child(layout: Layout | None, descriptor: Descriptor, *, sparse: bool)
     if not is_manifest(descriptor.media_type):
         _check_blob(layout, descriptor, sparse=sparse)
     elif not sparse and (layout is None or layout.resolve(descriptor.digest) is None):
-        raise RefusedError("MANIFEST_BLOB_UNKNOWN", f"there is no manifest {descriptor.digest} in this repository")
+        raise RefusedError("MANIFEST_BLOB_UNKNOWN", f"this repository has no manifest {descriptor.digest}")
 
 
 def _check_blob(layout: Layout | None, descriptor: Descriptor, *, sparse: bool) -> None:
     size = None if layout is None else layout.blob_size(descriptor.digest)
     if size is None and not sparse and descriptor.media_type not in _MAY_BE_ELSEWHERE:
-        raise RefusedError("MANIFEST_BLOB_UNKNOWN", f"there is no blob {descriptor.digest} in this repository")
+        raise RefusedError("MANIFEST_BLOB_UNKNOWN", f"this repository has no blob {descriptor.digest}")
     if size is not None and size != descriptor.size:
-        message = f"blob {descriptor.digest} has {size} bytes, not the {descriptor.size} that the manifest says"
+        message = f"blob {descriptor.digest} has {size} bytes, but its descriptor says {descriptor.size}"
         raise RefusedError("SIZE_INVALID", message)

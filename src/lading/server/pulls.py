@@ -12,7 +12,7 @@ from lading.server import responses
 from lading.server.request_context import Call
 from lading.server.responses import RefusedError
 
-# What other tools have put into a layout may be larger than what this registry takes, but is held in memory.
+# Manifests that other tools have stored may exceed this registry's limit for pushes, but are held in memory.
 _MAX_STORED_MANIFEST = 32 * 1024 * 1024
 
 
@@ -22,10 +22,10 @@ def ping(_call: Call) -> Response:
 
 
 def pull_blob(call: Call) -> Response:
-    """Answer end-2: the whole of a blob, or the range that is asked for."""
+    """Answer end-2: send a blob, or the requested range of it."""
     file = call.layout().open_blob(call.digest)
     if file is None:
-        raise RefusedError("BLOB_UNKNOWN", f"there is no blob {call.digest} in {call.match.name}")
+        raise RefusedError("BLOB_UNKNOWN", f"{call.match.name} has no blob {call.digest}")
     try:
         return _blob(call, file)
     except BaseException:
@@ -38,10 +38,10 @@ def pull_manifest(call: Call) -> Response:
     layout = call.layout()
     descriptor = layout.resolve(call.match.tag_or_digest)
     if descriptor is not None and descriptor.size > _MAX_STORED_MANIFEST:
-        raise LayoutError(f"manifest {descriptor.digest} is said to have {descriptor.size} bytes")
+        raise LayoutError(f"manifest {descriptor.digest} has {descriptor.size} bytes, more than {_MAX_STORED_MANIFEST}")
     raw = None if descriptor is None else layout.read_blob(descriptor)
     if descriptor is None or raw is None:
-        raise RefusedError("MANIFEST_UNKNOWN", f"there is no manifest {call.match.tag_or_digest} in {call.match.name}")
+        raise RefusedError("MANIFEST_UNKNOWN", f"{call.match.name} has no manifest {call.match.tag_or_digest}")
     headers = {"Docker-Content-Digest": descriptor.digest, "ETag": f'"{descriptor.digest}"'}
     return responses.document(raw, media_type=descriptor.media_type, headers=headers)
 
@@ -55,15 +55,15 @@ def _blob(call: Call, file: io.FileIO) -> Response:
         "Accept-Ranges": "bytes",
     }
     fields = call.request.headers
-    # RFC 9110, sections 13.1.5 and 14.2: a range counts for GET, and only while the content is the one that is meant.
-    meant = call.request.method == "GET" and fields.get("If-Range") in {None, tag}
-    wanted = wanted_range(fields.get("Range")) if meant else None
-    if wanted is None:
+    # RFC 9110, sections 13.1.5 and 14.2: Range applies to GET only, and only if If-Range matches the content.
+    applies = call.request.method == "GET" and fields.get("If-Range") in {None, tag}
+    requested = wanted_range(fields.get("Range")) if applies else None
+    if requested is None:
         return responses.file(file, headers)
     size = os.fstat(file.fileno()).st_size
-    within = wanted.within(size)
+    within = requested.within(size)
     if within is None:
         file.close()
-        # Without an error document: the specification has no code for this, and RFC 9110 says it all.
+        # Without an error document: the specification has no code for this, and RFC 9110 defines the response.
         return responses.empty(416, {"Content-Range": f"bytes */{size}"})
     return responses.part(file, *within, headers)

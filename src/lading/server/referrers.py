@@ -1,7 +1,7 @@
-"""Which manifests of a repository refer to another one (distribution-spec, Listing Referrers).
+"""Referrers of manifests in a repository (distribution-spec, Listing Referrers).
 
-Nothing of this is stored: the manifests themselves say it. They are read once, when somebody asks, and remembered by
-their digest. Everything here blocks.
+They are not stored separately: the manifests are read on the first request, and the results cached by digest.
+Everything here blocks.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ _MAX_MANIFEST = 4 * 1024 * 1024
 
 
 class _Known(NamedTuple):
-    """The lists of one repository, and the index from which they were made."""
+    """Referrers lists of one repository."""
 
     source: LayoutIndex
+    """Index from which the lists were made."""
     references: Mapping[Digest, ReferrerEntry | None]
+    """Entry of each manifest, by its digest; None for a manifest without a subject."""
     lists: Mapping[Digest, tuple[Descriptor, ...]]
+    """Referrers of each subject, by its digest."""
 
 
 class ReferrersIndex:
-    """The referrers of every repository that was asked for them."""
+    """Cache of the referrers of each repository."""
 
     __slots__ = ("_known",)
 
@@ -39,7 +42,7 @@ class ReferrersIndex:
         self._known: dict[Path, _Known] = {}
 
     def of(self, layout: Layout, subject: Digest) -> tuple[Descriptor, ...]:
-        """Return the referrers of a manifest, which need not exist, in the order of the index."""
+        """Return the referrers of a manifest in the order of the index. The manifest need not exist."""
         index = layout.index()
         known = self._known.get(layout.path)
         if known is None or known.source is not index:
@@ -71,5 +74,5 @@ def _reference(layout: Layout, descriptor: Descriptor) -> ReferrerEntry | None:
             return None
         return as_referrer(Manifest[Any].parse(raw, descriptor.media_type, digest=descriptor.digest))
     except (DocumentError, InvalidDigestError, VerificationError):
-        # Something that another tool has put there, or that is damaged: asking for it directly will say so.
+        # Stored by another tool, or damaged: a pull of it reports that.
         return None

@@ -1,7 +1,7 @@
-"""Where a repository is: in `<root>/<name>`, an image layout.
+"""Repositories on disk: an image layout for each, at `<root>/<name>`.
 
-A part of a name that is also an entry of a layout (`blobs`, `index.json`, `oci-layout`) is stored with an underscore in
-front. No part of a name can begin with one, so no two names share a directory. Everything here blocks.
+A component of a name that is also an entry of a layout (`blobs`, `index.json`, `oci-layout`) is stored with an
+underscore in front. Components cannot begin with one, so no two names share a directory. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ _OPEN_LAYOUTS = 1024
 
 
 class Repositories:
-    """The repositories under a root directory."""
+    """Repositories under a root directory."""
 
     __slots__ = ("_layouts", "_root")
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        # Kept open for the sake of their parsed index; what is dropped is read again.
+        # Kept open for their parsed index; a layout that is dropped is read again.
         self._layouts: dict[str, Layout] = {}
 
     def find(self, name: str) -> Layout | None:
-        """Return a repository that exists. Raises `LayoutError` if it is damaged."""
+        """Return a repository, None if it does not exist. Raises `LayoutError` if it is damaged."""
         path = self._path(name)
         if not (path / "oci-layout").exists():
             return None
         return self._layouts.get(name) or self._keep(name, Layout.open(path))
 
     def create(self, name: str) -> Layout:
-        """Return a repository, which is made if it does not exist. Raises `LayoutError` if it is damaged."""
+        """Return a repository, creating it if necessary. Raises `LayoutError` if it is damaged."""
         return self.find(name) or self._keep(name, Layout.create(self._path(name)))
 
     def holder(self, digest: Digest, name: str | None = None) -> Layout | None:
-        """Return a repository that has a blob: the one of that name, or else any."""
+        """Return a repository that has a blob: the named one, or any if `name` is None; None if it lacks the blob."""
         for candidate in _names(self._root, "") if name is None else (name,):
-            # Not opened: nothing but the file of the blob is wanted, and a damaged index is no reason to fail.
+            # Not opened: only the file of the blob is needed, so a damaged index must not make this fail.
             layout = Layout(self._path(candidate))
             if layout.blob_size(digest) is not None:
                 return layout
@@ -78,7 +78,7 @@ def _directories(directory: Path) -> list[str]:
         with atomic_files.refusals("list", directory), os.scandir(directory) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except StorageError as error:
-        # Not made yet, or deleted in the meantime.
+        # Not created yet, or deleted in the meantime.
         if error.errno == errno.ENOENT:
             return []
         raise

@@ -18,34 +18,42 @@ from lading.stores.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with its reading, and the parts of the registry."""
+    """One request, parsed, and the parts of the registry."""
 
     request: Request
+    """The request."""
     match: Match
+    """The endpoint of the request and its parameters."""
     content: RequestBody
+    """Body of the request."""
     io: IO
+    """IO of the registry, for blocking calls."""
     limits: ServerLimits
+    """Limits and switches of the registry."""
     repositories: Repositories
+    """Repositories of the registry."""
     uploads: Uploads
+    """Upload sessions of the registry."""
     referrers: ReferrersIndex
+    """Referrers cache of the registry."""
 
     @property
     def digest(self) -> Digest:
-        """The digest in the path of an endpoint that has one."""
+        """Digest in the path, for endpoints that have one."""
         digest = self.match.digest
         assert digest is not None
         return digest
 
     def layout(self) -> Layout:
-        """Return the repository of the request. Blocks; raises `RefusedError` (NAME_UNKNOWN) if there is none."""
+        """Return the repository of the request. Blocks. Raises `RefusedError` (NAME_UNKNOWN) if it does not exist."""
         layout = self.repositories.find(self.match.name)
         if layout is None:
-            raise RefusedError("NAME_UNKNOWN", f"there is no repository {self.match.name}")
+            raise RefusedError("NAME_UNKNOWN", f"repository {self.match.name} does not exist")
         return layout
 
     def parameter(self, name: str) -> str | None:
-        """Return a query parameter that may be given once. Raises `RefusedError` if it is given more often."""
+        """Return a query parameter, None if it is missing. Raises `RefusedError` if it is given more than once."""
         values = self.match.query.all(name)
         if len(values) > 1:
-            raise RefusedError("UNSUPPORTED", f"the parameter {name} may be given once only", status=400)
+            raise RefusedError("UNSUPPORTED", f"the parameter {name} may be given only once", status=400)
         return values[0] if values else None

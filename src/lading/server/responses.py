@@ -1,4 +1,4 @@
-"""Responses of the embedded registry, and refusals as error documents (Error Codes)."""
+"""Responses of the embedded registry, and refusals as error documents (distribution-spec, Error Codes)."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from typing import Any
 import msgspec
 
 from lading._wire.error_documents import CODES, error_document
-from lading._wire.messages import Headers, Reader, Response
+from lading._wire.messages import Reader, Response
 from lading.errors import ErrorEntry
+from lading.headers import Headers
 
-# Sent with everything: old clients look for it to know a registry (spec, Legacy Docker support HTTP headers).
+# Sent with every response: old clients recognise a registry by it (spec, Legacy Docker support HTTP headers).
 _VERSION = ("Docker-Distribution-API-Version", "registry/2.0")
 
 
 class RefusedError(Exception):
-    """A request that is answered with an error document.
+    """Refusal of a request, sent as an error document. Never raised out of the server.
 
-    `status` is that of the code unless it is given. Never leaves the server.
+    `status` defaults to the status of the error code.
     """
 
     def __init__(
         self, code: str, message: str, *, status: int | None = None, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
-        self.entry = ErrorEntry(code, message)
-        self.status = CODES[code].status if status is None else status
-        self.headers = headers or {}
+        self.entry: ErrorEntry = ErrorEntry(code, message)
+        self.status: int = CODES[code].status if status is None else status
+        self.headers: Mapping[str, str] = headers or {}
 
     def response(self) -> Response:
-        """Make the answer."""
+        """Return the refusal as a response."""
         return document(error_document([self.entry]), status=self.status, headers=self.headers)
 
 
 def empty(status: int, headers: Mapping[str, str]) -> Response:
-    """Answer without content."""
+    """Return a response without content."""
     # RFC 9110, section 8.6: 204 has no Content-Length.
     length = {} if status == 204 else {"Content-Length": "0"}
     return _response(status, {**length, **headers}, io.BytesIO())
@@ -46,24 +47,24 @@ def empty(status: int, headers: Mapping[str, str]) -> Response:
 def document(
     content: bytes, *, status: int = 200, media_type: str = "application/json", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with content that is in memory."""
+    """Return a response with content from memory."""
     fields = {"Content-Type": media_type, "Content-Length": str(len(content)), **(headers or {})}
     return _response(status, fields, io.BytesIO(content))
 
 
 def json(value: Any, *, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a JSON document."""
+    """Return a response with a JSON document."""
     return document(msgspec.json.encode(value), headers=headers)
 
 
 def file(content: io.FileIO, headers: Mapping[str, str]) -> Response:
-    """Answer with the whole of an open file, which the answer closes."""
+    """Return a response with the content of an open file, which the response closes."""
     size = os.fstat(content.fileno()).st_size
     return _response(200, {"Content-Length": str(size), **headers}, content)
 
 
 def part(content: io.FileIO, first: int, last: int, headers: Mapping[str, str]) -> Response:
-    """Answer with the bytes of an open file from `first` to `last` (RFC 9110, 15.3.7); the answer closes the file."""
+    """Return a response with bytes `first` to `last` of an open file (RFC 9110, 15.3.7), which the response closes."""
     size = os.fstat(content.fileno()).st_size
     content.seek(first)
     length = last - first + 1
@@ -72,13 +73,13 @@ def part(content: io.FileIO, first: int, last: int, headers: Mapping[str, str]) 
 
 
 def without_body(response: Response) -> Response:
-    """Return the answer to HEAD: the same head, no content (RFC 9110, section 9.3.2)."""
+    """Return the response to HEAD: the same head without content (RFC 9110, section 9.3.2)."""
     response.body.close()
     return Response(response.status, response.headers, io.BytesIO())
 
 
 class _Part:
-    """The next bytes of a file, and no more."""
+    """Reader of the next `length` bytes of a file."""
 
     __slots__ = ("_file", "_left")
 

@@ -1,4 +1,4 @@
-"""Running an embedded registry on a socket, with uvicorn (the extra `lading[cli]`)."""
+"""Server for the embedded registry: listens on a socket, with uvicorn (the extra `lading[cli]`)."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ from lading.server.cross_origin import CrossOrigin
 from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import ServerLimits
 
-# Seconds that requests under way get to end when the server is told to stop.
+# Seconds that running requests have to end when the server stops.
 _GRACE = 2
-# Seconds that a client may leave a connection unused.
+# Seconds that a connection may stay idle.
 _IDLE = 60
 _BACKLOG = 1024
 
 
 Build: TypeAlias = Callable[[IO, Origin], Handler]
-"""Makes a handler of what it may wait with, and the origin at which it is reached."""
+"""Factory of a handler, called with the server's IO and its origin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """How a server speaks TLS: a PEM file with certificate and key, and the authorities of clients, if it asks them."""
+    """TLS certificate of a server."""
 
     file: str
+    """Path of a PEM file with the certificate and its private key."""
     clients: str | None = None
+    """Path of a PEM file with the authorities of client certificates, which the server requests if this is given."""
 
 
 def serve(
@@ -53,8 +55,8 @@ def serve(
     """Serve the repositories under a directory until SIGINT or SIGTERM.
 
     With port 0 the system chooses one. `pages` are the origins of web pages that may use the registry. `ready` is
-    called with the place of the registry once it takes connections. Requests under way get two seconds to end; then the
-    signal takes its usual course. Raises `OSError` if the address cannot be used.
+    called with the origin of the registry once it accepts connections. On a signal, running requests have two seconds
+    to end; then the signal takes its usual effect. Raises `OSError` if the address cannot be used.
     """
     with _listening(host, port) as listener:
         origin = _origin("http", host, listener)
@@ -72,7 +74,7 @@ def running(
     limits: ServerLimits | None = None,
     pages: Iterable[str] = (),
 ) -> Generator[Origin]:
-    """Serve the repositories under a directory from a background thread, for the time of a `with` block."""
+    """Serve the repositories under a directory from a background thread during a `with` block."""
     with hosting(_registry(root, limits, pages), host=host, port=port) as origin:
         yield origin
 
@@ -81,7 +83,7 @@ def running(
 def hosting(
     build: Build, *, host: str = "127.0.0.1", port: int = 0, certificate: Certificate | None = None
 ) -> Generator[Origin]:
-    """Serve a handler from a background thread, for the time of a `with` block."""
+    """Serve a handler from a background thread during a `with` block."""
     with _listening(host, port) as listener:
         origin = _origin("https" if certificate else "http", host, listener)
         with _server(build, origin, certificate) as server:
@@ -99,7 +101,7 @@ def _registry(root: Path, limits: ServerLimits | None, pages: Iterable[str]) -> 
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, which lets a handler break the connection."""
+    """uvicorn's protocol, extended so that a handler can close the connection."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -132,9 +134,13 @@ def _server(build: Build, origin: Origin, certificate: Certificate | None = None
 
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    # Connections inherit it; asyncio sets it only on sockets made with IPPROTO_TCP. Without it the content of an answer
-    # waits until the client acknowledges the head, about 40 ms.
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        # Python adds to the system's message which address it is about.
+        raise OSError(error.errno, (error.strerror or "").partition(" (while ")[0]) from error
+    # Connections inherit it; asyncio sets it only on sockets made with IPPROTO_TCP. Without it the content of a
+    # response waits until the client acknowledges the head, about 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

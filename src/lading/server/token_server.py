@@ -1,8 +1,8 @@
 """Token server (github.com/distribution/distribution, docs/content/spec/auth: token, oauth).
 
-A token is a random text that means something only to the server that gave it. It is good for the scopes that its holder
-was granted, and remembers those that were asked for: whoever asked and was not granted is refused for good, whoever did
-not ask may do so.
+A token is a random string that only its server understands. The server remembers the scopes that were requested with it
+and the rights of the user: a request for a right that was requested and not granted is denied, a request for a right
+that was not requested is answered with a challenge.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from lading import _values
 from lading._io.base import RequestBody
 from lading._wire.messages import Request, Response
 from lading._wire.urls import Query
@@ -26,42 +27,55 @@ _ACTIONS: Final[tuple[AccessAction, ...]] = ("pull", "push", "delete")
 
 
 class Grant(NamedTuple):
-    """What a token is good for: the scopes that were asked for, and the rights of whoever asked."""
+    """Grant behind a token."""
 
     asked: tuple[Scope, ...]
+    """Scopes that were requested."""
     rights: Rights
+    """Rights of the user who requested them."""
     expires_at: float
+    """Time of expiry in seconds, by the clock of the token server."""
 
     def knows(self, need: Need) -> bool:
-        """Tell whether this was asked for."""
-        wanted = scope(need)
-        return any(each.covers(wanted) for each in self.asked)
+        """Return whether the right was requested."""
+        expected = scope(need)
+        return any(each.covers(expected) for each in self.asked)
 
     def allows(self, need: Need) -> bool:
-        """Tell whether this was asked for and granted."""
+        """Return whether the right was requested and granted."""
         return self.knows(need) and self.rights.allow(need)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
-    """How a token server behaves. Times are in seconds.
-
-    `service` is the name that clients must give; `methods` are the ones it answers to. `refuses` are actions that it
-    takes for a mistake, as some do with `delete` and want `*` in its place.
-    """
+    """Behaviour of a token server."""
 
     path: str = "/token"
+    """Path of the token endpoint."""
     service: str = "registry"
+    """Service name that clients must send."""
     lifetime: float = 300.0
+    """Lifetime of a token in seconds."""
     methods: frozenset[str] = frozenset({"GET", "POST"})
+    """HTTP methods that the token endpoint supports."""
     refusal: int = 405
+    """Status of the response to any other method."""
     refuses: frozenset[str] = frozenset()
+    """Actions that make a request for a token fail, as `delete` does on servers that expect `*` instead."""
+
+    def __post_init__(self) -> None:
+        _values.expect(self.path, str, "path")
+        _values.expect(self.service, str, "service")
+        _values.number(self.lifetime, "lifetime", unit="seconds")
+        _values.items(self.methods, "methods")
+        _values.integer(self.refusal, "refusal", least=200, most=599)
+        _values.items(self.refuses, "refuses")
 
 
 class TokenServer:
-    """A token server. A `Handler`; `find` is for the registry that trusts it.
+    """Token server. A `Handler`; the registry that trusts it calls `find`.
 
-    `now` is a clock in seconds. The oldest tokens make way when there are too many.
+    `now` is a clock in seconds. At most 10,000 tokens are kept; the oldest ones are dropped first.
     """
 
     def __init__(self, access: Access, now: Callable[[], float], rules: TokenRules | None = None) -> None:
@@ -72,16 +86,16 @@ class TokenServer:
         self._identities: dict[str, User] = {}
 
     def find(self, token: str) -> Grant | None:
-        """Return what a token is good for, None if it is not, or no more."""
+        """Return the grant of a token, None if the token is unknown or has expired."""
         grant = self._grants.get(token)
         return grant if grant is not None and grant.expires_at > self._now() else None
 
     def revoke(self) -> None:
-        """Let every token that was given out expire now; identity tokens stay good."""
+        """Revoke every issued token; identity tokens stay valid."""
         self._grants.clear()
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Answer a request for a token."""
+        """Answer a token request."""
         try:
             return await self._answer(request, content)
         except RefusedError as refused:
@@ -90,10 +104,11 @@ class TokenServer:
     async def _answer(self, request: Request, content: RequestBody) -> Response:
         path, _, query = request.target.partition("?")
         if path != self.rules.path:
-            raise RefusedError("UNSUPPORTED", "there is nothing here", status=404)
+            raise RefusedError("UNSUPPORTED", f"unknown path: tokens are at {self.rules.path}", status=404)
         if request.method not in self.rules.methods:
             allow = {"Allow": ", ".join(sorted(self.rules.methods))}
-            raise RefusedError("UNSUPPORTED", f"not by {request.method}", status=self.rules.refusal, headers=allow)
+            message = f"method {request.method} is not supported"
+            raise RefusedError("UNSUPPORTED", message, status=self.rules.refusal, headers=allow)
         if request.method == "GET":
             form = Query.parse(query)
             user = self._basic_user(request)
@@ -127,10 +142,10 @@ class TokenServer:
 
     def _give(self, form: Query, user: User | None, *, wants_identity: bool) -> Response:
         if form.get("service") != self.rules.service:
-            raise RefusedError("UNSUPPORTED", f"the service here is {self.rules.service}", status=400)
+            raise RefusedError("UNSUPPORTED", f"service must be {self.rules.service}", status=400)
         asked = merged(each for text in form.all("scope") for each in parse_scopes(text))
         if any(each.actions & self.rules.refuses for each in asked):
-            raise RefusedError("UNSUPPORTED", "a scope has an action that is not known here", status=400)
+            raise RefusedError("UNSUPPORTED", "a scope has an unsupported action", status=400)
         rights = self._access.anonymous if user is None else user.rights
         token = self._remember(Grant(asked, rights, self._now() + self.rules.lifetime))
         answer: dict[str, object] = {
@@ -144,7 +159,7 @@ class TokenServer:
         return responses.json(answer, headers={"Cache-Control": "no-store"})
 
     def identity(self, user: User) -> str:
-        """Make an identity token, with which a user gets tokens without the password."""
+        """Issue an identity token, with which a user gets tokens without the password."""
         token = secrets.token_urlsafe(32)
         self._identities[token] = user
         _drop_oldest(self._identities)
@@ -158,16 +173,16 @@ class TokenServer:
 
 
 def scope(need: Need) -> Scope:
-    """Return the scope that stands for a need."""
+    """Return the scope of a need."""
     if need.action == "catalog":
         return Scope("registry:catalog", frozenset("*"))
     return Scope.repository(need.name, frozenset({need.action}))
 
 
 def granted(asked: Iterable[Scope], rights: Rights) -> tuple[Scope, ...]:
-    """Return what of some scopes is allowed."""
-    found = (Scope(each.resource, frozenset(_allowed(each, rights))) for each in asked)
-    return tuple(each for each in found if each.actions)
+    """Return the requested scopes, reduced to the actions that the rights allow."""
+    allowed = (Scope(each.resource, frozenset(_allowed(each, rights))) for each in asked)
+    return tuple(each for each in allowed if each.actions)
 
 
 def _allowed(asked: Scope, rights: Rights) -> Iterable[str]:
@@ -193,5 +208,5 @@ async def _read(content: RequestBody) -> str:
     while piece := await content.read():
         raw += piece
         if len(raw) > _MOST_FORM:
-            raise RefusedError("SIZE_INVALID", f"a form may have {_MOST_FORM} bytes at most", status=413)
+            raise RefusedError("SIZE_INVALID", f"a form may have at most {_MOST_FORM} bytes", status=413)
     return raw.decode("latin-1")

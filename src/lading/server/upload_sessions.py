@@ -1,10 +1,9 @@
 """Upload sessions on disk, from start to end (end-4 to end-6, end-13, end-14).
 
-In a file of its own under the root, on the file system of the repositories. Its name has an id that cannot be guessed
-and the fingerprint of the repository to which it belongs; the offset of the upload is its size. So sessions survive a
-restart, and nothing has to be kept in step with the disk. The file only ever grows, so that the same size means the
-same content: the running hash in memory, which knows its offset, is a shortcut past reading the file again. Everything
-here blocks.
+Each session is a file under the root, on the file system of the repositories. Its name consists of an unguessable id
+and a fingerprint of its repository; its size is the offset of the upload. So sessions survive a restart, and no other
+state has to be kept in sync with the disk. The file only ever grows, so the same size means the same content: a running
+hash in memory, with its offset, saves reading the file again. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class _HashState(NamedTuple):
-    """The hash of the first `offset` bytes of a file."""
+    """Hash of the first `offset` bytes of a file."""
 
     algorithm: str
     hasher: hashlib._Hash
@@ -38,7 +37,7 @@ class _HashState(NamedTuple):
 
 
 class Upload:
-    """A session that this request alone may write to. Leaving the `with` block lets the next request at it."""
+    """Session that this request has locked for writing. Leaving the `with` block releases it."""
 
     __slots__ = ("_descriptor", "_hashes", "_limit", "_path", "offset")
 
@@ -47,7 +46,7 @@ class Upload:
         self._descriptor = descriptor
         self._hashes = hashes
         self._limit = limit
-        self.offset = os.fstat(descriptor).st_size
+        self.offset: int = os.fstat(descriptor).st_size
 
     def __enter__(self) -> Self:
         return self
@@ -56,12 +55,12 @@ class Upload:
         os.close(self._descriptor)
 
     def reserve(self, length: int) -> None:
-        """Raise `RefusedError` if `length` bytes more would make the blob larger than any may be."""
+        """Raise `RefusedError` if `length` more bytes would exceed the maximum size of a blob."""
         if self.offset + length > self._limit:
-            raise RefusedError("SIZE_INVALID", f"a blob may have {self._limit} bytes at most", status=413)
+            raise RefusedError("SIZE_INVALID", f"a blob may have at most {self._limit} bytes", status=413)
 
     def write(self, piece: bytes) -> None:
-        """Append a piece. Raises `StorageError` when the disk refuses, which ends the session and frees its space."""
+        """Append a piece. Raises `StorageError` if the disk refuses, which ends the session and frees its space."""
         self.reserve(len(piece))
         left = memoryview(piece)
         try:
@@ -78,19 +77,19 @@ class Upload:
         self.offset += len(piece)
 
     def finish(self, digest: Digest, layout: Layout) -> None:
-        """Make the content a blob of a repository and end the session.
+        """Move the content into a repository as a blob, and end the session.
 
-        Raises `RefusedError` if the content is not what the digest says; that ends the session too.
+        Raises `RefusedError` if the content does not match the digest; that ends the session as well.
         """
         actual = self._digest(digest.algorithm)
         if actual != digest:
             self.cancel()
-            raise RefusedError("DIGEST_INVALID", f"the content has the digest {actual}, not {digest}")
+            raise RefusedError("DIGEST_INVALID", f"the digest of the content is {actual}, not {digest}")
         layout.adopt(self._path, digest)
         self._hashes.pop(self._path, None)
 
     def cancel(self) -> None:
-        """End the session and remove what came."""
+        """End the session and remove its content."""
         self._hashes.pop(self._path, None)
         with suppress(OSError):
             self._path.unlink()
@@ -107,20 +106,21 @@ class Upload:
 
 
 class Uploads:
-    """The sessions under a root directory."""
+    """Upload sessions under a root directory."""
 
     __slots__ = ("_directory", "_hashes", "_limits")
 
     def __init__(self, root: Path, limits: ServerLimits) -> None:
-        # No part of the name of a repository can begin with an underscore.
+        # Components of repository names cannot begin with an underscore.
         self._directory = root / "_uploads"
         self._limits = limits
         self._hashes: dict[Path, _HashState] = {}
 
     def start(self, name: str, algorithm: str = "sha256") -> str:
-        """Begin a session for a repository and return its id.
+        """Start a session for a repository and return its id.
 
-        Raises `RefusedError` when there are too many, `InvalidDigestError` for an algorithm that cannot be computed.
+        Raises `RefusedError` if there are too many sessions, and `InvalidDigestError` for an algorithm that cannot be
+        computed.
         """
         hashed = _HashState(algorithm, hasher(algorithm), 0)
         atomic_files.make_directory(self._directory)
@@ -133,21 +133,21 @@ class Uploads:
         return session
 
     def offset(self, name: str, session: str) -> int:
-        """Return how many bytes have come. Raises `RefusedError` if there is no such session."""
+        """Return the number of bytes received. Raises `RefusedError` if the session does not exist."""
         size = atomic_files.regular_size(self._path(name, session))
         if size is None:
             raise _unknown()
         return size
 
     def open(self, name: str, session: str) -> Upload:
-        """Take hold of a session. Raises `RefusedError` if there is none, or another request is writing to it."""
+        """Lock a session. Raises `RefusedError` if it does not exist or another request is writing to it."""
         path = self._path(name, session)
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
         except FileNotFoundError:
             raise _unknown() from None
         try:
-            _take(descriptor, path)
+            _lock(descriptor, path)
         except BaseException:
             os.close(descriptor)
             raise
@@ -157,14 +157,14 @@ class Uploads:
         with atomic_files.refusals("list", self._directory):
             count = sum(1 for _ in self._directory.iterdir())
         if count >= self._limits.sessions and count - self._expire() >= self._limits.sessions:
-            raise RefusedError("TOOMANYREQUESTS", "too many uploads are under way", headers={"Retry-After": "60"})
+            raise RefusedError("TOOMANYREQUESTS", "too many uploads: try again later", headers={"Retry-After": "60"})
 
     def _expire(self) -> int:
-        """Remove sessions that nobody has touched for long, and return how many those were."""
+        """Remove idle sessions, and return their number."""
         limit = time.time() - self._limits.session_seconds
         removed = 0
         for path in self._directory.iterdir():
-            # Finished or cancelled in the meantime.
+            # The session may have been finished or cancelled in the meantime.
             with suppress(OSError):
                 if path.lstat().st_mtime < limit:
                     path.unlink()
@@ -180,15 +180,15 @@ class Uploads:
 
 
 def _unknown() -> RefusedError:
-    return RefusedError("BLOB_UPLOAD_UNKNOWN", "there is no such upload in this repository: start a new one")
+    return RefusedError("BLOB_UPLOAD_UNKNOWN", "this repository has no such upload: start a new one")
 
 
-def _take(descriptor: int, path: Path) -> None:
+def _lock(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        message = "another request is writing to this upload: wait for its end"
+        message = "another request is writing to this upload: wait until it ends"
         raise RefusedError("BLOB_UPLOAD_INVALID", message) from None
-    # Between open and lock another request may have finished the upload: the file is a blob now, and never changes.
+    # Another request may have finished the upload between open and lock: the file is then a blob, and must not change.
     if atomic_files.regular_size(path) is None:
         raise _unknown()

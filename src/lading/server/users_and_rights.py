@@ -1,6 +1,6 @@
 """Users, their rights, and the right that each endpoint needs.
 
-Everything that no right allows is forbidden, and so is an endpoint that has no row in the table below.
+Access that no right grants is denied, and so is an endpoint without a row in the table below.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from lading import _values
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint, Match
 from lading.names import check_name
 
 AccessAction: TypeAlias = Literal["pull", "push", "delete", "catalog"]
 
-# Asked of the registry as a whole, these need nothing but to be somebody; None stands for that.
+# None stands for endpoints of the registry as a whole that any authenticated user may use.
 _ACTIONS: Final[Mapping[Endpoint, AccessAction | None]] = {
     endpoints.PING: None,
     endpoints.DISCOVER_EXTENSIONS: None,
@@ -42,26 +43,32 @@ _ACTIONS: Final[Mapping[Endpoint, AccessAction | None]] = {
 
 
 class Need(NamedTuple):
-    """One thing that must be allowed: an action on a repository, or on the registry as a whole if that is ""."""
+    """Right that a request needs."""
 
     action: AccessAction
+    """Action on the repository."""
     name: str = ""
+    """Name of the repository, "" for the registry as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """The repositories that may be pulled from, pushed to and deleted in, and whether all of them may be listed.
+    """Rights of a user on repositories.
 
-    A pattern is the name of a repository, `acme/*` for everything below `acme`, or `*` for everything.
+    A pattern is the name of a repository, `acme/*` for every repository below `acme`, or `*` for all repositories.
     """
 
     pull: tuple[str, ...] = ()
+    """Patterns of the repositories that the user may pull from."""
     push: tuple[str, ...] = ()
+    """Patterns of the repositories that the user may push to."""
     delete: tuple[str, ...] = ()
+    """Patterns of the repositories in which the user may delete."""
     catalog: bool = False
+    """Whether the user may list all repositories."""
 
     def allow(self, need: Need) -> bool:
-        """Tell whether something may be done."""
+        """Return whether the rights cover a need."""
         if need.action == "catalog":
             return self.catalog
         patterns: tuple[str, ...] = getattr(self, need.action)
@@ -70,50 +77,71 @@ class Rights:
     def __bool__(self) -> bool:
         return bool(self.pull or self.push or self.delete or self.catalog)
 
+    def __post_init__(self) -> None:
+        for action in ("pull", "push", "delete"):
+            object.__setattr__(self, action, _values.one_or_many(getattr(self, action), action))
+        _values.expect(self.catalog, bool, "catalog")
 
-# In place of a name: wherever in the registry.
+
 ANYWHERE: Final = "*"
+"""Stands for any repository in place of a name."""
 NOTHING: Final = Rights()
+"""No rights at all."""
 EVERYTHING: Final = Rights(pull=("*",), push=("*",), delete=("*",), catalog=True)
+"""All rights on all repositories."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who logs in."""
+    """User of a registry."""
 
     name: str
+    """Name to log in with."""
     password: str = field(repr=False)
+    """Password to log in with."""
     rights: Rights = EVERYTHING
+    """Rights of the user, by default all."""
+
+    def __post_init__(self) -> None:
+        _values.expect(self.name, str, "name")
+        _values.expect(self.password, str, "password")
+        _values.expect(self.rights, Rights, "rights")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Everybody who may do something; `anonymous` are the rights of those who do not log in."""
+    """Users of a registry and their rights."""
 
     users: tuple[User, ...] = ()
+    """Users who can log in."""
     anonymous: Rights = NOTHING
+    """Rights of requests without credentials."""
 
     def user(self, name: str) -> User | None:
-        """Return the user of that name."""
+        """Return the user with a name, None if it does not exist."""
         return next((user for user in self.users if user.name == name), None)
 
     def login(self, name: str, password: str) -> User | None:
-        """Return the user who has this name and password.
+        """Return the user with this name and password, None if they are wrong.
 
-        How long that takes tells neither how much of a password was right nor whether there is such a user.
+        The time this takes reveals neither how much of a password was right nor whether the user exists.
         """
-        found: User | None = None
+        match: User | None = None
         for user in self.users:
             right_name = hmac.compare_digest(_fingerprint(user.name), _fingerprint(name))
             if hmac.compare_digest(_fingerprint(user.password), _fingerprint(password)) and right_name:
-                found = user
-        return found
+                match = user
+        return match
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "users", _values.items(self.users, "users", User))
+        _values.expect(self.anonymous, Rights, "anonymous")
 
 
 def needed(match: Match) -> tuple[Need, ...] | None:
-    """Return what a request needs to be allowed, None if it can never be.
+    """Return the rights that a request needs, None if it is never permitted.
 
-    A mount reads its source as well, which `sources` tells.
+    A mount also reads its source: see `sources`.
     """
     if match.endpoint not in _ACTIONS:
         return None
@@ -122,10 +150,10 @@ def needed(match: Match) -> tuple[Need, ...] | None:
 
 
 def sources(match: Match) -> tuple[Need, ...]:
-    """Return what a request must be allowed to read beside its own repository: the source of a mount (end-11).
+    """Return the rights to read that a request needs in addition: on the source of a mount (end-11).
 
-    Without `from`, a registry may take the blob from wherever it is: that is for those who may read everything. Raises
-    `InvalidReferenceError` for what is no name.
+    Without `from`, a registry may take the blob from any repository, which needs the right to pull from all of them.
+    Raises `InvalidReferenceError` for an invalid name.
     """
     if match.endpoint is not endpoints.MOUNT_BLOB:
         return ()
@@ -134,7 +162,7 @@ def sources(match: Match) -> tuple[Need, ...]:
 
 
 def basic_credentials(authorization: str) -> tuple[str, str] | None:
-    """Read user name and password from an Authorization field (RFC 7617), None if there are none."""
+    """Parse user name and password of an Authorization field (RFC 7617), None if it has none."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -153,5 +181,5 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _fingerprint(text: str) -> bytes:
-    # Of one length, whatever the text: comparing texts of two lengths ends early.
+    # Of constant length: comparing strings of different lengths ends early.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

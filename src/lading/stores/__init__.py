@@ -1,1 +1,1 @@
-"""Places on disk that hold content: the OCI image layout."""
+"""Storage of content on disk: the OCI image layout."""

@@ -11,10 +11,10 @@ from lading.verification import Verifier
 
 
 class BlobWriter:
-    """A blob that is being written. Unless it is committed, leaving the `with` block removes it.
+    """Writer of one blob. Leaving the `with` block without a commit removes the blob.
 
-    What an error breaks off that says nothing against the content is left for a later writer. Raises `StorageError`
-    when the disk refuses.
+    After an error that does not discredit the content, the content is left for a later writer. Raises `StorageError`
+    if the disk refuses.
     """
 
     __slots__ = ("_final", "_partial", "_verifier")
@@ -31,15 +31,15 @@ class BlobWriter:
         self._partial.end(error)
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Append a piece. Raises `SizeMismatchError` as soon as there is more than the descriptor says."""
+        """Append a piece. Raises `SizeMismatchError` as soon as the content exceeds the descriptor's size."""
         self._verifier.update(piece)
         self._partial.write(piece)
 
     def commit(self, *, sync_name: bool = True) -> None:
-        """Verify the content and give it its name, as `Partial.publish` does.
+        """Verify the content and give it its final name, as `Partial.publish` does.
 
-        Without `sync_name` a power cut may take the name away again until index.json changes next: enough for content
-        of which nobody is told before that. Raises `SizeMismatchError` or `DigestMismatchError`.
+        Without `sync_name` a power cut may lose the name until index.json changes next: enough for content that is not
+        reported before that. Raises `SizeMismatchError` or `DigestMismatchError`.
         """
         self._verifier.finish()
         self._partial.publish(self._final, sync_name=sync_name)

@@ -1,20 +1,22 @@
 """Garbage collection of an image layout (image-spec, image-layout.md).
 
-Needed is what index.json names, and every digest that stands in a needed blob of JSON, whatever its media type: a
-manifest of a kind that is not known here keeps its content. What nothing names may be about to be named: a copy stores
-blobs before manifests. So a blob is removed only if nobody has written it or counted on it (`Layout.keep_blob`) for a
-time of grace, and under the lock that changes of index.json take.
+A blob is needed if index.json names it, or if its digest occurs in a needed JSON blob of any media type: a manifest of
+an unknown type keeps its content. An unnamed blob may be about to be named, because a copy stores blobs before
+manifests. So a blob is removed only if no process has written it or relied on it (`Layout.keep_blob`) for a grace
+period, and under the lock that changes of index.json take.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from lading._io import atomic_files
+from lading._result import Result
+from lading._values import path as path_of
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import MANIFEST_LIMIT
@@ -28,21 +30,37 @@ DAY = 24 * 60 * 60.0
 _DIGEST = re.compile(rb"\b(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}|blake3:[0-9a-f]{64})\b", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """A blob that was removed; `size` is in bytes."""
+class RemovedBlob(Result, frozen=True):
+    """Blob that garbage collection removed from an image layout."""
 
     digest: Digest
+    """Digest of the blob."""
     size: int
+    """Size of the blob in bytes."""
 
 
-def collect(layout: Layout, *, grace: float = DAY, dry_run: bool = False) -> Iterator[Removed]:
-    """Remove the blobs that nothing needs and nobody has touched for `grace` seconds; tell each when it is gone.
+def collect_garbage(
+    directory: str | os.PathLike[str], *, grace: float = DAY, dry_run: bool = False
+) -> Iterator[RemovedBlob]:
+    """Remove the blobs of an image layout that are not needed; yield each after its removal.
 
-    With `dry_run` nothing is removed. What processes that are no longer alive left unfinished goes as well; of blobs
-    that a later one could go on with, what is older than `grace`.
+    A blob is needed if `index.json` names it, directly or through another needed blob. Blobs that a process has written
+    or relied on in the last `grace` seconds stay: a copy stores blobs before the manifest that names them. With
+    `dry_run`, nothing is removed.
 
-    Raises `LayoutError` when something that is needed is damaged: what it names is then not known, and stays.
+    Raises `LayoutError` if the directory is not an image layout or a needed blob is damaged, and `StorageError`.
+    """
+    path_of(directory, "directory")
+    return collect(Layout.open(Path(directory)), grace=grace, dry_run=dry_run)
+
+
+def collect(layout: Layout, *, grace: float = DAY, dry_run: bool = False) -> Iterator[RemovedBlob]:
+    """Remove the blobs that are not needed and were not touched for `grace` seconds; yield each after its removal.
+
+    With `dry_run` nothing is removed. Temporary files of processes that have ended are removed as well; partial blobs,
+    which a later process could continue, only if they are older than `grace`.
+
+    Raises `LayoutError` if a needed blob is damaged: the blobs that it names are then unknown, and stay.
     """
     before = time.time() - grace
     needs = _Needs(layout)
@@ -52,11 +70,11 @@ def collect(layout: Layout, *, grace: float = DAY, dry_run: bool = False) -> Ite
     for digest in tuple(_blobs(layout)):
         size = layout.delete_unneeded(digest, before=before, needs=needs, dry_run=dry_run)
         if size is not None:
-            yield Removed(digest, size)
+            yield RemovedBlob(digest, size)
 
 
 class _Needs:
-    """Says what an index.json needs; each one is walked once."""
+    """Decides which blobs an index.json needs; each index is walked once."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -85,7 +103,7 @@ class _Needs:
         return frozenset(needed)
 
     def _named_by(self, digest: Digest) -> Iterator[Digest]:
-        """Return every digest that stands in a blob, if that is JSON of a size that a manifest may have."""
+        """Return every digest that occurs in a blob, if the blob is JSON and no larger than a manifest may be."""
         size = self._layout.blob_size(digest)
         if size is None or size > MANIFEST_LIMIT or not self._is_json(digest):
             return
@@ -94,7 +112,7 @@ class _Needs:
         except VerificationError as error:
             raise LayoutError(f"{str(self._layout.path)!r}: {error}: nothing was removed") from error
         except InvalidDigestError:
-            return  # of an algorithm that cannot be computed here, and so never written here
+            return  # the algorithm cannot be computed here, so the blob was never written here
         for match in _DIGEST.finditer(raw or b""):
             yield Digest(match[0].decode())
 
@@ -107,7 +125,7 @@ class _Needs:
 
 
 def _blobs(layout: Layout) -> Iterator[Digest]:
-    """List the blobs that there are; what has no name of a blob is none."""
+    """List the stored blobs; files whose names are not digests are skipped."""
     for algorithm in _names(layout.path / "blobs"):
         for encoded in _names(layout.path / "blobs" / algorithm):
             try:
@@ -117,7 +135,7 @@ def _blobs(layout: Layout) -> Iterator[Digest]:
 
 
 def _names(directory: Path) -> list[str]:
-    if not directory.is_dir():
+    if not atomic_files.is_directory(directory):
         return []
     with atomic_files.refusals("list", directory):
         return sorted(entry.name for entry in directory.iterdir())

@@ -1,7 +1,7 @@
-"""The index.json of an image layout, read and edited.
+"""Parser and editor of an image layout's index.json (image-spec, image-layout.md and image-index.md).
 
-image-spec, image-layout.md and image-index.md. Whatever other tools have put there (fields, entries, annotations, their
-order) survives a change byte for byte; only what the change is about is written anew.
+Fields, entries and annotations of other tools, and their order, survive a change byte for byte; only the entries that
+the change concerns are rewritten.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _EMPTY = b'{"schemaVersion":2,"mediaType":"' + OCI_INDEX.encode() + b'","manifes
 
 
 class _Names(msgspec.Struct, rename="camel"):
-    """What an entry is found by."""
+    """Members of an entry by which it is looked up."""
 
     digest: str
     media_type: str = ""
@@ -31,19 +31,22 @@ class _Names(msgspec.Struct, rename="camel"):
 
 
 class IndexJsonEntry(NamedTuple):
-    """One element of `manifests`; `tag` is its org.opencontainers.image.ref.name."""
+    """One element of `manifests`."""
 
     raw: msgspec.Raw
+    """JSON of the entry."""
     digest: str
+    """Digest of the manifest, not validated."""
     media_type: str
+    """Media type of the manifest, "" if the entry does not state one."""
     tag: str | None
+    """Value of org.opencontainers.image.ref.name."""
 
 
 class LayoutIndex:
-    """The content of an index.json. Immutable.
+    """Content of an index.json. Immutable.
 
-    When several entries have the same name, which the specification allows, the first one counts, as in
-    containers/image.
+    If several entries have the same name, which the specification allows, the first one counts, as in containers/image.
     """
 
     __slots__ = ("_digests", "_entries", "_fields", "_tags", "tags")
@@ -57,11 +60,11 @@ class LayoutIndex:
             self._digests.setdefault(entry.digest, entry)
             if entry.tag is not None:
                 self._tags.setdefault(entry.tag, entry)
-        self.tags = tuple(sorted(self._tags))
+        self.tags: tuple[str, ...] = tuple(sorted(self._tags))
 
     @classmethod
     def parse(cls, raw: bytes) -> LayoutIndex:
-        """Parse an index.json. Raises `LayoutError`, which does not name the file, if it is none."""
+        """Parse an index.json. Raises `LayoutError`, which does not name the file, if it is not an image index."""
         try:
             fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
             manifests = bytes(fields.get("manifests", b"null"))
@@ -69,9 +72,9 @@ class LayoutIndex:
             names = msgspec.json.decode(manifests, type=list[_Names] | None) or []
             version = msgspec.json.decode(fields.get("schemaVersion", b"2"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise LayoutError(f"it is no image index: {shortened(str(error))}") from error
+            raise LayoutError(f"not an image index: {shortened(str(error))}") from error
         if version != 2:
-            raise LayoutError(f"its schemaVersion is {shortened(str(version))!r}, not 2")
+            raise LayoutError(f"schemaVersion is {shortened(str(version))!r}, not 2")
         return cls(fields, (_entry(raw, name) for raw, name in zip(entries, names, strict=True)))
 
     @classmethod
@@ -80,22 +83,22 @@ class LayoutIndex:
         return cls.parse(_EMPTY)
 
     def encode(self) -> bytes:
-        """Return the text of the file."""
+        """Return the index as JSON, the content of the file."""
         manifests = msgspec.Raw(msgspec.json.encode([entry.raw for entry in self._entries]))
         return msgspec.json.encode({**self._fields, "manifests": manifests})
 
     def tagged(self, tag: str) -> Descriptor | None:
-        """Return what a tag names. Raises `LayoutError` if its entry is no descriptor."""
+        """Return the descriptor of a tag, None if it does not exist. Raises `LayoutError` if its entry is invalid."""
         entry = self._tags.get(tag)
         return None if entry is None else _descriptor(entry)
 
     def named(self, digest: Digest) -> Descriptor | None:
-        """Return the entry of a manifest. Raises `LayoutError` if it is no descriptor."""
+        """Return the descriptor of a digest, None if it is not listed. Raises `LayoutError` if its entry is invalid."""
         entry = self._digests.get(digest)
         return None if entry is None else _descriptor(entry)
 
     def manifests(self) -> tuple[Descriptor, ...]:
-        """Return each manifest once, in the order of the file. Raises `LayoutError` if an entry is no descriptor."""
+        """Return each manifest once, in the order of the file. Raises `LayoutError` if an entry is invalid."""
         return tuple(map(_descriptor, self._digests.values()))
 
     def indexes(self) -> tuple[Descriptor, ...]:
@@ -103,27 +106,27 @@ class LayoutIndex:
         return tuple(_descriptor(entry) for entry in self._digests.values() if is_index(entry.media_type))
 
     def with_manifest(self, descriptor: Descriptor, tags: Iterable[str] = ()) -> LayoutIndex:
-        """Return the index with an entry for each tag of a manifest, or with one that has no tag.
+        """Return the index with an entry for each tag of a manifest, or with one untagged entry.
 
-        A tag that named another manifest leaves it; that manifest stays, without a tag if it has no other.
+        A tag that named another manifest moves; that manifest stays, without a tag if it has no other.
         """
-        wanted = dict.fromkeys(tags)
+        names = dict.fromkeys(tags)
         entries: list[IndexJsonEntry] = []
         own: set[str | None] = set()
         sample = self._digests.get(descriptor.digest)
-        for entry in self._released(tag for tag in wanted if self._names_another(tag, descriptor.digest)):
+        for entry in self._released(tag for tag in names if self._names_another(tag, descriptor.digest)):
             if entry.digest != descriptor.digest:
                 entries.append(entry)
-            elif entry.tag is not None or not wanted:
+            elif entry.tag is not None or not names:
                 entries.append(_described(entry.raw, descriptor, entry.tag))
                 own.add(entry.tag)
-        missing = [tag for tag in wanted if tag not in own] if wanted or own else [None]
+        missing = [tag for tag in names if tag not in own] if names or own else [None]
         base = sample.raw if sample else msgspec.Raw(b"{}")
         entries.extend(_described(base, descriptor, tag) for tag in missing)
         return LayoutIndex(self._fields, entries)
 
     def without_tag(self, tag: str) -> LayoutIndex:
-        """Return the index without a tag; the manifest that had it stays."""
+        """Return the index without a tag; the tagged manifest stays."""
         return LayoutIndex(self._fields, self._released([tag]))
 
     def without_manifest(self, digest: Digest) -> LayoutIndex:
@@ -135,7 +138,7 @@ class LayoutIndex:
         return entry is not None and entry.digest != digest
 
     def _released(self, tags: Iterable[str]) -> list[IndexJsonEntry]:
-        """Return the entries with some tags taken away, and no entry lost that was the only one of its manifest."""
+        """Return the entries without some tags; every manifest keeps at least one entry."""
         gone = frozenset(tags)
         if not gone:
             return list(self._entries)
@@ -160,11 +163,11 @@ def _descriptor(entry: IndexJsonEntry) -> Descriptor:
     try:
         return Descriptor.parse(bytes(entry.raw))
     except DocumentError as error:
-        raise LayoutError(f"index.json has an entry that is no descriptor: {error}") from error
+        raise LayoutError(f"index.json has an entry that is not a descriptor: {error}") from error
 
 
 def _described(raw: msgspec.Raw, descriptor: Descriptor | None, tag: str | None) -> IndexJsonEntry:
-    """Return an entry with another tag and, if one is given, with the facts of a descriptor."""
+    """Return an entry with another tag and, if a descriptor is given, with the descriptor's members."""
     fields: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     annotations = msgspec.json.decode(fields.pop("annotations", b"null"), type=dict[str, Any] | None) or {}
     annotations.pop(REF_NAME, None)

@@ -1,6 +1,6 @@
 """Manifests of a layout that its index.json names only through nested indexes.
 
-Tools that write layouts give an entry of index.json to what was asked for, not to the manifests inside an image index.
+Tools that write layouts add an entry to index.json for the requested manifest only, not for those inside an index.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from lading.errors import DocumentError, InvalidDigestError, VerificationError
 from lading.media_types import is_index, is_manifest
 from lading.stores.index_json import LayoutIndex
 
-# No image is nested deeper, and a hostile layout must not cost more.
+# Real images are not nested deeper, and a hostile layout must not cost more.
 _MAX_DEPTH = 32
 _MAX_NODES = 10_000
 
 
 class Nested:
-    """The manifests inside the indexes of one layout. Every index is read once: content does not change."""
+    """Manifests inside the indexes of one layout. Every index is read once: content does not change."""
 
     __slots__ = ("_children", "_found", "_read", "_source")
 
@@ -32,9 +32,9 @@ class Nested:
         self._found: Mapping[Digest, Descriptor] = {}
 
     def of(self, source: LayoutIndex) -> Mapping[Digest, Descriptor]:
-        """Return what the indexes of an index.json name, 32 levels deep and 10,000 manifests at most.
+        """Return the manifests that the indexes of an index.json name, at most 32 levels deep and 10,000 in number.
 
-        What is named need not be there. Indexes that are missing, damaged or too large name nothing.
+        These manifests need not exist. Indexes that are missing, damaged or too large are skipped.
         """
         if source is not self._source:
             self._found, self._source = self._walk(source), source

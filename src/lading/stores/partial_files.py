@@ -1,10 +1,10 @@
 """Partial files: incomplete content that a later process can continue.
 
-The name is made of the digest. Nothing that is found is believed: its bytes are hashed again before more are added, and
-the digest decides in the end. So nothing has to be noted beside them, and nothing has to reach the disk in any order.
+The name is derived from the digest. Existing bytes are not trusted: they are hashed again before more are added, and
+the digest decides in the end. So the file needs no metadata, and writes may reach the disk in any order.
 
-A writer holds a lock on its file. Whoever cannot have that, or finds something else than a file of its own under the
-name (a link, a pipe, a file with a second name), writes a private file instead and leaves what it found alone.
+A writer holds a lock on its file. A writer that cannot get the lock, or finds anything but a file of its own under the
+name (a link, a pipe, a file with a second name), writes a private file instead and leaves the other one alone.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
 
 WEEK: Final = 7 * 24 * 3600.0
-"""Seconds after which content that nobody has added to is removed."""
+"""Time in seconds after which content that is not growing is removed."""
 LEAST_KEPT: Final = 1 << 20
-"""Bytes below which it is not worth leaving a file behind."""
+"""Size in bytes below which a file is not worth keeping."""
 USELESS: Final = (VerificationError, NotFoundError, ProtocolError, StorageError)
-"""Errors after which content is of no use, or in the way, and is not left behind."""
+"""Errors after which the content is useless or in the way, and is discarded."""
 _SWEEPING = 16 << 20
 _MOST_KEPT = 32
 _NAME = re.compile(r"\.lading-[a-z0-9]+-[0-9a-f]+\.part", re.ASCII)
@@ -41,53 +41,56 @@ _SLICE = 64 << 20
 
 
 class Partial(OpenFile):
-    """Content that is not complete, or not known to be. Publish, leave or discard it.
+    """Content that is incomplete or unverified. Publish, leave or discard it.
 
-    `directory` is an open descriptor of where the file is, which stays the caller's; `path` of the same place is for
-    messages. What was there begins the content once it is replayed; without that, `restart` first.
+    `directory` is an open descriptor of the file's directory, which the caller closes; `path` is the same directory,
+    for messages, and `final` the path that they name if the file cannot be created. Call `replay` to continue from the
+    existing bytes, or `restart` to begin with an empty file.
 
-    Raises `StorageError` when the disk refuses.
+    Raises `StorageError` if the disk refuses.
     """
 
     __slots__ = ("_directory", "_is_private", "_name")
 
-    def __init__(self, directory: int, path: Path, digest: Digest, *, mode: int = 0o644) -> None:
+    def __init__(
+        self, directory: int, path: Path, digest: Digest, *, final: Path | None = None, mode: int = 0o644
+    ) -> None:
         self._path = path
         self._name = name_of(digest)
-        with refusals("create a file in", path):
+        with refusals("create a file in", path) if final is None else refusals("write", final):
             self._directory = os.dup(directory)
             try:
-                found = _claimed(directory, self._name, mode)
-                self._is_private = found is None
-                if found is None:
-                    self._name, found = _private(directory, mode)
+                opened = _claimed(directory, self._name, mode)
+                self._is_private = opened is None
+                if opened is None:
+                    self._name, opened = _private(directory, mode)
             except BaseException:
                 os.close(self._directory)
                 raise
-        self._descriptor = found
+        self._descriptor = opened
 
-    def replay(self, take: Callable[[memoryview], object]) -> bool:
-        """Give the next of the bytes that were there, 64 MiB at most, and say whether there may be more.
+    def replay(self, on_chunk: Callable[[memoryview], object]) -> bool:
+        """Pass the next existing bytes, 64 MiB at most, to `on_chunk`, and return whether there may be more.
 
-        What is written then comes after them.
+        Later writes append to them.
         """
         left = _SLICE
         with refusals("read from", self._path):
             size = os.fstat(self._descriptor).st_size
             buffer = memoryview(bytearray(min(PIECE_SIZE, size)))
             while size and left and (count := os.readv(self._descriptor, [buffer[:left]])):
-                take(buffer[:count])
+                on_chunk(buffer[:count])
                 left -= count
         return not left
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """Size of the content in bytes."""
         with refusals("look at", self._path):
             return os.fstat(self._descriptor).st_size
 
     def reader(self) -> int:
-        """Return a descriptor of the content, at its first byte. It is the caller's to close."""
+        """Return a file descriptor at the first byte of the content. The caller closes it."""
         with refusals("read from", self._path):
             os.lseek(self._descriptor, 0, os.SEEK_SET)
             return os.dup(self._descriptor)
@@ -95,32 +98,32 @@ class Partial(OpenFile):
     def publish(
         self, final: Path, *, within: bool = False, sync_name: bool = True, backdated: bool = False
     ) -> os.stat_result:
-        """Give the content its final name, replacing what had it, and return when that would survive a power cut.
+        """Rename the content to its final name, replacing any file there, and return once that survives a power cut.
 
-        What the system then says of the file tells any later write from this content if it is `backdated`.
+        Returns the status of the file; with `backdated`, the times in it differ from those after any later write.
 
-        `within` says that the name is in the directory of the file, however that may be called by now. Without
-        `sync_name` the content is on the disk, but a name elsewhere may be lost until its directory is synced.
+        `within` means that the name is in the directory of the file, even if that was renamed. Without `sync_name` the
+        content is on the disk, but a name in another directory may be lost until that directory is synced.
         """
         with refusals("write", final):
             if backdated:
                 os.utime(self._descriptor, ns=file_identity.backdated())
             # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
             os.fsync(self._descriptor)
-            there = self._directory
+            directory = self._directory
             if within:
-                os.rename(self._name, final.name, src_dir_fd=there, dst_dir_fd=there)
-                os.fsync(there)
+                os.rename(self._name, final.name, src_dir_fd=directory, dst_dir_fd=directory)
+                os.fsync(directory)
             else:
-                os.rename(self._name, final, src_dir_fd=there)
-            found = os.fstat(self._descriptor)
+                os.rename(self._name, final, src_dir_fd=directory)
+            status = os.fstat(self._descriptor)
         self._close()
         if sync_name and not within:
             sync_directory(final.parent)
-        if found.st_size >= _SWEEPING:
-            # Next to a file of this size, a look at its directory costs nothing.
+        if status.st_size >= _SWEEPING:
+            # Compared with writing a file of this size, listing its directory costs nothing.
             self._sweep()
-        return found
+        return status
 
     def discard(self) -> None:
         """Remove the content if it was not published."""
@@ -130,7 +133,7 @@ class Partial(OpenFile):
             self._close()
 
     def leave(self) -> None:
-        """Keep the content for a later process, if it was not published and a later process can use it."""
+        """Keep unpublished content for a later process if that can use it; discard it otherwise."""
         if self._descriptor < 0:
             return
         if self._is_private or os.fstat(self._descriptor).st_size < LEAST_KEPT:
@@ -140,7 +143,7 @@ class Partial(OpenFile):
         self._sweep()
 
     def end(self, error: BaseException | None) -> None:
-        """Leave the content after an error that says nothing against it, and discard it after any other."""
+        """Leave the content after an error that does not discredit it; discard it after `USELESS` errors or success."""
         if error is None or isinstance(error, USELESS):
             self.discard()
         else:
@@ -157,31 +160,32 @@ class Partial(OpenFile):
 
 
 def name_of(digest: Digest) -> str:
-    """Return the name that content has while it is not complete."""
+    """Return the file name of content while it is incomplete."""
     return f".lading-{digest.algorithm}-{digest.encoded}.part"
 
 
 def sweep(directory: Path, *, seconds: float = WEEK) -> None:
-    """Remove what nobody has added to for so many seconds, and the oldest of what is more than 32 files.
+    """Remove partial files that have not grown for `seconds`, and the oldest ones beyond 32.
 
-    Private files and those of less than 1 MiB go in any case; what a process is writing stays. Raises `StorageError`.
+    Private files and files smaller than 1 MiB are always removed; files that a process is writing stay. Raises
+    `StorageError`.
     """
     with refusals("list", directory), os.scandir(directory) as entries:
         found = [(*_look(entry), entry.name) for entry in entries if _NAME.fullmatch(entry.name)]
     before = time.time() - seconds
-    for place, (changed, size, name) in enumerate(sorted(found, reverse=True)):
-        if place >= _MOST_KEPT or changed < before or size < LEAST_KEPT or name.startswith(_PRIVATE):
+    for position, (changed, size, name) in enumerate(sorted(found, reverse=True)):
+        if position >= _MOST_KEPT or changed < before or size < LEAST_KEPT or name.startswith(_PRIVATE):
             with suppress(OSError):
                 _remove(directory, name)
 
 
 def _look(entry: os.DirEntry[str]) -> tuple[float, int]:
-    """Return when a file was changed, and its size."""
+    """Return the time of a file's last write and its size in bytes."""
     try:
-        found = entry.stat(follow_symlinks=False)
+        status = entry.stat(follow_symlinks=False)
     except OSError:
-        return 0.0, 0  # gone in the meantime
-    return found.st_mtime, found.st_size
+        return 0.0, 0  # deleted in the meantime
+    return status.st_mtime, status.st_size
 
 
 def _remove(path: Path, name: str) -> None:
@@ -198,7 +202,7 @@ def _remove(path: Path, name: str) -> None:
 
 
 def _claimed(directory: int, name: str, mode: int) -> int | None:
-    """Open the file of a name for this process alone, or create it; None if neither can be."""
+    """Open or create the file of a name for this process alone; None if neither is possible."""
     try:
         try:
             descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
@@ -214,31 +218,31 @@ def _claimed(directory: int, name: str, mode: int) -> int | None:
 
 
 def _private(directory: int, mode: int) -> tuple[str, int]:
-    """Create a file under a name that no other process looks for. Raises `OSError`."""
+    """Create a file under a name that other processes do not look for. Raises `OSError`."""
     while True:
         name = f"{_PRIVATE}{os.urandom(16).hex()}.part"
         descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
         try:
             ours = _is_ours(descriptor, directory, name)
         except OSError:
-            ours = True  # where there are no locks, nobody sweeps either
+            ours = True  # a file system without locks is not swept either
         if ours:
             return name, descriptor
-        # A sweep came between creation and lock.
+        # A sweep removed the file between creation and lock.
         os.close(descriptor)
 
 
 def _is_ours(descriptor: int, directory: int, name: str) -> bool:
-    """Take the lock of an open file, and say whether the file is this user's and has this name and no other.
+    """Lock an open file, and return whether the file belongs to this user and has only this name.
 
-    Raises `OSError` where there are no locks.
+    Raises `OSError` where locks are not supported.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Only now: whoever had the lock may have given the file its final name, and must not find it changed.
-        found = os.fstat(descriptor)
+        # Only now: the previous holder of the lock may have published the file, which must not change any more.
+        status = os.fstat(descriptor)
         named = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except (BlockingIOError, FileNotFoundError):
         return False
-    is_own_file = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid() and found.st_nlink == 1
-    return is_own_file and os.path.samestat(found, named)
+    is_own_file = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and status.st_nlink == 1
+    return is_own_file and os.path.samestat(status, named)

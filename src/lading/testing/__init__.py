@@ -1,6 +1,6 @@
-"""Registries that fail to order, for the tests of whatever speaks to registries (docs/testing.md).
+"""Test registries with configurable faults, for testing registry clients (docs/testing.md).
 
-Every public name, each imported when it is first used: pytest imports this package in every run.
+Each public name is imported on first use, because pytest imports this package in every run.
 """
 
 from __future__ import annotations
@@ -148,10 +148,14 @@ _NAMES = {
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
+def _import(name: str) -> Any:  # pyright: ignore[reportUnusedFunction]
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
+
+
+if not TYPE_CHECKING:  # for a checker, a module with __getattr__ has every name, also a misspelt one
+    __getattr__ = _import
 
 
 def __dir__() -> list[str]:

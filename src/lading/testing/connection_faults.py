@@ -1,4 +1,4 @@
-"""Connection faults: responses that do not come, or end too early."""
+"""Connection faults: responses that do not arrive, or end too early."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from lading import _values
 from lading._io.base import RequestBody
 from lading._wire.messages import Reader, Request, Response
 from lading.errors import ConnectionFailedError
@@ -14,42 +15,57 @@ from lading.testing.faults import Onward
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The connection breaks before the registry has seen the request, after `wait` seconds of silence."""
+    """Break the connection before the registry has seen the request."""
 
     wait: float = 0.0
+    """Seconds of silence before the connection breaks."""
 
     async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
+        """Break the connection."""
         if self.wait:
             await onward.wait(self.wait)
         raise _broken(request)
 
+    def __post_init__(self) -> None:
+        _values.number(self.wait, "wait", unit="seconds", least=0)
+
 
 @dataclass(frozen=True, slots=True)
 class LoseAnswer:
-    """The registry does what it is asked for, but the connection breaks before it can say so."""
+    """Let the registry process the request, but break the connection before its response."""
 
     wait: float = 0.0
+    """Seconds of silence before the connection breaks."""
 
     async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
+        """Pass the request on, discard the response, and break the connection."""
         (await onward.handle(request, content)).body.close()
         if self.wait:
             await onward.wait(self.wait)
         raise _broken(request)
 
+    def __post_init__(self) -> None:
+        _values.number(self.wait, "wait", unit="seconds", least=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The connection breaks when `after` bytes of the content of the answer were sent."""
+    """Break the connection in the middle of the response body."""
 
     after: int = 0
+    """Number of bytes of the body that are sent first."""
 
     async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
+        """Pass the request on, and cut the body of the response."""
         response = await onward.handle(request, content)
         return replace(response, body=_CutReader(response.body, self.after, request))
 
+    def __post_init__(self) -> None:
+        _values.integer(self.after, "after", unit="bytes", least=0)
+
 
 class _CutReader:
-    """The first bytes of a content, and then an error."""
+    """Reader of the first `left` bytes of a body, which then raises an error."""
 
     def __init__(self, body: Reader, left: int, request: Request) -> None:
         self._body = body
@@ -68,4 +84,4 @@ class _CutReader:
 
 
 def _broken(request: Request) -> ConnectionFailedError:
-    return ConnectionFailedError(f"{request.origin}: the connection broke, as the test has it")
+    return ConnectionFailedError(f"{request.origin}: connection broken by the test")

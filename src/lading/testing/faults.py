@@ -1,8 +1,8 @@
-"""Faults to order: how a test makes a registry fail, or behave as others do.
+"""Faults: behaviour that a test adds to a registry, to make it fail or act like another product.
 
-A fault stands between the client and the registry and answers in the registry's place, with its help or without. Faults
-are ordered for the requests that match a pattern, for some times or for good; where several match, the first one
-stands before the second. `Faults` is a handler, so that all of this works over sockets and without them.
+A fault stands between client and registry and answers in the registry's place, with or without its help. A test orders
+faults for the requests that match a pattern, permanently or a number of times; if several match, the first one ordered
+is the outermost. `Faults` is a handler, so it works with and without sockets.
 """
 
 from __future__ import annotations
@@ -11,38 +11,36 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
+from lading import _values
 from lading._io.base import IO, Cancellation, Handler, RequestBody
 from lading._wire.messages import Request, Response
 
 
 class Onward(Protocol):
-    """What is behind a fault: other faults, and at last the registry."""
+    """Handler behind a fault: further faults, and finally the registry."""
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Have the request answered as if the fault were not there."""
+        """Answer the request as if the fault were not there."""
         ...
 
     async def wait(self, seconds: float) -> None:
-        """Let time pass, until it is up or the test is over."""
+        """Wait for some seconds, or until the test ends."""
         ...
 
 
 class Fault(Protocol):
-    """One way in which a registry departs from what it should do."""
+    """Deviation of a registry from its normal behaviour."""
 
     async def answer(self, request: Request, content: RequestBody, onward: Onward, /) -> Response:
         """Answer a request.
 
-        Raise `ConnectionFailedError` to break the connection; so may the body of the response where it is read.
+        Raise `ConnectionFailedError` to break the connection; the body of the response may raise it while it is read.
         """
         ...
 
 
 class Faults:
-    """A handler that has the faults which were ordered, and beyond them another handler.
-
-    `io` is that of the handler: it is waited with.
-    """
+    """Handler that applies the ordered faults to another handler. `io` is the handler's IO, used for waits."""
 
     def __init__(self, handler: Handler, io: IO) -> None:
         self._handler = handler
@@ -51,16 +49,22 @@ class Faults:
         self._over = Cancellation()
 
     def order(self, fault: Fault, requests: str = "* *", *, times: int | None = None, after: int = 0) -> None:
-        """Have a fault for the requests that match: the method and the target, in which `*` stands for anything.
+        """Add a fault for the requests that match a pattern: method and target, in which `*` matches anything.
 
-        A pattern without a question mark does not look at the query: `"GET /v2/acme/app/manifests/*"`. The first
-        `after` of the requests are spared, and after as many `times` the fault is over. More faults may be ordered at
-        any time.
+        A pattern without a question mark ignores the query: `"GET /v2/acme/app/manifests/*"`. The first `after`
+        matching requests are spared; the fault then applies `times` times, or always if `times` is None. Faults may be
+        ordered at any time. Raises `ValueError` for a pattern that is not METHOD TARGET.
         """
+        answer = getattr(fault, "answer", None)
+        if isinstance(fault, type) or not callable(answer):
+            shown = f"the class {fault.__name__}" if isinstance(fault, type) else type(fault).__name__
+            raise TypeError(f"fault must be a fault such as Say.text(503, 'busy'), not {shown}")
+        _values.integer(times, "times", least=0, none=True)
+        _values.integer(after, "after", least=0)
         self._orders.append(_Order(fault, _matcher(requests), times, after))
 
     def release(self) -> None:
-        """End every wait, those to come too."""
+        """End all current and future waits."""
         self._over.cancel()
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
@@ -68,19 +72,19 @@ class Faults:
         return await _Rest(self, 0).handle(request, content)
 
     async def pass_on(self, first: int, request: Request, content: RequestBody) -> Response:
-        """Answer a request with the first fault, from one of the orders on, that is for it."""
-        for place, order in enumerate(self._orders[first:], first):
+        """Answer a request with the first matching fault among the orders from `first` on, or else the handler."""
+        for position, order in enumerate(self._orders[first:], first):
             if order.takes(request):
-                return await order.fault.answer(request, content, _Rest(self, place + 1))
+                return await order.fault.answer(request, content, _Rest(self, position + 1))
         return await self._handler.handle(request, content)
 
     async def wait(self, seconds: float) -> None:
-        """Let time pass, until it is up or the waits were ended."""
+        """Wait for some seconds, or until `release`."""
         await self._io.call(self._over.wait, seconds)
 
 
 class _Rest:
-    """The orders from one of them on."""
+    """Handler behind one fault: the orders from `first` on."""
 
     def __init__(self, faults: Faults, first: int) -> None:
         self._faults = faults
@@ -94,7 +98,7 @@ class _Rest:
 
 
 class _Order:
-    """A fault, for which requests it is, and how many of them are to go by still."""
+    """Ordered fault: the requests that it applies to, and how often."""
 
     def __init__(self, fault: Fault, matches: Callable[[Request], bool], times: int | None, after: int) -> None:
         self.fault = fault
@@ -103,7 +107,7 @@ class _Order:
         self._spared = after
 
     def takes(self, request: Request) -> bool:
-        """Tell whether the fault is for this request, and count it if so."""
+        """Return whether the fault applies to a request, and count the request if it matches."""
         if self._times == 0 or not self._matches(request):
             return False
         if self._spared:
@@ -115,20 +119,21 @@ class _Order:
 
 
 def matches(pattern: str, request: Request) -> bool:
-    """Tell whether a request is one of those that a pattern of `Faults.order` means."""
+    """Return whether a request matches a pattern of `Faults.order`."""
     return _matcher(pattern)(request)
 
 
 def _matcher(pattern: str) -> Callable[[Request], bool]:
+    _values.expect(pattern, str, "requests", "write METHOD TARGET, such as 'GET /v2/*/tags/list'")
     method, blank, target = pattern.partition(" ")
     if not blank:
-        raise ValueError(f"{pattern!r} is no pattern of requests: write METHOD TARGET, such as 'GET /v2/*/tags/list'")
+        raise ValueError(f"{pattern!r} is not a request pattern: write METHOD TARGET, such as 'GET /v2/*/tags/list'")
     methods, targets = _compiled(method), _compiled(target)
     with_query = "?" in target
 
     def matches(request: Request) -> bool:
-        looked_at = request.target if with_query else request.target.partition("?")[0]
-        return bool(methods.fullmatch(request.method) and targets.fullmatch(looked_at))
+        compared = request.target if with_query else request.target.partition("?")[0]
+        return bool(methods.fullmatch(request.method) and targets.fullmatch(compared))
 
     return matches
 

@@ -1,6 +1,6 @@
-"""The pytest plugin: registries, faults and dialogues as fixtures (docs/testing.md).
+"""pytest plugin: registries, faults and dialogues as fixtures (docs/testing.md).
 
-pytest imports this module in every run of everybody who has lading installed: it imports the rest when a fixture asks.
+pytest imports this module in every run if lading is installed, so it imports the rest only when a fixture is used.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def lading_registry(lading_registries: Callable[..., TestRegistry]) -> TestRegistry:
-    """Give an empty registry on a free port of loopback, to which faults can be ordered."""
+    """Return an empty registry on a free port of loopback, which accepts faults."""
     return lading_registries()
 
 
 @pytest.fixture
 def lading_registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., TestRegistry]]:
-    """Give a function that makes such registries, each from a `lading.testing.Setup` if one is given."""
+    """Return a function that makes such registries, each from an optional `lading.testing.Setup`."""
     from lading.testing import serving
 
     with ExitStack() as stack:
@@ -37,7 +37,7 @@ def lading_registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
 
 @pytest.fixture
 def lading_registry_direct(tmp_path_factory: pytest.TempPathFactory) -> tuple[TestRegistry, Transport]:
-    """Give an empty registry, `https://registry.example`, and the transport that reaches it without a socket."""
+    """Return an empty registry, `https://registry.example`, and the transport that reaches it without a socket."""
     from lading.testing import direct
 
     return direct(tmp_path_factory.mktemp("registry"))
@@ -45,7 +45,7 @@ def lading_registry_direct(tmp_path_factory: pytest.TempPathFactory) -> tuple[Te
 
 @pytest.fixture
 def lading_dialogue() -> Iterator[tuple[Dialogue, Transport]]:
-    """Give a dialogue to be scripted and the transport to it; whether it took place is asserted after the test."""
+    """Return a dialogue to script and the transport to it; after the test, assert that it took place."""
     from lading.testing import Dialogue
     from lading.transports.direct import DirectTransport
 

@@ -1,4 +1,4 @@
-"""Registries for tests: the embedded one, with users and with faults to order, on a port of loopback or without any."""
+"""Test registries: the embedded registry with users and faults, on a port of loopback or without sockets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Final, Literal
 
+from lading import _values
 from lading._io.base import IO, Handler, RequestBody
 from lading._io.blocking import BlockingIO
 from lading._wire.messages import Origin, Request, Response
@@ -23,56 +25,67 @@ from lading.transports.direct import DirectTransport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a registry for tests is like.
-
-    With `access`, users log in by `scheme`; the token server of `bearer` is at `rules.path` of the registry's own
-    origin unless `realm` is another URL.
-    """
+    """Configuration of a test registry."""
 
     limits: ServerLimits = field(default_factory=ServerLimits)
+    """Limits and switches of the registry."""
     access: Access | None = None
+    """Users and their rights; without it, every request is permitted."""
     scheme: Literal["basic", "bearer"] = "bearer"
+    """Authentication scheme, if there is `access`."""
     realm: str | None = None
+    """URL of the token server, by default `rules.path` at the registry's own origin."""
     rules: TokenRules = field(default_factory=TokenRules)
+    """Behaviour of the token server."""
+
+    def __post_init__(self) -> None:
+        _values.expect(self.limits, ServerLimits, "limits")
+        _values.expect(self.access, (Access, NoneType), "access")
+        _values.choice(self.scheme, "scheme", ("basic", "bearer"))
+        _values.expect(self.realm, (str, NoneType), "realm")
+        _values.expect(self.rules, TokenRules, "rules")
 
 
 class TestRegistry:
-    """An embedded registry, its faults, and the requests that it got. A `Handler`.
+    """Embedded registry with faults, which keeps the requests that it received. A `Handler`."""
 
-    `name` is what references begin with, `root` the directory with a layout for each repository.
-    """
-
-    # pytest collects classes by such names: this is none of a test's.
+    # pytest collects classes with such names, and this is not a test.
     __test__ = False
 
     def __init__(self, root: Path, io: IO, origin: Origin, setup: Setup) -> None:
+        _check(root, setup)
+        _values.expect(origin, Origin, "origin")
         self.origin: Final = origin
+        """Scheme, host and port of the registry."""
         self.root: Final = root
+        """Directory with an image layout for each repository."""
         registry = EmbeddedRegistry(root, io, setup.limits)
         self.tokens: Final = TokenServer(setup.access, io.now, setup.rules) if setup.access is not None else None
+        """Token server of the registry, None without `Setup.access`."""
         self._faults = Faults(_guarded(registry, setup, origin, self.tokens), io)
         self._watch = Watch(self._faults)
 
     @property
     def name(self) -> str:
+        """Host and port of the registry, with which references to it begin."""
         return self.origin.authority
 
     @property
     def requests(self) -> list[Seen]:
-        """The requests that came, in order; to be cleared at will."""
+        """Requests received, in the order in which they were answered. A test may clear the list."""
         return self._watch.requests
 
     def order(self, fault: Fault, requests: str = "* *", *, times: int | None = None, after: int = 0) -> None:
-        """Have a fault; see `Faults.order`."""
+        """Add a fault: see `Faults.order`."""
         self._faults.order(fault, requests, times=times, after=after)
 
     def expire_tokens(self) -> None:
-        """Let every token that was given out expire now."""
+        """Revoke every issued token."""
         if self.tokens is not None:
             self.tokens.revoke()
 
     def release(self) -> None:
-        """End the waits of faults."""
+        """End all current and future waits of faults."""
         self._faults.release()
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
@@ -81,13 +94,14 @@ class TestRegistry:
 
 
 class Sites:
-    """A handler of several origins: what a client reaches without sockets under the names of hosts."""
+    """Handler of several origins: passes each request to the handler of its origin. `sites` is keyed by URL."""
 
     def __init__(self, sites: dict[str, Handler]) -> None:
+        _values.mapping(sites, "sites", object)
         self._sites: Final = {_authority(url): site for url, site in sites.items()}
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Have a request answered by its origin. Raises `LookupError` for one that is not there."""
+        """Answer a request with the handler of its origin. Raises `LookupError` for an unknown origin."""
         site = self._sites.get(str(request.origin))
         if site is None:
             raise LookupError(f"this test has no {request.origin}")
@@ -96,10 +110,11 @@ class Sites:
 
 @contextmanager
 def serving(root: Path, setup: Setup | None = None, *, host: str = "127.0.0.1") -> Generator[TestRegistry]:
-    """Serve a registry for tests on a free port, for the time of a `with` block (needs the extra `lading[cli]`)."""
-    # Only here is a server of HTTP needed.
+    """Serve a test registry on a free port during a `with` block (requires the extra `lading[cli]`)."""
+    # Imported here because only this function needs an HTTP server.
     from lading.server.serving import hosting
 
+    _check(root, setup)
     made: list[TestRegistry] = []
 
     def build(io: IO, origin: Origin) -> Handler:
@@ -116,14 +131,21 @@ def serving(root: Path, setup: Setup | None = None, *, host: str = "127.0.0.1") 
 def direct(
     root: Path, setup: Setup | None = None, *, url: str = "https://registry.example"
 ) -> tuple[TestRegistry, DirectTransport]:
-    """Make a registry for tests and the transport that reaches it, and nothing else, without sockets."""
+    """Make a test registry, and a transport that reaches only this registry, without sockets."""
+    _check(root, setup)
+    _values.expect(url, str, "url")
     scheme, _, authority = url.partition("://")
     registry = TestRegistry(root, BlockingIO(), Origin.of(scheme, authority), setup or Setup())
     return registry, DirectTransport(Sites({url: registry}))
 
 
+def _check(root: Path, setup: Setup | None) -> None:
+    _values.expect(root, Path, "root", "write Path(root)")
+    _values.expect(setup, (Setup, NoneType), "setup")
+
+
 class _Paths:
-    """Two handlers on one origin: one for a path, the other for the rest."""
+    """Handler that combines two handlers on one origin: one for a path, the other for the rest."""
 
     def __init__(self, path: str, one: Handler, rest: Handler) -> None:
         self._path = path

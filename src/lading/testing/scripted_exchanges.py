@@ -1,11 +1,12 @@
-"""Scripted exchanges and recorded requests: a test states the requests that it expects, or inspects those that came."""
+"""Scripted exchanges and recorded requests: a test states the requests that it expects, or inspects those received."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from lading._io.base import Handler, RequestBody
-from lading._wire.messages import Headers, Request, Response
+from lading._wire.messages import Request, Response
+from lading.headers import Headers
 from lading.testing.body_helpers import BufferedBody
 from lading.testing.faults import Fault, Onward, matches
 from lading.testing.response_faults import Say
@@ -15,26 +16,31 @@ _KEPT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request as it came; of the content, the first MiB is kept."""
+    """Recorded request."""
 
     method: str
+    """HTTP method."""
     target: str
+    """Path and query."""
     headers: Headers
+    """Header fields."""
     content: bytes = field(repr=False)
+    """First MiB of the body."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.target}"
 
 
 class Watch:
-    """A handler that keeps the requests for another one, in the order in which their answers began."""
+    """Handler that records the requests to another handler."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
         self.requests: list[Seen] = []
+        """Requests received, in the order in which their responses began."""
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
-        """Keep a request and have it answered."""
+        """Answer a request with the other handler, and record it."""
         copied = _Copied(content)
         try:
             return await self._handler.handle(request, copied)
@@ -43,26 +49,27 @@ class Watch:
 
 
 class Dialogue:
-    """A handler that expects certain requests, one after the other, and has an answer to each.
+    """Handler that expects given requests, one after the other, and has a response to each.
 
-    A request that is not expected is answered with 500, and so is every later one; `finish` tells of it.
+    An unexpected request and all later ones are answered with 500, and `finish` reports them.
     """
 
     def __init__(self) -> None:
         self._turns: list[tuple[str, Fault]] = []
         self._wrong: list[str] = []
         self.requests: list[Seen] = []
+        """Requests received, in order."""
 
     def expect(self, requests: str, answer: Fault) -> Dialogue:
-        """Expect another request, by a pattern as `Faults.order` takes it, and give it this answer."""
+        """Expect one more request, which matches a pattern of `Faults.order`, and answer it with `answer`."""
         self._turns.append((requests, answer))
         return self
 
     def finish(self) -> None:
-        """Raise `AssertionError` if anything else than what was expected was asked for."""
+        """Raise `AssertionError` if the requests were not the expected ones."""
         missing = [pattern for pattern, _ in self._turns]
-        assert not self._wrong, f"not expected: {', '.join(self._wrong)}; still expected: {missing}"
-        assert not missing, f"not asked for: {missing}"
+        assert not self._wrong, f"unexpected requests: {', '.join(self._wrong)}; still expected: {missing}"
+        assert not missing, f"missing requests: {missing}"
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request."""
@@ -78,7 +85,7 @@ class Dialogue:
 
 
 class _Copied:
-    """A content of which a copy is kept."""
+    """Request body whose first MiB is copied."""
 
     def __init__(self, content: RequestBody) -> None:
         self._content = content
@@ -91,14 +98,14 @@ class _Copied:
 
 
 class _Nothing:
-    """There is no registry behind a dialogue."""
+    """Handler behind the faults of a dialogue, which has no registry."""
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
         return await _UNEXPECTED.answer(request, content, self)
 
     async def wait(self, seconds: float) -> None:
-        """Nothing waits."""
+        """Return at once."""
 
 
-_UNEXPECTED = Say.text(500, "the dialogue of this test has no such request here")
+_UNEXPECTED = Say.text(500, "unexpected request in the dialogue of this test")
 _NOTHING: Onward = _Nothing()
