@@ -1,4 +1,4 @@
-"""`python -m lading` is the command `lading`."""
+"""Entry point of `python -m lading`, which runs the command `lading`."""
 
 from __future__ import annotations
 

@@ -11,18 +11,18 @@ from lading._core.client import AsyncClient
 from lading._io.base import advance, step, steps
 from lading._io.blocking import BlockingIO
 from lading._io.body_reading import PIECE_SIZE
-from lading.media_types import ACCEPT, OCTET_STREAM
+from lading.media_types import MANIFEST_TYPES, OCTET_STREAM
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
-    from typing import Any, BinaryIO, Self
+    from typing import IO, Any, Self
 
     from lading._core.artifacts.artifact import Artifact, Pulled
     from lading._core.copying.plan import Copied, IndexForm
-    from lading._core.exchange.recording import RecordedExchange
+    from lading._core.exchange.connecting import CertificateFiles
     from lading._core.exchange.retry import Retries
     from lading._core.exchange.settings import Budgets
     from lading._core.exchange.url_gate import Gate
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lading._core.repository.registry import AsyncRegistry
     from lading._core.repository.repository import AsyncRepository
     from lading._core.repository.tags import AsyncTags
-    from lading._core.rootfs.export import Exported
+    from lading._core.rootfs.export import Exported, Writer
     from lading._core.rootfs.file_changes import FileChange
     from lading._core.rootfs.file_listing import FileEntry
     from lading._core.tar.decompression import Limits
@@ -56,50 +56,58 @@ if TYPE_CHECKING:
     from lading.descriptor import Descriptor
     from lading.digest import Digest
     from lading.documents import Document, Manifest
+    from lading.errors import LadingError
     from lading.events import EventHandler
-    from lading.platform import Platform
+    from lading.platform import PlatformLike
+    from lading.raw_response import RawResponse
     from lading.target import AnyReference
 
-D = TypeVar("D")
+D = TypeVar("D", bound="Document")
 
 
 class Client:
     """A client of registries. Close it, or use it as a context manager.
 
-    A registry on loopback is spoken to over plain HTTP, every other one over HTTPS, unless its name is in `plain_http`
-    or a scheme in front of a reference says otherwise. Certificates are checked against the system's, or those in
-    `ca_file` (PEM) if given; for the registries in `insecure` they are not checked. `client_certificates` gives a
-    registry a PEM file, or a pair of files for certificate and key, to be shown to that registry alone.
+    Parameters:
+    - `plain_http`: names of registries (`HOST[:PORT]`) to be contacted over HTTP instead of HTTPS. Registries on
+      loopback always are, and those that a reference names with `http://`.
+    - `insecure`: names of registries whose certificates are not checked.
+    - `ca_file`: PEM file with the certificates to trust instead of those of the system.
+    - `client_certificates`: client certificate for each registry that wants one: a PEM file with certificate and key,
+      or a pair of files.
+    - `headers`: header fields for every request to a registry. They are not sent to other hosts that a registry names.
+    - `timeout`: seconds without a byte after which a request fails; None for no limit. Rates and the limits for whole
+      answers (`Budgets`) hold all the same.
+    - `concurrency`: number of blobs that are transferred at once; of blobs below 1 MiB, four times as many if it is
+      more than 1.
+    - `ranges`: connections, 1 to 16, over which a blob of 64 MiB or more is pulled into a file or layout. More than 1
+      helps where a registry limits each connection, and takes up to 48 MiB of memory for each such blob.
+    - `credentials`: pairs of user name and password, or `Credential`s, by registry (`ghcr.io`) or namespace
+      (`ghcr.io/acme`); or a source of credentials. By default, those that docker, podman and their helpers keep.
+    - `budgets`, `gate`, `retries`: bounds on what a server can make the client receive, follow and repeat.
+    - `on_event`: plain function that is called with every event (`lading.events`), from one thread at a time.
+    - `state`: directory for what later processes need: uploads to resume, and the digests of layout blobs that were
+      hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state`, False for none.
+    - `transport`: replaces sockets, in tests for instance; it is closed with the client. On Pyodide, the browser's
+      `fetch` replaces them, which has certificates of its own.
 
-    `credentials` are pairs of user name and password, or `Credential`s, by registry (`ghcr.io`) or namespace
-    (`ghcr.io/acme`), or any source of such; without them, those that docker, podman and their helpers keep are used.
+    One client serves any number of threads (blocking face) or tasks of one event loop (async face). After `close`,
+    everything that it gave out raises `ClientClosedError`.
 
-    `headers` are sent to every registry, but never to another host that a registry names. `timeout` is how many seconds
-    may pass without a byte. `concurrency` is how many blobs move at once; of those below 1 MiB four times as many, if
-    it is more than 1. `on_event` is told what happens (`lading.events`). `budgets`, `gate` and `retries` bound what a
-    server can make the client take, do and repeat. `transport` replaces sockets, in tests for instance; it is closed
-    with the client. On Pyodide `fetch` replaces them, which has certificates of its own.
-
-    `ranges` is over how many connections, 16 at most, a blob of 64 MiB or more comes into a file or layout. More than 1
-    helps where a registry limits each connection, costs time where it does not, and takes up to 48 MiB of memory for
-    each such blob.
-
-    `state` is a directory for what later processes need: to go on with an upload that was broken off, and to know which
-    blobs of layouts are hashed already. By default that is `lading` in `$XDG_STATE_HOME` or `~/.local/state`; with
-    False, nothing is noted, and nothing found.
-
-    One client serves any number of threads (blocking face) or tasks of one event loop (async face).
+    Raises `StorageError` if `ca_file` or a client certificate does not exist or cannot be read,
+    `TypeError` and `ValueError` for arguments of a wrong type or value, and `InvalidReferenceError` for the name
+    of a registry.
     """
 
     def __init__(
         self,
         *,
-        plain_http: Iterable[str] = (),
-        insecure: Iterable[str] = (),
+        plain_http: str | Iterable[str] = (),
+        insecure: str | Iterable[str] = (),
         ca_file: str | os.PathLike[str] | None = None,
-        client_certificates: Mapping[str, str | tuple[str, str]] | None = None,
+        client_certificates: Mapping[str, CertificateFiles] | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = 60.0,
         concurrency: int = 4,
         ranges: int = 1,
         credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None = None,
@@ -130,33 +138,26 @@ class Client:
         )
 
     def registry(self, name: str) -> Registry:
-        """Return a registry by its name: `[http://|https://]host[:port]`. Raises `InvalidReferenceError`."""
+        """Return a registry by its name: `[http://|https://]HOST[:PORT]`. Raises `InvalidReferenceError`."""
         return Registry(self._face.registry(name))
 
     def repository(self, name: str) -> Repository:
-        """Return a repository by its name, spelled as in a reference without tag and digest.
+        """Return a repository by its name, written as in a reference, without tag and digest: `ghcr.io/acme/app`.
 
         Raises `InvalidReferenceError`.
         """
         return Repository(self._face.repository(name))
 
-    def resolve(self, references: Iterable[str | AnyReference]) -> list[Descriptor]:
-        """Return what each of many references stands for, in their order, asking many questions at once (end-3, HEAD).
+    def record(self) -> AbstractContextManager[list[RawResponse]]:
+        """Record the responses to what this task or thread asks of registries within a `with` block.
 
-        A reference is to a manifest in any place. Raises `NotFoundError` for the first one found that stands for
-        nothing.
-        """
-        return step(self._face.resolve(references))
-
-    def record(self) -> AbstractContextManager[list[RecordedExchange]]:
-        """Record what goes over the wire, for the time of a `with` block: a list that grows with each exchange.
-
-        Its entries have the redacted request, and status and header fields of the answer as they came.
+        The list grows with each response, redirects and retries included. What operations of the block do in tasks and
+        threads of their own is recorded; what other tasks and threads ask with the same client is not.
         """
         return self._face.record()
 
     def close(self) -> None:
-        """Close every connection and give back the threads."""
+        """Close all connections and end the worker threads. Closing again does nothing."""
         step(self._face.close())
 
     def __enter__(self) -> Self:
@@ -168,64 +169,122 @@ class Client:
     ) -> None:
         step(self._face.__aexit__(kind, error, traceback))
 
-    def push(self, reference: str | AnyReference, artifact: Artifact) -> Descriptor:
-        """Push an artifact under a reference's tag, or by its digest alone; return the descriptor of its manifest.
+    def resolve(self, reference: AnyReference, *, platform: PlatformLike | None = None) -> Descriptor:
+        """Return the media type, digest and size in bytes of the manifest that a reference names (end-3, HEAD).
 
-        The place is a repository, an image layout (`oci:DIR:TAG`), an archive that is written anew
-        (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that are there are not sent again; the manifest
-        goes last, when all that it names is there.
+        The manifest may be in a repository, an image layout, an archive or a target. With `platform`, an index is
+        resolved to its best match for that platform, for which it is pulled.
 
-        Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the digest is not that of the
-        artifact, and `RegistryError` for what the registry refuses.
+        Raises `ManifestUnknownError` if there is no such manifest.
+        """
+        return step(self._face.resolve(reference, platform=platform))
+
+    def resolve_many(self, references: Iterable[AnyReference]) -> list[Descriptor | LadingError]:
+        """Resolve many references at once, as `resolve` does, and return the results in their order.
+
+        A reference that cannot be resolved gives its error instead of a descriptor; the others are not affected.
+
+        Raises `InvalidReferenceError` for a string that is not a reference, before any request is sent.
+        """
+        return step(self._face.resolve_many(references))
+
+    def tags(self, reference: AnyReference) -> Iterator[str]:
+        """List the tags of a repository (end-8a), image layout, archive or target; of a docker-archive, image names.
+
+        The reference has neither tag nor digest. A repository is listed page by page: `repository(…).tags.list` says
+        how, and takes the size of a page.
+
+        Raises `NameUnknownError` if there is no such repository, `LayoutError` for a directory that is not a layout,
+        `NotFoundError` if there is no such archive, and `UnsupportedError` for a target that does not list its tags.
+        """
+        return steps(self._face.tags(reference))
+
+    def tag(self, reference: AnyReference, tags: str | Iterable[str]) -> Descriptor:
+        """Give a manifest one or more further tags in the same repository, image layout or target (end-7b).
+
+        A tag that names another manifest is moved. Only the manifest itself is transferred. Returns its descriptor.
+
+        Raises `ManifestUnknownError` if there is no such manifest, `InvalidTagError`, and `UnsupportedError` for an
+        archive, which cannot be changed.
+        """
+        return step(self._face.tag(reference, tags))
+
+    def untag(self, reference: AnyReference, *, displace: bool = False) -> None:
+        """Remove a tag from a repository, image layout or target; the manifest and its other tags stay (end-9).
+
+        The reference has a tag, also if that is `latest`, and no digest. With `displace`, a repository whose registry
+        deletes manifests only moves the tag to a stand-in and deletes that: see `repository(…).tags.displace`.
+
+        Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` where tags cannot be removed.
+        """
+        step(self._face.untag(reference, displace=displace))
+
+    def delete(self, reference: AnyReference) -> None:
+        """Delete a manifest, named by its digest, with all of its tags (end-9).
+
+        The blobs and manifests that it names stay until the registry, or `lading layout gc`, cleans up.
+
+        Raises `InvalidReferenceError` for a tag: `resolve` gives its digest, and `untag` removes a tag alone. Raises
+        `ManifestUnknownError` if there is no such manifest, and `UnsupportedError` where manifests cannot be deleted.
+        """
+        step(self._face.delete(reference))
+
+    def push(self, reference: AnyReference, artifact: Artifact) -> Descriptor:
+        """Push an artifact under the tag of a reference, or by its digest alone; return the manifest's descriptor.
+
+        The reference names a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
+        (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that exist there are not sent again. The
+        manifest is pushed last, when all its blobs are there.
+
+        Raises `StorageError` for files that cannot be read, `DigestMismatchError` if the reference has another digest
+        than the artifact, and `RegistryError` for a refusal.
         """
         return step(self._face.push(reference, artifact))
 
     def attach(
-        self, reference: str | AnyReference, artifact: Artifact, *, platform: Platform | str | None = None
+        self, reference: AnyReference, artifact: Artifact, *, platform: PlatformLike | None = None
     ) -> Descriptor:
-        """Push an artifact that is about a manifest, its subject, and return the descriptor of its own manifest.
+        """Push an artifact that refers to a manifest, its subject, and return the descriptor of its own manifest.
 
-        It goes to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an index,
-        with `platform`, the subject is the best match for that platform; without, the index itself. Where the registry
-        has no referrers API, the list that clients keep under a tag is brought up to date.
+        It is pushed to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an
+        index, the subject is the best match for `platform`, or without one the index itself. If the registry has no
+        referrers API, the list that clients keep under a tag is updated.
 
-        Raises as `push` does, `NotFoundError` if there is no subject, and `DocumentError` if the artifact has another.
+        Raises as `push` does, `ManifestUnknownError` if there is no such subject, and `DocumentError` if the artifact
+        has another subject.
         """
         return step(self._face.attach(reference, artifact, platform=platform))
 
     def pull(
-        self,
-        reference: str | AnyReference,
-        directory: str | os.PathLike[str] = ".",
-        *,
-        platform: Platform | str | None = None,
+        self, reference: AnyReference, directory: str | os.PathLike[str] = ".", *, platform: PlatformLike | None = None
     ) -> Pulled:
-        """Pull the files of an artifact, from any place, into a directory, under the titles that its layers have.
+        """Pull the files of an artifact into a directory, under the titles of its layers.
 
-        Every file gets its name only when its content is verified. Directories that `push` packed are unpacked. Layers
-        without a title are no files and are left where they are.
+        A file gets its name when its content is verified. Directories that `push` packed are unpacked. Layers without a
+        title are not files, and are not pulled.
 
-        Raises `DocumentError` if the manifest is not an image manifest or has no files, `VerificationError` and
-        `StorageError`.
+        Raises `ManifestUnknownError`, `DocumentError` if the manifest is not an image manifest or has no files,
+        `VerificationError` and `StorageError`.
         """
         return step(self._face.pull(reference, directory, platform=platform))
 
     def referrers_tree(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         artifact_type: str | None = None,
         annotations: Mapping[str, str | None] | None = None,
         depth: int = 32,
     ) -> ReferrerTree:
-        """Find what refers to a manifest, what refers to that, and so on, `depth` levels deep (1 to 32).
+        """Return the referrers of a manifest, their referrers, and so on, `depth` levels deep (1 to 32).
 
-        Every referrer is pulled: one that is listed and names another subject, or is not there, is passed over with a
-        warning. With a type or annotations (None stands for any value), only branches that lead to such are given.
+        Every referrer is pulled. One that is listed but does not exist, or has another subject, is left out with a
+        warning. With `artifact_type` or `annotations` (None stands for any value), only branches that lead to matching
+        referrers are returned.
 
-        Raises `NotFoundError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers, and
-        `UnsupportedError` for a target that does not list referrers.
+        Raises `ManifestUnknownError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers,
+        and `UnsupportedError` for a target that does not list referrers.
         """
         return step(
             self._face.referrers_tree(
@@ -233,47 +292,45 @@ class Client:
             )
         )
 
-    def evidence(
-        self, reference: str | AnyReference, *, platform: Platform | str | None = None
-    ) -> tuple[Evidence, ...]:
-        """Find SBOMs, provenance, signatures and attestations of a manifest, wherever they are kept.
+    def evidence(self, reference: AnyReference, *, platform: PlatformLike | None = None) -> tuple[Evidence, ...]:
+        """Find the SBOMs, provenance, signatures and attestations of a manifest, in all places where tools put them.
 
-        That is among its referrers, under the tags that cosign makes of its digest, and, as BuildKit has it, in the
-        index that it is an entry of. Of an index, the evidence of all its entries is found as well, or with `platform`
-        that of the best match alone. It is found, not checked: nothing here verifies a signature.
+        Those are its referrers, the tags that cosign derives from its digest, and the index that the manifest is an
+        entry of (BuildKit). Of an index, evidence of all its entries is included, or with `platform` that of the best
+        match alone. Evidence is found, not checked: no signature is verified.
 
-        Raises as `referrers_tree` does. What cannot be read is passed over with a warning.
+        Raises as `referrers_tree` does. What cannot be read is left out with a warning.
         """
         return step(self._face.evidence(reference, platform=platform))
 
     def copy(
         self,
-        source: str | AnyReference,
-        destination: str | AnyReference,
+        source: AnyReference,
+        destination: AnyReference,
         *,
-        platforms: Iterable[Platform | str] = (),
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
         index: IndexForm = "sparse",
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
         dry_run: bool = False,
     ) -> Copied:
-        """Copy a manifest with everything that it names, byte for byte, between any two places.
+        """Copy a manifest with everything that it names, byte for byte, between any two targets.
 
-        A place is a repository, an image layout (`oci:DIR:TAG`), an archive (`oci-archive:FILE:TAG`,
-        `docker-archive:FILE:NAME`), which is written anew, or a target (`TargetReference`). What the destination has is
-        not moved; between repositories of one registry blobs are mounted; everything else is streamed, `concurrency`
-        blobs at once. Tags move last.
+        A target is a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
+        (`oci-archive:FILE:TAG`, `docker-archive:FILE:NAME`), or one of your own (`TargetReference`). Content that the
+        destination has is skipped. Between repositories of one registry, blobs are mounted. Other content is streamed,
+        `concurrency` blobs at once. Tags are moved last.
 
-        `platforms` are those wanted of an index. The index is then pushed as it is (`"sparse"`), which registries may
-        refuse as not all of its entries are there, or as a new one with these entries only (`"rewritten"`), whose
-        digest is another one. Attestations of BuildKit go with their images.
+        `platforms` selects the entries of an index to copy. The index itself is then pushed unchanged (`"sparse"`),
+        which registries may refuse because entries are missing, or rewritten with only these entries (`"rewritten"`),
+        which changes its digest. BuildKit's attestations are copied with their images.
 
-        `referrers` takes along what has one of these manifests as its subject, and what refers to that, up to `depth`
-        levels; `digest_tags` what cosign keeps under tags such as `sha256-….sig`. With `dry_run` nothing is written,
-        and the steps are those that would be done.
+        `referrers` copies the referrers of the copied manifests too, up to `depth` levels, and `digest_tags`
+        what cosign keeps under tags such as `sha256-….sig`. With `dry_run`, nothing is written, and the result has the
+        steps that a copy would take.
 
-        Raises the error of the side that fails: its `side` and `digest` say where, and at which content.
+        Raises the error of the side that fails, whose `side` and `digest` say where and at which content.
         """
         return step(
             self._face.copy(
@@ -290,21 +347,21 @@ class Client:
 
     def copy_tags(
         self,
-        source: str | AnyReference,
-        destination: str | AnyReference,
+        source: AnyReference,
+        destination: AnyReference,
         pattern: str = "*",
         *,
-        platforms: Iterable[Platform | str] = (),
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
         index: IndexForm = "sparse",
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
         dry_run: bool = False,
     ) -> tuple[Copied, ...]:
-        """Copy what all tags of a place stand for, or those that fit a pattern such as `v1.*`, under the same tags.
+        """Copy the manifests of all tags, or of those that match a pattern such as `v1.*`, under the same tags.
 
-        Both references are spelled without tag and digest. Everything else is as for `copy`; an archive is written when
-        all tags are in it. Raises `UnsupportedError` for a target that does not list its tags.
+        Both references have neither tag nor digest. An archive is written when all tags are in it. Everything else is
+        as for `copy`. Raises `UnsupportedError` for a target that does not list its tags.
         """
         return step(
             self._face.copy_tags(
@@ -320,113 +377,111 @@ class Client:
             )
         )
 
-    def verify(self, reference: str | AnyReference) -> Verified:
-        """Read a manifest and everything that it names, in any place, and compare it with digests and sizes.
+    def verify(self, reference: AnyReference) -> Verified:
+        """Read a manifest and everything that it names, and compare all of it with its digests and sizes.
 
-        What is missing or damaged is in the result, and raises nothing. Raises `NotFoundError` if there is no such
-        manifest, and `TransportError` and `RegistryError` if the registry does not answer or refuses.
+        Missing and damaged content is in the result, and raises nothing. Raises `ManifestUnknownError` if there is no
+        such manifest, and `TransportError` and `RegistryError` if the registry does not respond or refuses.
         """
         return step(self._face.verify(reference))
 
     def inspect(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         referrers: bool = True,
         details: int = 32,
     ) -> Inspection:
-        """Say what a manifest is and what it names, in any place. No layer is read.
+        """Describe a manifest and what it names. No layer is read.
 
-        Of an index, `platform` goes on to the manifest for it. Else its manifests are pulled as well, for their sizes
-        and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists what
-        refers to the manifest, 1,000 at most.
+        Of an index, `platform` selects the best match. Without it, manifests of the index are pulled as well, for their
+        sizes and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists
+        the referrers of the manifest, 1,000 at most.
 
-        What else cannot be read is in the result, and raises nothing. Raises `NotFoundError` if there is no such
-        manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
+        Other content that cannot be read is in the `problems` of the result. Raises `ManifestUnknownError` if there is
+        no such manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
         """
         return step(self._face.inspect(reference, platform=platform, referrers=referrers, details=details))
 
-    def diff(
-        self, old: str | AnyReference, new: str | AnyReference, *, platform: Platform | str | None = None
-    ) -> ImageDiff:
-        """Compare two container images, in any two places. No layer is read.
+    def diff(self, old: AnyReference, new: AnyReference, *, platform: PlatformLike | None = None) -> ImageDiff:
+        """Compare the manifests and configs of two container images. No layer is read.
 
-        Of an index, the image for `platform` is compared; without one its only image, or that for this machine.
+        Of an index, the image for `platform` is compared, or without one its only image, or the one for this machine.
 
-        Raises `NotFoundError`, `VerificationError`, and `DocumentError` for what is no container image or an index
-        without one that fits.
+        Raises `ManifestUnknownError`, `VerificationError`, and `DocumentError` for a manifest that is not a container
+        image and for an index without a matching one.
         """
         return step(self._face.diff(old, new, platform=platform))
 
     def diff_files(
         self,
-        old: str | AnyReference,
-        new: str | AnyReference,
+        old: AnyReference,
+        new: AnyReference,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> tuple[FileChange, ...]:
-        """Compare the files of two container images, as containers see them, and return what differs, sorted by path.
+        """Compare the files of two container images, as containers see them; return the changes, sorted by path.
 
-        Layers that both have are read once; of images that have the same layers none is. Platform, limits (for both
-        together) and errors are as for `files`.
+        Layers that both images have are read once; of images with the same layers, none is read. `platform`, `limits`
+        (for both images together) and errors are as for `files`.
         """
         return step(self._face.diff_files(old, new, platform=platform, limits=limits))
 
     def files(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         path: str = "/",
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> tuple[FileEntry, ...]:
-        """List what a container image has at a path and below it, as a container sees it, in the order of the paths.
+        """List the files of a container image at a path and below it, as a container sees them, sorted by path.
 
-        All layers are read and verified. Of an index, `platform` chooses the image; without one it is the only image,
-        or that for this machine. `limits` bound what the image may cost: 500,000 members in all of its layers, if not
-        given.
+        All layers are read and verified. Of an index, `platform` selects the image; without one it is the only image,
+        or the one for this machine. `limits` bound what the image may cost; by default, 500,000 members in all layers
+        together.
 
-        Raises `NotFoundError`, also for a path that the image does not have, `VerificationError`, `DocumentError` for
-        what is no container image, `ProtocolError` for a damaged or hostile layer, and `LimitExceededError`.
+        Raises `ManifestUnknownError`, `NotFoundError` for a path that the image does not have, `VerificationError`,
+        `DocumentError` for a manifest that is not a container image, `ProtocolError` for a damaged or hostile layer,
+        and `LimitExceededError`.
         """
         return step(self._face.files(reference, path, platform=platform, limits=limits))
 
     def export_tar(
         self,
-        reference: str | AnyReference,
-        out: str | os.PathLike[str] | BinaryIO,
+        reference: AnyReference,
+        out: str | os.PathLike[str] | Writer,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> Exported:
-        """Write the files of a container image as one tar archive: to a path, or to a file that is open for writing.
+        """Write the files of a container image as one tar archive, to a path or to an open binary file.
 
-        The same image gives the same archive. Nothing is written before all layers are read and verified; a path is
-        replaced when the archive is complete. Until then the disk holds, unnamed, what the layers expand to.
+        The same image gives the same archive. Nothing is written until all layers are read and verified, and a file at
+        the path is replaced when the archive is complete. Until then, unnamed temporary files hold the expanded layers.
 
-        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
         """
         return step(self._face.export_tar(reference, out, platform=platform, limits=limits))
 
     def export_directory(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         directory: str | os.PathLike[str],
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         privileged: bool = False,
         limits: Limits | None = None,
     ) -> Exported:
-        """Write the files of a container image to a directory that is empty or not there yet.
+        """Write the files of a container image to a directory that is empty or does not exist.
 
-        The directory has its name when it is complete. Symbolic links are made as they are, and never followed. Files
-        have the permissions that the image says less the umask. With `privileged`, which only root may ask for, owners,
-        set-user-ID bits, capabilities and devices are restored too; without it, devices are left out, of which an event
-        tells.
+        The directory gets its name when it is complete. Symbolic links are created as they are, and never followed.
+        Files have the permissions of the image, less the umask. With `privileged`, which needs root, owners,
+        set-user-ID bits, capabilities and devices are restored too; without it, devices are left out, with an event.
 
-        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
         """
         return step(
             self._face.export_directory(reference, directory, platform=platform, privileged=privileged, limits=limits)
@@ -434,44 +489,39 @@ class Client:
 
     def export_file(
         self,
-        reference: str | AnyReference,
+        reference: AnyReference,
         path: str,
-        out: str | os.PathLike[str] | BinaryIO,
+        out: str | os.PathLike[str] | Writer,
         *,
-        platform: Platform | str | None = None,
+        platform: PlatformLike | None = None,
         limits: Limits | None = None,
     ) -> Exported:
-        """Write one file of a container image: to a path, or to a file that is open for writing.
+        """Write one file of a container image to a path or to an open binary file.
 
-        Symbolic links are followed inside of the image. Layers are read from the last one down to where the file is,
-        and no further if that is certain; nothing is written before they are verified.
+        Symbolic links are followed inside the image. Layers are read from the last one down to the one that has the
+        file, and no further if the result is certain. Nothing is written until they are verified.
 
-        Platform, limits and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
         """
         return step(self._face.export_file(reference, path, out, platform=platform, limits=limits))
 
     def read_file(
-        self,
-        reference: str | AnyReference,
-        path: str,
-        *,
-        platform: Platform | str | None = None,
-        limits: Limits | None = None,
+        self, reference: AnyReference, path: str, *, platform: PlatformLike | None = None, limits: Limits | None = None
     ) -> bytes:
-        """Return one file of a container image, found as by `export_file`.
+        """Return the content of one file of a container image, found as by `export_file`.
 
-        Raises `LimitExceededError` for one of more than `budgets.blob` bytes.
+        Raises `LimitExceededError` for a file of more than 32 MiB (`Budgets.blob`).
         """
         return step(self._face.read_file(reference, path, platform=platform, limits=limits))
 
     @property
     def images(self) -> Images:
-        """Container images, to be loaded, changed and pushed."""
+        """Verbs that load, edit and push container images."""
         return Images(self._face.images)
 
     @property
     def indexes(self) -> Indexes:
-        """Indexes, to be made of images and other manifests, and to be changed."""
+        """Verbs that create and edit image indexes."""
         return Indexes(self._face.indexes)
 
 
@@ -483,34 +533,41 @@ class Registry:
 
     @property
     def name(self) -> str:
-        """Host, and port where it is not the scheme's own."""
+        """Name of the registry as in references, such as `docker.io` or `localhost:5000`."""
         return self._face.name
 
-    def ping(self) -> None:
-        """Ask whether a registry that speaks this protocol answers (end-1).
+    def repository(self, name: str) -> Repository:
+        """Return a repository of the registry by its name there, such as `acme/app`. Raises `InvalidReferenceError`."""
+        return Repository(self._face.repository(name))
 
-        Raises `RegistryError` or `ProtocolError` when something else does and `TransportError` when nothing does.
+    def ping(self) -> None:
+        """Check that there is a registry that speaks this protocol (end-1).
+
+        Raises `RegistryError` or `ProtocolError` if something else responds, and `TransportError` if nothing does.
         """
         step(self._face.ping())
 
     def repositories(self, *, n: int | None = None, last: str | None = None) -> Iterator[str]:
-        """List the names of the repositories, each page requested only when the one before it is used up (`_catalog`).
+        """List the names of the repositories (`_catalog`); each page is requested when the one before is used up.
 
-        `n` is the number of names to ask for in a page; without it, all are asked for at once, and pages of 1,000
-        where the registry gives fewer.
-        `last` is the name after which to begin. What is listed but is no name is passed over, and told as an event.
+        `n` is the number of names to request in a page. By default all are requested at once, and pages of 1,000 where
+        the registry returns fewer. The list begins after the name `last`. Entries that are not names are left out, with
+        a `Warned` event.
 
-        Raises `UnsupportedError` when the registry has no such list, and `UnauthorizedError` or `DeniedError` when it
-        has, for others.
+        Raises `UnsupportedError` if the registry has no such list, and `UnauthorizedError` or `DeniedError` if it does
+        not show the list to this user.
         """
         return steps(self._face.repositories(n=n, last=last))
 
     def extensions(self) -> tuple[Extension, ...]:
         """List the extensions that the registry has (`_oci/ext/discover`).
 
-        Raises `UnsupportedError` when it does not say.
+        Raises `UnsupportedError` if the registry does not list them.
         """
         return step(self._face.extensions())
+
+    def __repr__(self) -> str:
+        return self._face.__repr__().replace("AsyncRegistry", "Registry", 1)
 
 
 class Repository:
@@ -521,32 +578,37 @@ class Repository:
 
     @property
     def registry(self) -> str:
-        """The registry's name, such as `ghcr.io` or `localhost:5000`."""
+        """Name of the registry, such as `ghcr.io` or `localhost:5000`."""
         return self._face.registry
 
     @property
     def name(self) -> str:
-        """The name within the registry, such as `acme/app`."""
+        """Name of the repository in its registry, such as `acme/app`."""
         return self._face.name
 
     @property
     def tags(self) -> Tags:
+        """Tags of the repository."""
         return Tags(self._face.tags)
 
     @property
     def manifests(self) -> Manifests:
+        """Manifests of the repository, image indexes included."""
         return Manifests(self._face.manifests)
 
     @property
     def blobs(self) -> Blobs:
+        """Blobs of the repository: layers, configs and any other content."""
         return Blobs(self._face.blobs)
 
     @property
     def uploads(self) -> Uploads:
+        """Upload sessions of the repository, to push a blob step by step."""
         return Uploads(self._face.uploads)
 
     @property
     def referrers(self) -> Referrers:
+        """Referrers of the manifests of the repository."""
         return Referrers(self._face.referrers)
 
     def __repr__(self) -> str:
@@ -560,31 +622,33 @@ class Tags:
         self._face = _face
 
     def list(self, *, n: int | None = None, last: str | None = None) -> Iterator[str]:
-        """List the tags in the order of the registry, each page requested only when the one before it is used up.
+        """List the tags in the order of the registry (end-8a, end-8b).
 
-        `n` is the number of tags to ask for in a page; without it, all are asked for at once, and pages of 1,000 where
-        the registry gives fewer, or where all are more than the budget for a page (32 MiB).
-        `last` is the tag after which to begin. What is listed but is no tag is passed over, and told as an event.
+        Each page is requested when the one before is used up. `n` is the number of tags to request in a page. By
+        default all are requested at once, and pages of 1,000 where the registry returns fewer, or where all of them
+        exceed the budget for a page (32 MiB). The list begins after the tag `last`. Entries that are not tags are left
+        out, with a `Warned` event.
 
-        Raises `NameUnknownError` when there is no such repository (end-8a, end-8b).
+        Raises `NameUnknownError` if there is no such repository.
         """
         return steps(self._face.list(n=n, last=last))
 
     def delete(self, tag: str) -> None:
-        """Delete a tag, and neither the manifest that it stands for nor its other tags (end-9).
+        """Delete a tag; its manifest stays, with its other tags (end-9).
 
         Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` if the registry deletes manifests
-        only: `displace` is the way then. A digest is an `InvalidTagError`: `manifests.delete` takes those.
+        only: use `displace` then. A digest is an `InvalidTagError`: `manifests.delete` takes those.
         """
         step(self._face.delete(tag))
 
     def displace(self, tag: str) -> None:
-        """Delete a tag where the registry deletes manifests only: move it to a stand-in, and delete that (end-9).
+        """Delete a tag of a registry that deletes manifests only: move it to a stand-in, and delete that (end-9).
 
-        The stand-in is a manifest made for this one deletion; it takes the tag with it. What the tag stood for stays,
-        with its other tags. If the stand-in cannot be deleted, the tag is put back.
+        The stand-in is a manifest made for this one deletion, and the tag is deleted with it. The manifest that the tag
+        named stays, with its other tags. If the stand-in cannot be deleted, the tag is moved back.
 
-        Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` if the registry deletes nothing.
+        Raises `ManifestUnknownError` if there is no such tag, and `UnsupportedError` if the registry does not delete
+        manifests either.
         """
         step(self._face.displace(tag))
 
@@ -595,15 +659,16 @@ class Manifests:
     def __init__(self, _face: AsyncManifests) -> None:
         self._face = _face
 
-    def resolve(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> Descriptor:
-        """Ask what a tag or digest stands for: media type, digest and size in bytes of the manifest (end-3, HEAD).
+    def resolve(self, tag_or_digest: str, *, accept: str | Sequence[str] = MANIFEST_TYPES) -> Descriptor:
+        """Return the media type, digest and size in bytes of the manifest with a tag or digest (end-3, HEAD).
 
-        The manifest is pulled where the registry's answer lacks one of these. Raises `NotFoundError`.
+        The manifest is pulled if the response lacks one of these. `accept` are the media types to ask for. Raises
+        `ManifestUnknownError` if there is no such manifest, and `NameUnknownError` if there is no such repository.
         """
         return step(self._face.resolve(tag_or_digest, accept=accept))
 
-    def exists(self, tag_or_digest: str, *, accept: Sequence[str] = ACCEPT) -> bool:
-        """Say whether there is a manifest with this tag or digest (end-3, HEAD)."""
+    def exists(self, tag_or_digest: str, *, accept: str | Sequence[str] = MANIFEST_TYPES) -> bool:
+        """Return whether there is a manifest with this tag or digest (end-3, HEAD)."""
         return step(self._face.exists(tag_or_digest, accept=accept))
 
     @overload
@@ -612,8 +677,8 @@ class Manifests:
         tag_or_digest: str | Descriptor,
         kind: None = None,
         *,
-        platform: Platform | str | None = None,
-        accept: Sequence[str] = ACCEPT,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Manifest[Document]: ...
 
     @overload
@@ -622,8 +687,8 @@ class Manifests:
         tag_or_digest: str | Descriptor,
         kind: type[D],
         *,
-        platform: Platform | str | None = None,
-        accept: Sequence[str] = ACCEPT,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Manifest[D]: ...
 
     def pull(
@@ -631,41 +696,58 @@ class Manifests:
         tag_or_digest: str | Descriptor,
         kind: type[Any] | None = None,
         *,
-        platform: Platform | str | None = None,
-        accept: Sequence[str] = ACCEPT,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Manifest[Any]:
-        """Pull a manifest, verified against the digest (and size) that it is asked by (end-3, GET).
+        """Pull a manifest, verified against the digest, or the descriptor, that it is requested by (end-3, GET).
 
-        With `kind`, a document class such as `ImageManifest`, a manifest of another kind is an
-        `UnexpectedMediaTypeError`. With `platform`, an index is answered by its best match for that platform, pulled in
-        its turn; a manifest that is no index is given as it is. A descriptor may stand for its digest.
+        With `kind`, a document class such as `ImageManifest`, a manifest of another kind raises
+        `UnexpectedMediaTypeError`. With `platform`, an index gives the manifest of its best match for that platform; a
+        manifest that is not an index is returned as it is. `accept` are the media types to ask for.
 
-        Raises `ManifestUnknownError`, `VerificationError`, `DocumentError`, and `LimitExceededError` beyond the budget.
+        Raises `ManifestUnknownError` if there is no such manifest, `NameUnknownError` if there is no such repository,
+        `VerificationError`, `DocumentError`, and `LimitExceededError` for more than 8 MiB (`Budgets.manifest`).
         """
         return step(self._face.pull(tag_or_digest, kind, platform=platform, accept=accept))
 
-    def push(
-        self, manifest: Manifest[Any] | bytes, tags: str | Sequence[str] = (), *, media_type: str | None = None
+    def pull_file(
+        self,
+        tag_or_digest: str | Descriptor,
+        path: str | os.PathLike[str],
+        *,
+        platform: PlatformLike | None = None,
+        accept: str | Sequence[str] = MANIFEST_TYPES,
     ) -> Descriptor:
-        """Push a manifest byte for byte, under any number of tags, or by its digest alone (end-7a, end-7b).
+        """Pull a manifest into a file, byte for byte; return its descriptor. An existing file is replaced.
 
-        `media_type` is for bytes without a `mediaType` field of their own. Blobs and manifests that it names must be in
-        the repository. Several tags go in one request where the registry takes them so, else one by one. Where the
+        The file gets its name once it is complete and safe on disk. All else is as for `pull`.
+
+        Raises as `pull` does, and `StorageError`.
+        """
+        return step(self._face.pull_file(tag_or_digest, path, platform=platform, accept=accept))
+
+    def push(
+        self, manifest: Manifest[Any] | bytes, tags: str | Iterable[str] = (), *, media_type: str | None = None
+    ) -> Descriptor:
+        """Push a manifest byte for byte, under any number of tags or by its digest alone (end-7a, end-7b).
+
+        `media_type` is for bytes without a `mediaType` field. The blobs and manifests that it names must be in the
+        repository. Several tags are sent in one request if the registry supports that, otherwise one by one. If the
         registry has no referrers API, a manifest with a `subject` is added to the list that clients keep under a tag.
 
-        Raises `RejectedError` (`ManifestInvalidError`, `ManifestBlobUnknownError`) when the registry does not accept
-        it, and `LimitExceededError` for more than 4 MiB, which few registries take (`Budgets.pushed_manifest`).
+        Raises `RejectedError` (`ManifestInvalidError`, `ManifestBlobUnknownError`) if the registry does not accept it,
+        and `LimitExceededError` for more than 4 MiB, which few registries accept (`Budgets.pushed_manifest`).
         """
         return step(self._face.push(manifest, tags, media_type=media_type))
 
     def delete(self, digest: str) -> None:
         """Delete a manifest with all of its tags (end-9).
 
-        What it names stays until the registry cleans up. Where the registry has no referrers API, a manifest with a
-        `subject` is taken out of the list that clients keep under a tag.
+        The blobs and manifests that it names stay until the registry cleans up. If the registry has no referrers API, a
+        manifest with a `subject` is removed from the list that clients keep under a tag.
 
-        Raises `ManifestUnknownError`, and `UnsupportedError` if the registry deletes no manifests. A tag is an
-        `InvalidDigestError`: `tags.delete` takes those, and `resolve` tells the digest.
+        Raises `ManifestUnknownError` if there is no such manifest, and `UnsupportedError` if the registry does not
+        delete manifests. A tag is an `InvalidDigestError`: `resolve` gives its digest, and `tags.delete` deletes a tag.
         """
         step(self._face.delete(digest))
 
@@ -673,45 +755,51 @@ class Manifests:
 class Blobs:
     """The blobs of one repository.
 
-    A blob is named by its digest or by a descriptor; of a descriptor, the size is checked as well.
+    A blob is named by its digest or by a descriptor, whose size is checked as well.
     """
 
     def __init__(self, _face: AsyncBlobs) -> None:
         self._face = _face
 
     def resolve(self, blob: str | Descriptor) -> Descriptor:
-        """Ask for a blob's size in bytes, without pulling it (end-2, HEAD). Raises `NotFoundError`."""
+        """Return a descriptor with the size of a blob in bytes, without pulling it (end-2, HEAD).
+
+        Raises `BlobUnknownError` if there is no such blob.
+        """
         return step(self._face.resolve(blob))
 
     def exists(self, blob: str | Descriptor) -> bool:
-        """Say whether there is a blob with this digest (end-2, HEAD)."""
+        """Return whether there is a blob with this digest (end-2, HEAD)."""
         return step(self._face.exists(blob))
 
     def open(self, blob: str | Descriptor, *, offset: int = 0, length: int | None = None) -> BlobStream:
         """Open a blob for reading, as a context manager (end-2, GET).
 
-        `offset` and `length`, in bytes, choose a part of it (`Range`); it ends with the blob if that is shorter. A part
-        cannot be verified. Where a registry sends all instead, what comes before the part is read and dropped.
+        `offset` and `length`, in bytes, select a part of it (`Range`), which ends with the blob if that is shorter. A
+        part cannot be verified. If a registry sends the whole blob instead, the bytes before the part are skipped.
 
         Entering the context sends the request, and raises `BlobUnknownError`, and `RangeNotSatisfiableError` for an
-        offset beyond the end. Raises `ValueError` for a negative offset, and a length less than 1.
+        offset beyond the end. Raises `ValueError` for a negative offset and a length below 1.
         """
         return BlobStream(self._face.open(blob, offset=offset, length=length))
 
     def pull(self, blob: str | Descriptor) -> bytes:
         """Pull a blob into memory, verified (end-2, GET).
 
-        Raises `BlobUnknownError`, `VerificationError`, and `LimitExceededError` beyond 32 MiB (`Budgets.blob`): larger
-        blobs are for `pull_file` and `open`.
+        Raises `BlobUnknownError`, `VerificationError`, and `LimitExceededError` for more than 32 MiB (`Budgets.blob`):
+        use `pull_file` or `open` for larger blobs.
         """
         return step(self._face.pull(blob))
 
     def pull_file(self, blob: str | Descriptor, path: str | os.PathLike[str], *, title: str = "") -> Descriptor:
-        """Pull a blob into a file, which has its name only once the content is verified and safe on disk (end-2, GET).
+        """Pull a blob into a file, which gets its name once the content is verified and safe on disk (end-2, GET).
 
-        A file of that name is replaced. `title` is what progress events call the content. Raises `BlobUnknownError`,
-        `VerificationError` and `StorageError`; nothing is left behind then. What came before the connection broke, or
-        the process was killed, is left beside the file, and the next call goes on from there, in any process.
+        An existing file is replaced. `title` is the name of the content in progress events. Returns a descriptor with
+        the digest and the size in bytes.
+
+        Raises `BlobUnknownError`, `VerificationError` and `StorageError`, and leaves nothing behind then. If the
+        connection breaks or the process is killed, the received part is kept next to the file, and the next call
+        resumes from there, in any process.
         """
         return step(self._face.pull_file(blob, path, title=title))
 
@@ -725,15 +813,15 @@ class Blobs:
     ) -> Descriptor:
         """Push a blob from memory, unless the repository has it; return its descriptor (end-4a, end-6).
 
-        `mount_from` is another repository of the registry that may have the blob: it is then taken from there, if the
-        registry does that, and else sent all the same (end-11).
+        `mount_from` is another repository of the registry that may have the blob. It is then mounted from there if the
+        registry supports that, and sent otherwise (end-11).
         """
         return step(self._face.push(content, media_type=media_type, algorithm=algorithm, mount_from=mount_from))
 
     def push_at_once(self, content: bytes, *, media_type: str = OCTET_STREAM, algorithm: str = "sha256") -> Descriptor:
-        """Push a blob from memory without asking first, in a single request if the registry can (end-4b, else end-6).
+        """Push a blob from memory without a check, in one request if the registry supports that (end-4b, else end-6).
 
-        For small blobs that are not there yet, this saves two requests. Return the descriptor.
+        This saves two requests for small blobs that the repository does not have. Returns the descriptor.
         """
         return step(self._face.push_at_once(content, media_type=media_type, algorithm=algorithm))
 
@@ -748,8 +836,8 @@ class Blobs:
     ) -> Descriptor:
         """Push a file as a blob, unless the repository has it; return its descriptor (end-4a, end-6).
 
-        The file is read twice: once for its digest, and once to be sent. `mount_from` is as for `push`. Raises
-        `StorageError` when the file cannot be read, or changes in between.
+        The file is read twice: for its digest, and to be sent. `title` is the name of the content in progress events.
+        `mount_from` is as for `push`. Raises `StorageError` if the file cannot be read, or changes in between.
         """
         return step(
             self._face.push_file(path, media_type=media_type, algorithm=algorithm, title=title, mount_from=mount_from)
@@ -757,41 +845,41 @@ class Blobs:
 
     def push_stream(
         self,
-        stream: Reader,
+        stream: Reader | IO[bytes],
         *,
         media_type: str = OCTET_STREAM,
         algorithm: str = "sha256",
         mount_from: str | None = None,
     ) -> Descriptor:
-        """Push what a binary file object gives, to its end, as a blob; return its descriptor (end-4a, end-6).
+        """Push the rest of a binary file object as a blob; return its descriptor (end-4a, end-6).
 
-        The content is first written to an unnamed temporary file: only then is its digest known, and only so can it be
-        sent again after a fault. `mount_from` is as for `push`. The stream is not closed.
+        The content is first written to an unnamed temporary file, for its digest, and so that it can be sent again
+        after a failure. `mount_from` is as for `push`. The stream is not closed.
         """
         return step(self._face.push_stream(stream, media_type=media_type, algorithm=algorithm, mount_from=mount_from))
 
     def mount(self, blob: str | Descriptor, from_repository: str | None = None) -> bool:
-        """Take over a blob from another repository of the registry, and say whether that was possible (end-11).
+        """Mount a blob from another repository of the registry, and return whether the registry did so (end-11).
 
-        Without `from_repository`, the registry may look for the blob wherever it likes; few do. An upload that it opens
-        instead is cancelled: `push` and its kin, with `mount_from`, use it. Raises `RegistryError` for a refusal.
+        Without `from_repository`, the registry may take the blob from any repository; few do. An upload that it starts
+        instead is cancelled; `push`, `push_file` and `push_stream` use it, with `mount_from`. Raises `RegistryError`
+        for a refusal.
         """
         return step(self._face.mount(blob, from_repository))
 
     def delete(self, blob: str | Descriptor) -> None:
-        """Delete a blob (end-10). Manifests that name it can then no longer be pulled whole.
+        """Delete a blob (end-10). Manifests that name it can then no longer be pulled completely.
 
-        Raises `BlobUnknownError`, and `UnsupportedError` when the registry deletes no blobs.
+        Raises `BlobUnknownError`, and `UnsupportedError` if the registry does not delete blobs.
         """
         step(self._face.delete(blob))
 
 
 class BlobStream:
-    """A blob on its way, checked against its digest and size as it is read.
+    """A blob that is read as it arrives, and verified against its digest and size. Use it as a context manager.
 
-    To be used as a context manager. What has been read is to be trusted only when `verified` is true, which it is once
-    `read` has returned an empty piece, or iteration has ended. A part of a blob cannot be verified: the digest is that
-    of the whole.
+    Trust the content only when `verified` is true: after `read` has returned an empty piece, or iteration has ended. A
+    part of a blob cannot be verified, since the digest is that of the whole.
     """
 
     def __init__(self, _face: AsyncBlobStream) -> None:
@@ -803,12 +891,12 @@ class BlobStream:
 
     @property
     def size(self) -> int | None:
-        """The number of bytes of the whole blob; None if neither the descriptor nor the registry says."""
+        """Size of the whole blob in bytes, None if neither the descriptor nor the registry gives it."""
         return self._face.size
 
     @property
     def verified(self) -> bool:
-        """Whether all of the blob was read and was right."""
+        """Whether the whole blob was read and matches its digest and size."""
         return self._face.verified
 
     def __enter__(self) -> Self:
@@ -821,10 +909,10 @@ class BlobStream:
         step(self._face.__aexit__(kind, error, traceback))
 
     def read(self, size: int = PIECE_SIZE) -> bytes:
-        """Read the next piece, `size` bytes at most; an empty one says that all was read.
+        """Read the next piece, at most `size` bytes; an empty one means the end.
 
-        Raises `VerificationError` instead of ending when the content is not what the digest and size say, or a part is
-        shorter than the registry announced.
+        Raises `VerificationError` at the end if the content does not match the digest and size, or if a part is shorter
+        than the registry announced.
         """
         return step(self._face.read(size))
 
@@ -842,73 +930,73 @@ class Uploads:
         self._face = _face
 
     def start(self, *, algorithm: str = "sha256") -> Upload:
-        """Begin an upload; `algorithm` is that of the digest that will close it (end-4a, end-4c)."""
+        """Start an upload; `algorithm` is that of the digest that will close it (end-4a, end-4c)."""
         return Upload(step(self._face.start(algorithm=algorithm)))
 
     def resume(self, state: UploadState) -> Upload:
-        """Go on with an upload that was begun before, at the byte that the registry says is next (end-13).
+        """Resume an earlier upload at the offset that the registry reports (end-13).
 
-        Raises `BlobUploadUnknownError` when the upload is no more, `ForbiddenRedirectError` for a location that leads
-        elsewhere, and `ValueError` for a state of another repository.
+        Raises `BlobUploadUnknownError` if the upload no longer exists, `ForbiddenRedirectError` for a location that the
+        redirect rules do not allow, and `ValueError` for a state of another repository.
         """
         return Upload(step(self._face.resume(state)))
 
 
 class Upload:
-    """An upload that has begun. Whoever does not finish it should cancel it, or keep its `state`."""
+    """An upload that has begun. Finish it, cancel it, or keep its `state` to resume it later."""
 
     def __init__(self, _face: AsyncUpload) -> None:
         self._face = _face
 
     @property
     def state(self) -> UploadState:
-        """Where the upload stands, as far as answers have told: what `uploads.resume` needs to go on."""
+        """State of the upload after the last response, to be passed to `uploads.resume`."""
         return self._face.state
 
     @property
     def offset(self) -> int:
-        """How many bytes the registry has, as far as answers have told."""
+        """Number of bytes that the registry has, after the last response."""
         return self._face.offset
 
     @property
     def chunk_min_length(self) -> int:
-        """The fewest bytes that the registry wants in a chunk, the last one excepted; 0 if it does not say."""
+        """Least size of a chunk in bytes, except the last one; 0 if the registry gives none."""
         return self._face.chunk_min_length
 
     @property
     def chunk_max_length(self) -> int | None:
-        """The most bytes that the registry takes in a chunk; None if it does not say."""
+        """Largest size of a chunk in bytes; None if the registry gives none."""
         return self._face.chunk_max_length
 
     def status(self) -> int:
-        """Ask how many bytes the registry has (end-13), and go on from there.
+        """Ask the registry how many bytes it has (end-13), continue from there, and return the number.
 
-        Raises `BlobUploadUnknownError` when the upload is no more: begin another one.
+        Raises `BlobUploadUnknownError` if the upload no longer exists: start another one.
         """
         return step(self._face.status())
 
     def patch(self, content: bytes | Source, *, last: bool = False) -> int:
-        """Send the next chunk (end-5), and return how many bytes the registry has then.
+        """Send the next chunk (end-5), and return the number of bytes that the registry then has.
 
-        That is fewer than were sent if the registry took a part of the chunk only; what is left is then next. Say
-        `last` of a chunk that may be smaller than `chunk_min_length`.
+        If the registry accepts only a part of the chunk, the number is smaller than the bytes sent: send the rest next.
+        With `last`, a chunk may be smaller than `chunk_min_length`.
 
-        Raises `ValueError` for an empty chunk, and one of a size that the registry does not take. After a
-        `RangeNotSatisfiableError`, `status` says where to go on.
+        Raises `ValueError` for a chunk that is empty, or of a size that the registry does not accept. After a
+        `RangeNotSatisfiableError`, `status` returns the offset to continue from.
         """
         return step(self._face.patch(content, last=last))
 
     def finish(self, digest: str, content: bytes | Source = b"") -> Descriptor:
-        """Close the upload, sending what is left of the content if there is any, and return its descriptor (end-6).
+        """Close the upload, sending the rest of the content if given, and return the descriptor of the blob (end-6).
 
-        `digest` is that of the whole blob. Raises `DigestInvalidError` when the registry has something else.
+        `digest` is that of the whole blob. Raises `DigestInvalidError` if the registry has other content.
         """
         return step(self._face.finish(digest, content))
 
     def cancel(self) -> None:
-        """Tell the registry that nothing more will come (end-14).
+        """Cancel the upload (end-14).
 
-        Whether it heeds that does not matter: uploads that nobody goes on with expire.
+        Errors are ignored: registries let abandoned uploads expire.
         """
         step(self._face.cancel())
 
@@ -920,50 +1008,50 @@ class Referrers:
         self._face = _face
 
     def list(self, digest: str, *, artifact_type: str | None = None) -> Iterator[Descriptor]:
-        """List the manifests that have this one as their subject, page by page (end-12a, end-12b).
+        """List the manifests whose subject has this digest, page by page (end-12a, end-12b).
 
-        The subject need not exist. With `artifact_type`, only those of that type are listed, whether or not the
-        registry filters. Where it has no referrers API, the list is the one that clients keep under a tag.
+        The subject need not exist. With `artifact_type`, only referrers of that type are listed, whether or not the
+        registry filters. If it has no referrers API, the list is the one that clients keep under a tag.
 
-        Raises `NameUnknownError` when there is no such repository.
+        Raises `NameUnknownError` if there is no such repository.
         """
         return steps(self._face.list(digest, artifact_type=artifact_type))
 
 
 class Images:
-    """Container images: loaded without their layers, changed, and pushed.
+    """Container images that are loaded without their layers, edited, and pushed.
 
-    Whatever is pushed, layers that the destination has are skipped, those in another repository of its registry are
-    mounted, and only the others move. A source is a repository, an image layout (`oci:`), an archive or a target, and
-    so is a destination; where that is what a tag stood for, the tag moves to the new image.
+    Layers that the destination has are skipped, layers in another repository of its registry are mounted, and only the
+    others are transferred. Source and destination are a repository, an image layout (`oci:`), an archive or a target.
+    They may be the same: the tag is then moved to the new image.
     """
 
     def __init__(self, _face: AsyncImages) -> None:
         self._face = _face
 
-    def load(self, reference: str | AnyReference, *, platform: Platform | str | None = None) -> Image:
-        """Load an image; of an index, the one for a platform, or for this machine if there are several.
+    def load(self, reference: AnyReference, *, platform: PlatformLike | None = None) -> Image:
+        """Load an image; of an index, the one for a platform, its only one, or the one for this machine.
 
         Its layers can be read, and it can be pushed, as long as the client is open.
 
-        Raises `NotFoundError`, `VerificationError`, `DocumentError` for what is no container image or an index without
-        one that fits, and `LimitExceededError`.
+        Raises `ManifestUnknownError`, `VerificationError`, `DocumentError` for a manifest that is not a container image
+        and for an index without a matching one, and `LimitExceededError`.
         """
         return step(self._face.load(reference, platform=platform))
 
     def pack_layer(self, path: str | os.PathLike[str]) -> PackedLayer:
-        """Make a layer of a directory or of a tar archive.
+        """Make a layer from a directory or a tar archive.
 
-        The content of a directory becomes that of the image's root, with owner 0 and the time SOURCE_DATE_EPOCH, or 0:
-        the same content gives the same digest, with one version of zlib. An archive is taken byte for byte, plain or
-        compressed with gzip or zstd; it must be as it is until it is pushed.
+        The content of a directory goes to the root of the image, with owner 0 and the time SOURCE_DATE_EPOCH, or 0: the
+        same content gives the same digest, with one version of zlib. An archive is used byte for byte, plain or
+        compressed with gzip or zstd; it must not change until it is pushed.
 
-        Raises `StorageError` for what cannot be read or is no tar archive.
+        Raises `StorageError` for a path that cannot be read, and for a file that is not a tar archive.
         """
         return step(self._face.pack_layer(path))
 
-    def push(self, image: Image, reference: str | AnyReference) -> Copied:
-        """Push an image that this client loaded, or what was made of it.
+    def push(self, image: Image, reference: AnyReference) -> Copied:
+        """Push an image that this client loaded, or one that was made from it.
 
         Raises the error of the side that fails, as `client.copy` does.
         """
@@ -971,136 +1059,133 @@ class Images:
 
     def edit(
         self,
-        source: str | AnyReference,
-        destination: str | AnyReference,
+        source: AnyReference,
+        destination: AnyReference,
         change: Callable[[Image], Image],
         *,
-        platforms: Iterable[Platform | str] = (),
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
     ) -> Copied:
-        """Push what a function makes of an image; of an index, what it makes of every image, or of some `platforms`.
+        """Push the image that a plain function makes from an image; of an index, from all its images or some platforms.
 
-        The index is made anew with the images as they are then, and everything else that it names and says. Only
-        attestations of BuildKit about an image that changed are left out, with a warning: they name its old digest.
+        The new index has the new images and everything else that the old one has. Only BuildKit's attestations about
+        an image that changed are left out, with a warning: they name its old digest.
 
-        Raises `DocumentError` for what is no image or an index without a platform, and what `push` raises.
+        Raises `DocumentError` for a manifest that is not an image and for an index without a requested platform, and
+        what `push` raises.
         """
         return step(self._face.edit(source, destination, change, platforms=platforms))
 
     def annotate(
         self,
-        source: str | AnyReference,
-        destination: str | AnyReference,
+        source: AnyReference,
+        destination: AnyReference,
         annotations: Mapping[str, str | None],
         *,
-        platforms: Iterable[Platform | str] = (),
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
     ) -> Copied:
-        """Push an image, an index or an artifact with other annotations; None takes one away.
+        """Push an image, an index or an artifact with other annotations; None removes one.
 
-        With `platforms`, the annotations are those of the images for them, in an index that is made anew.
+        With `platforms`, the annotations of the images for them are changed, and the index is rewritten.
 
-        Raises `DocumentError` for Docker's forms, which have none, and for an index without a platform; else as `edit`.
+        Raises `DocumentError` for Docker's formats, which have no annotations, and for an index without a requested
+        platform; otherwise as `edit`.
         """
         return step(self._face.annotate(source, destination, annotations, platforms=platforms))
 
     def rebase(
         self,
-        source: str | AnyReference,
-        destination: str | AnyReference,
+        source: AnyReference,
+        destination: AnyReference,
         *,
-        old_base: str | AnyReference | None = None,
-        new_base: str | AnyReference | None = None,
-        platforms: Iterable[Platform | str] = (),
+        old_base: AnyReference | None = None,
+        new_base: AnyReference | None = None,
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
     ) -> Copied:
-        """Push an image over another base: with the layers of that in place of those of the base it was built on.
+        """Push an image on another base: with the layers of that in place of those of the base it was built on.
 
-        Without `old_base` and `new_base`, they are what the annotations of the image say: the digest of its base, and
-        what the name of its base stands for now. A name in a private network is asked only in the registry of the
-        image itself. Those annotations are then set anew. The execution parameters stay,
-        those too that came from the old base. Of an index, every image or those for some `platforms` change, each over
-        the base for its own platform.
+        By default, the bases are those of the image's annotations: the digest of its base, and the image that the name
+        of its base has now. A name in a private network is looked up only in the registry of the image itself. The
+        annotations are updated. The execution parameters stay, also those that came from the old base. Of an index, all
+        images or those for some `platforms` change, each on the base for its own platform.
 
-        Raises `DocumentError` for an image that does not begin with the layers of its old base, or that says nothing of
-        it; `NotFoundError`; else as `edit`.
+        Raises `DocumentError` for an image that does not begin with the layers of its old base, or whose annotations
+        do not name it; `ManifestUnknownError`; otherwise as `edit`.
         """
         return step(self._face.rebase(source, destination, old_base=old_base, new_base=new_base, platforms=platforms))
 
     def flatten(
-        self, source: str | AnyReference, destination: str | AnyReference, *, platforms: Iterable[Platform | str] = ()
+        self, source: AnyReference, destination: AnyReference, *, platforms: PlatformLike | Iterable[PlatformLike] = ()
     ) -> Copied:
-        """Push an image whose one layer has what all of its layers make together; of an index, as `edit` does.
+        """Push an image with one layer that has the files of all its layers; of an index, as `edit` does.
 
         All layers are read and verified. The same image gives the same layer, with one version of zlib. The execution
-        parameters stay; the history has one entry, and the annotations that name a base go.
+        parameters stay; the history gets one entry, and the annotations that name a base are removed.
 
         Raises `VerificationError`, `ProtocolError` for a damaged or hostile layer, `LimitExceededError`,
-        `StorageError`, `DocumentError` for what is no image; else as `edit`.
+        `StorageError`, `DocumentError` for a manifest that is not an image; otherwise as `edit`.
         """
         return step(self._face.flatten(source, destination, platforms=platforms))
 
-    def convert(self, source: str | AnyReference, destination: str | AnyReference, form: MediaTypeFamily) -> Copied:
-        """Push an image, or a whole index, in the form of OCI (`"oci"`) or Docker (`"docker"`).
+    def convert(self, source: AnyReference, destination: AnyReference, form: MediaTypeFamily) -> Copied:
+        """Push an image or a whole index with the media types of OCI (`"oci"`) or Docker (`"docker"`).
 
-        Configs and layers keep their digests. What Docker's form does not have, such as annotations, is left out with a
-        warning.
+        Configs and layers keep their digests. Fields that Docker's formats lack, such as annotations, are left out with
+        a warning.
 
-        Raises `DocumentError` for layers that Docker's form has no media type for, and for an entry without a platform;
-        else as `edit`.
+        Raises `DocumentError` for layers that Docker has no media type for, and for an entry without a platform;
+        otherwise as `edit`.
         """
         return step(self._face.convert(source, destination, form))
 
 
 class Indexes:
-    """Indexes of images for several platforms, or of any other manifests."""
+    """Image indexes: of images for several platforms, or of any other manifests."""
 
     def __init__(self, _face: AsyncIndexes) -> None:
         self._face = _face
 
     def create(
         self,
-        reference: str | AnyReference,
-        manifests: Iterable[NewEntry | str | AnyReference],
+        reference: AnyReference,
+        manifests: Iterable[NewEntry | AnyReference],
         *,
         annotations: Mapping[str, str] | None = None,
     ) -> Copied:
-        """Push an index (an OCI one) of manifests, which are copied along if they are elsewhere.
+        """Push an OCI index of manifests, which are copied along if they are in another target.
 
-        A manifest is named by its tag or digest beside the new index, or by a whole reference; a text without `/` and
-        `:` is a tag. Platforms come from the configs of images unless an `NewEntry` says otherwise. Of an index among
-        them, the entries are taken.
+        A manifest is named by its tag or digest in the target of the new index, or by a whole reference; a string
+        without `/` and `:` is a tag. Platforms are read from the configs of images unless a `NewEntry` gives one. Of an
+        index among the manifests, the entries are added.
 
-        Raises `NotFoundError`, `DocumentError` for a config that cannot be read, and what `client.copy` raises.
+        Raises `ManifestUnknownError`, `DocumentError` for a config that cannot be read, and what `client.copy` raises.
         """
         return step(self._face.create(reference, manifests, annotations=annotations))
 
     def add(
-        self,
-        reference: str | AnyReference,
-        manifests: Iterable[NewEntry | str | AnyReference],
-        *,
-        to: str | AnyReference | None = None,
+        self, reference: AnyReference, manifests: Iterable[NewEntry | AnyReference], *, to: AnyReference | None = None
     ) -> Copied:
-        """Push an index with further entries in place of the one that a tag stands for, or `to` another place.
+        """Push an index with further entries under the tag of the old one, or to the reference `to`.
 
-        Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it go.
-        Everything else that the index says stays, and it stays a Docker list if it is one.
+        Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it are
+        removed. Everything else in the index stays, and a Docker list stays one.
 
-        Raises `InvalidReferenceError` for a digest without `to`, else as `create`.
+        Raises `InvalidReferenceError` for a digest without `to`; otherwise as `create`.
         """
         return step(self._face.add(reference, manifests, to=to))
 
     def remove(
         self,
-        reference: str | AnyReference,
-        manifests: Iterable[str] = (),
+        reference: AnyReference,
+        manifests: str | Iterable[str] = (),
         *,
-        platforms: Iterable[Platform | str] = (),
-        to: str | AnyReference | None = None,
+        platforms: PlatformLike | Iterable[PlatformLike] = (),
+        to: AnyReference | None = None,
     ) -> Copied:
-        """Push an index without some entries in place of the one that a tag stands for, or `to` another place.
+        """Push an index without some entries under the tag of the old one, or to the reference `to`.
 
-        Entries are named by their digests, by tags beside the index, or by their platforms; attestations about them go
-        too. The manifests themselves stay where they are.
+        Entries are named by their digests, by tags in the target of the index, or by their platforms; attestations
+        about them are removed too. The manifests themselves are not deleted.
 
-        Raises `NotFoundError` if there is no such entry, else as `add`.
+        Raises `NotFoundError` if there is no such entry; otherwise as `add`.
         """
         return step(self._face.remove(reference, manifests, platforms=platforms, to=to))

@@ -1,4 +1,4 @@
-"""Annotations: the keys that have a meaning (image-spec, annotations.md)."""
+"""Annotation keys with a defined meaning (image-spec, annotations.md)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ DESCRIPTION = "org.opencontainers.image.description"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 BASE_NAME = "org.opencontainers.image.base.name"
 
-# oras marks a layer that was packed from a directory: "true", and the digest of the tar archive before compression.
+# oras marks a layer packed from a directory: "true", and the digest of the tar archive before compression.
 UNPACK = "io.deis.oras.content.unpack"
 UNPACKED_DIGEST = "io.deis.oras.content.digest"
 
-# BuildKit keeps attestations in an index, beside the images that they are about, and says which of them that is:
+# BuildKit stores attestations in an index next to the images that they describe; the annotations name the image:
 # https://github.com/moby/buildkit/blob/master/docs/attestations/attestation-storage.md
 DOCKER_REFERENCE_TYPE = "vnd.docker.reference.type"
 DOCKER_REFERENCE_DIGEST = "vnd.docker.reference.digest"
 
-# The predicate type of an in-toto statement: on a layer, as BuildKit and as cosign give it; and on the manifest of a
-# Sigstore bundle, with what the bundle holds: https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md
+# The predicate type of an in-toto statement: on a layer, as BuildKit and as cosign write it; and on the manifest of a
+# Sigstore bundle, with the content of the bundle: https://github.com/sigstore/cosign/blob/main/specs/BUNDLE_SPEC.md
 PREDICATE_TYPE = "in-toto.io/predicate-type"
 COSIGN_PREDICATE_TYPE = "predicateType"
 BUNDLE_PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"

@@ -1,22 +1,23 @@
-"""Digests: names of content (image-spec, descriptor.md, Digests)."""
+"""Digests of content (image-spec, descriptor.md, Digests)."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Self
 
+from lading import _values
 from lading._text import elided, shortened
 from lading.errors import InvalidDigestError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# algorithm ":" encoded, both bounded in length by nothing but the text itself; `fullmatch` leaves no trailing newline.
+# algorithm ":" encoded, both of any length; `fullmatch` leaves no trailing newline.
 _GRAMMAR = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)", re.ASCII)
 _HEX = re.compile(r"[a-f0-9]*", re.ASCII)
-# The longest front of a text that a digest can start with, to say where another text goes wrong.
+# The longest prefix that a digest can start with: an invalid string goes wrong behind it.
 _FRONT = re.compile(r"(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*(?::[a-zA-Z0-9=_-]*)?)?", re.ASCII)
-# Registered algorithms, and how many hexadecimal digits each encodes to.
+# Registered algorithms, with the number of hexadecimal digits of each.
 _ENCODED_LENGTH = {"sha256": 64, "sha512": 128, "blake3": 64}
 REGISTERED_ALGORITHMS = tuple(_ENCODED_LENGTH)
 _COMPUTED = frozenset({"sha256", "sha512"})
@@ -25,9 +26,9 @@ _COMPUTED = frozenset({"sha256", "sha512"})
 class Digest(str):
     """A digest such as `sha256:6c3c…`, valid by construction.
 
-    Unregistered algorithms are kept as they are but cannot be computed: `hasher` raises for them.
+    Digests of unregistered algorithms are valid but cannot be computed: `hasher` raises for them.
 
-    Raises `InvalidDigestError` for a text outside the grammar, or outside the form of a registered algorithm.
+    Raises `InvalidDigestError` for a string outside the grammar, or with the wrong encoding for a registered algorithm.
     """
 
     __slots__ = ()
@@ -35,7 +36,11 @@ class Digest(str):
     def __new__(cls, text: str) -> Self:
         if isinstance(text, cls):
             return text
-        match = _GRAMMAR.fullmatch(text)
+        try:
+            match = _GRAMMAR.fullmatch(text)
+        except TypeError:
+            _values.expect(text, str, "digest")
+            raise
         if match is None:
             raise _invalid(text, _front(text), "not ALGORITHM:ENCODED, such as sha256 and 64 hexadecimal digits")
         algorithm, encoded = match.groups()
@@ -47,27 +52,30 @@ class Digest(str):
 
     @classmethod
     def of(cls, content: bytes, algorithm: str = "sha256") -> Self:
-        """Compute the digest of content that is in memory.
+        """Compute the digest of content in memory.
 
         Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
         """
+        _values.expect(content, (bytes, bytearray, memoryview), "content")
         return cls.made(algorithm, hasher(algorithm, content))
 
     @classmethod
     def made(cls, algorithm: str, finished: _Hash) -> Self:
-        """Name the content that a hasher has seen."""
+        """Return the digest that a hash object has computed."""
         return cls(f"{algorithm}:{finished.hexdigest()}")
 
     @property
     def algorithm(self) -> str:
+        """The algorithm, such as `sha256`."""
         return self.partition(":")[0]
 
     @property
     def encoded(self) -> str:
+        """The part after the colon: hexadecimal digits for registered algorithms."""
         return self.partition(":")[2]
 
     def hasher(self) -> _Hash:
-        """Return a fresh hash object of this digest's algorithm.
+        """Return a new hash object of this digest's algorithm.
 
         Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
         """
@@ -85,11 +93,12 @@ def hasher(algorithm: str, content: bytes = b"") -> _Hash:
 
     Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
     """
+    _values.expect(algorithm, str, "algorithm")
     if algorithm not in _COMPUTED:
         raise InvalidDigestError(
             f"digest algorithm {shortened(algorithm)!r} cannot be computed: use sha256 or sha512", text=algorithm
         )
-    import hashlib  # loads OpenSSL: a command that hashes nothing should not wait for it
+    import hashlib  # loads OpenSSL: a command that hashes nothing does not wait for it
 
     return hashlib.new(algorithm, content)
 

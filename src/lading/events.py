@@ -1,7 +1,7 @@
-"""What happens while a flow runs, as one stream of typed values.
+"""Events that a flow emits while it runs, as typed values.
 
-`Client(on_event=…)` takes a plain function in both faces. It is called from whichever thread moves the bytes, one call
-at a time; what it raises ends the operation. No event holds a secret: requests are redacted as they are in errors.
+`Client(on_event=…)` takes a plain function in both faces. The thread that moves the bytes calls it, one call at a time;
+an exception that it raises ends the operation. Events hold no secrets: requests are redacted as in errors.
 """
 
 from __future__ import annotations
@@ -15,73 +15,91 @@ from lading.digest import Digest
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """Content moves: `offset` of `size` bytes are there. The first event of a blob has offset 0, the last one `size`.
-
-    `size` is None while it is not known. `title` is the file name that the content goes by, or "".
-    """
+    """Content is being transferred. The first event of a blob has offset 0, the last one `size`."""
 
     action: Literal["pull", "push"]
+    """Direction of the transfer."""
     digest: Digest
+    """Digest of the content."""
     offset: int
+    """Number of bytes transferred so far."""
     size: int | None
+    """Size of the content in bytes, None while it is unknown."""
     title: str = ""
+    """File name of the content, "" if it has none."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """Content did not need to move: it is at its destination already. `size` is in bytes."""
+    """Content was not transferred because its destination already has it."""
 
     action: Literal["pull", "push"]
+    """Direction of the transfer that was not needed."""
     digest: Digest
+    """Digest of the content."""
     size: int
+    """Size of the content in bytes."""
     title: str = ""
+    """File name of the content, "" if it has none."""
 
 
 class Warned(msgspec.Struct, frozen=True):
-    """The registry sent a warning (distribution-spec, Warnings), or sent something that was passed over.
+    """The registry sent a warning (distribution-spec, Warnings), or sent something that was skipped.
 
-    Each text is told once for a client and registry.
+    Each warning is reported once per client and registry.
     """
 
     registry: str
+    """Host and port of the registry, or the name of another source such as an image layout."""
     text: str
+    """The warning, for people to read."""
 
 
 class Exchanged(msgspec.Struct, frozen=True):
-    """A request was answered, by the registry or by a host that it named. `seconds` is until the head of the answer."""
+    """A request got its response, from the registry or from a host that the registry named."""
 
     request: str
+    """The request without secrets, such as `GET ghcr.io/acme/app manifests/v1`."""
     status: int
+    """Status code of the response."""
     seconds: float
+    """Time in seconds until the head of the response arrived."""
 
 
 class Redirected(msgspec.Struct, frozen=True):
-    """The registry sent a request on to another place; `origin` is that place's scheme, host and port."""
+    """The registry redirected a request."""
 
     request: str
+    """The redirected request, as in `Exchanged`."""
     origin: str
+    """Scheme, host and port of the new location."""
 
 
 class Retried(msgspec.Struct, frozen=True):
-    """A request failed for a reason that may pass, and is sent again after `seconds`. `tries` counts those made.
-
-    `refused` says that the connection was refused, as by a registry that is just being started: that is tried again for
-    5 seconds.
-    """
+    """A request failed for a reason that may be temporary, and will be sent again."""
 
     request: str
+    """The request that failed, as in `Exchanged`."""
     reason: str
+    """Message of the error."""
     seconds: float
+    """Time in seconds until the next try."""
     tries: int
+    """Number of tries made so far."""
     refused: bool = False
+    """Whether the connection was refused, as by a registry that is starting: this is retried for 5 seconds."""
 
 
 class Authorized(msgspec.Struct, frozen=True):
-    """A token server gave a token for some scopes; `account` says on whose behalf, "" for anybody."""
+    """A token server issued a token."""
 
     registry: str
+    """Host and port of the registry."""
     realm: str
+    """Scheme, host and port of the token server."""
     scopes: tuple[str, ...]
+    """Scopes of the token, such as `repository:acme/app:pull`."""
     account: str
+    """User name of the credentials, "an identity token" if they have none, "" for anonymous access."""
 
 
 Event = Progress | Skipped | Warned | Exchanged | Redirected | Retried | Authorized

@@ -1,13 +1,14 @@
-"""Media types: which there are, and what they are (image-spec, media-types.md; RFC 6838)."""
+"""Media types of manifests, configs and layers, and their classification (image-spec, media-types.md; RFC 6838)."""
 
 from __future__ import annotations
 
 import re
 
 from lading._text import shortened
+from lading._values import expect
 from lading.errors import InvalidMediaTypeError
 
-# Content of no further known kind (RFC 2046, section 4.5.1).
+# Content of unknown type (RFC 2046, section 4.5.1).
 OCTET_STREAM = "application/octet-stream"
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -17,18 +18,18 @@ OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
-# Deprecated: recognised, never made.
+# Deprecated: recognised, never written.
 OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 OCI_FOREIGN_LAYER_GZIP = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 OCI_FOREIGN_LAYER_ZSTD = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
-# Dropped from the specification before 1.1 was final, but stored in registries.
+# Dropped from the specification before 1.1 was final, but found in registries.
 OCI_ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json"
 
 # https://github.com/distribution/distribution/blob/v2.8.3/docs/spec/manifest-v2-2.md
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
-# Not in that document: containerd and containers/image know it.
+# Not in that document, but known to containerd and containers/image.
 DOCKER_LAYER_TAR = "application/vnd.docker.image.rootfs.diff.tar"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
@@ -57,9 +58,9 @@ _LAYERS = frozenset(
     }
 )
 
-# What a pull of a manifest accepts. crane, oras and regctl send such a list and no wildcard, so registries are known to
-# take it. Schema 1 stands last: what is stored in no newer form is then told apart from what is missing.
-ACCEPT = (
+# Media types that a manifest pull accepts. crane, oras and regctl send such a list without a wildcard, so registries
+# handle it. Schema 1 comes last: it distinguishes a manifest that is stored only in that format from a missing one.
+MANIFEST_TYPES = (
     OCI_MANIFEST,
     OCI_INDEX,
     DOCKER_MANIFEST,
@@ -75,10 +76,11 @@ _GRAMMAR = re.compile(f"{_NAME}/{_NAME}", re.ASCII)
 
 
 def check_media_type(text: str) -> str:
-    """Return a media type as it is (RFC 6838, section 4.2; no parameters).
+    """Return a media type unchanged (RFC 6838, section 4.2; no parameters).
 
-    Raises `InvalidMediaTypeError` for a text that is none.
+    Raises `InvalidMediaTypeError` for a string that is not a media type.
     """
+    expect(text, str, "media_type")
     if _GRAMMAR.fullmatch(text):
         return text
     raise InvalidMediaTypeError(
@@ -87,20 +89,20 @@ def check_media_type(text: str) -> str:
 
 
 def is_manifest(media_type: str) -> bool:
-    """Say whether content of a media type is known to belong to the manifests of a repository; indexes do."""
+    """Return whether a media type is a known type of manifest, indexes included."""
     return media_type in _MANIFESTS
 
 
 def is_index(media_type: str) -> bool:
-    """Say whether a media type is an image index or its Docker twin, the manifest list."""
+    """Return whether a media type is an image index or its Docker equivalent, the manifest list."""
     return media_type in INDEXES
 
 
 def is_image_config(media_type: str) -> bool:
-    """Say whether a media type is the configuration of a container image."""
+    """Return whether a media type is the config of a container image."""
     return media_type in {OCI_CONFIG, DOCKER_CONFIG}
 
 
 def is_layer(media_type: str) -> bool:
-    """Say whether a media type is a layer of a container image, of whichever compression."""
+    """Return whether a media type is a layer of a container image, with any compression or none."""
     return media_type in _LAYERS

@@ -1,7 +1,7 @@
-"""Names: which texts name a registry, a repository or a tag (distribution-spec, Pulling manifests).
+"""Grammar of the names of registries, repositories and tags (distribution-spec, Pulling manifests).
 
-A fault is where a text goes wrong, and why. Every check takes time linear in its text, and raises an error that says at
-which character the text goes wrong and points there in a note.
+A fault is the position at which a string leaves the grammar, and the reason. Every check takes time linear in its
+string, and raises an error that names the position and points to it in a note.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias, TypeVar
 
+from lading import _values
 from lading._text import SHOWN
 from lading.errors import InvalidReferenceError, InvalidTagError
 
@@ -29,19 +30,21 @@ _InvalidText = TypeVar("_InvalidText", InvalidReferenceError, InvalidTagError)
 
 
 def check_name(text: str) -> str:
-    """Return the name of a repository inside its registry, such as `acme/app`, as it is.
+    """Return the name of a repository inside its registry, such as `acme/app`, unchanged.
 
-    Raises `InvalidReferenceError` for a text outside the grammar of `<name>`, or longer than 255 characters.
+    Raises `InvalidReferenceError` for a string outside the grammar of `<name>`, or longer than 255 characters.
     """
+    _values.expect(text, str, "repository name")
     check(name_fault(text), text, "repository name")
     return text
 
 
 def check_tag(text: str) -> str:
-    """Return a tag as it is.
+    """Return a tag unchanged.
 
-    Raises `InvalidTagError` for a text outside the grammar of tags, or longer than 128 characters.
+    Raises `InvalidTagError` for a string outside the grammar of tags, or longer than 128 characters.
     """
+    _values.expect(text, str, "tag")
     fault = tag_fault(text)
     if fault is not None:
         raise _pointing(InvalidTagError, fault, text, "tag")
@@ -49,19 +52,19 @@ def check_tag(text: str) -> str:
 
 
 def check(fault: NameFault | None, text: str, what: str, *, offset: int = 0) -> None:
-    """Raise `InvalidReferenceError` if there is a fault in the part of the text that starts at `offset`."""
+    """Raise `InvalidReferenceError` if the part of the string that starts at `offset` has a fault."""
     if fault is not None:
         position, why = fault
         raise invalid_reference(offset + position, why, text, what)
 
 
 def invalid_reference(position: int, why: str, text: str, what: str) -> InvalidReferenceError:
-    """Return the error that says why the text goes wrong at that index."""
+    """Return the error for a fault at an index of a string."""
     return _pointing(InvalidReferenceError, (position, why), text, what)
 
 
 def name_fault(name: str) -> NameFault | None:
-    """Find where a text stops being the name of a repository."""
+    """Return the first fault in the name of a repository, or None."""
     if name == "":
         return 0, "a repository name is missing"
     valid = _NAME.match(name)
@@ -82,7 +85,7 @@ def name_fault(name: str) -> NameFault | None:
 
 
 def tag_fault(tag: str) -> NameFault | None:
-    """Find where a text stops being a tag."""
+    """Return the first fault in a tag, or None."""
     valid = _TAG.match(tag)
     position = 0 if valid is None else valid.end()
     if 0 < position == len(tag) <= _LONGEST_TAG:
@@ -97,14 +100,14 @@ def tag_fault(tag: str) -> NameFault | None:
 
 
 def registry_fault(registry: str) -> NameFault | None:
-    """Find where a text stops being HOST or HOST:PORT."""
+    """Return the first fault in HOST or HOST:PORT, or None."""
     if len(registry) > LONGEST_NAME:
         return LONGEST_NAME, f"a registry has {LONGEST_NAME} characters at most"
     host = _HOST.match(registry)
     if host is None:
         return 0, "a host name is missing" if registry == "" else f"a host name cannot start with {registry[0]!r}"
     if registry.startswith("[") and not _is_ipv6(host[0][1:-1]):
-        return 1, "there is no IPv6 address in the brackets"
+        return 1, "the brackets hold no IPv6 address"
     position = host.end()
     if position == len(registry):
         return None
@@ -114,7 +117,7 @@ def registry_fault(registry: str) -> NameFault | None:
 
 
 def is_port(text: str) -> bool:
-    """Tell whether a text is a port as every client writes it: decimal, from 1 to 65535, no zeros in front."""
+    """Return whether a string is a port: decimal, from 1 to 65535, without leading zeros."""
     return _PORT.fullmatch(text) is not None and int(text) < 65536
 
 
@@ -142,5 +145,5 @@ def _pointing(kind: type[_InvalidText], fault: NameFault, text: str, what: str) 
 
 
 def _escaped(text: str) -> str:
-    """Show a text in printable ASCII, each character by itself, so that a caret can stand under it."""
+    """Return a string in printable ASCII, character by character, so that a caret lines up under it."""
     return text.encode("unicode_escape").decode("ascii")

@@ -1,6 +1,6 @@
-"""Platforms: for which machines an image is, and which image of several suits a machine best.
+"""Platforms: operating system and processor of an image, and the choice of the best image for a machine.
 
-Fields as in image-spec, image-index.md; texts, spellings and preferences as in github.com/containerd/platforms.
+Fields as in image-spec, image-index.md; syntax, spellings and preferences as in github.com/containerd/platforms.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
+from msgspec.structs import astuple, force_setattr
 
+from lading import _values
 from lading._text import elided
 from lading.errors import InvalidPlatformError
 
@@ -42,7 +45,7 @@ _VARIANT_SPELLINGS = {
     ("arm", "8"): "v8",
 }
 
-# What Python and the kernel call this machine where it is none of the above.
+# Names that Python and the kernel give to this machine, where they differ from those above.
 _PYTHON_SYSTEMS = {"win32": "windows", "cygwin": "windows", "emscripten": "js", "wasi": "wasip1", "sunos5": "solaris"}
 _KERNEL_MACHINES = {
     "i486": "386",
@@ -59,7 +62,7 @@ _SYSTEM = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.
 _ESCAPE = re.compile(r"%(25|28|29|2[BbFf])?", re.ASCII)
 _ESCAPED = str.maketrans({"%": "%25", "(": "%28", ")": "%29", "+": "%2B", "/": "%2F"})
 
-# What BuildKit writes for attestations, which run nowhere.
+# BuildKit writes this for attestations, which no platform runs.
 _UNKNOWN = "unknown"
 _VERSION = re.compile(r"v?([0-9]{1,2})", re.ASCII)
 _ARM64_VERSION = re.compile(r"v([89])(?:\.([0-9]))?", re.ASCII)
@@ -68,25 +71,43 @@ _WINDOWS_VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,5})(?:\.([0
 _WINDOWS_STABLE = (20348, 26100)
 
 
+# The types of the fields as msgspec makes them, in their order.
+_DECODED = (str, str, str, tuple, str)
+_PARSE = "write Platform.parse('linux/arm64')"
+
+
 class Platform(
     msgspec.Struct, frozen=True, omit_defaults=True, rename={"os_version": "os.version", "os_features": "os.features"}
 ):
-    """A processor and an operating system (image-spec, image-index.md); the fields are kept as they were written."""
+    """A processor and an operating system (image-spec, image-index.md), with the fields as they were written."""
 
     architecture: str
+    """Architecture of the processor, a value of GOARCH such as `arm64`."""
     os: str
+    """Operating system, a value of GOOS such as `linux`."""
     os_version: str = ""
+    """Version of the operating system, such as `10.0.17763.1`; images of Windows have one."""
     os_features: tuple[str, ...] = ()
+    """Features that the operating system must have, such as `win32k`."""
     variant: str = ""
+    """Variant of the processor, such as `v7` of `arm`."""
+
+    def __post_init__(self) -> None:
+        # msgspec checks what it decodes, and leaves arguments to the type checker.
+        if tuple(map(type, astuple(self))) != _DECODED or self.os_features:
+            for name in ("architecture", "os", "os_version", "variant"):
+                _values.expect(getattr(self, name), str, name)
+            force_setattr(self, "os_features", _values.items(self.os_features, "os_features"))
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """Read `OS`, `ARCHITECTURE` or `OS/ARCHITECTURE[/VARIANT]`; what is left out is this machine's.
+        """Read `OS`, `ARCHITECTURE` or `OS/ARCHITECTURE[/VARIANT]`; missing parts are this machine's.
 
         OS may be followed by a version and features: `windows(10.0.17763+win32k)/amd64`.
 
         Raises `InvalidPlatformError`.
         """
+        _values.expect(text, str, "platform")
         system, *processor = text.split("/", 3)
         match = _SYSTEM.fullmatch(system)
         if match is None or len(processor) > 2 or not all(map(_COMPONENT.fullmatch, processor)):
@@ -101,25 +122,26 @@ class Platform(
             architecture, variant = _parse_processor(system)
             name = cls.local().os
             if architecture not in _ARCHITECTURES:
-                raise _invalid(text, "no operating system and no architecture of that name is known")
+                raise _invalid(text, "neither an operating system nor an architecture has this name")
         version = _unescaped(match[2] or "", text)
         features = {_unescaped(feature, text) for feature in (match[3] or "").split("+")} - {""}
         return cls(architecture, name, version, tuple(sorted(features)), variant)
 
     @classmethod
     def local(cls) -> Platform:
-        """Return the platform of this machine, as its kernel tells it."""
+        """Return the platform of this machine, as its kernel reports it."""
         machine = os.environ.get("PROCESSOR_ARCHITECTURE", "") if sys.platform == "win32" else os.uname().machine
         return _described(sys.platform, machine)
 
     def normalised(self) -> Platform:
-        """Return the platform in the one spelling that can be compared: `linux/arm64` for `Linux/aarch64/v8`."""
+        """Return the platform in its canonical spelling, for comparisons: `linux/arm64` for `Linux/aarch64/v8`."""
         architecture, variant = _normalised_processor(self.architecture, self.variant)
         features = tuple(sorted(set(self.os_features)))
         return Platform(architecture, _normalised_system(self.os), self.os_version, features, variant)
 
     def matches(self, wanted: Platform) -> bool:
-        """Tell whether an image for this platform runs on the wanted one, be it by compatibility."""
+        """Return whether an image for this platform runs on the wanted one, possibly by compatibility."""
+        _values.expect(wanted, Platform, "wanted", _PARSE)
         return _rank(wanted.normalised(), self.normalised()) is not None
 
     def __str__(self) -> str:
@@ -131,18 +153,23 @@ class Platform(
         return "/".join(part for part in parts if part)
 
 
-def as_platform(platform: Platform | str) -> Platform:
-    """Return a platform, read if it is a text. Raises `InvalidPlatformError`."""
+PlatformLike: TypeAlias = Platform | str
+"""A platform, or the string that names one, such as `linux/arm64/v8`."""
+
+
+def as_platform(platform: PlatformLike) -> Platform:
+    """Return a platform, parsed if it is a string. Raises `InvalidPlatformError`, and `TypeError` for anything else."""
+    _values.expect(platform, (Platform, str), "platform")
     return Platform.parse(platform) if isinstance(platform, str) else platform
 
 
 def choose(wanted: Platform, candidates: Sequence[Platform | None]) -> int | None:
-    """Return the index of the candidate that suits the wanted platform best, or None if none does.
+    """Return the index of the candidate that fits the wanted platform best, or None if none fits.
 
-    The same processor is better than one that it is compatible with, the nearest of those is better than others (an
-    arm64 machine runs arm/v8, v7, v6 and v5 in that order), and more of the wanted features are better than fewer. If a
-    version of Windows is wanted, the newest that runs there is best. Of equals the first is chosen (image-spec,
-    image-index.md). A candidate without a platform, or with an unknown one, is never chosen.
+    The same processor is better than a compatible one, and of these the nearest is best (an arm64 machine runs arm/v8,
+    v7, v6 and v5 in that order); more of the wanted features are better than fewer. For a version of Windows, the
+    newest that runs there is best. Of equals, the first is chosen (image-spec, image-index.md). A candidate without a
+    platform, or with an unknown one, is never chosen.
     """
     normalised = wanted.normalised()
     ranks = [
@@ -160,7 +187,7 @@ def _rank(wanted: Platform, candidate: Platform) -> tuple[int, ...] | None:
     if wanted.os != candidate.os or _UNKNOWN in {candidate.os, *processor} or processor not in processors:
         return None
     features = set(candidate.os_features)
-    # Images of Windows say win32k, but what is wanted of a host seldom does.
+    # Images of Windows name win32k, but the wanted platform of a host seldom does.
     if not features - ({"win32k"} if wanted.os == "windows" else set()) <= set(wanted.os_features):
         return None
     matched = len(features.intersection(wanted.os_features))
@@ -175,7 +202,7 @@ def _rank(wanted: Platform, candidate: Platform) -> tuple[int, ...] | None:
 
 
 def _processors(architecture: str, variant: str) -> list[tuple[str, str]]:
-    """List the architectures and variants whose programs a processor runs, the best first."""
+    """Return the architectures and variants whose programs a processor runs, the best first."""
     own = [(architecture, variant)]
     version = _VERSION.fullmatch(variant)
     if architecture == "amd64":
@@ -190,7 +217,7 @@ def _processors(architecture: str, variant: str) -> list[tuple[str, str]]:
 
 
 def _arm64_versions(variant: str) -> list[tuple[str, str]]:
-    """List the versions of a 64-bit Arm that a version includes: v9.N includes v8.(N+5)."""
+    """Return the versions of 64-bit Arm that a version includes: v9.N includes v8.(N+5)."""
     version = _ARM64_VERSION.fullmatch(variant or "v8")
     if version is None:
         return []
@@ -209,7 +236,7 @@ def _windows_version(text: str) -> tuple[int, ...] | None:
 
 
 def _windows_runs(host: tuple[int, ...], container: tuple[int, ...]) -> bool:
-    """Tell whether a host runs a container: of the same build, or if newer, of one since the long-term release before.
+    """Return whether a host runs a container: of its own build, or of one since the previous long-term release.
 
     https://learn.microsoft.com/en-us/virtualization/windowscontainers/deploy-containers/version-compatibility
     """
@@ -233,7 +260,7 @@ def _normalised_processor(architecture: str, variant: str) -> tuple[str, str]:
 
 
 def _parse_processor(architecture: str, variant: str = "") -> tuple[str, str]:
-    """Return the usual spelling, with the usual variant if a variant was written, and without if none was."""
+    """Return the usual spelling, with the usual variant only if a variant was written."""
     processor = _normalised_processor(architecture, variant)
     if variant and processor == ("arm64", ""):
         return "arm64", "v8"
@@ -254,7 +281,7 @@ def _described(system: str, machine: str) -> Platform:
 
 def _unescaped(value: str, text: str) -> str:
     if any(escape[1] is None for escape in _ESCAPE.finditer(value)):
-        raise _invalid(text, "of the escapes only %25, %28, %29, %2B and %2F are known")
+        raise _invalid(text, "the only escapes are %25, %28, %29, %2B and %2F")
     return _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), value)
 
 

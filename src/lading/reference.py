@@ -1,17 +1,20 @@
-"""References: how people write down content in a registry or on disk.
+"""References to content in a registry or on disk.
 
 Names and tags follow distribution-spec, Pulling manifests; short names, registries and `name:tag@digest` follow Docker
 (github.com/distribution/reference); local references are spelled as in containers-transports(5). Parsing takes time
-linear in the text, and every error says at which character the text goes wrong.
+linear in the string, and every error names the position at which the string goes wrong.
 """
 
 from __future__ import annotations
 
 import re
+from types import NoneType
+from typing import Final
 
 import msgspec
 from msgspec.structs import force_setattr, replace
 
+from lading import _values, other_transports
 from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.errors import InvalidDigestError
 from lading.names import (
@@ -35,7 +38,7 @@ __all__ = [
     "RegistryName",
     "check_name",
     "check_tag",
-    "parse",
+    "parse_reference",
 ]
 
 DOCKER_HUB = "docker.io"
@@ -49,19 +52,23 @@ _URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 # image-spec, annotations.md, org.opencontainers.image.ref.name.
 _REF_NAME = re.compile(r"[A-Za-z0-9]+(?:(?:--|[-._:@+/])[A-Za-z0-9]+)*", re.ASCII)
 _LOCAL_DIGEST = re.compile(rf"@(?=(?:{'|'.join(REGISTERED_ALGORITHMS)}):)", re.ASCII)
+# Other surrogates stand for bytes of a path that are not UTF-8 (PEP 383).
+_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+_OPTIONAL: Final = (str, NoneType)
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]", re.ASCII)
 
 
 class RegistryName(msgspec.Struct, frozen=True):
-    """A registry: `name` is HOST or HOST:PORT, `scheme` is `http` or `https` if the text had it.
-
-    The host is in lower case, and Docker Hub is `docker.io` by whichever of its names. Raises `InvalidReferenceError`.
-    """
+    """A registry. Raises `InvalidReferenceError`."""
 
     name: str
+    """HOST or HOST:PORT, the host in lower case; `docker.io` for every name of Docker Hub."""
     scheme: str | None = None
+    """`http` or `https` if the text had it, else None: HTTPS, or HTTP on loopback."""
 
     def __post_init__(self) -> None:
+        _values.expect(self.name, str, "name")
+        _values.expect(self.scheme, _OPTIONAL, "scheme")
         if self.scheme is not None and self.scheme not in _SCHEMES:
             raise invalid_reference(0, "use http or https, or none", self.scheme, "scheme")
         _refuse_userinfo(self.name, 0, "registry", host_first=True)
@@ -75,10 +82,16 @@ class RegistryName(msgspec.Struct, frozen=True):
 
         Raises `InvalidReferenceError`, which never shows a user name or password.
         """
+        _values.expect(text, str, "registry")
         scheme, start = _split_scheme(text)
         _refuse_userinfo(text, start, "registry", host_first=True)
         _check_url_scheme(scheme, _SCHEMES, text, "registry")
         name = text[start:].removesuffix("/")
+        if scheme is None and name.partition(":")[0] in LOCAL_TRANSPORTS:
+            raise invalid_reference(0, "a registry is expected, not a location on disk", text, "registry")
+        if "/" in name:
+            why = "a registry is expected: leave out what follows the host"
+            raise invalid_reference(start + name.index("/"), why, text, "registry")
         check(registry_fault(name), text, "registry", offset=start)
         return cls(name, scheme)
 
@@ -94,21 +107,25 @@ class RegistryName(msgspec.Struct, frozen=True):
 class Reference(msgspec.Struct, frozen=True):
     """A repository in a registry, or one of its manifests: `registry/repository[:tag][@digest]`.
 
-    Valid and canonical however it was made: the host of `registry` is in lower case, Docker Hub is `docker.io`, and its
-    official images are in `library/`. `scheme` is `http` or `https` if the text had it. Raises `InvalidReferenceError`,
-    `InvalidTagError` or `InvalidDigestError`.
+    Every instance is valid and canonical. Raises `InvalidReferenceError`, `InvalidTagError` or `InvalidDigestError`.
     """
 
     registry: str
+    """HOST or HOST:PORT, the host in lower case; `docker.io` for every name of Docker Hub."""
     repository: str
+    """Name of the repository in its registry, such as `acme/app`; official images of Docker Hub are in `library/`."""
     tag: str | None = None
+    """Tag of the manifest."""
     digest: Digest | None = None
+    """Digest of the manifest; it has precedence over the tag."""
     scheme: str | None = None
+    """`http` or `https` if the text had it, else None: HTTPS, or HTTP on loopback."""
 
     def __post_init__(self) -> None:
+        _values.expect(self.registry, str, "registry")
         registry = RegistryName(self.registry, self.scheme).name
         if self.scheme is None and not _is_host(registry):
-            raise invalid_reference(0, "it needs a dot or a port, or a scheme beside it", self.registry, "registry")
+            raise invalid_reference(0, "it needs a dot, a port or a scheme", self.registry, "registry")
         repository = check_name(self.repository)
         if registry == DOCKER_HUB and "/" not in repository:
             repository = f"{_OFFICIAL}/{repository}"
@@ -125,7 +142,7 @@ class Reference(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Read `[docker://|http://|https://][registry/]name[:tag][@digest]`; the tag is `latest` if both are left out.
+        """Read `[docker://|http://|https://][registry/]name[:tag][@digest]`; without both, the tag is `latest`.
 
         As in Docker, the first part is a registry only if it has a dot or a colon or is `localhost`; any other name is
         Docker Hub's, so that `alpine` is `docker.io/library/alpine:latest`. After `http://` or `https://` the first
@@ -138,7 +155,7 @@ class Reference(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse_repository(cls, text: str) -> Reference:
-        """Read the same as `parse` without tag and digest, and add none.
+        """Read a reference that has neither tag nor digest, as `parse` does, without adding a tag.
 
         Raises `InvalidReferenceError`, which never shows a user name or password.
         """
@@ -146,7 +163,9 @@ class Reference(msgspec.Struct, frozen=True):
         if reference.tag_or_digest is not None:
             named = text.partition("@")[0]
             position = len(named) if reference.tag is None else named.rindex(":")
-            raise invalid_reference(position, "a repository is meant: leave the tag or digest out", text, "repository")
+            raise invalid_reference(
+                position, "a repository is expected: leave out the tag or digest", text, "repository"
+            )
         return reference
 
     @property
@@ -156,7 +175,7 @@ class Reference(msgspec.Struct, frozen=True):
 
     @property
     def tag_or_digest(self) -> str | None:
-        """What to ask the registry for: the digest if there is one, else the tag."""
+        """The name to request from the registry: the digest if there is one, else the tag."""
         return self.tag if self.digest is None else self.digest
 
     @property
@@ -167,14 +186,17 @@ class Reference(msgspec.Struct, frozen=True):
             return text
         namespace, _, name = self.repository.partition("/")
         if namespace == _OFFICIAL and "/" not in name:
-            return text.removeprefix(f"{DOCKER_HUB}/{_OFFICIAL}/")
-        return text if _is_host(namespace) else text.removeprefix(f"{DOCKER_HUB}/")
+            short = text.removeprefix(f"{DOCKER_HUB}/{_OFFICIAL}/")
+        else:
+            short = text if _is_host(namespace) else text.removeprefix(f"{DOCKER_HUB}/")
+        return short if other_transports.advice(short) is None else text
 
     def with_tag(self, tag: str) -> Reference:
         """Return the reference to a tag of the same repository, without a digest.
 
         Raises `InvalidTagError`.
         """
+        _values.expect(tag, str, "tag")
         return replace(self, tag=tag, digest=None)
 
     def with_digest(self, digest: Digest) -> Reference:
@@ -182,6 +204,7 @@ class Reference(msgspec.Struct, frozen=True):
 
         Raises `InvalidDigestError`.
         """
+        _values.expect(digest, str, "digest")
         return replace(self, tag=None, digest=digest)
 
     def __str__(self) -> str:
@@ -192,17 +215,25 @@ class Reference(msgspec.Struct, frozen=True):
 class LocalReference(msgspec.Struct, frozen=True):
     r"""An image on disk: `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag]` or `docker-archive:FILE[:name]`.
 
-    `name` is a tag, or any `org.opencontainers.image.ref.name`; in a `docker-archive` it is the whole text of a
-    `Reference`. A path has no colon but that of a Windows drive (`C:\` or `C:/`), and does not end in `@` and the name
-    of a registered digest algorithm. Raises `InvalidReferenceError` or `InvalidDigestError`.
+    Raises `InvalidReferenceError` or `InvalidDigestError`.
     """
 
     transport: str
+    """`oci`, `oci-archive` or `docker-archive`."""
     path: str
+    r"""Path of the directory or file, with no colon but that of a Windows drive (`C:\` or `C:/`).
+
+    It does not end in an `@` and the name of a registered digest algorithm.
+    """
     name: str | None = None
+    """Tag, or any `org.opencontainers.image.ref.name`; in a `docker-archive`, a whole `Reference` as a string."""
     digest: Digest | None = None
+    """Digest of the manifest, in a layout."""
 
     def __post_init__(self) -> None:
+        _values.expect(self.transport, str, "transport")
+        _values.expect(self.path, str, "path")
+        _values.expect(self.name, _OPTIONAL, "name")
         if self.transport not in LOCAL_TRANSPORTS:
             raise invalid_reference(0, f"use one of {', '.join(LOCAL_TRANSPORTS)}", self.transport, "transport")
         check(_path_fault(self.path), self.path, "path")
@@ -219,15 +250,19 @@ class LocalReference(msgspec.Struct, frozen=True):
     def parse(cls, text: str) -> LocalReference:
         """Read a local reference.
 
-        The path ends at the first colon after that of a Windows drive, as it does for skopeo, or at an `@` before the
-        name of a registered digest algorithm and a colon. What follows is the name or the digest.
+        The path ends at the first colon after that of a Windows drive, as in skopeo, or at an `@` before the name of a
+        registered digest algorithm and a colon. The name or the digest follows.
 
         Raises `InvalidReferenceError`.
         """
+        _values.expect(text, str, "reference")
         transport, colon, place = text.partition(":")
         if not colon or transport not in LOCAL_TRANSPORTS:
             starts = ", ".join(f"{each}:" for each in LOCAL_TRANSPORTS)
             raise invalid_reference(0, f"it starts with one of {starts}", text, "reference")
+        if _is_authority(place):
+            why = f"leave out {transport}:// before a registry; a path follows {transport}: directly"
+            raise invalid_reference(0, why, text, "reference")
         marked = _LOCAL_DIGEST.search(place)
         digest = None if marked is None else _parse_digest(text, len(transport) + 1 + marked.end())
         named = place if marked is None else place[: marked.start()]
@@ -239,18 +274,23 @@ class LocalReference(msgspec.Struct, frozen=True):
         return f"{self.transport}:{self.path}{_suffix(self.name, self.digest)}"
 
 
-def parse(text: str) -> Reference | LocalReference:
+def parse_reference(text: str) -> Reference | LocalReference:
     """Read a whole reference of any kind.
 
-    A text that starts with a local transport is local: the Docker Hub image `oci:1` is `docker://oci:1` here.
+    A string that starts with a local transport is local: write `docker://oci:1` for the Docker Hub image `oci:1`.
 
     Raises `InvalidReferenceError`, which never shows a user name or password.
     """
+    _values.expect(text, str, "reference")
     transport, colon, _ = text.partition(":")
     return LocalReference.parse(text) if colon and transport in LOCAL_TRANSPORTS else Reference.parse(text)
 
 
 def _parse(text: str) -> Reference:
+    _values.expect(text, str, "reference")
+    advice = other_transports.advice(text)
+    if advice is not None:
+        raise invalid_reference(0, advice, text, "reference")
     scheme, start = _split_scheme(text)
     _refuse_userinfo(text, start, "reference", host_first=scheme not in {None, "docker"})
     _check_url_scheme(scheme, ("docker", *_SCHEMES), text, "reference")
@@ -285,13 +325,13 @@ def _split_scheme(text: str) -> tuple[str | None, int]:
 def _check_url_scheme(scheme: str | None, known: tuple[str, ...], text: str, what: str) -> None:
     if scheme is not None and scheme not in known:
         expected = " or ".join(f"{each}://" for each in known)
-        raise invalid_reference(0, f"no other scheme than {expected} is known", text, what)
+        raise invalid_reference(0, f"the scheme must be {expected}", text, what)
 
 
 def _refuse_userinfo(text: str, start: int, what: str, *, host_first: bool) -> None:
-    """Refuse a user name or password before the host, showing neither; a password may hold `/`, `:` and `@`.
+    """Refuse a user name or password before the host, and show neither; a password may contain `/`, `:` and `@`.
 
-    `host_first` says that the text is like a URL, where what stands before the first `/` or `@` is no repository.
+    With `host_first`, the string is like a URL: the part before the first `/` or `@` is not a repository.
     """
     end = text.rfind("@", start)
     if end < 0:
@@ -306,24 +346,33 @@ def _refuse_userinfo(text: str, start: int, what: str, *, host_first: bool) -> N
     else:
         found = host_first or (password != "" and ":" not in after)
     if found:
-        why = "a user name or password has no place here, and a digest is ALGORITHM:ENCODED"
+        why = "a reference has no user name or password, and a digest is ALGORITHM:ENCODED"
         raise invalid_reference(start, why, f"{text[:start]}***{text[end:]}", what)
 
 
 def _path_fault(path: str) -> NameFault | None:
     if path == "":
         return 0, "a path is missing"
+    if _is_authority(path):
+        return 0, "a path does not begin with two slashes"
     colon = path.find(":", _drive(path))
     if colon >= 0:
         return colon, "a path in a local reference has no colon"
     if "\0" in path:
         return path.index("\0"), "a path has no NUL"
+    if (surrogate := _SURROGATE.search(path)) is not None:
+        return surrogate.start(), "a path has no lone surrogate"
     marked = _LOCAL_DIGEST.search(f"{path}:")
-    return None if marked is None else (marked.start(), "this would read as the start of a digest")
+    return None if marked is None else (marked.start(), "this reads as the start of a digest")
+
+
+def _is_authority(path: str) -> bool:
+    """Return whether a path reads as the part of a URL behind its scheme: Helm and Flux write oci://HOST/REPOSITORY."""
+    return path.startswith("//") and not path.startswith("///")
 
 
 def _drive(path: str) -> int:
-    """Return the length of the drive, such as `C:`, that a path of Windows starts with."""
+    """Return the length of the Windows drive, such as `C:`, at the start of a path."""
     return 2 if _WINDOWS_DRIVE.match(path) else 0
 
 

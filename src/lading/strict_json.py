@@ -1,7 +1,7 @@
-"""JSON in which every reader sees the same (RFC 7493, I-JSON; image-spec, considerations.md, JSON).
+"""Strict JSON, which every parser reads alike (RFC 7493, I-JSON; image-spec, considerations.md, JSON).
 
-Parsers differ on duplicate names, encodings, numbers beyond the common range and lone surrogates. Whoever checks a
-document and whoever uses it must not see two different ones, so all of these are refused.
+Parsers differ on duplicate names, encodings, numbers beyond the common range and lone surrogates. The program that
+checks a document and the program that uses it must not see different content, so all of these are refused.
 """
 
 from __future__ import annotations
@@ -14,28 +14,30 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from lading._text import shortened
+from lading._values import expect
 from lading.digest import Digest
 from lading.errors import DocumentError
 
 MAX_DEPTH = 64
-# The largest IEEE 754 double has 309 digits before the point (RFC 7493, section 2.2).
+# The largest IEEE 754 double has 309 digits before the decimal point (RFC 7493, section 2.2).
 _MAX_DIGITS = 309
 _REASON = 300
 _ONE_KIND_OF_BRACKET = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-# Go writes a list that was never filled as null, and these lists have to be there.
+# Go writes an empty (nil) slice as null, and these lists are required.
 _LISTS = frozenset({"layers", "manifests", "diff_ids"})
 
 T = TypeVar("T")
 
 
 def parse(raw: bytes, what: str) -> Any:
-    """Return what JSON text says, without members that are null: they mean absence (image-spec, config.md, Properties).
+    """Parse JSON text; members that are null count as absent (image-spec, config.md, Properties) and are left out.
 
-    Raises `DocumentError`, which calls the text `what`, for text that is no JSON or that readers do not agree on. Takes
-    time linear in the length.
+    `what` names the text in messages. Takes time linear in the length. Raises `DocumentError` for text that is not JSON
+    or that parsers read differently.
     """
+    expect(raw, (bytes, bytearray), "raw")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -46,49 +48,50 @@ def parse(raw: bytes, what: str) -> Any:
     except json.JSONDecodeError as error:
         raise DocumentError(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except ValueError as error:
-        raise DocumentError(f"{what} is not JSON that all readers agree on: {error}") from None
+        raise DocumentError(f"{what} is not strict JSON: {error}") from None
     if _SURROGATE.search(raw):
         _check_surrogates(tree, what)
     return tree
 
 
 def parse_verbatim(raw: bytes) -> Any:
-    """Return what JSON text that `parse` takes says, with nulls and with numbers as they are spelled, for `encode`."""
+    """Parse JSON text that `parse` accepts, keeping nulls and the spelling of numbers, for `encode`."""
     return json.loads(raw, parse_int=_number, parse_float=_number)
 
 
 def typed(tree: Any, kind: type[T], what: str) -> T:
-    """Return parsed JSON as a value of a type that msgspec knows.
+    """Convert parsed JSON to a type that msgspec supports.
 
-    Raises `DocumentError`, which calls the document `what` and names the place, such as `$.layers[3].size`.
+    `what` names the document in messages. Raises `DocumentError` with the path of the wrong value, such as
+    `$.layers[3].size`.
     """
     try:
         return msgspec.convert(tree, kind, dec_hook=_decoded)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `")
-        where = place.rstrip("`") or "$"
+        reason, _, path = str(error).partition(" - at `")
+        where = path.rstrip("`") or "$"
         raise DocumentError(f"{what} is invalid: {where}: {reason[:_REASON]}") from None
 
 
 def encode(value: Any) -> bytes:
-    """Return a value as compact JSON; the fields of a struct in their order, those of a dict likewise.
+    """Return a value as compact JSON; the fields of structs and the keys of dicts keep their order.
 
-    Raises `DocumentError` for text that has no UTF-8 form.
+    Raises `DocumentError` for a string that cannot be encoded as UTF-8.
     """
     try:
         return msgspec.json.encode(value, enc_hook=_encoded)
     except UnicodeEncodeError as error:
-        raise DocumentError(f"text with a lone surrogate cannot be written: {shortened(error.object)!r}") from None
+        raise DocumentError(f"cannot write a string with a lone surrogate: {shortened(error.object)!r}") from None
 
 
 def builtins(value: Any) -> Any:
-    """Return a value as `encode` would write it, in dicts, lists, strings and numbers."""
+    """Return a value as `encode` would write it, as dicts, lists, strings and numbers."""
     return msgspec.to_builtins(value, enc_hook=_encoded)
 
 
 def _check_depth(raw: bytes, what: str) -> None:
     # Escapes first: then every quote begins or ends a string, and every other piece is outside of strings. Each round
-    # takes away the innermost level. Malformed text may be counted wrongly here: the parser refuses it next.
+    # removes the innermost level. Malformed text may be counted wrongly here: the parser refuses it next.
     quoted = raw.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in raw else raw
     pieces = quoted.translate(_ONE_KIND_OF_BRACKET, _NOT_STRUCTURE).split(b'"')
     brackets = b"".join(pieces[::2])
@@ -123,7 +126,7 @@ def _integer(text: str) -> int:
 
 
 def _constant(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _number(text: str) -> msgspec.Raw:
@@ -134,11 +137,11 @@ def _check_surrogates(tree: Any, what: str) -> None:
     try:
         msgspec.json.encode(tree)
     except UnicodeEncodeError:
-        raise DocumentError(f"{what} is not JSON that all readers agree on: a string has a lone surrogate") from None
+        raise DocumentError(f"{what} is not strict JSON: a string has a lone surrogate") from None
 
 
 def _decoded(kind: type[T], value: Any) -> T:
-    assert issubclass(kind, Digest), f"{kind.__name__} is no type of a document's fields"
+    assert issubclass(kind, Digest), f"{kind.__name__} is not a type that fields of documents have"
     if not isinstance(value, str):
         raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
     return cast("T", kind(value))

@@ -1,4 +1,4 @@
-"""Content checked against its digest and size while it streams (image-spec, descriptor.md, Verification)."""
+"""Verification of content against its digest and size while it streams (image-spec, descriptor.md, Verification)."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from lading.errors import DigestMismatchError, SizeMismatchError
 
 
 class Verifier:
-    """Sees every byte once; `finish` says whether they were the right ones.
+    """Verifier of a stream: takes every byte once with `update`, and compares digest and size in `finish`.
 
-    `size` is in bytes, None when it is not known. Too many bytes are refused as soon as they come, so that a server
-    cannot make a reader take more than the descriptor promised.
+    `size` is in bytes, None if it is unknown. Excess bytes are refused as soon as they arrive, so that a server cannot
+    make a reader take more than the descriptor states.
     """
 
     __slots__ = ("_hasher", "_size", "digest", "seen")
 
     def __init__(self, digest: Digest, size: int | None = None) -> None:
-        self.digest = digest
+        self.digest: Digest = digest
         self._size = size
         self._hasher = digest.hasher()
-        self.seen = 0
+        self.seen: int = 0
 
     def update(self, piece: bytes | memoryview) -> None:
-        """Take the next piece. Raises `SizeMismatchError` when it reaches beyond the expected size."""
+        """Take the next piece. Raises `SizeMismatchError` if it goes beyond the expected size."""
         self.seen += len(piece)
         if self._size is not None and self.seen > self._size:
-            raise self._wrong_size(f"more than {self._size}")
+            raise self._wrong_size(f"received more than {self._size} bytes")
         self._hasher.update(piece)
 
     def copy(self) -> Verifier:
-        """Return one that has seen the same and goes on by itself."""
+        """Return an independent verifier that has seen the same bytes."""
         copied = copy(self)
         copied._hasher = self._hasher.copy()  # noqa: SLF001  # its own
         return copied
 
     def finish(self) -> None:
-        """Accept the content as whole. Raises `SizeMismatchError` or `DigestMismatchError`."""
+        """Verify the complete content. Raises `SizeMismatchError` or `DigestMismatchError`."""
         if self._size is not None and self.seen != self._size:
-            raise self._wrong_size(f"only {self.seen} of {self._size}")
+            raise self._wrong_size(f"received only {self.seen} of {self._size} bytes")
         actual = f"{self.digest.algorithm}:{self._hasher.hexdigest()}"
         if actual != self.digest:
             raise DigestMismatchError(
@@ -48,7 +48,7 @@ class Verifier:
 
     def _wrong_size(self, what: str) -> SizeMismatchError:
         return SizeMismatchError(
-            f"content of {self.digest} has the wrong size: {what} bytes came",
+            f"content of {self.digest} has the wrong size: {what}",
             expected=self._size or 0,
             actual=self.seen,
         )

@@ -96,7 +96,7 @@ def test_the_algorithm_and_the_media_type_stay() -> None:
         {"layers": None},
         {"annotations": {"k": 1}},
         {"layers": "abc"},
-        {"config": Descriptor("a/b", C, -1)},
+        {"config": {"mediaType": "a/b", "digest": C, "size": -1}},
         {"artifact_type": "\ud800"},
     ],
     ids=repr,

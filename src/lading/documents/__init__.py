@@ -1,4 +1,4 @@
-"""Manifests, indexes and configs: the bytes, and typed views of them (image-spec)."""
+"""Manifests, indexes and configs: their bytes and typed views of them (image-spec)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lading.documents.configs import (
     ImageConfig,
     RootFS,
 )
-from lading.documents.document import CONFIG_LIMIT, MANIFEST_LIMIT, Document, UnknownDocument
+from lading.documents.document import CONFIG_LIMIT, MANIFEST_LIMIT, Document, UnknownDocument, check_kind
 from lading.documents.image_manifests import DockerManifest, DockerManifestList, ImageIndex, ImageManifest
 from lading.documents.manifest import Manifest, open_document
 from lading.documents.media_type_registry import register
@@ -33,6 +33,7 @@ __all__ = [
     "Manifest",
     "RootFS",
     "UnknownDocument",
+    "check_kind",
     "open_document",
     "register",
 ]

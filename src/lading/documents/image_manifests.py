@@ -1,7 +1,7 @@
-"""Image manifests and indexes (image-spec, manifest.md and image-index.md), and their Docker twins.
+"""Image manifests and indexes (image-spec, manifest.md and image-index.md), and their Docker equivalents.
 
-A Docker document has the fields of the OCI one and is a subclass of it, so that whoever handles `ImageManifest` and
-`ImageIndex` has handled all of them; image-spec, media-types.md, Compatibility Matrix, lists the differences.
+A Docker document has the fields of the OCI one and is a subclass of it, so code that handles `ImageManifest` and
+`ImageIndex` handles all of them; image-spec, media-types.md, Compatibility Matrix, lists the differences.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lading._text import shortened
 from lading.annotations import DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
 from lading.documents.document import Document, written
-from lading.errors import DocumentError
+from lading.errors import PlatformUnknownError
 from lading.media_types import DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX, OCI_MANIFEST
 from lading.platform import Platform, as_platform, choose
 
@@ -23,55 +23,68 @@ _PLATFORMS_SHOWN = 20
 
 
 # `schemaVersion` is msgspec's tag of the struct: written first, and refused unless it is the number 2. It may be
-# missing, as the specification announces that it may go.
+# missing, because the specification announces that it may be removed.
 class ImageManifest(Document, frozen=True, kw_only=True, tag_field="schemaVersion", tag=2):
-    """A config and layers: a container image for one platform, or an artifact."""
+    """Image manifest: a config and layers. Describes a container image for one platform, or an artifact."""
 
     media_type: str = written(OCI_MANIFEST)
+    """Media type of the manifest."""
     artifact_type: str | None = None
+    """Type of the artifact (a media type), None for a container image."""
     config: Descriptor
+    """Descriptor of the config."""
     layers: tuple[Descriptor, ...]
+    """Descriptors of the layers, from first to last."""
     subject: Descriptor | None = None
+    """Descriptor of the manifest that this one refers to, which need not exist."""
     annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Annotations by key."""
 
 
 class DockerManifest(ImageManifest, frozen=True, kw_only=True, tag_field="schemaVersion", tag=2):
-    """A Docker image, manifest version 2, schema 2."""
+    """Docker image manifest, version 2, schema 2."""
 
     media_type: str = written(DOCKER_MANIFEST)
+    """Media type of the manifest."""
 
 
 class ImageIndex(Document, frozen=True, kw_only=True, tag_field="schemaVersion", tag=2):
-    """A list of manifests, mostly one for each platform."""
+    """Image index: a list of manifests, usually one for each platform."""
 
     media_type: str = written(OCI_INDEX)
+    """Media type of the index."""
     artifact_type: str | None = None
+    """Type of the artifact (a media type), None if the index does not state one."""
     manifests: tuple[Descriptor, ...]
+    """Descriptors of the manifests, the entries."""
     subject: Descriptor | None = None
+    """Descriptor of the manifest that this index refers to, which need not exist."""
     annotations: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Annotations by key."""
 
     @property
     def images(self) -> tuple[Descriptor, ...]:
-        """The entries that are no attestations of BuildKit about other entries."""
+        """Entries other than BuildKit's attestations about entries."""
         return tuple(entry for entry in self.manifests if entry.annotations.get(DOCKER_REFERENCE_TYPE) != _ATTESTATION)
 
     def choose(self, platform: Platform | str) -> Descriptor:
-        """Return the entry that fits a platform, such as `linux/arm64`, best. Attestations fit none.
+        """Return the entry that matches a platform, such as `linux/arm64`, best. Attestations never match.
 
-        Raises `DocumentError`, which names the platforms that there are, when no entry fits.
+        Raises `PlatformUnknownError`, which lists the platforms of the index, if no entry matches.
         """
-        wanted = as_platform(platform)
+        expected = as_platform(platform)
         candidates = self.images
-        position = choose(wanted, [entry.platform for entry in candidates])
+        position = choose(expected, [entry.platform for entry in candidates])
         if position is None:
-            raise DocumentError(f"the index has no manifest for {wanted}: it has {_platforms(candidates)}")
+            raise PlatformUnknownError(f"the index has no manifest for {expected}: it has {_platforms(candidates)}")
         return candidates[position]
 
 
 class DockerManifestList(ImageIndex, frozen=True, kw_only=True, tag_field="schemaVersion", tag=2):
-    """A Docker manifest list, version 2."""
+    """Docker manifest list, version 2."""
 
     media_type: str = written(DOCKER_MANIFEST_LIST)
+    """Media type of the list."""
 
 
 def _platforms(entries: tuple[Descriptor, ...]) -> str:

@@ -1,6 +1,6 @@
 """Edits of JSON documents that keep everything else byte for byte.
 
-Only what differs between the two typed views is written anew. Everything else keeps its place and its spelling: unknown
+Only the differences between two typed views are rewritten. Everything else keeps its position and its spelling: unknown
 members, of the document and of the descriptors that stay, the order, nulls and numbers.
 """
 
@@ -19,9 +19,9 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def changed(document: S, changes: Mapping[str, Any]) -> S:
-    """Return the document with other values of some fields; None stands for the default.
+    """Return the document with new values for some fields; None stands for the default.
 
-    Raises `TypeError` for a name that is no field.
+    Raises `TypeError` for a name that is not a field.
     """
     factories = {field.name: field.default_factory for field in msgspec.structs.fields(document)}
     values = dict(changes)
@@ -33,7 +33,7 @@ def changed(document: S, changes: Mapping[str, Any]) -> S:
 
 
 def rewritten(raw: bytes, before: msgspec.Struct, after: msgspec.Struct) -> bytes:
-    """Return the JSON object `raw`, which `before` is the view of, as compact JSON that `after` is the view of."""
+    """Change the JSON object `raw`, whose view is `before`, to compact JSON whose view is `after`."""
     members = strict_json.parse_verbatim(raw)
     _write(members, before, after)
     return strict_json.encode(members)
@@ -53,7 +53,7 @@ def _write(members: dict[str, Any], before: msgspec.Struct, after: msgspec.Struc
 
 
 def _merged(raw: Any, old: Any, new: Any, encoded: Any) -> Any:
-    """Return the JSON of a new value, with what the raw JSON of the old one says beyond its typed view."""
+    """Return the JSON of a new value, with the members of the old value's raw JSON that its typed view lacks."""
     if old == new:
         return raw
     if isinstance(raw, dict) and _continues(old, new):
@@ -67,8 +67,8 @@ def _merged(raw: Any, old: Any, new: Any, encoded: Any) -> Any:
 def _merged_list(
     raw: list[Any], old: tuple[Any, ...], new: tuple[Any, ...] | list[Any], encoded: list[Any]
 ) -> list[Any]:
-    # Elements are matched by what they describe. One digest may stand there for several platforms: the equal descriptor
-    # is the better match, then the first one.
+    # Elements are matched by digest. A digest may occur for several platforms: an equal descriptor is the better match,
+    # then the first one.
     waiting: defaultdict[str, list[tuple[Any, Any]]] = defaultdict(list)
     for element, value in zip(raw, old, strict=True):
         if isinstance(value, Descriptor):
@@ -86,7 +86,7 @@ def _merged_list(
 
 
 def _continues(old: Any, new: Any) -> bool:
-    """Say whether a new value is the old one with changes, rather than another in its place."""
+    """Return whether a new value is the old one with changes, rather than a replacement."""
     if isinstance(old, Descriptor) and isinstance(new, Descriptor):
         return old.digest == new.digest
     return isinstance(old, msgspec.Struct) and type(old) is type(new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lading.documents.configs import HelmConfig, ImageConfig
-from lading.documents.document import Document
+from lading.documents.document import Document, check_kind
 from lading.documents.image_manifests import DockerManifest, DockerManifestList, ImageIndex, ImageManifest
 from lading.errors import DocumentError
 from lading.media_types import (
@@ -31,24 +31,25 @@ _KINDS: dict[str, type[Any]] = {
 
 
 def register(media_type: str, kind: type[Document]) -> None:
-    """Give the documents of a media type a type, for the whole process.
+    """Register a document type for a media type, for the whole process.
 
-    Saying the same twice is no error. Raises `ValueError` when the media type has another type already, and
-    `DocumentError` when the text is no media type.
+    Registering the same pair twice is allowed. Raises `ValueError` if the media type already has another type, and
+    `InvalidMediaTypeError` if the string is not a media type.
     """
-    # setdefault is one step for every thread.
+    check_kind(kind)
+    # setdefault is atomic between threads.
     if _KINDS.setdefault(check_media_type(media_type), kind) is not kind:
-        raise ValueError(f"{media_type} has a type already, {_KINDS[media_type].__name__}: register another media type")
+        raise ValueError(f"{media_type} already has the type {_KINDS[media_type].__name__}: use another media type")
 
 
 def kind_of(media_type: str) -> type[Any] | None:
-    """Return the type of a media type's documents, None if none is known."""
+    """Return the document type of a media type, None if none is registered."""
     return _KINDS.get(media_type)
 
 
 def media_type_of(kind: type[Any]) -> str:
-    """Return the media type of a type's documents, the first one registered. Raises `DocumentError` without one."""
+    """Return the first media type that a document type is registered for. Raises `DocumentError` without one."""
     for media_type, known in tuple(_KINDS.items()):
         if known is kind:
             return media_type
-    raise DocumentError(f"{kind.__name__} has no media type: register it for one")
+    raise DocumentError(f"{kind.__name__} has no media type: register it first")

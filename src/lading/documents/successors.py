@@ -1,6 +1,6 @@
-"""What a manifest names: the manifests and blobs that make it whole (image-spec, manifest.md and image-index.md).
+"""Successors of a manifest: the manifests and blobs that it is made of (image-spec, manifest.md and image-index.md).
 
-A subject is not among them: it is another whole, and need not exist.
+The subject is not a successor: it is complete without this manifest, and need not exist.
 """
 
 from __future__ import annotations
@@ -23,22 +23,26 @@ from lading.media_types import (
     is_layer,
 )
 
-# https://github.com/moby/buildkit: the config of a cache.
+# Config of a build cache (https://github.com/moby/buildkit).
 _BUILDKIT = "application/vnd.buildkit.cacheconfig."
 
 
 class Successors(NamedTuple):
-    """What a manifest names, in its order; the same digest may stand there several times."""
+    """Successors of a manifest, in its order; a digest may occur several times."""
 
     manifests: tuple[Descriptor, ...] = ()
+    """Descriptors of the manifests."""
     blobs: tuple[Descriptor, ...] = ()
+    """Descriptors of the blobs."""
 
 
 class ReferrerEntry(NamedTuple):
-    """A manifest that has a subject: the subject's digest, and the entry in the list of its referrers."""
+    """Manifest with a subject, as an entry of the referrers list."""
 
     subject: Digest
+    """Digest of the subject."""
     entry: Descriptor
+    """Descriptor of the manifest in the list of the subject's referrers."""
 
 
 class _ArtifactManifest(msgspec.Struct, frozen=True):
@@ -46,7 +50,7 @@ class _ArtifactManifest(msgspec.Struct, frozen=True):
 
 
 def successors(manifest: Manifest[Any]) -> Successors:
-    """Return what a manifest names. One of an unknown media type names nothing that is known here.
+    """Return the successors of a manifest; none if its media type is unknown.
 
     Raises `DocumentError`, and `UnexpectedMediaTypeError` for Docker's schema 1, whose layers have no descriptors.
     """
@@ -62,13 +66,13 @@ def successors(manifest: Manifest[Any]) -> Successors:
         return Successors(blobs=strict_json.typed(tree, _ArtifactManifest, manifest.media_type).blobs)
     if manifest.media_type in {DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED}:
         raise UnexpectedMediaTypeError(
-            f"{manifest.digest} is an image of Docker's schema 1, which nothing can take over whole: push it anew"
+            f"{manifest.digest} is a Docker schema 1 image, which cannot be copied: build and push the image again"
         )
     return Successors()
 
 
 def subject_of(manifest: Manifest[Any]) -> Descriptor | None:
-    """Return the subject of a manifest, None if it has none or cannot be read."""
+    """Return the subject of a manifest, None if it has none or the manifest cannot be parsed."""
     try:
         document = manifest.document
     except DocumentError:
@@ -81,9 +85,9 @@ def _is_blob(entry: Descriptor) -> bool:
 
 
 def as_referrer(manifest: Manifest[Any]) -> ReferrerEntry | None:
-    """Return how the list of its subject's referrers shows a manifest; None if it has no subject.
+    """Return a manifest as an entry of its subject's referrers list; None if it has no subject.
 
-    As distribution-spec, Listing Referrers, has it. Raises `DocumentError`.
+    Follows distribution-spec, Listing Referrers. Raises `DocumentError`.
     """
     document = manifest.document
     if not isinstance(document, ImageManifest | ImageIndex) or document.subject is None:
