@@ -25,7 +25,12 @@ def test_end_2_blob_pull_gives_the_bytes(lading: Run, repository: str, cargo: Im
     done = lading("blob", "pull", blob)
     assert (done.code, done.stdout, done.stderr) == (0, cargo.layer, "")
     record = lading("blob", "pull", blob, "-o", "layer", "--json").record
-    assert record == {"path": "layer", "digest": sha256(cargo.layer), "size": len(cargo.layer)}
+    assert record == {
+        "path": "layer",
+        "mediaType": "application/octet-stream",
+        "digest": sha256(cargo.layer),
+        "size": len(cargo.layer),
+    }
     assert (tmp_path / "layer").read_bytes() == cargo.layer
     assert lading("blob", "pull", blob, "-o", "again", "--ranges", "4").code == 0
     assert (tmp_path / "again").read_bytes() == cargo.layer
@@ -92,8 +97,9 @@ def test_push_and_pull_of_files_and_directories(lading: Run, registry: str, tmp_
     files = ("report.json:application/json", "odd:text/plain", "docs")
     options = ("--artifact-type", "application/vnd.acme.report", "--annotation", "com.acme.a=1=1")
     done = lading("push", reference, *options, *files)
-    digest, whole = done.lines
-    assert (done.code, done.stderr, whole) == (0, "", f"{reference}@{digest}")
+    [digest] = done.lines
+    whole = f"{reference}@{digest}"
+    assert (done.code, done.stderr) == (0, f"lading: pushed {whole}\n")
 
     manifest = json.loads(lading("manifest", "pull", whole).stdout)
     assert (manifest["artifactType"], manifest["annotations"]) == (
@@ -120,13 +126,13 @@ def test_push_with_json_is_one_object_and_repeats_itself(lading: Run, registry: 
     (tmp_path / "file").write_bytes(b"content")
     first, second = (lading("push", f"{registry}/acme/same:1", "file", "--json").record for _ in range(2))
     assert first == second
-    assert set(first) == {"reference", "mediaType", "digest", "size"}
+    assert set(first) == {"reference", "mediaType", "digest", "size", "artifactType"}
 
 
 def test_pull_with_json_names_each_path(lading: Run, registry: str, tmp_path: Path) -> None:
     (tmp_path / "na\u00efve").write_bytes(b"content")
     assert lading("push", f"{registry}/acme/one:1", "na\u00efve").code == 0
-    assert lading("pull", f"{registry}/acme/one:1", "-o", "to", "--json").record == {"path": "to/na\u00efve"}
+    assert lading("pull", f"{registry}/acme/one:1", "-o", "to", "--json").record["paths"] == ["to/na\u00efve"]
 
 
 def test_verbose_tells_each_blob_and_quiet_nothing(lading: Run, registry: str, tmp_path: Path) -> None:
@@ -136,5 +142,5 @@ def test_verbose_tells_each_blob_and_quiet_nothing(lading: Run, registry: str, t
     told = [line for line in pushed.stderr.splitlines() if line.startswith(f"push {digest}")]
     assert told == [f"push {digest} file: begins, 4 bytes", f"push {digest} file: done"]
     again = lading("push", f"{registry}/acme/told:1", "file", "-v")
-    assert f"push {digest} file: there already, 4 bytes" in again.stderr.splitlines()
+    assert f"push {digest} file: exists already, 4 bytes" in again.stderr.splitlines()
     assert lading("push", f"{registry}/acme/told:1", "file", "-q").stderr == ""

@@ -28,7 +28,7 @@ def test_copy_prints_the_digest_and_repeats_itself(lading: Run, registry: str, c
     assert (record["mounted"], record["tags"]) == (5, ["2"])
     done = lading("verify", f"{registry}/copies/other:2")
     assert (done.code, done.stderr) == (0, "")
-    assert done.lines == [f"{digest}: 10 contents of {sizes(content, digest)} bytes are right"]
+    assert done.lines == [f"{digest}: 10 contents of {sizes(content, digest)} bytes are correct"]
 
 
 def sizes(content: Corpus, digest: str) -> int:
@@ -54,7 +54,7 @@ def test_copy_with_dry_run_prints_the_plan(lading: Run, content: Corpus, tmp_pat
     *steps, summary = done.lines
     assert steps[-1] == f"push   {digest}  {content.tags['image']['size']}  v1"
     total = sizes(content, digest)
-    assert summary == f"4 to push ({total} bytes), 0 to mount, 0 there already"
+    assert summary == f"4 to push ({total} bytes), 0 to mount, 0 exist already"
     record = lading("copy", "oci:source:image", "oci:copy:v1", "--dry-run", "--json").record
     assert [step["action"] for step in record["steps"]] == ["push"] * 4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
@@ -81,7 +81,7 @@ def test_copy_for_platforms(lading: Run, registry: str, content: Corpus) -> None
 def test_what_goes_wrong_has_its_exit_code(lading: Run, registry: str, content: Corpus) -> None:
     assert lading("copy", f"{registry}/copies/nothing:1", "oci:copy").refused(3, f"in {registry}/copies/nothing")
     assert lading("copy", "127.0.0.1:1/a/b:1", "oci:copy", "--retries", "0").refused(6, "127.0.0.1:1")
-    assert lading("copy", "oci:absent:1", "oci:copy").refused(1, "is no OCI image layout")
+    assert lading("copy", "oci:absent:1", "oci:copy").refused(1, "does not exist")
     assert lading("copy", "--header", "X-Key: 1", "127.0.0.1:1/a", "127.0.0.2:1/a").refused(2, "both registries")
     assert lading("copy", "docker-archive:x", "oci:copy", "--all-tags").refused(2, "have names, not tags")
 
@@ -106,5 +106,5 @@ def test_layout_gc_removes_what_nothing_needs(lading: Run, content: Corpus, tmp_
     assert lading("layout", "gc", "source").lines == [expected]
     assert lading("layout", "gc", "source", "--grace", "0").lines == []
     assert not content.missing_from(tmp_path / "source")
-    assert lading("layout", "gc", ".").refused(1, "is no OCI image layout")
+    assert lading("layout", "gc", ".").refused(1, "is not an OCI image layout")
     assert lading("layout", "gc", "source", "--grace", "-1").refused(2, "hours")

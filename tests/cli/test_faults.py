@@ -80,7 +80,7 @@ def test_a_message_is_one_line_and_its_notes_are_hints(capsys: pytest.CaptureFix
 def test_an_error_of_ours_is_a_line_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     tell(RuntimeError("oops"), Output())
     assert capsys.readouterr().err == (
-        "lading: a fault in lading itself: RuntimeError: oops\n  hint: LADING_TRACEBACK=1 shows where\n"
+        "lading: internal error (please report it): RuntimeError: oops\n  hint: LADING_TRACEBACK=1 shows where\n"
     )
     monkeypatch.setenv("LADING_TRACEBACK", "1")
     tell(RuntimeError("oops"), Output())
@@ -93,18 +93,18 @@ def test_an_error_of_ours_is_a_line_too(capsys: pytest.CaptureFixture[str], monk
         (["resolve", "localhost:1/Upper"], "at character 13: a repository name is in lower case"),
         (["resolve", "localhost:1/app:-"], "a tag starts with"),
         (["manifest", "pull", "localhost:1/app@sha256:abc"], "invalid reference"),
-        (["resolve", "oci:directory:tag"], "is a place on disk"),
-        (["tags", "localhost:1/app:tag"], "a repository is meant"),
+        (["manifest", "exists", "oci:directory:tag"], "is on disk: this verb needs a reference to a registry"),
+        (["tags", "localhost:1/app:tag"], "a repository is expected"),
         (["ping", "localhost:1/app"], "invalid registry"),
-        (["blob", "pull", "localhost:1/app:tag"], "names no blob"),
+        (["blob", "pull", "localhost:1/app:tag"], "does not name a blob"),
         (["blob", "exists", "localhost:1/app@md5"], "invalid reference"),
         (["manifest", "push", "localhost:1/app:1", "-", "--tag", "a b"], "' ' cannot stand in a tag"),
-        (["tags", "localhost:1/app", "--key", "k.pem"], "--key needs --cert"),
+        (["tags", "localhost:1/app", "--key", "k.pem"], "give --cert FILE as well"),
         (["tags", "localhost:1/app", "--header", "A: 1", "--header", "A: 2"], "'A' is given twice"),
         (["manifest", "pull", "localhost:1/app:1", "--json"], "--json describes the file"),
-        (["blob", "pull", f"localhost:1/app@{DIGEST}", "-o", "/dev/null"], "is no regular file"),
-        (["blob", "pull", f"localhost:1/app@{DIGEST}", "-o", "."], "is no regular file"),
-        (["resolve", "user:sesame@localhost:1/app"], "a user name or password has no place here"),
+        (["blob", "pull", f"localhost:1/app@{DIGEST}", "-o", "/dev/null"], "exists and is not a regular file"),
+        (["blob", "pull", f"localhost:1/app@{DIGEST}", "-o", "."], "is a directory"),
+        (["resolve", "user:sesame@localhost:1/app"], "a reference has no user name or password"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -120,12 +120,12 @@ def test_what_makes_no_sense_is_exit_code_2(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["resolve", "{}:missing"], 3, "404"),
-        (["inspect", "{}:missing"], 3, "404"),
-        (["pull", "{}:missing"], 3, "MANIFEST_UNKNOWN"),
-        (["tags", "{}/missing"], 3, "NAME_UNKNOWN"),
-        (["blob", "pull", f"{{}}@{DIGEST}"], 3, "BLOB_UNKNOWN"),
-        (["blob", "pull", f"{{}}@{DIGEST}", "-o", "pulled"], 3, "BLOB_UNKNOWN"),
+        (["resolve", "{}:missing"], 3, "has no tag 'missing'"),
+        (["inspect", "{}:missing"], 3, "has no tag 'missing'"),
+        (["pull", "{}:missing"], 3, "has no tag 'missing'"),
+        (["tags", "{}/missing"], 3, "has no repository acme/app/missing"),
+        (["blob", "pull", f"{{}}@{DIGEST}"], 3, f"has no blob {DIGEST}"),
+        (["blob", "pull", f"{{}}@{DIGEST}", "-o", "pulled"], 3, f"has no blob {DIGEST}"),
         (["pull", "{}:1"], 1, "has no files"),
         (["push", "{}:2", "missing"], 1, "cannot read missing"),
         (["push", "{}:2", "../up", "a/../../up"], 1, "two files of one artifact"),

@@ -131,7 +131,7 @@ def test_an_index_is_made_and_changed(lading: Run, name: str, tree: Path) -> Non
     done = lading("convert", f"{name}:2", "--form", "docker", "--to", "oci:docker:v1")
     assert (done.code, len(done.lines)) == (0, 1)
     assert "warning: " in done.stderr
-    assert "has annotations, which Docker's form has not: left out" in done.stderr
+    assert "annotations left out, which Docker's formats do not have" in done.stderr
     assert lading("verify", "oci:docker:v1").code == 0
 
 
@@ -140,21 +140,21 @@ def test_an_index_is_made_and_changed(lading: Run, name: str, tree: Path) -> Non
     [
         (("mutate", "REF", "--to", "REF"), "nothing to change"),
         (("mutate", "REF", "--env", "A=b"), "required: --to"),
-        (("mutate", "REF", "--to", "REF", "--env", "A=b", "--env-remove", "A"), "is set and taken away"),
+        (("mutate", "REF", "--to", "REF", "--env", "A=b", "--env-remove", "A"), "is set and removed"),
         (("mutate", "REF", "--to", "REF", "--env", "A=b", "--env", "A=c"), "is given twice"),
-        (("mutate", "REF", "--to", "REF", "--cmd", "a 'b"), "is no command line"),
-        (("mutate", "REF", "--to", "REF", "--cmd", "[1]"), "is no list of texts"),
-        (("mutate", "REF", "--to", "REF", "--cmd", "[1"), "begins like a list in JSON"),
-        (("mutate", "REF", "--to", "REF", "--created", "today"), "is no time"),
+        (("mutate", "REF", "--to", "REF", "--cmd", "a 'b"), "is not a command line"),
+        (("mutate", "REF", "--to", "REF", "--cmd", "[1]"), "is not a list of strings"),
+        (("mutate", "REF", "--to", "REF", "--cmd", "[1"), "is not a JSON list"),
+        (("mutate", "REF", "--to", "REF", "--created", "today"), "is not a time"),
         (("mutate", "REF", "--to", "REF", "--created", "2026-01-01T00:00:00"), "has no time zone"),
         (("annotate", "REF"), "nothing to change"),
-        (("annotate", "REF@sha256:" + "0" * 64, "--annotation", "a=b"), "what a digest names cannot change"),
+        (("annotate", "REF@sha256:" + "0" * 64, "--annotation", "a=b"), "a digest cannot change what it names"),
         (("append", "scratch", "tree", "--to", "REF"), "give one --platform"),
         (
             ("append", "scratch", "tree", "--to", "REF", "--platform", "linux", "--set-base"),
-            "--set-base has no meaning",
+            "--set-base needs an image as base",
         ),
-        (("index", "remove", "REF"), "nothing to take out"),
+        (("index", "remove", "REF"), "nothing to remove"),
         (("index", "create", "REF", "no/where/at/all=x"), "invalid platform"),
         (("convert", "REF", "--to", "REF", "--form", "zip"), "invalid choice"),
     ],
@@ -166,20 +166,20 @@ def test_what_makes_no_sense_is_a_usage_error(lading: Run, name: str, arguments:
 
 
 def test_what_goes_wrong_has_its_exit_code(lading: Run, name: str, tree: Path, tmp_path: Path) -> None:
-    assert lading("mutate", f"{name}:none", "--to", f"{name}:1", "--env", "A=b").refused(3, "404")
+    assert lading("mutate", f"{name}:none", "--to", f"{name}:1", "--env", "A=b").refused(3, "has no repository made/")
     assert lading("index", "create", f"{name}:1", "none").code == 3
     (tmp_path / "text").write_text("no archive")
     arguments = ("append", "scratch", "text", "--platform", "linux/amd64", "--to", f"{name}:1")
     assert lading(*arguments).refused(1, "text cannot be a layer")
     lading("append", "scratch", "tree", "--platform", "linux/amd64", "--to", f"{name}:1")
     done = lading("rebase", f"{name}:1", "--to", f"{name}:2")
-    assert done.refused(1, "does not say what its base is")
+    assert done.refused(1, "does not name its base")
     assert "hint: name both bases" in done.stderr
-    assert lading("mutate", f"{name}:1", "--to", f"{name}:2", "--expose", "http").refused(1, "'http' is no port")
+    assert lading("mutate", f"{name}:1", "--to", f"{name}:2", "--expose", "http").refused(2, "'http' is not a port")
 
 
 def test_results_are_one_json_object_a_line(lading: Run, name: str, tree: Path) -> None:
     done = lading("append", "scratch", "tree", "--platform", "linux/amd64", "--to", f"{name}:1", "--json")
     record = json.loads(done.stdout)
-    assert set(record) == {"mediaType", "digest", "size", "tags", "moved", "mounted", "skipped", "bytes"}
+    assert set(record) == {"mediaType", "digest", "size", "tags", "moved", "mounted", "skipped", "bytes", "steps"}
     assert (record["tags"], record["moved"]) == (["1"], 3)

@@ -159,10 +159,10 @@ def test_problems_are_warnings_and_in_the_record(lading: Run, corpus: Corpus, tm
     corpus.write_layout(tmp_path / "layout")
     done = lading("inspect", "oci:layout:v1", "--json")
     assert done.code == 0
-    assert done.stderr.startswith(f"lading: warning: {damaged['digest']} is not described whole: content of")
+    assert done.stderr.startswith(f"lading: warning: {damaged['digest']} is not described completely: content of")
     [problem] = done.record["problems"]
     assert problem["digest"] == damaged["digest"]
-    assert "is damaged" in problem["problem"]
+    assert "is damaged" in problem["error"]
 
 
 def test_a_diff_says_what_happened_to_each_thing(lading: Run, corpus: Corpus, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_a_login_is_checked_kept_used_and_given_up(lading: Run, guarded: str, co
     assert lading("tags", f"{guarded}/acme/app").code == 4
     done = lading("login", guarded, "-u", "alice", "--password-stdin", stdin=PASSWORD.encode())
     assert (done.code, done.lines) == (0, [f"{guarded}: logged in as alice"])
-    warning = f"lading: warning: the password is in {config}, not encrypted: a credential helper would keep it better\n"
+    warning = f"lading: warning: the password is stored unencrypted in {config}: a credential helper would protect it\n"
     assert done.stderr == warning
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
     assert lading("tags", f"{guarded}/acme/app").code == 3
@@ -97,7 +97,7 @@ def test_a_login_goes_into_the_helper_of_the_settings(lading: Run, guarded: str,
 def test_a_registry_that_lets_everybody_in_is_told(lading: Run, registry: str, config: Path) -> None:
     done = lading("login", registry, "-u", "alice", "--password-stdin", "--json", stdin=b"x")
     assert (done.code, done.record["checked"]) == (0, False)
-    assert f"lading: warning: {registry} lets everybody in: the password was not checked" in done.stderr
+    assert f"lading: warning: {registry} asks for no login: the password was not checked" in done.stderr
     assert stored(config) == [registry]
 
 
@@ -116,18 +116,18 @@ def test_credentials_that_stay_elsewhere_are_told_at_logout(lading: Run, config:
     done = lading("logout", "registry.example", environment={"REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")})
     assert (done.code, done.lines) == (0, ["registry.example: was not logged in"])
     place = f"{config}, auths['registry.example']"
-    assert done.stderr == f"lading: warning: there are still credentials for registry.example: {place}\n"
+    assert done.stderr == f"lading: warning: other credentials for registry.example remain: {place}\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "stdin", "message"),
     [
         (["--password-stdin"], b"x", "--password-stdin needs --user"),
-        (["-u", "a"], b"x", "there is no terminal to ask for the password at: use --password-stdin"),
-        (["-u", "a", "--password-stdin"], b"", "stdin has no password in UTF-8"),
-        (["-u", "a", "--password-stdin"], b"\n", "stdin has no password in UTF-8"),
-        (["-u", "a", "--password-stdin"], b"planted\xff", "stdin has no password in UTF-8"),
-        (["-u", "a", "--password-stdin"], b"x" * 65537, "stdin has more than 65536 bytes: that is no password"),
+        (["-u", "a"], b"x", "cannot ask for the password without a terminal: use --password-stdin"),
+        (["-u", "a", "--password-stdin"], b"", "cannot read the password: stdin is empty, or not UTF-8"),
+        (["-u", "a", "--password-stdin"], b"\n", "cannot read the password: stdin is empty, or not UTF-8"),
+        (["-u", "a", "--password-stdin"], b"planted\xff", "cannot read the password: stdin is empty, or not UTF-8"),
+        (["-u", "a", "--password-stdin"], b"x" * 65537, "stdin has more than 65536 bytes: is this a password?"),
     ],
     ids=["no-user", "no-terminal", "empty", "line-end", "latin-1", "too-long"],
 )
@@ -146,7 +146,7 @@ def test_a_registry_with_a_password_in_its_name_is_refused_unseen(lading: Run) -
 
 def test_a_user_name_that_basic_cannot_carry_is_refused(lading: Run, guarded: str, config: Path) -> None:
     done = lading("login", guarded, "-u", "a:b", "--password-stdin", stdin=b"planted")
-    assert done.refused(4, "user 'a:b' cannot log in: there is a colon")
+    assert done.refused(4, "user 'a:b' cannot log in: the name has a colon")
     assert not config.exists()
 
 
@@ -191,7 +191,7 @@ def test_user_name_and_password_are_asked_for_at_a_terminal(tmp_path: Path, guar
 def test_nothing_typed_is_no_login(tmp_path: Path, guarded: str, config: Path, typed: bytes) -> None:
     code, seen = at_a_terminal(tmp_path, typed, "login", guarded)
     assert code == 2
-    assert b"lading: nothing was typed" in seen
+    assert b"lading: the user name or the password is empty" in seen
     assert not config.exists()
 
 
@@ -215,7 +215,7 @@ def test_where_credentials_come_from_is_explained(lading: Run, home: Path, confi
         ],
     )
     assert done.stderr.splitlines() == [
-        f"lading: warning: others may read the secrets in {podman} (mode 0644): chmod 600 {podman}",
+        f"lading: warning: other users can read the secrets in {podman} (mode 0644): chmod 600 {podman}",
         f"lading: used: user 'alice' with a password, from {place}",
     ]
     assert "planted" not in done.stdout.decode() + done.stderr
@@ -237,7 +237,7 @@ def test_a_helper_that_answers_is_explained(lading: Run, config: Path, keeper: P
 def test_no_credentials_are_explained_too(lading: Run, home: Path) -> None:
     done = lading("auth", "explain", "alpine", environment={"XDG_RUNTIME_DIR": str(home)})
     assert (done.code, {line.rpartition(": ")[2] for line in done.lines}) == (0, {"does not exist"})
-    assert done.stderr == "lading: no credentials for docker.io/library/alpine: it is asked without any\n"
+    assert done.stderr == "lading: no credentials for docker.io/library/alpine: access is anonymous\n"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_no_credentials_are_explained_too(lading: Run, home: Path) -> None:
     [
         ("{", "config.json is not JSON: its brackets do not match"),
         ('{"credsStore": "none"}', "docker-credential-none is not in PATH"),
-        ('{"credHelpers": {"ghcr.io": "../x"}}', "'../x' is no name of a credential helper"),
+        ('{"credHelpers": {"ghcr.io": "../x"}}', "invalid name of a credential helper '../x'"),
     ],
     ids=["broken", "no-helper", "bad-helper"],
 )
@@ -268,7 +268,7 @@ def test_every_verb_can_speak_for_a_user_without_keeping_the_password(lading: Ru
 def test_user_and_password_go_together(lading: Run, guarded: str, account: tuple[str, ...]) -> None:
     done = lading("tags", f"{guarded}/acme/app", *account, stdin=PASSWORD.encode())
     assert (done.code, done.stdout) == (2, b"")
-    assert "--user and --password-stdin go together" in done.stderr
+    assert "--user and --password-stdin need each other" in done.stderr
 
 
 def test_config_says_where_the_logins_are(lading: Run, guarded: str, config: Path, tmp_path: Path) -> None:

@@ -41,6 +41,17 @@ def test_end_3_resolve_many(lading: Run, repository: str, cargo: Image) -> None:
     assert lading("resolve", f"{repository}:1", f"{repository}:none").code == 3
 
 
+def test_resolve_prints_what_it_finds_and_reports_each_error(lading: Run, repository: str, cargo: Image) -> None:
+    done = lading("resolve", f"{repository}:none", f"{repository}:1", f"{repository}:more")
+    assert (done.code, done.lines) == (3, [sha256(cargo.manifest)])
+    assert [line for line in done.stderr.splitlines() if line.startswith("lading: ")] == [
+        f"lading: {repository} has no tag 'none'",
+        f"lading: {repository} has no tag 'more'",
+    ]
+    mixed = lading("resolve", f"{repository}:none", "localhost:1/none:1", "--retries", "0")
+    assert (mixed.code, mixed.lines) == (1, [])
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["there", "missing"])
 @pytest.mark.parametrize("kind", ["manifest", "blob"])
 def test_exists_says_it_by_its_exit_code(lading: Run, repository: str, cargo: Image, kind: str, there: bool) -> None:
@@ -92,7 +103,7 @@ def test_inspect_of_an_index_lists_platforms_and_goes_on_to_one(lading: Run, cha
     chosen = lading("inspect", f"{changing}:index", "--platform", "arm64", "--json").record
     assert chosen["digest"] == sha256(cargo.manifest)
     done = lading("inspect", f"{changing}:index", "--platform", "s390x")
-    assert done.refused(1, "the index has no manifest for linux/s390x: it has 'linux/arm64/v8'")
+    assert done.refused(3, f"{changing}: the index has no manifest for linux/s390x: it has 'linux/arm64/v8'")
 
 
 def test_inspect_warns_of_a_config_that_cannot_be_read(lading: Run, changing: str, cargo: Image) -> None:
@@ -107,13 +118,13 @@ def test_inspect_warns_of_a_config_that_cannot_be_read(lading: Run, changing: st
     assert lading("manifest", "push", f"{changing}:odd", "-", stdin=json.dumps(manifest).encode()).code == 0
     done = lading("inspect", f"{changing}:odd")
     assert done.code == 0
-    assert done.stderr.startswith(f"lading: warning: {sha256(config)} is not described whole: ")
+    assert done.stderr.startswith(f"lading: warning: {sha256(config)} is not described completely: ")
     assert lading("inspect", f"{changing}:odd", "-q").stderr == ""
 
 
 def test_limits_of_a_registry_that_tells_none(lading: Run, registry: str) -> None:
     done = lading("ping", registry, "--limits")
-    assert (done.code, done.lines) == (0, [f"{registry}: no limit is told"])
+    assert (done.code, done.lines) == (0, [f"{registry}: no limit is reported"])
 
 
 @pytest.mark.parametrize(
@@ -129,5 +140,5 @@ def test_limits_are_what_the_answer_says(lading: Run, more: tuple[str, ...], ask
     )
     with ScriptedServer(answers(head if more else head + b"{}")) as server:
         done = lading("ping", server.origin.authority, "--limits", *more)
-    assert (done.code, done.lines) == (0, [f"{server.origin.authority}: limit 100, window 21600, remaining 76"])
+    assert (done.code, done.lines) == (0, [f"{server.origin.authority}: limit 100, remaining 76, window 21600"])
     assert server.requests[0].startswith(asked)

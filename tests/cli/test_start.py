@@ -95,17 +95,17 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "message"),
     [
         ([], "lading: a verb is missing"),
-        (["pusk"], "lading: there is no verb 'pusk': did you mean 'push'?"),
-        (["frobnicate"], "lading: there is no verb 'frobnicate'"),
-        (["manifest"], "lading manifest: one of these verbs must follow: pull, push, exists"),
-        (["blob", "copy"], "lading blob: one of these verbs must follow: pull, push, exists, mount, delete"),
+        (["pusk"], "lading: unknown verb 'pusk': did you mean 'push'?"),
+        (["frobnicate"], "lading: unknown verb 'frobnicate'"),
+        (["manifest"], "lading manifest: a verb is missing: pull, push, exists, delete"),
+        (["blob", "copy"], "lading blob: unknown verb 'blob copy': did you mean 'blob mount' or 'copy'?"),
         (["tags"], "lading tags: the following arguments are required: REPOSITORY"),
-        (["tags", "a", "b"], "lading tags: unrecognized arguments: b"),
-        (["tags", "a", "--plain"], "lading tags: unrecognized arguments: --plain"),
+        (["tags", "a", "b"], "lading tags: unexpected argument 'b'"),
+        (["tags", "a", "--plain"], "lading tags: unknown option '--plain': did you mean '--plain-http'?"),
         (["tags", "a", "--timeout", "0"], "argument --timeout: '0' is not a number of seconds above 0"),
         (["tags", "a", "--timeout", "nan"], "argument --timeout: 'nan' is not a number of seconds above 0"),
         (["tags", "a", "--timeout", "inf"], "argument --timeout: 'inf' is not a number of seconds above 0"),
-        (["tags", "a", "--retries", "-1"], "argument --retries: '-1' is not a whole number above 0"),
+        (["tags", "a", "--retries", "-1"], "argument --retries: '-1' is not a whole number, 0 or more"),
         (["tags", "a", "--concurrency", "0"], "argument --concurrency: '0' is not a whole number above 0"),
         (["pull", "a", "--ranges", "0"], "argument --ranges: '0' is not a whole number above 0"),
         (["pull", "a", "--ranges", "17"], "argument --ranges: '17' is more than 16"),
@@ -117,7 +117,7 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
         (["push", "a", "f:text/"], "argument FILE[:MEDIATYPE]: invalid media type 'text/'"),
         (["manifest", "push", "a", "f", "--media-type", "x"], "invalid media type 'x'"),
         (["serve", "--port", "65536"], "argument --port: '65536' is not a port"),
-        (["tags", "a\x1b[31m", "b\x1b[31m"], r"unrecognized arguments: b\x1b[31m"),
+        (["tags", "a\x1b[31m", "b\x1b[31m"], r"unexpected argument 'b\x1b[31m'"),
     ],
     ids=lambda value: " ".join(value).strip() or "nothing" if isinstance(value, list) else "",
 )
@@ -140,16 +140,37 @@ def test_a_header_without_a_name_is_not_shown(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--json", "ref", "--annotation", "a=b", "one", "-q", "two", "--timeout", "3"],
-        ["ref", "one", "two", "--json", "--annotation", "a=b", "-q", "--timeout=3"],
-        ["--timeout", "3", "-q", "--annotation=a=b", "--json", "--", "ref", "one", "two"],
+        ["push", "--json", "ref", "--annotation", "a=b", "one", "-q", "two", "--timeout", "3"],
+        ["push", "ref", "one", "two", "--json", "--annotation", "a=b", "-q", "--timeout=3"],
+        ["push", "--timeout", "3", "-q", "--annotation=a=b", "--json", "--", "ref", "one", "two"],
+        ["--json", "--timeout", "3", "-q", "push", "ref", "one", "two", "--annotation", "a=b"],
+        ["--annotation", "a=b", "--json", "-q", "--timeout=3", "push", "ref", "one", "two"],
     ],
-    ids=["between", "behind", "before"],
+    ids=["between", "behind", "before", "before the verb", "before the verb, of the verb"],
 )
-def test_options_may_stand_anywhere_after_the_verb(arguments: list[str]) -> None:
-    options = argument_parser.parse("push", import_module("lading.cli.commands.push"), arguments)
+def test_options_may_stand_anywhere(arguments: list[str]) -> None:
+    verb, rest = argument_parser.split(arguments)
+    options = argument_parser.parse(verb, import_module("lading.cli.commands.push"), rest)
+    assert verb == "push"
     assert (options.reference, options.files) == ("ref", [("one", None), ("two", None)])
     assert (options.json, options.quiet, options.timeout, options.annotations) == (True, True, 3.0, [("a", "b")])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["SRC", "DST", "--all-tags"], "*"),
+        (["SRC", "--all-tags", "DST"], "*"),
+        (["--all-tags", "SRC", "DST"], "*"),
+        (["SRC", "DST", "--all-tags", "v*"], "v*"),
+        (["SRC", "--all-tags", "v*", "DST"], "v*"),
+        (["--all-tags", "v*", "SRC", "DST"], "v*"),
+        (["--all-tags=v*", "SRC", "DST"], "v*"),
+    ],
+)
+def test_an_option_does_not_take_an_argument_that_its_verb_needs(arguments: list[str], pattern: str) -> None:
+    options = argument_parser.parse("copy", import_module("lading.cli.commands.copy"), arguments)
+    assert (options.source, options.destination, options.all_tags) == ("SRC", "DST", pattern)
 
 
 def test_help_reaches_a_closed_pipe_quietly() -> None:

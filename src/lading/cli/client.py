@@ -1,4 +1,4 @@
-"""The client that the options and references of a command line ask for."""
+"""Client for the options and references of a command line."""
 
 from __future__ import annotations
 
@@ -13,22 +13,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from lading._blocking import Client
-from lading._core.exchange.retry import Retries
-from lading._text import shortened
+from lading import Client, InvalidReferenceError, LocalReference, Reference, Retries, parse_reference, printable
 from lading.cli.event_output import Events
 from lading.cli.options import once
 from lading.cli.output import Output, UsageError
-from lading.digest import Digest
-from lading.errors import InvalidReferenceError
-from lading.reference import LocalReference, Reference, parse
 
 if TYPE_CHECKING:
-    from lading._blocking import Repository
-    from lading.auth.credentials import CredentialSource
-    from lading.descriptor import Descriptor
+    from lading import CredentialSource, Digest, Repository
 
-# Seconds that a command has after Ctrl-C. Sockets are shut at once; a thread that hashes a large file does not notice.
+# Seconds to end after Ctrl-C. Sockets are shut at once; a thread that hashes a large file does not notice.
 _PATIENCE = 0.8
 _SHOW_CURSOR = b"\x1b[?25h"
 
@@ -37,15 +30,19 @@ _SHOW_CURSOR = b"\x1b[?25h"
 def connected(
     options: argparse.Namespace, output: Output, *registries: str, credentials: CredentialSource | None = None
 ) -> Generator[Client]:
-    """Open a client whose trust options hold for the registries that the command line names, and no others.
+    """Open a client whose trust options apply to the registries that the command line names, and to no others.
 
-    `credentials` replace those that docker and podman keep. Raises `UsageError`.
+    `credentials` replace those of docker and podman. Raises `UsageError`.
     """
     if len(set(registries)) > 1 and (options.cert or options.headers):
-        raise UsageError("--cert and --header would go to both registries: copy by way of a layout, such as oci:DIR")
+        raise UsageError("--cert and --header would be sent to both registries: copy in two steps, by way of oci:DIR")
     if options.key and not options.cert:
-        raise UsageError("--key needs --cert")
+        raise UsageError("--key is the private key of a client certificate: give --cert FILE as well")
     if options.config:
+        from pathlib import Path
+
+        if Path(options.config).exists() and not Path(options.config).is_dir():
+            raise UsageError(f"--config {options.config!r} is not a directory: name the directory of config.json")
         os.environ["DOCKER_CONFIG"] = options.config
     certificate = (options.cert, options.key) if options.key else options.cert
     with (
@@ -69,14 +66,14 @@ def connected(
 
 
 def _account(options: argparse.Namespace, registries: tuple[str, ...]) -> dict[str, Any] | None:
-    """Return the credentials that the options give, for the registries that the command line names."""
+    """Return the credentials of the options, for the registries that the command line names."""
     user, on_stdin = getattr(options, "user", ""), getattr(options, "password_stdin", False)
     if bool(user) != on_stdin:
-        raise UsageError("--user and --password-stdin go together: the password is read from stdin")
+        raise UsageError("--user and --password-stdin need each other: the password is read from stdin")
     if not user:
         return None
     if len(set(registries)) > 1:
-        raise UsageError("--user would speak to both registries: copy by way of a layout, or use `lading login`")
+        raise UsageError("--user would log in to both registries: use `lading login` for each")
     from lading.cli.passwords import from_stdin
 
     return dict.fromkeys(registries, (user, from_stdin()))
@@ -90,54 +87,40 @@ def connected_to(options: argparse.Namespace, output: Output, reference: Referen
 
 
 def registries_of(*references: str) -> tuple[str, ...]:
-    """Return the registries that whole references name, or names of repositories; places on disk have none."""
-    parsed = [parse(text) for text in references]
+    """Return the registries of references and of names of repositories; a path on disk has none."""
+    parsed = [parse_reference(text) for text in references]
     return tuple(dict.fromkeys(each.registry for each in parsed if isinstance(each, Reference)))
 
 
 def manifest_reference(text: str) -> Reference:
     """Read a reference to a manifest in a registry. Raises `InvalidReferenceError`."""
-    reference = parse(text)
+    reference = parse_reference(text)
     if isinstance(reference, LocalReference):
-        raise InvalidReferenceError(f"{shortened(text)!r} is a place on disk, where one in a registry is meant")
+        raise InvalidReferenceError(f"'{printable(text)}' is on disk: this verb needs a reference to a registry")
     return reference
 
 
 def with_digest(text: str, digest: Digest, *, tagged: bool) -> str:
-    """Return a whole reference with a digest in it, and its tag if it is `tagged`; an archive has no digest."""
-    reference = parse(text)
+    """Return a whole reference with a digest, and with its tag if it is `tagged`; an archive has no digest."""
+    reference = parse_reference(text)
     if isinstance(reference, LocalReference):
         return text if reference.transport != "oci" else str(replace(reference, name=None, digest=digest))
     return str(replace(reference, tag=reference.tag if tagged else None, digest=digest))
-
-
-def names_tag(text: str) -> bool:
-    """Say whether a reference has a tag of its own, or gets the default one. It must be a good one."""
-    try:
-        Reference.parse_repository(text)
-    except InvalidReferenceError:
-        return True
-    return False
 
 
 def blob_reference(text: str) -> tuple[Reference, Digest]:
     """Read REPOSITORY@DIGEST. Raises `InvalidReferenceError`."""
     reference = manifest_reference(text)
     if reference.digest is None:
-        raise InvalidReferenceError(f"{shortened(text)!r} names no blob: write REPOSITORY@DIGEST")
+        raise InvalidReferenceError(f"'{printable(text)}' does not name a blob: write REPOSITORY@DIGEST")
     return reference, reference.digest
-
-
-def described(descriptor: Descriptor) -> dict[str, Any]:
-    """Return what is to be printed of a descriptor, by the names that it has in a manifest."""
-    return {"mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size}
 
 
 @contextmanager
 def _ending_soon() -> Generator[None]:
-    """Have Ctrl-C end the process soon, even when something does not notice that it is to end."""
+    """Have Ctrl-C end the process soon, even if a thread does not notice the interrupt."""
     usual = signal.getsignal(signal.SIGINT)
-    if usual is not signal.default_int_handler:  # a shell has the jobs in its background ignore it
+    if usual is not signal.default_int_handler:  # shells have background jobs ignore it
         yield
         return
     signal.signal(signal.SIGINT, _interrupt)

@@ -12,15 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lading import media_types
-from lading.descriptor import Descriptor
-from lading.digest import Digest
-from lading.documents import ExecutionParameters, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
-from lading.errors import StorageError
-from lading.platform import Platform
+from lading import (
+    Descriptor,
+    Digest,
+    ExecutionParameters,
+    ImageConfig,
+    ImageIndex,
+    ImageManifest,
+    Manifest,
+    Platform,
+    RootFS,
+    StorageError,
+    media_types,
+)
 
 PLATFORMS = (Platform("amd64", "linux"), Platform("arm64", "linux"))
-# Bytes of source that go into the shared layer, before compression; and what is not of the library itself.
+# Bytes of source in the shared layer, before compression; and directories that are not part of the library.
 _ENOUGH = 12 * 2**20
 _LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "tests"})
 
@@ -128,7 +135,7 @@ def _standard_library() -> Iterable[tuple[str, bytes]]:
     relative = (path.relative_to(library) for path in library.rglob("*.py"))
     names = sorted(name for name in relative if not _LEFT_OUT.intersection(name.parts))
     if not names:
-        raise StorageError("this Python has no standard library in files, of which the demo could make an image")
+        raise StorageError("this Python has no standard library in files: the demo makes an image of it")
     size = 0
     for name in names:
         content = (library / name).read_bytes()

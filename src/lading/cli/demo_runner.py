@@ -1,6 +1,6 @@
 """Runner of the demo: shows each command with its output, and checks its result.
 
-Commands run as processes of their own, as they would from a shell. What does not hold ends the demo with an error.
+Commands run as processes of their own, as they would from a shell. A failed check ends the demo with an error.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from lading._wire.escaping import shown
+from lading import LadingError, printable
 from lading.cli.output import Output
-from lading.errors import LadingError
 
 _SECONDS = 60.0
 _SIGTERM_EXIT = 143
@@ -28,15 +27,15 @@ class Tour:
 
     def __init__(self, directory: Path, output: Output) -> None:
         self.directory = directory
-        self.checked = 0
+        self.checked: int = 0
         self._output = output
         self._environment = dict(os.environ)
-        # The programs of the demo are to find this very package, wherever they are run.
+        # The programs of the demo must import this very package.
         paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         self._environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
 
     def chapter(self, title: str) -> None:
-        """Begin another part."""
+        """Print the title of the next part."""
         self._output.result({"chapter": title}, "", f"== {title}")
         self._output.flush()
 
@@ -54,7 +53,7 @@ class Tour:
         self._run(f"python {name} {shlex.join(arguments)}", [name, *arguments], 0)
 
     def check(self, what: str, held: bool) -> None:
-        """Say that something holds. Raises `LadingError` if it does not."""
+        """Print that something holds. Raises `LadingError` if it does not."""
         if not held:
             raise LadingError(f"the demo failed: it is not true that {what}")
         self.checked += 1
@@ -122,20 +121,20 @@ class Tour:
 
 @contextmanager
 def serving(tour: Tour) -> Generator[str]:
-    """Run a registry over the directory `registry`, and give its `host:port`."""
+    """Run a registry over the directory `registry`, and yield its `host:port`."""
     with tour.start("serve", "registry", "--port", "0") as server:
         try:
             assert server.stdout is not None
             ready = server.stdout.readline()
             if not ready:
                 log = (tour.directory / "log").read_text(encoding="utf-8", errors="replace")
-                raise LadingError(f"the demo failed: {shown(log.removeprefix('lading: ').strip(), 1000)}")
+                raise LadingError(f"the demo failed: {printable(log.removeprefix('lading: ').strip(), 1000)}")
             registry = json.loads(ready)["registry"]
             tour.lading("ping", registry)
             yield registry
         finally:
             server.terminate()
-    tour.check("the registry ended when it was told to", server.returncode == _SIGTERM_EXIT)
+    tour.check("the registry ended on SIGTERM", server.returncode == _SIGTERM_EXIT)
 
 
 def _files(directory: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """Options of the verbs that edit images, and the parsers of their values.
 
-The functions that read a text serve as `type` of an argparse argument, as those in `options` do.
+The functions that take a string serve as `type` of an argparse argument, like those in `options`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from lading.cli.output import UsageError
 
 
 def add_destination(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    """Add `--to`. Where it is optional, the tag of REF moves to what was made."""
+    """Add `--to`. If it is optional, the default is REF, whose tag moves to the new manifest."""
     parser.add_argument(
         "--to",
         metavar="NEWREF",
         required=not optional,
-        help="where the outcome goes" + (" (default: REF, whose tag moves)" if optional else "; may be REF itself"),
+        help="the destination" + (" (default: REF, whose tag moves)" if optional else "; may be REF itself"),
     )
 
 
 def add_manifests(parser: argparse.ArgumentParser) -> None:
-    """Add the entries that an index gets."""
+    """Add the arguments that name new entries of an index."""
     parser.add_argument(
         "manifests",
         metavar="[PLATFORM=]MANIFEST",
@@ -38,7 +38,7 @@ def add_manifests(parser: argparse.ArgumentParser) -> None:
 
 
 def add_pairs(parser: argparse.ArgumentParser, name: str, what: str) -> None:
-    """Add an option that sets KEY=VALUE, and one that takes a KEY away: `--NAME` and `--NAME-remove`."""
+    """Add an option that sets KEY=VALUE, and one that removes a KEY: `--NAME` and `--NAME-remove`."""
     parser.add_argument(
         f"--{name}",
         metavar="KEY=VALUE",
@@ -48,16 +48,16 @@ def add_pairs(parser: argparse.ArgumentParser, name: str, what: str) -> None:
         help=f"set {what}; may be repeated",
     )
     parser.add_argument(
-        f"--{name}-remove", metavar="KEY", action="append", default=[], help=f"take {what} away; may be repeated"
+        f"--{name}-remove", metavar="KEY", action="append", default=[], help=f"remove {what}; may be repeated"
     )
 
 
 def pairs(given: Iterable[tuple[str, str]], removed: Iterable[str], what: str) -> dict[str, str | None]:
-    """Return what `add_pairs` read, with None for what is taken away. Raises `UsageError` for a key given twice."""
+    """Return the changes that `add_pairs` read, None for a removed key. Raises `UsageError` for a repeated key."""
     changes: dict[str, str | None] = dict(once(given, what))
     for key in removed:
         if changes.get(key) is not None:
-            raise UsageError(f"the {what} {key!r} is set and taken away")
+            raise UsageError(f"the {what} {key!r} is set and removed")
         changes[key] = None
     return changes
 
@@ -68,13 +68,13 @@ def words(text: str) -> tuple[str, ...]:
         try:
             return tuple(shlex.split(text))
         except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text!r} is no command line: {error}") from error
+            raise argparse.ArgumentTypeError(f"{text!r} is not a command line: {error}") from error
     try:
         found: Any = json.loads(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} begins like a list in JSON and is none: {error}") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a JSON list: {error}") from error
     if not all(isinstance(word, str) for word in found):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of texts")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of strings")
     return tuple(found)
 
 
@@ -85,14 +85,14 @@ def time(text: str) -> datetime:
             return datetime.fromtimestamp(int(text), UTC)
         when = datetime.fromisoformat(text)
     except (ValueError, OverflowError, OSError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-01-31T12:00:00Z") from error
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-01-31T12:00:00Z") from error
     if when.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no time zone: end it in Z for UTC")
     return when
 
 
 def entry(text: str) -> tuple[Any, str]:
-    """Read `[PLATFORM=]MANIFEST`; no platform has a colon, as every path of a place on a disk is behind one."""
+    """Read `[PLATFORM=]MANIFEST`. A platform has no colon, and a path on disk always follows one."""
     before, equals, after = text.partition("=")
     if not equals or ":" in before:
         return None, text

@@ -1,7 +1,8 @@
 """Output of events: warnings, progress and the request log.
 
-Warnings always, unless the command is to be quiet; on a terminal one bar for each blob. With `-v`, in its place, a line
-for each request, and for each blob at its beginning and its end: no event holds a secret.
+Warnings are printed unless the command is quiet. On a terminal, each blob of 64 KiB or more has a bar. With `-v` there
+is a line for each request, and for each blob at its beginning and its end, in place of the bars: no event holds a
+secret.
 """
 
 from __future__ import annotations
@@ -11,26 +12,27 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lading._wire.escaping import shown
+from lading import Authorized, Event, Exchanged, Progress, Redirected, Retried, Skipped, Warned, printable
 from lading.cli.output import Output
-from lading.events import Authorized, Event, Exchanged, Progress, Redirected, Retried, Skipped, Warned
 
 if TYPE_CHECKING:
     from lading.cli.progress_bars import ProgressBars
 
 _LONGEST_TITLE = 40
-# Seconds of a wait that a user is told of.
+# Seconds of a wait that is reported.
 _LONG_WAIT = 5.0
+# Bytes of content that is worth a bar: a config is there before a bar can be seen.
+_LEAST_DRAWN = 64 * 1024
 
 
 class Events:
-    """Told what happens by a client, one call at a time. A context manager."""
+    """Receiver of the events of a client, one call at a time. A context manager."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._wants_bars = not output.quiet and not output.verbose and _can_draw()
         self._bars: ProgressBars | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Warned):
@@ -38,11 +40,11 @@ class Events:
         elif isinstance(event, Progress | Skipped) and self._wants_bars:
             self._draw(event)
         elif isinstance(event, Retried) and not self._output.verbose:
-            self._tell_wait(event)
+            self._report_wait(event)
         elif not self._output.verbose:
             return
         elif isinstance(event, Progress):
-            self._tell_once(_progress_line(event))
+            self._report_once(_progress_line(event))
         else:
             self._output.detail(_line(event))
 
@@ -55,22 +57,24 @@ class Events:
         if self._bars is not None:
             self._bars.stop()
 
-    def _tell_wait(self, event: Retried) -> None:
-        """Say once why nothing seems to happen, where that takes seconds."""
+    def _report_wait(self, event: Retried) -> None:
+        """Report once why nothing seems to happen, if that takes seconds."""
         if event.refused or event.seconds >= _LONG_WAIT:
             wait = "for 5 s" if event.refused else f"in {event.seconds:.0f} s"
             line = f"{event.reason}; trying again {wait}"
-            if line not in self._told:
-                self._told.add(line)
+            if line not in self._reported:
+                self._reported.add(line)
                 self._output.warning(line)
 
-    def _tell_once(self, line: str) -> None:
-        # The end of a push is told twice: when the last byte is sent, and when the registry has taken it.
-        if line and line not in self._told:
-            self._told.add(line)
+    def _report_once(self, line: str) -> None:
+        # The end of a push has two events: when the last byte is sent, and when the registry has taken it.
+        if line and line not in self._reported:
+            self._reported.add(line)
             self._output.detail(line)
 
     def _draw(self, event: Progress | Skipped) -> None:
+        if event.size is not None and event.size < _LEAST_DRAWN:
+            return
         if self._bars is None:
             try:
                 from lading.cli.progress_bars import ProgressBars
@@ -87,7 +91,7 @@ def _can_draw() -> bool:
 
 
 def _progress_line(event: Progress) -> str:
-    """Say that a blob begins or is done; between these there is nothing to say."""
+    """Describe the beginning or the end of a blob; between these the line is empty."""
     what = f"{event.action} {event.digest} {event.title}".rstrip()
     if event.offset == event.size:
         return f"{what}: done"
@@ -97,16 +101,16 @@ def _progress_line(event: Progress) -> str:
 def _line(event: Skipped | Exchanged | Redirected | Retried | Authorized) -> str:
     match event:
         case Skipped(action, digest, size, title):
-            return f"{action} {digest} {title}".rstrip() + f": there already, {size} bytes"
+            return f"{action} {digest} {title}".rstrip() + f": exists already, {size} bytes"
         case Exchanged(request, status, seconds):
             return f"{request}: {status} after {seconds * 1000:.0f} ms"
         case Redirected(request, origin):
-            return f"{request}: sent on to {origin}"
+            return f"{request}: redirected to {origin}"
         case Retried(request, reason, seconds, tries):
-            return f"{request}: try {tries} failed ({reason}), the next one is in {seconds:.1f} s"
+            return f"{request}: try {tries} failed ({reason}), next try in {seconds:.1f} s"
         case Authorized(registry, realm, scopes, account):
             return f"{registry}: token from {realm} for {' '.join(scopes) or 'nothing'}, {account or 'anonymous'}"
 
 
 def _name(event: Progress | Skipped) -> str:
-    return shown(event.title or event.digest.partition(":")[2][:12], _LONGEST_TITLE)
+    return printable(event.title or event.digest.partition(":")[2][:12], _LONGEST_TITLE)

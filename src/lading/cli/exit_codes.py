@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from lading._wire.escaping import shown
-from lading.cli.output import Output, UsageError
-from lading.errors import (
+from lading import (
     AuthError,
     DeniedError,
     InvalidDigestError,
@@ -17,17 +15,20 @@ from lading.errors import (
     InvalidTagError,
     LadingError,
     NotFoundError,
+    PlatformUnknownError,
     TransportError,
     UnauthorizedError,
     VerificationError,
+    printable,
 )
+from lading.cli.output import Output, UsageError
 
 FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, UNVERIFIED, NO_ANSWER = 1, 2, 3, 4, 5, 6
 
 _INVALID = (InvalidReferenceError, InvalidTagError, InvalidDigestError, InvalidPlatformError, InvalidMediaTypeError)
 _CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
     (USAGE, (UsageError, *_INVALID)),
-    (NOT_FOUND, (NotFoundError,)),
+    (NOT_FOUND, (NotFoundError, PlatformUnknownError)),
     (NOT_ALLOWED, (UnauthorizedError, DeniedError, AuthError)),
     (UNVERIFIED, (VerificationError,)),
     (NO_ANSWER, (TransportError,)),
@@ -36,7 +37,7 @@ _LONGEST_NOTE = 1000
 
 
 def tell(error: Exception, output: Output) -> int:
-    """Say what went wrong and return the exit code.
+    """Print what went wrong and return the exit code.
 
     With LADING_TRACEBACK in the environment, the traceback comes first.
     """
@@ -48,7 +49,7 @@ def tell(error: Exception, output: Output) -> int:
         output.problem(str(error), *_notes(error))
     else:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        output.problem(f"a fault in lading itself: {what}", "  hint: LADING_TRACEBACK=1 shows where")
+        output.problem(f"internal error (please report it): {what}", "  hint: LADING_TRACEBACK=1 shows where")
     return exit_code(error)
 
 
@@ -62,4 +63,4 @@ def _notes(error: Exception) -> Iterator[str]:
         # A note that is indented is a drawing, with a caret under the fault; any other is advice.
         prefix = "" if note.startswith(" ") else "  hint: "
         for line in note.splitlines():
-            yield prefix + shown(line, _LONGEST_NOTE)
+            yield prefix + printable(line, _LONGEST_NOTE)

@@ -7,31 +7,31 @@ import stat
 import sys
 from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
+from lading import LimitExceededError, StorageError, storage_errors
 from lading.cli.output import Output, UsageError
-from lading.errors import LimitExceededError, StorageError, storage_errors
 
 
 def destination(options: argparse.Namespace) -> Path | None:
     """Return the file that `--output` names, None for stdout.
 
-    Raises `UsageError` for what cannot be replaced by a file, such as a device, and for `--json` where stdout is taken.
+    Raises `UsageError` for what a file cannot replace, such as a device, and for `--json` where stdout has the content.
     """
     if options.output == "-":
         if options.json:
-            raise UsageError(
-                "--json describes the file that -o FILE writes: without one, stdout gets the content itself"
-            )
+            raise UsageError("--json describes the file that -o FILE writes: without -o, stdout has the content")
         return None
     path = Path(options.output)
     try:
         mode = path.stat().st_mode
     except OSError:
-        return path  # it is not there, or writing it will say what is wrong
+        return path  # it does not exist, or writing it will raise an error
     if stat.S_ISREG(mode):
         return path
-    raise UsageError(f"{options.output!r} is there and is no regular file: use > to write to it")
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"cannot write {options.output!r}: is a directory: name a file in it")
+    raise UsageError(f"cannot write {options.output!r}: exists and is not a regular file: use > to write to it")
 
 
 class Stdout:
@@ -40,20 +40,21 @@ class Stdout:
     def __init__(self, output: Output) -> None:
         self._output = output
 
-    def write(self, piece: bytes) -> int:
+    def write(self, piece: bytes, /) -> int:
+        """Write bytes to stdout."""
         self._output.raw(piece)
         return len(piece)
 
 
-def stdout(output: Output) -> BinaryIO:
-    """Return stdout for bytes, to which a terminal only takes what is text."""
-    return cast("BinaryIO", Stdout(output))
+def stdout(output: Output) -> Stdout:
+    """Return stdout for bytes; if it is a terminal, it takes nothing but text."""
+    return Stdout(output)
 
 
 def read(name: str, limit: int, what: str) -> bytes:
-    """Read a file, or stdin if its name is `-`, of `limit` bytes at most, the most that `what` it is may have.
+    """Read a file, or stdin if its name is `-`, of `limit` bytes at most; `what` it is stands in the error.
 
-    Raises `StorageError`, and `LimitExceededError` for more than that.
+    Raises `StorageError`, and `LimitExceededError` for a larger one.
     """
     with storage_errors(f"cannot read {name!r}"):
         if name == "-":
@@ -62,7 +63,7 @@ def read(name: str, limit: int, what: str) -> bytes:
             with Path(name).open("rb") as file:
                 content = file.read(limit + 1)
     if len(content) > limit:
-        raise LimitExceededError(f"{name!r} has more than {limit} bytes, the most that {what} may have")
+        raise LimitExceededError(f"{name!r} has more than {limit} bytes, the limit for {what}")
     return content
 
 

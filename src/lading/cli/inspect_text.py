@@ -1,4 +1,4 @@
-"""Text output of `lading inspect`, made from its JSON record and from nothing else."""
+"""Text output of `lading inspect`, made from its JSON record alone."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from lading import annotations as keys
+from lading import Platform, annotations as keys
 from lading.cli.text_formatting import facts, readable_size, section, short_digest
-from lading.platform import Platform
 
 _CONTENT_FACTS = ("name", "version", "appVersion", "description", "created", "author")
-# What is said of how an image runs: texts, command lines, and lists or sets, by the key of image-spec, config.md.
+# How an image runs: strings, command lines, and lists or sets, by the key of image-spec, config.md.
 _RUN_TEXTS = (("user", "User"), ("directory", "WorkingDir"), ("stop signal", "StopSignal"))
 _RUN_COMMANDS = (("entrypoint", "Entrypoint"), ("command", "Cmd"))
 _RUN_LISTS = (("env", "Env"), ("port", "ExposedPorts"), ("volume", "Volumes"))
@@ -21,7 +20,7 @@ Record = Mapping[str, Any]
 
 
 def lines(record: Record) -> Iterator[str]:
-    """Write a record of `lading.cli.inspect_json`."""
+    """Write `Inspection.to_dict()` with the `reference`."""
     yield record["reference"]
     yield from facts(_heading(record))
     yield from section("manifests", list(_manifest_rows(record.get("manifests", ()))))
@@ -49,7 +48,7 @@ def _heading(record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _manifest_rows(entries: Iterable[Record], indent: str = "") -> Iterator[tuple[str, ...]]:
-    """Give the entries of an index as a tree: below each what is about it, and what it names itself."""
+    """Return the entries of an index as a tree: below each its attestations, and the entries of a nested index."""
     entries = list(entries)
     names = {entry["digest"]: _name(entry) for entry in entries}
     attestations: defaultdict[str, list[Record]] = defaultdict(list)
@@ -93,9 +92,8 @@ def _name(entry: Record) -> str:
 
 
 def _attested(entry: Record) -> str:
-    """Return the digest of the image that an attestation of BuildKit is about, or nothing."""
-    annotations = entry.get("annotations", {})
-    about: str = annotations.get(keys.DOCKER_REFERENCE_DIGEST, "") if keys.DOCKER_REFERENCE_TYPE in annotations else ""
+    """Return the digest of the image that an attestation of BuildKit is about, or an empty string."""
+    about: str = entry.get("attests", "")
     return "" if about == entry["digest"] else about
 
 
@@ -105,7 +103,7 @@ def _layer_row(layer: Record) -> tuple[str, ...]:
 
 
 def _history_rows(steps: Iterable[Record]) -> list[tuple[str, ...]]:
-    """Give a row for each step, or none if the layers are all that is known."""
+    """Return a row for each step of the history, none if only the layers are known."""
     steps = list(steps)
     return [_history_row(step) for step in steps] if any(step.keys() - {"layer"} for step in steps) else []
 
@@ -124,7 +122,7 @@ def _referrer_row(referrer: Record) -> tuple[str, ...]:
 
 
 def _config_facts(content: Record) -> Iterator[tuple[str, str]]:
-    """Give what a reader wants of an image's config, or of a chart's metadata."""
+    """Return the main facts of an image's config, or of a chart's metadata."""
     if "rootfs" in content:
         yield "platform", str(_platform(content))
     for name in _CONTENT_FACTS:

@@ -1,8 +1,8 @@
 """The command line: from arguments to an exit code.
 
-Nothing is imported here but what `--help` and `--version` need. Exit codes: 0 done, 1 refused or failed, 2 usage, 3 not
+Only what `--help` and `--version` need is imported here. Exit codes: 0 done, 1 refused or failed, 2 usage, 3 not
 found, 4 not allowed, 5 verification failed, 6 no answer; and, as shells count them, 130 for Ctrl-C, 143 for SIGTERM,
-141 when nobody reads the output any more.
+141 when the reader of the output has closed it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lading.cli.output import ClosedPipeError, Output
 def run() -> NoReturn:
     """Run the command with the arguments of this process, and exit."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # what `nohup` ignores stays ignored
+        if signal.getsignal(number) is signal.SIG_DFL:  # a signal that `nohup` ignores stays ignored
             signal.signal(number, _terminate)
     sys.exit(main(sys.argv[1:]))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; what went wrong is on stderr then."""
+    """Run one command and return its exit code; errors are printed to stderr."""
     output = Output()
     try:
         code = _dispatch(arguments, output)

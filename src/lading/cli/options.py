@@ -1,6 +1,6 @@
-"""The options that the verbs share, and which texts are good values of an option.
+"""Options that the verbs share, and the parsers of their values.
 
-The functions below serve as `type` of an argparse argument: they raise `ArgumentTypeError` for a text that is no value.
+The functions that take a string serve as `type` of an argparse argument: they raise `ArgumentTypeError`.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ N = TypeVar("N", int, float)
 
 
 def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = True) -> None:
-    """Add the options of every verb that speaks to a registry; `account` are those that say on whose behalf."""
+    """Add the options of a verb that contacts a registry; with `account` also `--user` and `--password-stdin`."""
     options = parser.add_argument_group("connection")
     if account:
-        options.add_argument("--user", metavar="NAME", default="", help="speak for this user; needs --password-stdin")
+        options.add_argument("--user", metavar="NAME", default="", help="log in as this user; needs --password-stdin")
         options.add_argument("--password-stdin", action="store_true", help="read the password of --user from stdin")
-    options.add_argument("--config", metavar="DIR", help="look for config.json here, as with DOCKER_CONFIG")
-    options.add_argument("--plain-http", action="store_true", help="speak HTTP without TLS to the registry")
-    options.add_argument("--insecure", action="store_true", help="do not check the certificate of the registry")
-    options.add_argument("--ca-file", metavar="FILE", help="trust the certificates in this file (PEM), and no others")
+    options.add_argument("--config", metavar="DIR", help="read logins from DIR/config.json, as with DOCKER_CONFIG")
+    options.add_argument("--plain-http", action="store_true", help="use HTTP without TLS for the registry")
+    options.add_argument("--insecure", action="store_true", help="do not verify the certificate of the registry")
+    options.add_argument("--ca-file", metavar="FILE", help="trust only the certificates in this file (PEM)")
     options.add_argument("--cert", metavar="FILE", help="client certificate for the registry (PEM)")
-    options.add_argument("--key", metavar="FILE", help="private key of --cert (PEM), if that file does not hold it")
+    options.add_argument("--key", metavar="FILE", help="private key of --cert (PEM), if that file does not have it")
     options.add_argument(
         "--header",
         metavar="'NAME: VALUE'",
@@ -38,10 +38,10 @@ def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = T
         help="send this header field to the registry; may be repeated",
     )
     options.add_argument(
-        "--timeout", metavar="SECONDS", type=seconds, default=60.0, help="time without a byte (default: 60)"
+        "--timeout", metavar="SECONDS", type=seconds, default=60.0, help="longest time without a byte (default: 60)"
     )
     options.add_argument(
-        "--retries", metavar="N", type=times, default=4, help="further tries after what may pass (default: 4)"
+        "--retries", metavar="N", type=times, default=4, help="retries after a temporary failure (default: 4)"
     )
     options.add_argument("--concurrency", metavar="N", type=count, default=4, help="blobs at once (default: 4)")
     options.add_argument(
@@ -49,12 +49,12 @@ def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = T
         metavar="N",
         type=ranges,
         default=1,
-        help="connections for one blob of 64 MiB or more that is pulled, 16 at most (default: 1)",
+        help="connections for each pulled blob of 64 MiB or more, 1 to 16 (default: 1)",
     )
 
 
 def add_annotations(parser: argparse.ArgumentParser, what: str) -> None:
-    """Add `--annotation`, to be read with `once`."""
+    """Add `--annotation`, whose pairs `once` makes a mapping of."""
     parser.add_argument(
         "--annotation",
         metavar="KEY=VALUE",
@@ -67,7 +67,7 @@ def add_annotations(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def add_platforms(parser: argparse.ArgumentParser, what: str = "change the image") -> None:
-    """Add `--platform`, which picks manifests of an index."""
+    """Add `--platform`, which selects manifests of an index."""
     parser.add_argument(
         "--platform",
         metavar="OS/ARCH",
@@ -75,7 +75,7 @@ def add_platforms(parser: argparse.ArgumentParser, what: str = "change the image
         action="append",
         default=[],
         dest="platforms",
-        help=f"of an index, {what} for this platform, and no other; may be repeated",
+        help=f"of an index, {what} for this platform only; may be repeated",
     )
 
 
@@ -95,8 +95,8 @@ def count(text: str) -> int:
 
 
 def ranges(text: str) -> int:
-    """Read how many connections a blob gets, 1 to 16."""
-    from lading._core.exchange.settings import MOST_RANGES
+    """Read the number of connections for one blob, 1 to 16."""
+    from lading import MOST_RANGES
 
     number = count(text)
     if number > MOST_RANGES:
@@ -106,7 +106,7 @@ def ranges(text: str) -> int:
 
 def times(text: str) -> int:
     """Read a whole number, 0 or more."""
-    return 0 if text == "0" else count(text)
+    return 0 if text == "0" else _above_zero(text, int, "is not a whole number, 0 or more")
 
 
 def port(text: str) -> int:
@@ -118,16 +118,18 @@ def port(text: str) -> int:
 
 def header(text: str) -> tuple[str, str]:
     """Read `NAME: VALUE`."""
-    from lading._wire.messages import Headers
+    from lading import TRANSPORT_FIELDS, Headers
 
     name, colon, value = text.partition(":")
     if not colon:
-        # The text may be a secret without its name: it is not repeated.
+        # The string may be a secret without its name: it is not repeated.
         raise argparse.ArgumentTypeError("write NAME: VALUE")
     try:
         Headers([(name, value.strip())])
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    if name.lower() in TRANSPORT_FIELDS:
+        raise argparse.ArgumentTypeError(f"header {name} is set by lading itself")
     return name, value.strip()
 
 
@@ -141,8 +143,7 @@ def annotation(text: str) -> tuple[str, str]:
 
 def platform(text: str) -> Any:
     """Read a platform, such as `linux/arm64`."""
-    from lading.errors import InvalidPlatformError
-    from lading.platform import Platform
+    from lading import InvalidPlatformError, Platform
 
     try:
         return Platform.parse(text)
@@ -152,7 +153,7 @@ def platform(text: str) -> Any:
 
 def media_type(text: str) -> str:
     """Read a media type."""
-    from lading.media_types import check_media_type
+    from lading import check_media_type
 
     try:
         return check_media_type(text)
@@ -161,7 +162,7 @@ def media_type(text: str) -> str:
 
 
 def once(pairs: Iterable[tuple[str, str]], what: str) -> Mapping[str, str]:
-    """Make a mapping of pairs from the command line. Raises `UsageError` for a name that is given twice."""
+    """Return pairs of the command line as a mapping. Raises `UsageError` for a name that is given twice."""
     mapping: dict[str, str] = {}
     for name, value in pairs:
         if name in mapping:

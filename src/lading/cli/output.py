@@ -1,7 +1,7 @@
-"""What reaches the terminal, and how.
+"""Output streams of a command.
 
 Results go to stdout, each as text or, with `--json`, as one JSON object on a line of ASCII. Everything else goes to
-stderr. What strangers wrote is escaped, so that it cannot speak to the terminal.
+stderr. Text of others is escaped, so that it cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -14,65 +14,65 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 
-from lading._wire.escaping import shown
+from lading import printable
 
 # Longer than any line that is worth reading.
 _LONGEST = 4000
 
 
 class ClosedPipeError(Exception):
-    """Whoever read stdout has stopped doing so."""
+    """The reader of stdout has closed it."""
 
 
 class Output:
-    """The two streams of a command, and how much is to be said on them."""
+    """The two streams of a command, and how much is printed on them."""
 
     def __init__(self) -> None:
-        self.json = False
-        self.quiet = False
-        self.verbose = False
+        self.json: bool = False
+        self.quiet: bool = False
+        self.verbose: bool = False
         for stream in (sys.stdout, sys.stderr):
-            # Python takes the encoding from the locale; what that cannot say must not be an error.
+            # Python takes the encoding from the locale; a character outside of it must not be an error.
             with suppress(AttributeError):
                 stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # hence the suppress
 
     def configure(self, *, json: bool, quiet: bool, verbose: bool) -> None:
-        """Set what the options of the command line say."""
+        """Set the options of the command line."""
         self.json, self.quiet, self.verbose = json, quiet, verbose
 
     def result(self, record: Mapping[str, Any], *lines: str) -> None:
-        """Print a result: the record as JSON if that is asked for, else the lines."""
+        """Print a result: the record as JSON with `--json`, else the lines."""
         if self.json:
             from json import dumps
 
             lines = (dumps(record),)
         with _WRITING as stdout:
             for line in lines:
-                stdout.write(f"{shown(line, len(line))}\n")
+                stdout.write(f"{printable(line, len(line))}\n")
 
     def raw(self, piece: bytes | memoryview) -> None:
-        """Write bytes to stdout as they are; to a terminal only what is text.
+        """Write bytes to stdout as they are; to a terminal only if they are text.
 
         Raises `UsageError`.
         """
         if sys.stdout is not None and sys.stdout.isatty() and not _is_text(bytes(piece)):
-            raise UsageError("the content is no text, and stdout is a terminal: use -o FILE or a pipe")
+            raise UsageError("the content is not text, and stdout is a terminal: use -o FILE or a pipe")
         with _WRITING as stdout:
             stdout.flush()
             stdout.buffer.write(piece)
 
     def flush(self) -> None:
-        """Pass on what was printed so far."""
+        """Flush stdout."""
         with _WRITING as stdout:
             stdout.flush()
 
     def finish(self) -> None:
-        """Make sure that everything printed has arrived, as far as that can be known."""
+        """Flush stdout at the end of the command; a closed stdout is not an error then."""
         if sys.stdout is not None:
             self.flush()
 
     def abandon(self) -> None:
-        """Let go of what stdout did not take: the interpreter would complain about it at its exit."""
+        """Drop what stdout did not take: the interpreter would report it at its exit."""
         if sys.stdout is None:
             return
         try:
@@ -84,39 +84,39 @@ class Output:
                 os.close(nowhere)
 
     def problem(self, message: str, *notes: str) -> None:
-        """Say in one line what went wrong; notes are lines of their own."""
-        self._say(f"lading: {shown(message, _LONGEST)}")
+        """Print in one line what went wrong; notes are lines of their own."""
+        self._say(f"lading: {printable(message, _LONGEST)}")
         for note in notes:
             self._say(note)
 
     def warning(self, message: str) -> None:
-        """Say something that does not stop the command, unless it is to be quiet."""
+        """Print a warning, unless the command is quiet."""
         if not self.quiet:
-            self._say(f"lading: warning: {shown(message, _LONGEST)}")
+            self._say(f"lading: warning: {printable(message, _LONGEST)}")
 
     def notice(self, message: str) -> None:
-        """Say how things stand, unless the command is to be quiet."""
+        """Print a notice, unless the command is quiet."""
         if not self.quiet:
-            self._say(f"lading: {shown(message, _LONGEST)}")
+            self._say(f"lading: {printable(message, _LONGEST)}")
 
     def detail(self, message: str) -> None:
-        """Say something that only the curious want to know."""
+        """Print a detail, if the command is verbose."""
         if self.verbose:
-            self._say(shown(message, _LONGEST))
+            self._say(printable(message, _LONGEST))
 
     @staticmethod
     def _say(line: str) -> None:
-        with suppress(OSError, AttributeError):  # stderr may be closed: there is nobody left to tell
+        with suppress(OSError, AttributeError):  # stderr may be closed
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
 
 class UsageError(Exception):
-    """The command line asks for something that makes no sense."""
+    """The command line is wrong or contradicts itself."""
 
 
 class _Writing:
-    """Gives stdout, and says in our own errors what it refuses. A class, since a long list enters it for each line."""
+    """Stdout, with its failures as our own errors. A class, since a long list enters it for each line."""
 
     def __enter__(self) -> TextIO:
         stdout: TextIO | None = sys.stdout
@@ -137,7 +137,7 @@ _WRITING = _Writing()
 def _refused(error: OSError) -> Exception:
     if isinstance(error, BrokenPipeError):
         return ClosedPipeError()
-    from lading.errors import StorageError
+    from lading import StorageError
 
     return StorageError.because("cannot write the result to stdout", error)
 

@@ -1,6 +1,6 @@
 """Change the annotations of a manifest or an index, and print its new digest.
 
-With --platform, the annotations of the image for that platform change, and the index is made anew around it.
+With --platform, the annotations of the image for that platform change, and the index gets its new digest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lading.cli.output import Output, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     add_pairs(parser, "annotation", "an annotation")
     add_platforms(parser, "annotate the image")

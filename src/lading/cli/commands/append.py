@@ -2,7 +2,7 @@
 
 A LAYER is a directory, whose content becomes that of the image's root, or a tar archive, which is taken byte for byte:
 plain, or compressed with gzip or zstd. The same input gives the same digest; SOURCE_DATE_EPOCH sets all times. The base
-`scratch` has no layers, and needs --platform. Of an index, every image gets the layers, or those for --platform.
+`scratch` is empty, and needs --platform. Of an index, every image gets the layers, or those for --platform.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
-    from lading._core.images.image import Image
+    from lading import Image
 
 _SCRATCH = "scratch"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
-    parser.add_argument("base", metavar="BASE", help=f"such as docker.io/library/alpine:3, or {_SCRATCH}")
+    """Add the arguments of the verb."""
+    parser.add_argument("base", metavar="BASE", help=f"the image, such as docker.io/library/alpine:3, or {_SCRATCH}")
     parser.add_argument("layers", metavar="LAYER", nargs="+", help="a directory or a tar archive, the lowest first")
     add_destination(parser)
-    parser.add_argument("--set-base", action="store_true", help="note in annotations what the base was, for `rebase`")
+    parser.add_argument("--set-base", action="store_true", help="record the base in annotations, for `lading rebase`")
     parser.add_argument(
-        "--created-by", metavar="TEXT", default="lading append", help="what the history says (default: lading append)"
+        "--created-by",
+        metavar="TEXT",
+        default="lading append",
+        help="created_by of the history entry (default: lading append)",
     )
     parser.add_argument(
         "--created", metavar="TIME", type=time, help="such as 2026-01-31T12:00:00Z (default: SOURCE_DATE_EPOCH)"
@@ -38,15 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._core.images.image import Image
+    from lading import Image
     from lading.cli.client import connected, registries_of
     from lading.cli.copy_output import show
 
     on_scratch = options.base == _SCRATCH
     if on_scratch and len(options.platforms) != 1:
-        raise UsageError(f"{_SCRATCH} is for no platform: give one --platform")
+        raise UsageError(f"{_SCRATCH} has no platform: give one --platform")
     if on_scratch and options.set_base:
-        raise UsageError(f"--set-base has no meaning for {_SCRATCH}, which is no image")
+        raise UsageError(f"--set-base needs an image as base, not {_SCRATCH}")
     references = (options.to,) if on_scratch else (options.base, options.to)
     with connected(options, output, *registries_of(*references)) as client:
         layers = [client.images.pack_layer(path) for path in options.layers]

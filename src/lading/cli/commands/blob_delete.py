@@ -1,4 +1,4 @@
-"""Delete a blob (end-10). Manifests that name it can then no longer be pulled whole."""
+"""Delete a blob (end-10). Manifests that name it can no longer be pulled completely."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("blob", metavar="REPOSITORY@DIGEST", help="such as ghcr.io/acme/app@sha256:…")
     add_connection_options(parser)
 

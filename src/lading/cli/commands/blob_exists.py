@@ -1,6 +1,6 @@
-"""Exit with 0 if the repository has a blob, and with 3 if it has not (end-2).
+"""Exit with 0 if the repository has a blob, with 3 if not (end-2).
 
-Nothing is printed, except with --json.
+Prints nothing, except with --json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("blob", metavar="REPOSITORY@DIGEST", help="such as ghcr.io/acme/app@sha256:…")
     add_connection_options(parser)
 

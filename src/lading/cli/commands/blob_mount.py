@@ -1,6 +1,6 @@
-"""Take over a blob from another repository of the same registry, without moving it (end-11).
+"""Mount a blob from another repository of the same registry, without transferring it, and print its digest (end-11).
 
-The exit code is 1 if the registry does not do that, or has no such blob there.
+The exit code is 1 if the registry does not mount blobs, or the other repository does not have the blob.
 """
 
 from __future__ import annotations
@@ -12,23 +12,21 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
-    parser.add_argument(
-        "blob", metavar="REPOSITORY@DIGEST", help="where it is to be, such as ghcr.io/acme/app@sha256:…"
-    )
+    """Add the arguments of the verb."""
+    parser.add_argument("blob", metavar="REPOSITORY@DIGEST", help="the destination, such as ghcr.io/acme/app@sha256:…")
     parser.add_argument(
         "--from",
         metavar="NAME",
         dest="source",
-        help="the repository that has it, without the registry, such as acme/base; else the registry may look for it",
+        help="repository that has the blob, without the registry, such as acme/base (default: the registry may search)",
     )
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
+    from lading import LadingError
     from lading.cli.client import blob_reference, connected_to
-    from lading.errors import LadingError
 
     reference, digest = blob_reference(options.blob)
     with connected_to(options, output, reference) as repository:

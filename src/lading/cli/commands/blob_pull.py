@@ -1,7 +1,7 @@
 """Write a blob to stdout or to a file (end-2).
 
-A file has its name only once the content is verified. On stdout the last piece is held back until then: what came
-is whole and right only if the exit code is 0. With -o the digest is printed.
+With -o, the digest is printed, and the file appears under its name once its content is verified. On stdout the last
+piece is held back until then: the output is complete and correct only if the exit code is 0.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from lading.cli.options import add_connection_options
 from lading.cli.output import Output
 
 if TYPE_CHECKING:
-    from lading._blocking import BlobStream
+    from lading import BlobStream
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("blob", metavar="REPOSITORY@DIGEST", help="such as ghcr.io/acme/app@sha256:…")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="write to this file (default: -, stdout)")
     add_connection_options(parser)
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
                 _write(stream, output)
             return
         pulled = repository.blobs.pull_file(digest, path, title=path.name)
-    output.result({"path": str(path), "digest": pulled.digest, "size": pulled.size}, pulled.digest)
+    output.result({"path": str(path), **pulled.to_dict()}, pulled.digest)
 
 
 def _write(stream: BlobStream, output: Output) -> None:

@@ -11,7 +11,7 @@ _OCTET_STREAM = "application/octet-stream"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("repository", metavar="REPOSITORY", help="such as ghcr.io/acme/app")
     parser.add_argument("file", metavar="FILE", help="the content; - is stdin")
     parser.add_argument(
@@ -19,16 +19,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TYPE",
         type=media_type,
         default=_OCTET_STREAM,
-        help="what --json is to say of it: a registry does not keep it",
+        help="media type in the output of --json: a registry does not store it",
     )
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected_to, described
+    from lading import Reference
+    from lading.cli.client import connected_to
     from lading.cli.file_arguments import stdin
-    from lading.reference import Reference
 
     reference = Reference.parse_repository(options.repository)
     with connected_to(options, output, reference) as repository:
@@ -36,4 +36,4 @@ def run(options: argparse.Namespace, output: Output) -> None:
             pushed = repository.blobs.push_stream(stdin(), media_type=options.media_type)
         else:
             pushed = repository.blobs.push_file(options.file, media_type=options.media_type, title=options.file)
-    output.result({"repository": str(reference), **described(pushed)}, pushed.digest)
+    output.result({"repository": str(reference), **pushed.to_dict()}, pushed.digest)

@@ -1,7 +1,7 @@
 """Write one file of a container image to stdout or to a file.
 
-Symbolic links are followed inside of the image. Layers are read from the last one down to where the file is, and no
-further. Nothing is written before they are verified.
+Symbolic links are followed inside the image. Layers are read from the last one down to that of the file.
+Nothing is written before they are verified. The exit code is 3 if the image does not have the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1, or oci:backup:v1")
     parser.add_argument("path", metavar="PATH", help="such as /etc/os-release")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="write to this file (default: -, stdout)")
@@ -29,7 +29,8 @@ def run(options: argparse.Namespace, output: Output) -> None:
     from lading.cli.file_arguments import destination, stdout
 
     path = destination(options)
+    out = path or stdout(output)
     with connected(options, output, *registries_of(options.reference)) as client:
-        client.export_file(options.reference, options.path, path or stdout(output), platform=options.platform)
+        exported = client.export_file(options.reference, options.path, out, platform=options.platform)
     if path is not None:
-        output.result({"path": str(path), "size": path.stat().st_size}, str(path))
+        output.result({"path": str(path), "size": path.stat().st_size, **exported.to_dict()}, str(path))

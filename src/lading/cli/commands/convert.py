@@ -1,7 +1,7 @@
-"""Push an image, or a whole index, in the form of OCI or Docker, and print its new digest.
+"""Convert an image, or a whole index, to the format of OCI or Docker, push it and print its new digest.
 
-Configs and layers keep their digests. What Docker's form does not have, such as annotations, is left out with a
-warning; layers that it has no media type for, such as those compressed with zstd, are refused.
+Configs and layers keep their digests. Fields that Docker's format does not have, such as annotations, are dropped with
+a warning; layers without a media type in it, such as those compressed with zstd, are refused.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
-    parser.add_argument("--form", choices=("oci", "docker"), required=True, help="the form that it is to have")
+    parser.add_argument("--form", choices=("oci", "docker"), required=True, help="the format to convert to")
     add_destination(parser)
     add_connection_options(parser)
 

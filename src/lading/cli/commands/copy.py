@@ -1,7 +1,8 @@
 """Copy a manifest with everything that it names, byte for byte, and print its digest.
 
 Both sides are a repository (REGISTRY/NAME:TAG), an image layout (oci:DIR:TAG) or an archive (oci-archive:FILE:TAG,
-docker-archive:FILE:NAME), which is written anew. What the destination has is not moved. Tags move when all is there.
+docker-archive:FILE:NAME); an archive is replaced. Content that the destination has is not transferred. Tags are set
+last. With --all-tags, a line has a digest and its tag.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from lading.cli.options import add_connection_options, add_platforms, count
 from lading.cli.output import Output, UsageError
 
 if TYPE_CHECKING:
-    from lading._core.copying.plan import Copied
+    from lading import Copied
 
 _ALL = "*"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("source", metavar="SOURCE", help="such as ghcr.io/acme/app:v1")
     parser.add_argument("destination", metavar="DESTINATION", help="such as localhost:5000/app:v1, or oci:backup:v1")
     add_platforms(parser, "copy the manifests")
@@ -27,29 +28,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--index",
         choices=("sparse", "rewritten"),
         default="sparse",
-        help="with --platform: push the index as it is, or a new one of the chosen entries (default: sparse)",
+        help="with --platform: push the index unchanged, or a new one of the chosen entries (default: sparse)",
     )
     parser.add_argument(
         "--all-tags",
         metavar="PATTERN",
         nargs="?",
         const=_ALL,
-        help="copy every tag, or those that fit a pattern such as 'v1.*', between places named without a tag",
+        help="copy every tag, or those that match a pattern such as 'v1.*'; SOURCE and DESTINATION have no tag",
     )
-    parser.add_argument("--referrers", action="store_true", help="copy what refers to it as well, such as signatures")
+    parser.add_argument("--referrers", action="store_true", help="copy its referrers as well, such as signatures")
     parser.add_argument("--depth", metavar="N", type=count, default=8, help="levels of referrers (default: 8)")
-    parser.add_argument("--digest-tags", action="store_true", help="copy what cosign keeps under tags as well")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be done, and write nothing")
+    parser.add_argument(
+        "--digest-tags", action="store_true", help="copy the tags of cosign as well, such as sha256-….sig"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan, and write nothing")
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading.cli.client import connected, registries_of
-    from lading.cli.copy_output import record
 
     if options.index == "rewritten" and not options.platforms:
-        raise UsageError("--index rewritten needs --platform: without it, no entry is left out")
+        raise UsageError("--index rewritten needs --platform, which chooses the entries")
     choices: dict[str, Any] = {
         "platforms": options.platforms,
         "index": options.index,
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
     for copied in copies:
         if options.dry_run and not output.json:
             _print_plan(copied, output)
-        output.result(record(copied, steps=options.dry_run), *_lines(copied, dry_run=options.dry_run))
+        output.result(copied.to_dict(), *_lines(copied, options))
 
 
 def _print_plan(copied: Copied, output: Output) -> None:
@@ -75,7 +77,9 @@ def _print_plan(copied: Copied, output: Output) -> None:
         output.result({}, "  ".join(row))
 
 
-def _lines(copied: Copied, *, dry_run: bool) -> list[str]:
-    if not dry_run:
+def _lines(copied: Copied, options: argparse.Namespace) -> list[str]:
+    if not options.dry_run and options.all_tags is None:
         return [copied.descriptor.digest]
-    return [f"{copied.moved} to push ({copied.bytes} bytes), {copied.mounted} to mount, {copied.skipped} there already"]
+    if not options.dry_run:
+        return [f"{copied.descriptor.digest}  {tag}" for tag in copied.tags]
+    return [f"{copied.moved} to push ({copied.bytes} bytes), {copied.mounted} to mount, {copied.skipped} exist already"]

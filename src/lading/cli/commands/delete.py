@@ -1,7 +1,7 @@
-"""Delete a manifest with all of its tags; what it names stays until the registry cleans up (end-9).
+"""Delete a manifest with all of its tags (end-9). Its blobs stay until the registry collects garbage.
 
-The manifest is named by its digest. A tag is not enough: `lading resolve` tells the digest, and `lading untag` deletes
-a tag alone.
+The manifest is named by its digest, which `lading resolve` prints. `lading untag` deletes a tag alone.
+It may also be in an image layout: oci:DIR@DIGEST, whose blobs stay until `lading layout gc`.
 """
 
 from __future__ import annotations
@@ -9,25 +9,20 @@ from __future__ import annotations
 import argparse
 
 from lading.cli.options import add_connection_options
-from lading.cli.output import Output, UsageError
+from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REPOSITORY@DIGEST", help="such as ghcr.io/acme/app@sha256:…")
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected_to, manifest_reference
+    from lading import parse_reference
+    from lading.cli.client import connected, registries_of
 
-    reference = manifest_reference(options.reference)
-    if reference.digest is None or reference.tag is not None:
-        raise UsageError(
-            "all tags of a manifest go with it: name it by its digest alone, which `lading resolve` tells; "
-            "`lading untag` deletes one tag"
-        )
-    with connected_to(options, output, reference) as repository:
-        repository.manifests.delete(reference.digest)
-    output.result({"reference": str(reference), "deleted": True})
+    with connected(options, output, *registries_of(options.reference)) as client:
+        client.delete(options.reference)
+    output.result({"reference": str(parse_reference(options.reference)), "deleted": True})

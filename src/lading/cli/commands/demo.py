@@ -1,7 +1,7 @@
-"""Show what lading does, on real content: every line after a $ is a command to be typed.
+"""Show lading on real content: every line after a $ is a command to type.
 
-A registry is started on a free port of this machine and a temporary directory; everything is removed at the end. The
-exit code is 0 only if all that is shown has held.
+A registry runs on a free port of this machine over a temporary directory; both are removed at the end. The exit code is
+0 only if all checks held.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Nothing may follow the verb."""
+    """Add no arguments: the demo takes none."""
 
 
 def run(_options: argparse.Namespace, output: Output) -> None:

@@ -1,10 +1,10 @@
-"""Compare two container images, in any two places: their configs, layers, history and annotations.
+"""Compare two container images, in registries or on disk: their configs, layers, history and annotations.
 
-With --files the files that containers see are compared, too: their kinds, contents, permissions and owners. For that,
-the layers are read, those that both images have once.
+With --files, the files that containers see are compared as well: their kinds, contents, permissions and owners. Layers
+that both images have are read once.
 
-In front of each line stands what happened to it: + added, - removed, ~ changed, = the same layer, % the same layer in
-another compression. The exit code is 0 whether or not there is a difference, unless --exit-code asks for another.
+Each line begins with a mark: + added, - removed, ~ changed, = the same layer, % the same layer in another compression.
+The exit code is 0 whether or not the images differ; with --exit-code it is 1 if they do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("old", metavar="OLD", help="such as ghcr.io/acme/app:v1, oci:DIR:v1 or docker-archive:FILE")
     parser.add_argument("new", metavar="NEW", help="the same")
     parser.add_argument(

@@ -1,11 +1,11 @@
-"""Write the files of a container image, as a container sees them, as a tar archive or a directory.
+"""Write the files of a container image, as a container sees them, to a tar archive or a directory.
 
--o with a name that ends with .tar, or of a file that is there, writes an archive, which is the same for the same image.
-Any other name is that of a directory, which must be empty or not there yet. Without -o the archive goes to stdout.
-Nothing is written before all layers are read and verified.
+-o with a name that ends in .tar, or of an existing file, writes an archive, the same for the same image. Any other name
+is a directory, which must be empty or not exist. Without -o the archive goes to stdout. Nothing is written before all
+layers are read and verified.
 
 Symbolic links are never followed. In a directory the files are yours, with the permissions of the image less the umask;
-devices are left out. With --privileged root also gets owners, set-user-ID bits, capabilities and devices.
+devices are left out. With --privileged root also restores owners, set-user-ID bits, capabilities and devices.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _OTHER_FORMS = (".tgz", ".gz", ".zst", ".zip", ".bz2", ".xz")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1, or oci:backup:v1")
     parser.add_argument(
         "-o", "--output", metavar="FILE.tar|DIR", default="-", help="write to this (default: -, an archive on stdout)"
@@ -40,10 +40,10 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
     to_directory = _names_directory(options.output)
     if options.privileged and not to_directory:
-        raise UsageError("--privileged is for a directory: an archive has owners and devices in any case")
+        raise UsageError("--privileged is for a directory: an archive always has owners and devices")
     path = Path(options.output) if to_directory else destination(options)
     if path is None and sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("an archive is not for a terminal: use -o FILE.tar, -o DIR or a pipe")
+        raise UsageError("stdout is a terminal: use -o FILE.tar, -o DIR or a pipe")
     with connected(options, output, *registries_of(options.reference)) as client:
         if to_directory:
             exported = client.export_directory(
@@ -52,13 +52,12 @@ def run(options: argparse.Namespace, output: Output) -> None:
         else:
             exported = client.export_tar(options.reference, path or stdout(output), platform=options.platform)
     if path is not None:
-        digest = exported.descriptor.digest
-        output.result({"path": str(path), "digest": digest, "entries": exported.entries}, str(path))
+        output.result({"path": str(path), **exported.to_dict()}, str(path))
 
 
 def _names_directory(name: str) -> bool:
     if name == "-" or Path(name).is_file():
         return False
     if name.endswith(_OTHER_FORMS):
-        raise UsageError(f"{name!r}: the archive is not compressed: end its name with .tar, or use a pipe")
+        raise UsageError(f"cannot write {name!r}: archives are not compressed: end the name in .tar, or use a pipe")
     return Path(name).is_dir() or not name.endswith(".tar")

@@ -1,7 +1,7 @@
-"""List the files of a container image, as a container sees them: all of them, or those at a path and below it.
+"""List the files of a container image, as a container sees them: all of them, or those at PATH and below it.
 
-A line has kind and permissions, owner and group, size in bytes, time of change (UTC) and path. With --json it also has
-the layer that the entry comes from.
+A line has type and permissions, owner and group, size in bytes, time of modification (UTC) and path; with --json also
+the layer of the entry. The exit code is 3 if there is nothing at PATH.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lading.cli.options import add_connection_options, platform
 from lading.cli.output import Output
 
 if TYPE_CHECKING:
-    from lading._core.rootfs.file_listing import FileEntry
+    from lading import FileEntry
 
 _KINDS = {
     "directory": stat.S_IFDIR,
@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1, or oci:backup:v1")
     parser.add_argument("path", metavar="PATH", nargs="?", default="/", help="such as /etc (default: /)")
     parser.add_argument(
@@ -45,19 +45,8 @@ def run(options: argparse.Namespace, output: Output) -> None:
     owners = max((len(_owners(file)) for file in files), default=0)
     sizes = max((len(str(file.size)) for file in files), default=0)
     for file in files:
-        record = {
-            "path": file.path,
-            "kind": file.kind,
-            "size": file.size,
-            "mode": f"{file.mode:04o}",
-            "owner": file.owner,
-            "group": file.group,
-            "modified": file.modified,
-            "target": file.target or None,
-            "layer": file.layer,
-        }
         row = f"{_mode(file)}  {_owners(file):>{owners}}  {file.size:>{sizes}}  {_time(file.modified)}  {file.path}"
-        output.result(record, f"{row} -> {file.target}" if file.target else row)
+        output.result(file.to_dict(), f"{row} -> {file.target}" if file.target else row)
 
 
 def _mode(file: FileEntry) -> str:

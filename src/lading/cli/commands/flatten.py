@@ -1,7 +1,7 @@
-"""Make one layer of all layers of an image, and print the digest of the new image.
+"""Merge all layers of an image into one, and print the digest of the new image.
 
-The layers are downloaded, and applied one after another. The new layer has what they make together, and nothing of what
-they hide; environment, entrypoint and the like stay. Of an index, every image changes, or those for --platform.
+The layers are downloaded and applied in order. The new layer has the resulting files, without those that later layers
+hide; environment, entrypoint and the like stay. Of an index, every image changes, or those for --platform.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     add_destination(parser)
     add_platforms(parser)

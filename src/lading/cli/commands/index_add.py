@@ -1,7 +1,7 @@
 """Add entries to an index, and print its new digest.
 
-A MANIFEST is named as for `index create`. One for a platform that the index has takes the place of that entry.
-Everything else that the index says stays as it is.
+A MANIFEST is named as for `lading index create`. It replaces the entry for the same platform. Everything else in the
+index stays as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="the index, such as ghcr.io/acme/app:v1")
     add_manifests(parser)
     add_destination(parser, optional=True)
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._core.images.index_entries import NewEntry
+    from lading import NewEntry
     from lading.cli.client import connected
     from lading.cli.copy_output import destination_of, registries_beside, show
 

@@ -1,8 +1,8 @@
 """Push an index of manifests, and print its digest.
 
-A MANIFEST is a tag or a digest of the repository that the index goes to, or a whole reference to any other place; then
-it is copied along with all that it names. Platforms are read from the configs of images, unless PLATFORM= stands in
-front. Of an index, the entries are taken.
+A MANIFEST is a tag or a digest in the repository of the index, or a reference to any other place, from which it is
+copied with everything that it names. Platforms are read from the configs of images, unless PLATFORM= stands before the
+MANIFEST. An index is replaced by its entries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="the new index, such as ghcr.io/acme/app:v1")
     add_manifests(parser)
     add_annotations(parser, "index")
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._core.images.index_entries import NewEntry
+    from lading import NewEntry
     from lading.cli.client import connected
     from lading.cli.copy_output import registries_beside, show
 

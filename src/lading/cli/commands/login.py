@@ -1,7 +1,7 @@
-"""Check a user name and password with a registry, and keep them for later, as docker and podman do.
+"""Check a user name and password with a registry, and store them as docker and podman do.
 
-They are kept by the credential helper that the settings name; without one they are in the settings' file, where whoever
-may read that file can read them. Without options, both are asked for at the terminal.
+They are stored by the credential helper of the configuration, else in the configuration file, where every reader of the
+file can see them. Without options, both are asked for at the terminal. The exit code is 4 if the registry refuses them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lading.cli.output import Output, UsageError
 from lading.cli.passwords import from_stdin
 
 if TYPE_CHECKING:
-    from lading.auth.credentials import Credential, Found
+    from lading import Credential, Found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("registry", metavar="REGISTRY", help="[http://|https://]HOST[:PORT]")
     parser.add_argument("-u", "--user", metavar="NAME", default="", help="the user name")
     parser.add_argument("--password-stdin", action="store_true", help="read the password from stdin; needs --user")
@@ -28,26 +28,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.auth.credentials import Credential
-    from lading.auth.docker_config import own_places
-    from lading.auth.logins import Logins
-    from lading.reference import RegistryName
+    from lading import Credential, Logins, RegistryName
 
     registry = RegistryName.parse(options.registry)
     username, password = _asked(options)
     credential = Credential(username, password)
     checked = _check(options, output, registry.name, credential)
     if not checked:
-        output.warning(f"{registry.name} lets everybody in: the password was not checked")
-    kept = Logins(own_places()[0]).store(registry.name, credential)
+        output.warning(f"{registry.name} asks for no login: the password was not checked")
+    kept = Logins().store(registry.name, credential)
     if kept.in_clear:
-        output.warning(f"the password is in {kept.place}, not encrypted: a credential helper would keep it better")
+        output.warning(f"the password is stored unencrypted in {kept.place}: a credential helper would protect it")
     record = {"registry": registry.name, "user": username, "checked": checked, "kept": kept.place}
     output.result(record, f"{registry.name}: logged in as {username}")
 
 
 class _Offer:
-    """The one credential, for the one registry; remembers whether that has asked for it."""
+    """Credential for one registry; remembers whether that has asked for it."""
 
     def __init__(self, registry: str, credential: Credential) -> None:
         self.was_asked = False
@@ -55,7 +52,7 @@ class _Offer:
         self._credential = credential
 
     def find(self, registry: str, _repository: str, /) -> Found | None:
-        from lading.auth.credentials import Found
+        from lading import Found
 
         if registry != self._registry:
             return None
@@ -64,12 +61,22 @@ class _Offer:
 
 
 def _check(options: argparse.Namespace, output: Output, registry: str, credential: Credential) -> bool:
-    """Log in; say whether the registry wanted that at all. Raises what a refusal raises."""
+    """Log in, and return whether the registry asked for it. Raises `UnauthorizedError` or `AuthError` for a refusal."""
+    from lading import UnauthorizedError
     from lading.cli.client import connected
 
     offer = _Offer(registry, credential)
     with connected(options, output, registry, credentials=offer) as client:
-        client.registry(options.registry).ping()
+        try:
+            client.registry(options.registry).ping()
+        except UnauthorizedError as error:
+            raise UnauthorizedError(
+                f"{registry} refused user {credential.username!r}: wrong user name or password",
+                request=error.request,
+                status=error.status,
+                errors=error.errors,
+                response=error.response,
+            ) from error
     return offer.was_asked
 
 
@@ -77,14 +84,14 @@ def _asked(options: argparse.Namespace) -> tuple[str, str]:
     """Return user name and password."""
     if options.password_stdin:
         if not options.user:
-            raise UsageError("--password-stdin needs --user: stdin is the password")
+            raise UsageError("--password-stdin needs --user: stdin has the password only")
         return options.user, from_stdin()
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask for the password at: use --password-stdin")
+        raise UsageError("cannot ask for the password without a terminal: use --password-stdin")
     try:
         return _prompted(options.user)
     except EOFError:
-        raise UsageError("nothing was typed") from None
+        raise UsageError("the user name or the password is empty") from None
 
 
 def _prompted(user: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Delete a manifest with all of its tags; what it names stays until the registry cleans up (end-9).
+"""Delete a manifest with all of its tags (end-9). Its blobs stay until the registry collects garbage.
 
 The same as `lading delete`.
 """

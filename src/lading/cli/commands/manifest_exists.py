@@ -1,6 +1,6 @@
-"""Exit with 0 if there is a manifest with this tag or digest, and with 3 if there is none (end-3).
+"""Exit with 0 if the repository has a manifest with this tag or digest, with 3 if not (end-3).
 
-Nothing is printed, except with --json.
+Prints nothing, except with --json.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     add_connection_options(parser)
 

@@ -12,7 +12,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     parser.add_argument("-o", "--output", metavar="FILE", default="-", help="write to this file (default: -, stdout)")
     parser.add_argument(
@@ -23,18 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading._io.atomic_files import NewFile
-    from lading.cli.client import connected_to, described, manifest_reference
+    from lading.cli.client import connected_to, manifest_reference
     from lading.cli.file_arguments import destination
 
     reference = manifest_reference(options.reference)
     path = destination(options)
     with connected_to(options, output, reference) as repository:
-        manifest = repository.manifests.pull(str(reference.tag_or_digest), platform=options.platform)
-    if path is None:
-        output.raw(manifest.raw)
-        return
-    with NewFile(path.parent) as file:
-        file.write(manifest.raw)
-        file.publish(path)
-    output.result({"path": str(path), **described(manifest.descriptor)}, manifest.digest)
+        if path is None:
+            manifest = repository.manifests.pull(str(reference.tag_or_digest), platform=options.platform)
+            output.raw(manifest.raw)
+            return
+        pulled = repository.manifests.pull_file(str(reference.tag_or_digest), path, platform=options.platform)
+    output.result({"path": str(path), **pulled.to_dict()}, pulled.digest)

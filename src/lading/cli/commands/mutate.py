@@ -1,19 +1,22 @@
 """Change how an image runs, and print its new digest. No layer is downloaded.
 
-Of an index, every image changes, or those for --platform; the index is made anew around them. An empty text takes a
-value away. A new entrypoint takes the command away unless --cmd gives one, as in a Dockerfile.
+Of an index, every image changes, or those for --platform, and the index gets its new entries. An empty value removes a
+setting. A new entrypoint removes the command unless --cmd gives one, as in a Dockerfile.
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lading.cli.edit_options import add_destination, add_pairs, time, words
 from lading.cli.options import add_connection_options, add_platforms
 from lading.cli.output import Output, UsageError
 
-# Options that replace one text, and where their values are kept: `user` is the account of other verbs.
+if TYPE_CHECKING:
+    from lading import Image
+
+# Options that replace one string, and the names of their values: `user` is the account of other verbs.
 _TEXTS = (
     ("--user", "run_as", "USER", "user, and group if that follows a colon"),
     ("--workdir", "working_dir", "DIR", "working directory"),
@@ -22,7 +25,7 @@ _TEXTS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     add_destination(parser)
     add_pairs(parser, "env", "a variable of the environment")
@@ -63,6 +66,14 @@ def run(options: argparse.Namespace, output: Output) -> None:
         raise UsageError("nothing to change: give --env, --label, --entrypoint or another such option")
     with connected(options, output, *registries_of(options.reference, options.to)) as client:
         mutated = client.images.edit(
-            options.reference, options.to, lambda image: image.mutated(**changes), platforms=options.platforms
+            options.reference, options.to, lambda image: _mutated(image, changes), platforms=options.platforms
         )
     show(mutated, output)
+
+
+def _mutated(image: Image, changes: dict[str, Any]) -> Image:
+    """Return the changed image. Raises `UsageError` for a wrong value, such as a port that is not one."""
+    try:
+        return image.mutated(**changes)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

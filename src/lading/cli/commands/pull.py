@@ -1,7 +1,7 @@
 """Pull the files of an artifact into a directory, under their titles, and print the path of each.
 
-A file has its name only once its content is verified. A file of that name is replaced. REF may also be a place on disk,
-such as oci:DIR:TAG.
+A file appears under its name once its content is verified, and replaces a file of that name. REF may also be on disk,
+such as oci:DIR:TAG. `lading export` writes the files of a container image.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/report:1")
     parser.add_argument(
         "-o", "--output", metavar="DIR", default=".", help="write into this directory (default: the current one)"
@@ -30,5 +30,4 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
     with connected(options, output, *registries_of(options.reference)) as client:
         pulled = client.pull(options.reference, options.output, platform=options.platform)
-    for path in pulled.paths:
-        output.result({"path": str(path)}, str(path))
+    output.result(pulled.to_dict(), *map(str, pulled.paths))

@@ -1,8 +1,8 @@
-"""Put an image on another base, and print the digest of the new image. No layer is downloaded.
+"""Replace the base of an image by another one, and print the digest of the new image. No layer is downloaded.
 
-The layers of the old base, with which the image must begin, make way for those of the new one. Without --old-base and
---new-base they are what the annotations of the image say: the digest of its base, and what the name of that stands for
-now. Environment, entrypoint and the like stay, those too that came from the old base.
+The image must begin with the layers of the old base; those of the new base replace them. Without --old-base and
+--new-base they come from the annotations of the image: the digest of its base, and the manifest that the name of its
+base now stands for. Environment, entrypoint and the like stay, also those that came from the old base.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     add_destination(parser)
-    parser.add_argument("--old-base", metavar="REF", help="the image that it was built on")
-    parser.add_argument("--new-base", metavar="REF", help="the image that takes its place")
+    parser.add_argument("--old-base", metavar="REF", help="the image that REF was built on")
+    parser.add_argument("--new-base", metavar="REF", help="the image that replaces it")
     add_platforms(parser)
     add_connection_options(parser)
 

@@ -1,6 +1,6 @@
 """List the repositories of a registry, in its order (_catalog).
 
-Many registries have no such list, or show it to administrators only.
+Many registries do not support this, or only for administrators.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("registry", metavar="REGISTRY", help="such as localhost:5000")
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
+    from lading import RegistryName
     from lading.cli.client import connected
-    from lading.reference import RegistryName
 
     registry = RegistryName.parse(options.registry)
     with connected(options, output, registry.name) as client:

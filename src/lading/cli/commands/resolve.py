@@ -1,4 +1,8 @@
-"""Print the digests that tags stand for, in the order given; with --json, media types and sizes as well (end-3)."""
+"""Print the digests that references stand for, in the order given (end-3).
+
+A REF may also be on disk, such as oci:DIR:TAG. With --json, media types and sizes are printed as well. The others are
+printed if one REF cannot be resolved; the exit code is that of the error, or 1 for errors of several kinds.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,26 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("references", metavar="REF", nargs="+", help="such as ghcr.io/acme/app:v1")
     add_connection_options(parser)
 
 
-def run(options: argparse.Namespace, output: Output) -> None:
+def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
-    from lading.cli.client import connected, described, manifest_reference
+    from lading import LadingError, parse_reference
+    from lading.cli.client import connected, registries_of
+    from lading.cli.exit_codes import FAILED, tell
 
-    references = [manifest_reference(text) for text in options.references]
-    registries = dict.fromkeys(reference.registry for reference in references)
-    with connected(options, output, *registries) as client:
-        found = client.resolve(references)
-    for reference, descriptor in zip(references, found, strict=True):
-        output.result({"reference": str(reference), **described(descriptor)}, descriptor.digest)
+    with connected(options, output, *registries_of(*options.references)) as client:
+        resolved = client.resolve_many(options.references)
+    codes: set[int] = set()
+    for text, descriptor in zip(options.references, resolved, strict=True):
+        if isinstance(descriptor, LadingError):
+            codes.add(tell(descriptor, output))
+        else:
+            record = {"reference": str(parse_reference(text)), **descriptor.to_dict()}
+            output.result(record, descriptor.digest)
+    if len(codes) > 1:
+        return FAILED
+    return codes.pop() if codes else 0

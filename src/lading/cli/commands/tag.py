@@ -1,4 +1,7 @@
-"""Give a manifest further tags, and print its digest (end-3, end-7b). Nothing but the manifest is moved."""
+"""Give a manifest further tags, and print its digest (end-3, end-7b). Only the manifest is transferred.
+
+REF may also be in an image layout: oci:DIR:TAG.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
+    """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     parser.add_argument("tags", metavar="TAG", nargs="+", help="a tag, such as latest")
     add_connection_options(parser)
@@ -17,12 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected_to, described, manifest_reference
-    from lading.names import check_tag
+    from lading import parse_reference
+    from lading.cli.client import connected, registries_of
 
-    reference = manifest_reference(options.reference)
-    tags = list(dict.fromkeys(map(check_tag, options.tags)))
-    with connected_to(options, output, reference) as repository:
-        manifest = repository.manifests.pull(str(reference.tag_or_digest))
-        tagged = repository.manifests.push(manifest, tags)
-    output.result({"reference": str(reference), **described(tagged), "tags": tags}, tagged.digest)
+    reference, tags = parse_reference(options.reference), list(dict.fromkeys(options.tags))
+    with connected(options, output, *registries_of(options.reference)) as client:
+        tagged = client.tag(reference, tags)
+    output.result({"reference": str(reference), **tagged.to_dict(), "tags": tags}, tagged.digest)

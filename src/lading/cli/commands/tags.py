@@ -1,4 +1,7 @@
-"""List the tags of a repository, in the order of the registry (end-8a)."""
+"""List the tags of a repository, in the order of the registry (end-8a).
+
+REPOSITORY may also be on disk: oci:DIR, oci-archive:FILE or docker-archive:FILE, whose images have names.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,15 @@ from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow the verb."""
-    parser.add_argument("repository", metavar="REPOSITORY", help="such as ghcr.io/acme/app")
+    """Add the arguments of the verb."""
+    parser.add_argument("repository", metavar="REPOSITORY", help="such as ghcr.io/acme/app, or oci:DIR")
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected_to
-    from lading.reference import Reference
+    from lading.cli.client import connected, registries_of
 
-    with connected_to(options, output, Reference.parse_repository(options.repository)) as repository:
-        for tag in repository.tags.list():
+    with connected(options, output, *registries_of(options.repository)) as client:
+        for tag in client.tags(options.repository):
             output.result({"tag": tag}, tag)
