@@ -40,12 +40,17 @@ demo: .venvs/demo-$(NEWEST)/ready
 
 test: lint $(VERSIONS:%=test-%)
 
-lint: .venvs/lint-$(NEWEST)/ready
+# The types are those of the installed package: --verifytypes finds it with the first python on PATH.
+lint: .venvs/lint-$(NEWEST)/ready .venvs/demo-$(NEWEST)/ready
 	@echo '== lint'
 	$(LINT)/ruff format --check --quiet
 	$(LINT)/ruff check --quiet
 	$(LINT)/mypy
 	$(LINT)/basedpyright --pythonpath $(LINT)/python
+	$(LINT)/basedpyright --pythonpath $(LINT)/python --project tests/typing
+	@echo $(LINT)/basedpyright --verifytypes lading --ignoreexternal
+	@report=$$(PATH="$(CURDIR)/.venvs/demo-$(NEWEST)/bin:$$PATH" $(LINT)/basedpyright --verifytypes lading --ignoreexternal) || \
+		{ printf '%s\n' "$$report" | grep -A1 -e ' error: ' -e '^error: ' -e ' score: '; exit 1; }
 	$(LINT)/lint-imports --no-logo
 	$(LINT)/python scripts/faces.py --check
 	$(LINT)/python scripts/specification.py --check
