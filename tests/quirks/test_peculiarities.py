@@ -169,7 +169,7 @@ def test_tags_that_cannot_be_listed_are_told(world_of: MakeWorld) -> None:
     # containers/image errors_test.go.
     world = world_of(services.amazon_public)
     world.registry.order(Refuse("NOT_FOUND", "404 page not found", status=404), "GET /v2/*/tags/list")
-    with world.client() as client, pytest.raises(NotFoundError, match="404 page not found"):
+    with world.client() as client, pytest.raises(NotFoundError, match="has no repository acme/app"):
         list(client.repository(APP).tags.list())
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from lading import Client, Retries
 from lading._io.base import IO, Handler, step
 from lading._io.blocking import BlockingIO
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.messages import Origin, Request
 from lading.auth.credentials import Credential
+from lading.headers import Headers
 from lading.server.handler import EmbeddedRegistry
 from lading.testing import Fault, Faults, RefuseField, Say, Setup, Sites, TestRegistry, Watch
 from lading.testing.body_helpers import BufferedBody, read_answer

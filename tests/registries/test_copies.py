@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lading import Client, RecordedExchange, RejectedError, Repository
+from lading import Client, RawResponse, RejectedError, Repository
 from tests.support.capabilities import Place
 from tests.support.corpus import Corpus, corpus
 
@@ -32,7 +32,7 @@ def name_of(repository: Repository) -> str:
     return f"{repository.registry}/{repository.name}"
 
 
-def sent(exchanges: list[RecordedExchange], pattern: str) -> list[str]:
+def sent(exchanges: list[RawResponse], pattern: str) -> list[str]:
     return [exchange.request for exchange in exchanges if re.match(pattern, exchange.request)]
 
 

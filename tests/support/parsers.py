@@ -11,18 +11,19 @@ from lading._core.exchange.content_encoding import coding_of, decoded
 from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.file_titles import safe_title
 from lading._core.tar.reader import TarReader
-from lading._wire import endpoints, error_documents, header_fields, response_facts, urls
+from lading._wire import endpoints, header_fields, refusals, response_facts, urls
 from lading._wire.auth_challenges import challenges
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.messages import Origin, Request
 from lading.auth.docker_config import DockerConfig
 from lading.auth.scopes import parse_scopes
 from lading.auth.tokens import TokenRequest
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest, open_document
+from lading.headers import Headers
 from lading.media_types import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, check_media_type
 from lading.platform import Platform
-from lading.reference import RegistryName, parse
+from lading.reference import RegistryName, parse_reference
 
 ORIGIN = Origin("https", "registry.example", 443)
 REQUEST = Request("GET", ORIGIN, "/v2/acme/app/tags/list")
@@ -40,7 +41,7 @@ def _archive(content: bytes) -> list[Any]:
 
 
 TEXTS: dict[str, Callable[[str], Any]] = {
-    "reference": parse,
+    "reference": parse_reference,
     "registry": RegistryName.parse,
     "digest": Digest,
     "platform": Platform.parse,
@@ -74,7 +75,7 @@ CONTENTS: dict[str, Callable[[bytes], Any]] = {
     "tags": lambda content: response_facts.tag_page(REQUEST, JSON, content),
     "repositories": lambda content: response_facts.repository_page(REQUEST, JSON, content),
     "extensions": lambda content: response_facts.extensions(REQUEST, JSON, content),
-    "error document": lambda content: error_documents.problem(REQUEST, 400, JSON, content),
+    "error document": lambda content: refusals.problem(REQUEST, 400, JSON, content),
     "token": lambda content: TokenRequest("s", (), ()).token(content, received_at=0.0, realm=ORIGIN),
     "docker config": lambda content: DockerConfig.parse(content, "config.json"),
     "gzip": lambda content: decoded(content, Headers([("Content-Encoding", "gzip")]), 1 << 20, "answer"),

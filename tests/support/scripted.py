@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from lading._io.base import Cancellation, Transport
-from lading._wire.messages import Headers, Origin, Reader, Request
+from lading._wire.messages import Origin, Reader, Request
+from lading.headers import Headers
 
 # Longer than any answer takes; a script that waits in vain fails instead of hanging.
 _PATIENCE = 20.0

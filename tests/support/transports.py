@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 
 from lading._io.base import IO, Cancellation, Transport
-from lading._wire.messages import Headers, Origin, Request, Response
+from lading._wire.messages import Origin, Request, Response
 from lading.errors import ConnectionFailedError
+from lading.headers import Headers
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.socket_transport import SocketTransport
 

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from lading._io.base import step
 from lading._io.blocking import BlockingIO
 from lading._wire.auth_challenges import Challenge, challenges
-from lading._wire.messages import Headers, Origin, Request
+from lading._wire.messages import Origin, Request
+from lading.headers import Headers
 from lading.server.users_and_rights import Access, Rights, User
 from lading.testing import Setup, TestRegistry
 from lading.testing.body_helpers import BufferedBody, read_answer

@@ -10,7 +10,8 @@ import pytest
 
 from lading._io.base import step
 from lading._io.blocking import BlockingIO
-from lading._wire.messages import Headers, Request
+from lading._wire.messages import Request
+from lading.headers import Headers
 from lading.server.access_control import AccessControl, Bearer
 from lading.server.token_server import TokenRules, TokenServer
 from lading.testing import Setup, TestRegistry
