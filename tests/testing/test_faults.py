@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,13 @@ from lading.testing import (
     RefuseField,
     RefuseManifests,
     RefusePages,
+    Rights,
     Say,
     Setup,
     Sites,
     TakePart,
     TestRegistry,
+    TokenRules,
     User,
     WantEmptyFinish,
     WantKnownLast,
@@ -55,7 +58,7 @@ from lading.testing import (
     serving,
 )
 from lading.testing.body_helpers import BufferedBody
-from lading.testing.faults import matches
+from lading.testing.request_patterns import matcher
 from lading.transports.direct import DirectTransport
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.socket_transport import SocketTransport
@@ -113,17 +116,97 @@ def test_a_fault_is_for_the_requests_that_match_as_often_as_it_was_ordered(asked
         ("GET /v2/x?n=*", "/v2/x?n=1", True),
         ("GET /v2/x?n=*", "/v2/x", False),
         ("GET /v2/.", "/v2/x", False),
-        ("GET v2", "/v2/", False),
+        ("GET *v2*", "/v2/", True),
+        ("G*T /v2/", "/v2/", True),
     ],
 )
 def test_a_pattern_means_a_method_and_a_target(pattern: str, target: str, *, expected: bool) -> None:
     request = Request("GET", Origin("http", "localhost", 80), target)
-    assert matches(pattern, request) is expected
+    assert matcher(pattern)(request) is expected
 
 
-def test_a_pattern_without_a_method_is_an_error(asked: Asked) -> None:
-    with pytest.raises(ValueError, match="METHOD TARGET"):
-        asked.registry.order(NO, "/v2/")
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("/v2/", "METHOD TARGET"),
+        ("", "METHOD TARGET"),
+        ("get /v2/", "the method is"),
+        ("Get /v2/", "the method is"),
+        ("GETX /v2/*", "the method is"),
+        ("GET, HEAD /v2/", "the method is"),
+        (" /v2/", "the method is"),
+        ("g* /v2/", "the method is"),
+        ("GET v2/", "the target is a path"),
+        ("GET", "METHOD TARGET"),
+        ("GET ", "the target is a path"),
+        ("GET  /v2/", "the target is a path"),
+        ("GET /v2/ HTTP/1.1", "the target is a path"),
+        ("GET https://registry.example/v2/", "the target is a path"),
+        ("GET /v2/#top", "the target is a path"),
+        ("GET /v2/\n", "the target is a path"),
+        ("GET /v2/ä", "the target is a path"),
+        ("GET ?n=1", "the target is a path"),
+    ],
+)
+def test_a_pattern_that_no_request_matches_is_refused(asked: Asked, pattern: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        asked.registry.order(NO, pattern)
+    with pytest.raises(ValueError, match=message):
+        Dialogue().expect(pattern, NO)
+
+
+def test_a_fault_that_never_applied_is_reported_at_the_end(asked: Asked) -> None:
+    asked.registry.order(NO, "GET /v2/*/tags/lists", times=1)
+    asked.registry.order(NO, TAGS, times=1, after=1)
+    asked.registry.order(NO, "PUT *", times=3)
+    asked.ask("GET", "/v2/acme/app/tags/list")
+    with pytest.raises(AssertionError) as failure:
+        asked.registry.finish()
+    assert str(failure.value) == (
+        "faults that never applied: Say for 'GET /v2/*/tags/lists', Say for 'GET /v2/*/tags/list', Say for 'PUT *'"
+    )
+
+
+def test_a_fault_that_applied_or_need_not_is_not_reported(asked: Asked) -> None:
+    asked.registry.order(NO, TAGS, times=2)
+    asked.registry.order(NO, "GET /v2/*", times=1, optional=True)
+    asked.registry.order(Change(status=299), "PUT *")
+    assert asked.ask("GET", "/v2/acme/app/tags/list")[0] == 418
+    asked.registry.finish()
+
+
+def test_a_served_registry_reports_at_the_end_of_its_block(tmp_path: Path) -> None:
+    def use(*, fail: bool) -> None:
+        with serving(tmp_path) as registry:
+            registry.order(NO, TAGS, times=1)
+            if fail:
+                raise LookupError
+
+    with pytest.raises(AssertionError, match="never applied"):
+        use(fail=False)
+    with pytest.raises(LookupError):
+        use(fail=True)
+
+
+@pytest.mark.parametrize("right", ["acme*", "acme/**", "Acme", "/acme", "acme/", "*/app", "**", "", "acme/app:1"])
+def test_rights_that_no_repository_matches_are_refused(right: str) -> None:
+    for action in ("pull", "push", "delete"):
+        rights: dict[str, Any] = {action: ("acme", right)}
+        with pytest.raises(ValueError, match="no repository matches"):
+            Rights(**rights)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"methods": ["get"]}, "must be 'GET' or 'POST'"),
+        ({"refuses": ["Delete"]}, "must be 'pull', 'push', 'delete' or '*'"),
+        ({"path": "token"}, "path must begin with '/'"),
+    ],
+)
+def test_rules_that_can_never_hold_are_refused(rules: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        TokenRules(**rules)
 
 
 def test_the_first_fault_stands_before_the_second(asked: Asked) -> None:

@@ -44,6 +44,31 @@ def test_it(lading_dialogue):
     assert "missing requests: ['GET /v2/']" in done.stdout
 
 
+def test_a_fault_that_never_applies_fails_the_test(tmp_path: Path) -> None:
+    source = """
+from lading.testing import Say
+
+def test_served(lading_registry):
+    lading_registry.order(Say(503), "GET /v2/typo", times=1)
+
+def test_direct(lading_registry_direct):
+    registry, _ = lading_registry_direct
+    registry.order(Say(503), "GET /v2/typo", times=1)
+
+def test_several(lading_registries):
+    lading_registries()
+    lading_registries().order(Say(503), "GET /v2/typo", times=1)
+
+def test_optional(lading_registry):
+    lading_registry.order(Say(503), "GET /v2/typo", times=1, optional=True)
+"""
+    done = run(tmp_path, source)
+    assert done.returncode == 1
+    error = re.compile("^E +AssertionError: faults that never applied: Say for 'GET /v2/typo'$", re.MULTILINE)
+    assert len(error.findall(done.stdout)) == 3, done.stdout
+    assert "4 passed, 3 errors" in done.stdout
+
+
 def test_the_plugin_costs_nothing_until_a_fixture_is_used(tmp_path: Path) -> None:
     source = """
 import sys

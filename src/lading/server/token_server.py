@@ -65,11 +65,15 @@ class TokenRules:
 
     def __post_init__(self) -> None:
         _values.expect(self.path, str, "path")
+        if not self.path.startswith("/"):
+            raise ValueError(f"path must begin with '/', not {self.path[:60]!r}")
         _values.expect(self.service, str, "service")
         _values.number(self.lifetime, "lifetime", unit="seconds")
-        _values.items(self.methods, "methods")
+        for method in _values.items(self.methods, "methods"):
+            _values.choice(method, "a method of methods", ("GET", "POST"))
         _values.integer(self.refusal, "refusal", least=200, most=599)
-        _values.items(self.refuses, "refuses")
+        for action in _values.items(self.refuses, "refuses"):
+            _values.choice(action, "an action of refuses", (*_ACTIONS, "*"))
 
 
 class TokenServer:

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from lading import _values
+from lading._text import elided
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint, Match
+from lading.errors import InvalidReferenceError
 from lading.names import check_name
 
 AccessAction: TypeAlias = Literal["pull", "push", "delete", "catalog"]
@@ -51,6 +53,16 @@ class Need(NamedTuple):
     """Name of the repository, "" for the registry as a whole."""
 
 
+def _check_pattern(pattern: str, action: str) -> None:
+    """Raise `ValueError` for a pattern that no repository matches."""
+    try:
+        check_name("any" if pattern == "*" else pattern.removesuffix("/*"))
+    except InvalidReferenceError:
+        raise ValueError(
+            f"{action} has {elided(pattern, 60)!r}, which no repository matches: write a name, 'acme/*' or '*'"
+        ) from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
     """Rights of a user on repositories.
@@ -79,7 +91,10 @@ class Rights:
 
     def __post_init__(self) -> None:
         for action in ("pull", "push", "delete"):
-            object.__setattr__(self, action, _values.one_or_many(getattr(self, action), action))
+            patterns = _values.one_or_many(getattr(self, action), action)
+            for pattern in patterns:
+                _check_pattern(pattern, action)
+            object.__setattr__(self, action, patterns)
         _values.expect(self.catalog, bool, "catalog")
 
 

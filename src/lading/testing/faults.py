@@ -7,13 +7,12 @@ is the outermost. `Faults` is a handler, so it works with and without sockets.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from typing import Protocol
 
 from lading import _values
 from lading._io.base import IO, Cancellation, Handler, RequestBody
 from lading._wire.messages import Request, Response
+from lading.testing.request_patterns import Matcher, matcher
 
 
 class Onward(Protocol):
@@ -48,20 +47,28 @@ class Faults:
         self._orders: list[_Order] = []
         self._over = Cancellation()
 
-    def order(self, fault: Fault, requests: str = "* *", *, times: int | None = None, after: int = 0) -> None:
+    def order(
+        self, fault: Fault, requests: str = "* *", *, times: int | None = None, after: int = 0, optional: bool = False
+    ) -> None:
         """Add a fault for the requests that match a pattern: method and target, in which `*` matches anything.
 
         A pattern without a question mark ignores the query: `"GET /v2/acme/app/manifests/*"`. The first `after`
         matching requests are spared; the fault then applies `times` times, or always if `times` is None. Faults may be
-        ordered at any time. Raises `ValueError` for a pattern that is not METHOD TARGET.
+        ordered at any time. A fault with `times` that never applies is reported by `finish`, unless it is `optional`.
+
+        Raises `ValueError` for a pattern that no request can match, such as one with a method in lower case.
         """
-        answer = getattr(fault, "answer", None)
-        if isinstance(fault, type) or not callable(answer):
-            shown = f"the class {fault.__name__}" if isinstance(fault, type) else type(fault).__name__
-            raise TypeError(f"fault must be a fault such as Say.text(503, 'busy'), not {shown}")
-        _values.integer(times, "times", least=0, none=True)
+        check_fault(fault, "fault")
+        _values.integer(times, "times", least=1, none=True)
         _values.integer(after, "after", least=0)
-        self._orders.append(_Order(fault, _matcher(requests), times, after))
+        _values.expect(optional, bool, "optional")
+        self._orders.append(_Order(fault, requests, matcher(requests), times, after, required=not optional))
+
+    def finish(self) -> None:
+        """Raise `AssertionError` if a fault that was ordered a number of times has never applied."""
+        unused = [str(order) for order in self._orders if order.unused]
+        if unused:
+            raise AssertionError(f"faults that never applied: {', '.join(unused)}")
 
     def release(self) -> None:
         """End all current and future waits."""
@@ -100,8 +107,13 @@ class _Rest:
 class _Order:
     """Ordered fault: the requests that it applies to, and how often."""
 
-    def __init__(self, fault: Fault, matches: Callable[[Request], bool], times: int | None, after: int) -> None:
+    def __init__(
+        self, fault: Fault, requests: str, matches: Matcher, times: int | None, after: int, *, required: bool
+    ) -> None:
         self.fault = fault
+        self.unused = required and times is not None
+        """Whether the fault has to apply, and has not yet."""
+        self._requests = requests
         self._matches = matches
         self._times = times
         self._spared = after
@@ -115,28 +127,15 @@ class _Order:
             return False
         if self._times is not None:
             self._times -= 1
+        self.unused = False
         return True
 
-
-def matches(pattern: str, request: Request) -> bool:
-    """Return whether a request matches a pattern of `Faults.order`."""
-    return _matcher(pattern)(request)
+    def __str__(self) -> str:
+        return f"{type(self.fault).__name__} for {self._requests!r}"
 
 
-def _matcher(pattern: str) -> Callable[[Request], bool]:
-    _values.expect(pattern, str, "requests", "write METHOD TARGET, such as 'GET /v2/*/tags/list'")
-    method, blank, target = pattern.partition(" ")
-    if not blank:
-        raise ValueError(f"{pattern!r} is not a request pattern: write METHOD TARGET, such as 'GET /v2/*/tags/list'")
-    methods, targets = _compiled(method), _compiled(target)
-    with_query = "?" in target
-
-    def matches(request: Request) -> bool:
-        compared = request.target if with_query else request.target.partition("?")[0]
-        return bool(methods.fullmatch(request.method) and targets.fullmatch(compared))
-
-    return matches
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.ASCII)
+def check_fault(value: object, what: str) -> None:
+    """Raise `TypeError` for a value that is not a fault."""
+    if isinstance(value, type) or not callable(getattr(value, "answer", None)):
+        shown = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"{what} must be a fault such as Say.text(503, 'busy'), not {shown}")

@@ -36,11 +36,13 @@ def lading_registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
 
 
 @pytest.fixture
-def lading_registry_direct(tmp_path_factory: pytest.TempPathFactory) -> tuple[TestRegistry, Transport]:
+def lading_registry_direct(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestRegistry, Transport]]:
     """Return an empty registry, `https://registry.example`, and the transport that reaches it without a socket."""
     from lading.testing import direct
 
-    return direct(tmp_path_factory.mktemp("registry"))
+    registry, transport = direct(tmp_path_factory.mktemp("registry"))
+    yield registry, transport
+    registry.finish()
 
 
 @pytest.fixture

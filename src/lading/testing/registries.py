@@ -75,9 +75,18 @@ class TestRegistry:
         """Requests received, in the order in which they were answered. A test may clear the list."""
         return self._watch.requests
 
-    def order(self, fault: Fault, requests: str = "* *", *, times: int | None = None, after: int = 0) -> None:
+    def order(
+        self, fault: Fault, requests: str = "* *", *, times: int | None = None, after: int = 0, optional: bool = False
+    ) -> None:
         """Add a fault: see `Faults.order`."""
-        self._faults.order(fault, requests, times=times, after=after)
+        self._faults.order(fault, requests, times=times, after=after, optional=optional)
+
+    def finish(self) -> None:
+        """Raise `AssertionError` if a fault that was ordered a number of times has never applied.
+
+        The fixtures of the pytest plugin call it after the test, and so does `serving` at the end of its block.
+        """
+        self._faults.finish()
 
     def expire_tokens(self) -> None:
         """Revoke every issued token."""
@@ -110,7 +119,10 @@ class Sites:
 
 @contextmanager
 def serving(root: Path, setup: Setup | None = None, *, host: str = "127.0.0.1") -> Generator[TestRegistry]:
-    """Serve a test registry on a free port during a `with` block (requires the extra `lading[cli]`)."""
+    """Serve a test registry on a free port during a `with` block (requires the extra `lading[cli]`).
+
+    Raises `AssertionError` at its end if a fault that was ordered a number of times has never applied.
+    """
     # Imported here because only this function needs an HTTP server.
     from lading.server.serving import hosting
 
@@ -126,6 +138,7 @@ def serving(root: Path, setup: Setup | None = None, *, host: str = "127.0.0.1") 
             yield made[0]
         finally:
             made[0].release()
+        made[0].finish()
 
 
 def direct(

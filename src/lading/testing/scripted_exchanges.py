@@ -8,7 +8,8 @@ from lading._io.base import Handler, RequestBody
 from lading._wire.messages import Request, Response
 from lading.headers import Headers
 from lading.testing.body_helpers import BufferedBody
-from lading.testing.faults import Fault, Onward, matches
+from lading.testing.faults import Fault, Onward, check_fault
+from lading.testing.request_patterns import Matcher, matcher
 from lading.testing.response_faults import Say
 
 _KEPT = 1 << 20
@@ -55,21 +56,27 @@ class Dialogue:
     """
 
     def __init__(self) -> None:
-        self._turns: list[tuple[str, Fault]] = []
+        self._turns: list[tuple[str, Matcher, Fault]] = []
         self._wrong: list[str] = []
         self.requests: list[Seen] = []
         """Requests received, in order."""
 
     def expect(self, requests: str, answer: Fault) -> Dialogue:
-        """Expect one more request, which matches a pattern of `Faults.order`, and answer it with `answer`."""
-        self._turns.append((requests, answer))
+        """Expect one more request, which matches a pattern of `Faults.order`, and answer it with `answer`.
+
+        Raises `ValueError` for a pattern that no request can match.
+        """
+        check_fault(answer, "answer")
+        self._turns.append((requests, matcher(requests), answer))
         return self
 
     def finish(self) -> None:
         """Raise `AssertionError` if the requests were not the expected ones."""
-        missing = [pattern for pattern, _ in self._turns]
-        assert not self._wrong, f"unexpected requests: {', '.join(self._wrong)}; still expected: {missing}"
-        assert not missing, f"missing requests: {missing}"
+        missing = [pattern for pattern, _, _ in self._turns]
+        if self._wrong:
+            raise AssertionError(f"unexpected requests: {', '.join(self._wrong)}; still expected: {missing}")
+        if missing:
+            raise AssertionError(f"missing requests: {missing}")
 
     async def handle(self, request: Request, content: RequestBody) -> Response:
         """Answer a request."""
@@ -77,10 +84,10 @@ class Dialogue:
         while await copied.read():
             pass
         self.requests.append(Seen(request.method, request.target, request.headers, bytes(copied.content)))
-        if self._wrong or not self._turns or not matches(self._turns[0][0], request):
+        if self._wrong or not self._turns or not self._turns[0][1](request):
             self._wrong.append(f"{request.method} {request.target}")
             return await _UNEXPECTED.answer(request, BufferedBody(b""), _NOTHING)
-        _, answer = self._turns.pop(0)
+        _, _, answer = self._turns.pop(0)
         return await answer.answer(request, BufferedBody(bytes(copied.content)), _NOTHING)
 
 
