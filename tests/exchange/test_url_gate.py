@@ -115,25 +115,44 @@ def test_public_hosts_are_not_private(host: str) -> None:
 @pytest.mark.parametrize(
     ("registry", "realm", "trusted"),
     [
-        ("registry-1.docker.io", "auth.docker.io", True),
-        ("registry.gitlab.com", "gitlab.com", True),
         ("harbor.acme.example", "harbor.acme.example", True),
         ("example.com", "auth.example.com", True),
         ("a.acme.co.uk", "b.acme.co.uk", True),
         ("acme.co.uk", "evil.co.uk", False),
+        ("acme.kobe.jp", "evil.kobe.jp", False),
+        ("a.city.kobe.jp", "b.city.kobe.jp", True),
+        ("acme.ck", "evil.ck", False),
+        ("a.www.ck", "b.www.ck", True),
+        ("registry.ab.io", "auth.ab.io", True),
+        ("acme.xn--55qx5d.cn", "evil.xn--55qx5d.cn", False),
         ("acme.azurecr.io", "evil.azurecr.io", False),
+        ("acme.azurecr.cn", "evil.azurecr.cn", False),
+        ("acme.azurecr.us", "evil.azurecr.us", False),
+        ("acme.jfrog.io", "evil.jfrog.io", False),
         ("1.dkr.ecr.eu-west-1.amazonaws.com", "evil.amazonaws.com", False),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com", "2.dkr.ecr.eu-west-1.amazonaws.com", False),
+        ("1.dkr.ecr.cn-north-1.amazonaws.com.cn", "evil.s3.cn-north-1.amazonaws.com.cn", False),
+        ("1.dkr.ecr.eusc-de-east-1.amazonaws.eu", "evil.s3.eusc-de-east-1.amazonaws.eu", False),
+        ("1.dkr-ecr.us-east-1.on.aws", "evil.lambda-url.us-east-1.on.aws", False),
         ("acme.s3.us-east-1.amazonaws.com", "evil.s3.us-east-1.amazonaws.com", False),
+        ("acme.blob.core.windows.net", "evil.blob.core.windows.net", False),
+        ("acme.uc.r.appspot.com", "evil.uc.r.appspot.com", False),
+        ("acme.appspot.com", "evil.appspot.com", False),
         ("acme-uc.a.run.app", "evil-uc.a.run.app", False),
         ("acme-uc.a.run.app", "acme-uc.a.run.app", True),
         ("acme.github.io", "evil.github.io", False),
         ("registry.acme.github.io", "auth.acme.github.io", True),
+        ("github.io", "evil.github.io", False),
+        ("acme.vercel.app", "evil.vercel.app", False),
+        ("acme.duckdns.org", "evil.duckdns.org", False),
         ("ghcr.io", "evil.example", False),
         ("docker.io.evil.example", "auth.docker.io", False),
         ("auth.docker.io", "docker.io.evil.example", False),
         ("registry.com", "evil.com", False),
         ("com", "com", False),
+        ("co.uk", "evil.co.uk", False),
         ("a..com", "b..com", False),
+        ("registry.example.com", "auth.example.com.", False),
         ("10.0.0.1", "10.0.0.2", False),
         ("8.8.8.8", "9.8.8.8", False),
     ],
@@ -143,6 +162,29 @@ def test_credentials_go_to_realms_of_the_same_domain_only(registry: str, realm: 
     assert is_trusted_realm(Gate(), Origin("https", registry, 443), realm_origin) is trusted
     if not registry[0].isdigit():
         assert same_domain(registry, realm) is trusted
+
+
+@pytest.mark.parametrize(
+    ("registry", "realm"),
+    [
+        ("registry-1.docker.io", "auth.docker.io"),
+        ("registry.gitlab.com", "gitlab.com"),
+        ("docker.elastic.co", "docker-auth.elastic.co"),
+        ("registry.digitalocean.com", "api.digitalocean.com"),
+        ("registry.connect.redhat.com", "sso.redhat.com"),
+        ("registry.cn-hangzhou.aliyuncs.com", "dockerauth.cn-hangzhou.aliyuncs.com"),
+        *(
+            (host, host)
+            for host in (
+                *("ghcr.io", "quay.io", "gcr.io", "us-docker.pkg.dev", "acme.azurecr.io", "public.ecr.aws", "nvcr.io"),
+                *("container-registry.oracle.com", "us.icr.io", "cgr.dev", "acme.jfrog.io", "codeberg.org"),
+            )
+        ),
+    ],
+)
+def test_realms_of_real_registries_get_credentials(registry: str, realm: str) -> None:
+    """As their challenges name them."""
+    assert is_trusted_realm(Gate(), Origin("https", registry, 443), Origin("https", realm, 443))
 
 
 @pytest.mark.parametrize("allowed", ["auth.other.example", "auth.other.example:8443"])

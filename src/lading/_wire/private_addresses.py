@@ -1,4 +1,4 @@
-"""Classification of private and public addresses (IANA special-purpose address registries).
+"""Classification of private and public addresses (RFC 6890; IANA special-purpose address registries).
 
 An address may be spelled in forms that only resolvers accept; all of them are recognized here.
 """
@@ -9,6 +9,43 @@ import ipaddress
 import re
 from functools import lru_cache
 
+# Not globally reachable by the IANA registries of special-purpose addresses. In place of `is_global` of `ipaddress`,
+# whose networks change with the release of Python.
+_PRIVATE_V4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",  # shared by carriers, and 100.100.100.200 of Alibaba's machines
+            "127.0.0.0/8",
+            "168.63.129.16/32",  # Azure, on every machine there: WireServer, which has its secrets
+            "169.254.0.0/16",  # link-local: 169.254.169.254 is the metadata service of most clouds
+            "172.16.0.0/12",
+            "192.0.0.0/24",  # protocol assignments, and 192.0.0.192 of Oracle's machines
+            "192.0.2.0/24",
+            "192.88.99.0/24",  # relays of 6to4, deprecated (RFC 7526)
+            "192.168.0.0/16",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",  # multicast
+            "240.0.0.0/4",
+        ),
+    )
+)
+# All that IANA has assigned for the Internet is in this network: fec0::/10, which was site-local, and others are not.
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+_PRIVATE_V6 = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "2001::/23",  # protocol assignments
+            "2001:db8::/32",
+            "3fff::/20",
+        ),
+    )
+)
 _NUMBER = re.compile(r"0x[0-9a-f]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}", re.ASCII)
 # RFC 6052: a gateway translates these to the IPv4 address in their last 32 bits.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -58,7 +95,8 @@ def is_public_address(address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public_address(inner)
-    return address.is_global and not address.is_multicast
+        return address in _GLOBAL_V6 and not any(address in network for network in _PRIVATE_V6)
+    return not any(address in network for network in _PRIVATE_V4)
 
 
 def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
