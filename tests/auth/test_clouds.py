@@ -12,13 +12,15 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from msgspec.structs import replace
 
+from lading._io import body_reading
 from lading._io.base import RequestBody
 from lading._wire.messages import Origin, Request, Response
 from lading.auth import clouds
 from lading.auth.clouds import AmazonECR, AzureContainerRegistry, GoogleArtifactRegistry
 from lading.auth.credentials import Chain, Credential
-from lading.errors import AuthError, LadingError, LimitExceededError
+from lading.errors import AuthError, LadingError, LimitExceededError, TimedOutError
 from lading.headers import Headers
 from lading.transports.direct import DirectTransport
 
@@ -216,6 +218,25 @@ def test_azure_exchange_that_fails(exchange: Exchange, error: type[LadingError],
         azure(exchange).find("acme.azurecr.io", "app")
     assert message in str(raised.value)
     assert "sesame" not in f"{raised.value!r} {raised.value.__context__!r}"
+
+
+def test_azure_exchange_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    class Endless(BytesIO):
+        def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
+            nonlocal now
+            now += 7.0
+            buffer[:1] = b" "
+            return 1
+
+    class Trickling(Exchange):
+        async def handle(self, request: Request, content: RequestBody) -> Response:
+            return replace(await super().handle(request, content), body=Endless())
+
+    monkeypatch.setattr(body_reading, "time", SimpleNamespace(monotonic=lambda: now))
+    with pytest.raises(TimedOutError, match=r"acme\.azurecr\.io/oauth2/exchange arrives too slowly: 9 bytes in 60 s"):
+        azure(Trickling()).find("acme.azurecr.io", "app")
 
 
 def test_azure_has_a_transport_of_its_own() -> None:

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import stat
 from base64 import b64encode
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,17 @@ from hypothesis import given, strategies as st
 from lading.auth import docker_config
 from lading.auth.credentials import Credential, Found, Secret
 from lading.auth.docker_config import ConfigFile, DockerConfig, docker_credentials, places
-from lading.errors import AuthError, CredentialHelperError
+from lading.auth.logins import Logins
+from lading.errors import AuthError, CredentialHelperError, StorageError
 from lading.transports.proxies import Proxies
 from tests.auth.conftest import WriteHelper
 
 SAYS_A = 'read -r server; echo "{\\"Username\\":\\"a\\",\\"Secret\\":\\"$server\\"}"'
 SAYS_NOTHING = "echo 'credentials not found in native keychain'; exit 1"
+
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+NULL, ZERO = os.makedev(1, 3), os.makedev(1, 5)
 
 
 def auth(username: str, password: str) -> str:
@@ -131,17 +139,103 @@ def test_a_file_may_be_empty(tmp_path: Path, content: str) -> None:
     assert (step.place, step.outcome, step.found) == (str(path), "has no entry for ghcr.io", None)
 
 
-@pytest.mark.parametrize("name", ["absent", "file/config.json"])
+@pytest.mark.parametrize("name", ["absent", "absent/config.json"])
 def test_a_file_that_is_not_there_has_no_credentials(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
     file = ConfigFile(tmp_path / name)
     assert file.read() is None
     assert [step.outcome for step in file.search("ghcr.io", "")] == ["does not exist"]
 
 
+@ROOT
+def test_the_null_device_has_no_credentials_as_a_file_or_directory(tmp_path: Path) -> None:
+    make_device(tmp_path / "null", NULL)
+    [step] = ConfigFile(tmp_path / "null").search("ghcr.io", "")
+    assert step.outcome == "has no entry for ghcr.io"
+    assert ConfigFile(tmp_path / "null" / "config.json").read() is None
+    assert ConfigFile(tmp_path / "null" / ".docker" / "config.json").read() is None
+
+
+@ROOT
+def test_a_login_does_not_replace_the_null_device(tmp_path: Path) -> None:
+    make_device(tmp_path / "null", NULL)
+    (tmp_path / "config.json").symlink_to("null")
+    with pytest.raises(StorageError, match="exists and is not a regular file"):
+        Logins(tmp_path / "config.json").store("ghcr.io", Credential("alice", "sesame"))
+    assert stat.S_ISCHR((tmp_path / "null").stat().st_mode)
+
+
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(AuthError, match=f"cannot read {tmp_path}: Is a directory"):
+    with pytest.raises(AuthError, match=f"cannot read '{tmp_path}': Is a directory"):
         ConfigFile(tmp_path).find("ghcr.io", "acme/app")
+
+
+def test_a_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
+    """As of DOCKER_CONFIG=~/.docker/config.json, which names a directory: the push would continue as another user."""
+    (tmp_path / "file").touch()
+    with pytest.raises(AuthError, match=r"^cannot read '\S+/file/config.json': '\S+/file' is not a directory$"):
+        ConfigFile(tmp_path / "file" / "config.json").find("ghcr.io", "acme/app")
+
+
+def test_messages_about_any_path_are_one_line(tmp_path: Path) -> None:
+    odd = tmp_path / "two\nlines\x1b[31m\udcff"
+    odd.mkdir()
+    file = ConfigFile(odd / "config.json")
+    assert [step.place.count("\n") for step in file.search("ghcr.io", "acme/app")] == [0]
+    for content, mode in (({"auths": 1}, 0o600), ({"auths": {"ghcr.io": {"auth": "x"}}}, 0o600)):
+        written(file.path, content, mode)
+        with pytest.raises(AuthError, match=r"^[ -~]+$"):
+            file.find("ghcr.io", "acme/app")
+    answer = ConfigFile(written(file.path, {"auths": {"ghcr.io": {"auth": auth("a", "b")}}}, 0o644)).find("ghcr.io", "")
+    assert answer is not None
+    assert all(text.isascii() and text.isprintable() for text in (answer.source, *answer.warnings))
+    file.path.unlink()
+    file.path.mkdir()
+    with pytest.raises(AuthError, match=r"^[ -~]+$"):
+        file.find("ghcr.io", "acme/app")
+
+
+def make_device(path: Path, number: int) -> None:
+    """Make a device in the test's own directory, since code that replaces it would break the system's own for all."""
+    os.mknod(path, stat.S_IFCHR | 0o600, number)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(os.path.relpath(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (os.mkfifo, "not a regular file"),
+        pytest.param(lambda path: make_device(path, ZERO), "not a regular file", marks=ROOT),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (make_socket, "No such device or address"),
+    ],
+    ids=["pipe", "endless device", "loop", "socket"],
+)
+def test_what_is_not_a_file_is_an_error_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], None], why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    make(tmp_path / "config.json")
+    config = ConfigFile(tmp_path / "config.json")
+    logins, alice = Logins(config.path), Credential("alice", "sesame")
+    for read in (config.read, lambda: config.find("ghcr.io", ""), lambda: logins.store("ghcr.io", alice)):
+        with pytest.raises(AuthError, match=f"^cannot read '{config.path}': ({why})"):
+            read()
+
+
+def test_a_pipe_with_a_writer_is_an_error_too(tmp_path: Path) -> None:
+    """It would have no credentials at the next lookup."""
+    reader, writer = os.pipe()
+    os.write(writer, b"{}")
+    os.close(writer)
+    try:
+        with pytest.raises(AuthError, match=r"not a regular file \(\$DOCKER_AUTH_CONFIG takes the content of one\)"):
+            ConfigFile(Path(f"/dev/fd/{reader}")).read()
+    finally:
+        os.close(reader)
 
 
 def test_a_file_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +250,7 @@ def test_t_56_a_file_of_secrets_that_others_may_read_is_warned_of(tmp_path: Path
     path = written(tmp_path / "config.json", {"auths": {"ghcr.io": {"auth": auth("a", "b")}}}, mode)
     answer = ConfigFile(path).find("ghcr.io", "acme/app")
     assert answer is not None
-    assert answer.warnings == (f"other users can read the secrets in {path} (mode {mode:04o}): chmod 600 {path}",)
+    assert answer.warnings == (f"other users can read the secrets in '{path}' (mode {mode:04o}): chmod 600 '{path}'",)
     path.chmod(0o600)
     answer = ConfigFile(path).find("ghcr.io", "acme/app")
     assert answer is not None

@@ -152,8 +152,11 @@ def test_a_file_that_breaks_meanwhile_is_left_as_it_is(path: Path, helper: Write
 
 
 def test_a_directory_that_cannot_be_written_is_a_storage_error(path: Path) -> None:
+    (path.parent.parent / "file").touch()
+    with pytest.raises(StorageError, match=r"cannot .*: Not a directory"):
+        Logins(path.parent.parent / "file" / "docker" / "config.json").store("ghcr.io", ALICE)
     path.parent.touch()
-    with pytest.raises(StorageError, match=r"cannot write .*: File exists"):
+    with pytest.raises(AuthError, match="is not a directory"):
         Logins(path).store("ghcr.io", ALICE)
 
 
@@ -212,6 +215,40 @@ def test_a_login_goes_to_the_helper_that_the_file_names(
     assert Logins(path).erase("ghcr.io") == ()
 
 
+# Keeps each login under the name that it is given, as a keychain does.
+KEYCHAIN = """name() { tr -d '\\n' | tr '/:' '__'; }
+case "$1" in
+store) read -r json; n=$(printf %s "$json" | sed 's/.*"ServerURL":"\\([^"]*\\)".*/\\1/' | name)
+printf %s "$json" >"$0.of.$n";;
+get) n=$(name); cat "$0.of.$n" 2>/dev/null || { echo 'credentials not found in native keychain'; exit 1; };;
+erase) n=$(name); rm "$0.of.$n" 2>/dev/null || { echo 'credentials not found in native keychain'; exit 1; };;
+esac"""
+
+
+def test_a_login_of_docker_with_capitals_is_found_replaced_and_given_up(path: Path, helper: WriteHelper) -> None:
+    """docker hands the registry to the helper as the user has spelled it (docker/cli#2753)."""
+    program = helper("x", KEYCHAIN)
+    old = program.with_name(f"{program.name}.of.GHCR.io")
+    old.write_text('{"ServerURL":"GHCR.io","Username":"bob","Secret":"old"}')
+    path.parent.mkdir()
+    path.write_text('{"credsStore": "x", "auths": {"GHCR.io": {}}}')
+    assert read(path) == Credential("bob", "old")
+    Logins(path).store("ghcr.io", ALICE)
+    assert read(path) == ALICE
+    assert Logins(path).erase("ghcr.io") == ("docker-credential-x", str(path))
+    assert [file.name for file in program.parent.iterdir() if ".of." in file.name] == []
+    assert json.loads(path.read_text()) == {"credsStore": "x", "auths": {}}
+
+
+def test_a_helper_for_a_registry_with_capitals_is_asked(path: Path, helper: WriteHelper) -> None:
+    program = helper("x", KEYCHAIN)
+    kept = program.with_name(f"{program.name}.of.GHCR.io")
+    kept.write_text('{"ServerURL":"GHCR.io","Username":"bob","Secret":"old"}')
+    path.parent.mkdir()
+    path.write_text('{"credHelpers": {"GHCR.io": "x"}}')
+    assert read(path) == Credential("bob", "old")
+
+
 def test_a_login_that_the_helper_does_not_take_changes_nothing(path: Path, helper: WriteHelper) -> None:
     helper("x", "exit 1")
     path.parent.mkdir()
@@ -230,9 +267,16 @@ def test_giving_up_a_login_that_is_not_there_writes_nothing(path: Path) -> None:
     assert path.read_text() == DOCKER
 
 
+def test_a_login_replaces_every_spelling(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text(json.dumps({"auths": {key: {"auth": "b2xkOng="} for key in ("GHCR.io", "https://Ghcr.io")}}))
+    Logins(path).store("ghcr.io", ALICE)
+    assert list(json.loads(path.read_text())["auths"]) == ["ghcr.io"]
+
+
 def test_giving_up_a_login_drops_every_spelling_and_no_namespace(path: Path) -> None:
     path.parent.mkdir()
-    keys = ["ghcr.io", "https://ghcr.io/v2/", "ghcr.io/acme", "ghcr.io:443"]
+    keys = ["ghcr.io", "GHCR.io", "https://ghcr.io/v2/", "ghcr.io/acme", "ghcr.io:443"]
     path.write_text(json.dumps({"auths": {key: {"auth": "b2xkOng="} for key in keys}}))
     assert Logins(path).erase("ghcr.io") == (str(path),)
     assert list(json.loads(path.read_text())["auths"]) == ["ghcr.io/acme", "ghcr.io:443"]

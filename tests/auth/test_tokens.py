@@ -275,9 +275,9 @@ def test_a_refused_token_is_dropped_and_a_newer_one_stays() -> None:
     cache, old, new = TokenCache(), reply(token="a"), reply(token="b")
     cache.add(KEY, old)
     cache.add(KEY, new)
-    cache.drop(old.bearer())
+    assert cache.drop(old.bearer(), (APP,))
     assert cache.find(KEY, (APP,), 100.0) is new
-    cache.drop(new.bearer())
+    assert cache.drop(new.bearer(), (APP,))
     assert cache.find(KEY, (APP,), 100.0) is None
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -9,6 +9,7 @@ import pytest
 
 from lading import (
     AsyncClient,
+    AsyncRepository,
     AuthError,
     Authorized,
     DeniedError,
@@ -37,6 +38,11 @@ PASSWORD = "correct horse"
 USER = {HOST: ("ann", PASSWORD)}
 BASIC = "Basic " + base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
 PAGE = {"name": "acme/app", "tags": ["v1"]}
+DIGEST = Digest.of(b"content")
+LOGIN_REFUSED = (
+    rf"^{HOST}: login refused: the token server https://auth\.example\.com did not accept the credentials "
+    rf"\(the credentials given for {HOST}\): 40[0-9]: "
+)
 
 
 def challenge(realm: str = REALM, scope: str = "repository:acme/app:pull") -> Response:
@@ -119,8 +125,26 @@ async def test_a_push_asks_for_push_and_a_pull_does_not(make_client: MakeClient)
     assert sent(wire)[4:] == ["Bearer w", "Bearer w"]
 
 
+async def test_t_15_another_repository_that_the_challenge_states_is_asked_for_no_more_than_the_need(
+    make_client: MakeClient,
+) -> None:
+    stated = "repository:acme/app:pull,push repository:behind/app:pull,push,delete"
+    wire = Scripted(challenge(scope=stated), token(), answer(202, Location="/x"))
+    await make_client(wire, credentials=USER).repository(NAME).uploads.start()
+    assert query(wire.requests[1])["scope"] == ["repository:acme/app:pull,push", "repository:behind/app:pull,push"]
+
+
+async def test_what_the_registry_requires_for_an_endpoint_is_asked_for_from_then_on(make_client: MakeClient) -> None:
+    everything, done = challenge(scope="repository:acme/app:*"), answer(202)
+    wire = Scripted(everything, token(), done, token("b"), answer(202))
+    client = make_client(wire, credentials=USER)
+    await client.repository(NAME).tags.delete("v1")
+    await client.repository(f"{HOST}/other/app").tags.delete("v1")
+    assert query(wire.requests[3])["scope"] == ["repository:other/app:*"]
+
+
 async def test_a_mount_asks_for_the_source_too(make_client: MakeClient) -> None:
-    wire = Scripted(challenge(scope="repository:acme/app:pull,push"), token(), answer(201))
+    wire = Scripted(challenge(scope="repository:acme/app:pull,push"), token(), answer(201), answer(404))
     await make_client(wire, credentials=USER).repository(NAME).blobs.mount(Digest.of(b"x"), "acme/base")
     assert query(wire.requests[1])["scope"] == ["repository:acme/app:pull,push", "repository:acme/base:pull"]
 
@@ -194,10 +218,13 @@ async def test_a_public_pull_goes_on_without_credentials_that_are_refused(
     assert "continuing anonymously" in told[0]
 
 
-async def test_a_push_does_not(make_client: MakeClient) -> None:
-    wire = Scripted(challenge(scope="repository:acme/app:pull,push"), answer(401))
-    with pytest.raises(TokenError, match=r"refused the credentials \(the credentials given for"):
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_push_does_not(make_client: MakeClient, status: int) -> None:
+    wire = Scripted(challenge(scope="repository:acme/app:pull,push"), answer(status))
+    with pytest.raises(UnauthorizedError, match=LOGIN_REFUSED) as caught:
         await make_client(wire, credentials=USER).repository(NAME).uploads.start()
+    assert caught.value.status == status
+    assert f"lading login {HOST}" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize("status", [404, 405, 415])
@@ -211,6 +238,38 @@ async def test_a_token_server_without_get_is_asked_by_post_and_so_from_then_on(
     assert [wire.requests[place].method for place in (1, 2, 4)] == ["GET", "POST", "POST"]
     form = parse_qs(bytes(wire.requests[2].body).decode())  # type: ignore[arg-type]  # bytes, not a source
     assert (form["grant_type"], form["password"]) == (["password"], [PASSWORD])
+
+
+ASKED: dict[str, Callable[[AsyncRepository], Awaitable[object]]] = {
+    "manifest exists": lambda repository: repository.manifests.exists("v1"),
+    "blob exists": lambda repository: repository.blobs.exists(DIGEST),
+    "blob": lambda repository: repository.blobs.pull(DIGEST),
+    "referrers": lambda repository: anext(repository.referrers.list(DIGEST), None),
+    "tags": lambda repository: anext(repository.tags.list(), None),
+    "tag deletion": lambda repository: repository.tags.delete("v1"),
+    "push": lambda repository: repository.blobs.push(b"content", mount_from="acme/base"),
+}
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["challenge", "known challenge"])
+@pytest.mark.parametrize("status", [201, 302, 400, 404, 405, 416])
+@pytest.mark.parametrize("act", ASKED)
+async def test_a_token_server_does_not_respond_for_the_registry(
+    *, make_client: MakeClient, act: str, status: int, is_known: bool
+) -> None:
+    """Its 404 is not that of a manifest, its 405 not that of an endpoint, its 416 not that of a range."""
+    given = iter([token()] if is_known else [])
+
+    def reply(request: Request) -> Response:
+        if request.target.startswith("/v2/"):
+            return answer(200, PAGE) if request.headers.get("Authorization") else challenge()
+        return next(given, answer(status))
+
+    client = make_client(Recording(rule=reply), credentials=USER)
+    if is_known:
+        assert await tags(client) == ["v1"]
+    with pytest.raises(TokenError, match=rf"^{HOST}: its token server gave no token: .*: {status}"):
+        await ASKED[act](client.repository(f"{HOST}/acme/other"))
 
 
 async def test_an_identity_token_goes_by_post(make_client: MakeClient) -> None:
@@ -393,7 +452,7 @@ async def test_a_failure_is_everybodys_for_a_moment(make_client: MakeClient, io:
     client = make_client(wire, credentials=USER, _io=Clockwork(io))
     uploads = client.repository(NAME).uploads
     for _ in range(2):
-        with pytest.raises(TokenError):
+        with pytest.raises(UnauthorizedError):
             await uploads.start()
     assert [request.origin.host for request in wire.requests].count("auth.example.com") == 1
 
@@ -413,12 +472,12 @@ async def test_a_failure_is_nobodys_after_that_or_for_other_scopes(make_client: 
     clock = Clockwork(io)
     wire = Scripted(challenge(), answer(401), answer(401), answer(401))
     client = make_client(wire, credentials=USER, _io=clock)
-    with pytest.raises(TokenError):
+    with pytest.raises(UnauthorizedError):
         await client.repository(NAME).uploads.start()
-    with pytest.raises(TokenError):
+    with pytest.raises(UnauthorizedError):
         await client.repository(f"{HOST}/acme/other").uploads.start()
     await clock.sleep(2)
-    with pytest.raises(TokenError):
+    with pytest.raises(UnauthorizedError):
         await client.repository(f"{HOST}/acme/other").uploads.start()
     assert [request.origin.host for request in wire.requests].count("auth.example.com") == 3
 

@@ -53,6 +53,8 @@ _DEFAULT_LIFE = 1800.0
 _SHORTEST_LIFE = 60.0
 _LONGEST_LIFE = 12 * 3600.0
 _FRESH = 0.9
+# Time for a response of the exchange of tokens.
+_MOST_SECONDS = 60.0
 
 
 class _Cloud(ABC):
@@ -183,7 +185,7 @@ class AzureContainerRegistry(_Cloud):
                 if response.status != 200:
                     raise AuthError(f"{request.origin} refused the token of Azure ({response.status})")
                 what = f"the response of {request.origin}{request.target}"
-                return read_all(Body(response, cancellation), LONGEST_REPLY, what)
+                return read_all(Body(response, cancellation), LONGEST_REPLY, what, _MOST_SECONDS)
             finally:
                 response.body.close()
         finally:

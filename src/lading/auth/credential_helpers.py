@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -63,9 +63,12 @@ class Helper(msgspec.Struct, frozen=True):
     def program(self) -> str:
         return f"docker-credential-{self.name}"
 
-    def find(self, registry: str) -> Found | None:
-        """Return the helper's credential for a registry, or None if it has none."""
-        for name in _names(registry):
+    def find(self, registry: str, spellings: Iterable[str] = ()) -> Found | None:
+        """Return the helper's credential for a registry, or None if it has none.
+
+        `spellings` are further names of the registry, as its keys in a file are spelled.
+        """
+        for name in _names(registry, spellings):
             credential = self._credential(name, registry)
             if credential is not None:
                 return Found(credential, f"{self.program} for {name}")
@@ -81,9 +84,9 @@ class Helper(msgspec.Struct, frozen=True):
         document = _Answer(server(registry), username, secret.reveal())
         self._run("store", msgspec.json.encode(document).decode(), registry)
 
-    def erase(self, registry: str) -> bool:
-        """Erase the helper's credentials for a registry; return whether it had any."""
-        held = [name for name in _names(registry) if self._credential(name, registry) is not None]
+    def erase(self, registry: str, spellings: Iterable[str] = ()) -> bool:
+        """Erase the helper's credentials for a registry; return whether it had any. `spellings` are as for `find`."""
+        held = [name for name in _names(registry, spellings) if self._credential(name, registry) is not None]
         for name in held:
             self._run("erase", name, registry)
         return bool(held)
@@ -134,6 +137,9 @@ class Helper(msgspec.Struct, frozen=True):
         return read(written, kind, f"the output of {self.program}", CredentialHelperError)
 
 
-def _names(registry: str) -> tuple[str, ...]:
-    """Return the names that a helper may store a registry under: for Docker Hub, docker's first and then podman's."""
-    return tuple(dict.fromkeys((server(registry), registry)))
+def _names(registry: str, spellings: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that a helper may store a registry under.
+
+    For Docker Hub, docker's is first and then podman's. docker stores a registry as the user has spelled it at login.
+    """
+    return tuple(dict.fromkeys((server(registry), registry, *spellings)))

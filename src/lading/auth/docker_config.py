@@ -7,6 +7,7 @@ never "no credentials": a push would continue as another user.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from binascii import a2b_base64
@@ -16,9 +17,9 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from lading._wire.escaping import quoted
+from lading._wire.escaping import printable, quoted
 from lading.auth.credential_helpers import Helper
-from lading.auth.credential_keys import matching
+from lading.auth.credential_keys import matching, spellings
 from lading.auth.credentials import Chain, Credential, CredentialSource, Found, LookupStep, Secret, first
 from lading.auth.secret_json import read
 from lading.errors import AuthError, said_by_system
@@ -130,6 +131,10 @@ class DockerConfig(msgspec.Struct, frozen=True):
             return Helper(name)
         return Helper(self.store) if self.store else None
 
+    def spellings(self, registry: str) -> tuple[str, ...]:
+        """Return the names of a whole registry in the file, under which its helper may store it."""
+        return spellings((*self.auths, *self.helpers), registry)
+
     def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         """Look a repository up in the file, step by step.
 
@@ -163,7 +168,7 @@ class DockerConfig(msgspec.Struct, frozen=True):
     def _look_up(self, holder: str | LoginEntry, place: str, registry: str) -> LookupStep:
         if isinstance(holder, str):
             helper = Helper(holder)
-            found = helper.find(registry)
+            found = helper.find(registry, self.spellings(registry))
             if found is None:
                 return LookupStep(place, f"names {helper.program}, which has no credentials for {registry}")
             source = f"{helper.program}, named by {place}"
@@ -184,19 +189,24 @@ class ConfigFile:
     def read(self) -> DockerConfig | None:
         """Read the file; None if it does not exist. Raises `AuthError`."""
         try:
-            with self.path.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                content = file.read(LONGEST_FILE + 1)
-        except (FileNotFoundError, NotADirectoryError):
+            mode, content = _read(self.path)
+        except FileNotFoundError:
             return None
+        except NotADirectoryError as error:
+            if _is_null_or_missing(self.path.parent):
+                return None
+            raise AuthError(f"cannot read {str(self.path)!r}: {str(self.path.parent)!r} is not a directory") from error
         except OSError as error:
-            raise AuthError(f"cannot read {self.path}: {said_by_system(error)}") from error
+            raise AuthError(f"cannot read {str(self.path)!r}: {said_by_system(error)}") from error
         if len(content) > LONGEST_FILE:
-            raise AuthError(f"{self.path} exceeds {LONGEST_FILE} bytes: not a credentials file")
-        config = DockerConfig.parse(content, str(self.path))
+            raise AuthError(f"{str(self.path)!r} exceeds {LONGEST_FILE} bytes: not a credentials file")
+        config = DockerConfig.parse(content, shown(self.path))
         if mode & 0o077 == 0 or not config.holds_secrets:
             return config
-        warning = f"other users can read the secrets in {self.path} (mode {mode:04o}): chmod 600 {self.path}"
+        # A quoted path is also what a shell takes, unless it has characters that are escaped here.
+        warning = (
+            f"other users can read the secrets in {str(self.path)!r} (mode {mode:04o}): chmod 600 {str(self.path)!r}"
+        )
         return replace(config, warnings=(warning,))
 
     def find(self, registry: str, repository: str, /) -> Found | None:
@@ -205,7 +215,7 @@ class ConfigFile:
     def search(self, registry: str, repository: str, /) -> Iterator[LookupStep]:
         config = self.read()
         if config is None:
-            yield LookupStep(str(self.path), "does not exist")
+            yield LookupStep(shown(self.path), "does not exist")
         else:
             yield from config.search(registry, repository)
 
@@ -259,6 +269,37 @@ def docker_credentials() -> Chain:
     content = os.environ.get(_VARIABLE)
     files: list[CredentialSource] = [ConfigFile(path) for path in own_places()]
     return Chain([_Variable(_VARIABLE, content), *files] if content else files)
+
+
+def shown(path: Path) -> str:
+    """Return a path for a message: paths may have any character, and messages are one line."""
+    return printable(str(path), len(str(path)))
+
+
+def _read(path: Path) -> tuple[int, bytes]:
+    """Return the permissions and the content of a file, up to one byte more than the limit.
+
+    Raises `OSError`, also for a pipe: each lookup reads the file again, and a pipe would then have no credentials.
+    """
+    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) and not _is_null(status):
+            raise OSError(errno.EINVAL, f"not a regular file (${_VARIABLE} takes the content of one)")
+        return stat.S_IMODE(status.st_mode), file.read(LONGEST_FILE + 1)
+
+
+def _is_null(status: os.stat_result) -> bool:
+    """Return whether a file is the null device, which stands for a file without entries."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
+
+
+def _is_null_or_missing(path: Path) -> bool:
+    try:
+        return _is_null(path.stat())
+    except OSError:
+        return True
 
 
 def _entry(raw: _AuthEntry) -> LoginEntry:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from lading import _values, strict_json
-from lading._io.atomic_files import replace
+from lading._io.atomic_files import check_replaceable, replace
 from lading._io.file_lock import exclusive
 from lading._result import Result
-from lading.auth.credential_keys import CredentialKey, server
+from lading.auth.credential_keys import server, spellings
 from lading.auth.credentials import Credential
-from lading.auth.docker_config import ConfigFile, DockerConfig, own_places
+from lading.auth.docker_config import ConfigFile, DockerConfig, own_places, shown
 from lading.errors import storage_errors
 
 _SECONDS = 30.0
@@ -59,13 +59,14 @@ class Logins:
         else:
             helper.store(registry, credential)
         with self._changing() as auths:
+            for text in spellings(auths, registry):
+                del auths[text]
+                if helper is not None:  # where it may have another login, for `erase`
+                    auths[text] = {}
             # As in docker, an empty entry marks a login that is stored in a helper.
-            for text in _spellings(auths, registry):
-                if text != server(registry):
-                    del auths[text]
             auths[server(registry)] = entry
         if helper is None:
-            return StoredLogin(str(self.path), in_clear=True)
+            return StoredLogin(shown(self.path), in_clear=True)
         return StoredLogin(helper.program, in_clear=False)
 
     def erase(self, registry: str) -> tuple[str, ...]:
@@ -75,20 +76,21 @@ class Logins:
             return ()
         places: list[str] = []
         helper = config.helper_of(registry)
-        if helper is not None and helper.erase(registry):
+        if helper is not None and helper.erase(registry, config.spellings(registry)):
             places.append(helper.program)
-        if _spellings(config.auths, registry):
+        if spellings(config.auths, registry):
             with self._changing() as auths:
-                for text in _spellings(auths, registry):
+                for text in spellings(auths, registry):
                     del auths[text]
-            places.append(str(self.path))
+            places.append(shown(self.path))
         return tuple(places)
 
     @contextmanager
     def _changing(self) -> Generator[dict[str, Any]]:
         """Yield `auths` to be changed, to one process at a time, and then write the file."""
         target = Path(os.path.realpath(self.path))
-        with storage_errors(f"cannot write {target}"):
+        with storage_errors(f"cannot write {str(target)!r}"):
+            check_replaceable(target)
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # A process that can open the lock file can hold the lock.
             with exclusive(target.with_name(f"{target.name}.lock"), seconds=_SECONDS, mode=0o600):
@@ -108,10 +110,6 @@ def _entry(credential: Credential) -> dict[str, str]:
         "registrytoken": credential.registry_token.reveal(),
     }
     return {name: value for name, value in entry.items() if value}
-
-
-def _spellings(auths: Mapping[str, object], registry: str) -> list[str]:
-    return [text for text in auths if CredentialKey.parse(text) == CredentialKey(registry)]
 
 
 def _written(tree: dict[str, Any]) -> bytes:

@@ -14,6 +14,8 @@ from copy import deepcopy
 import msgspec
 from msgspec.structs import replace
 
+from lading._core.exchange.known_credentials import KnownCredentials
+from lading._core.exchange.refused_logins import as_token_errors, refused_login, refuses_login
 from lading._core.exchange.retry import RetryBudget
 from lading._core.exchange.sender import Sender
 from lading._core.exchange.url_gate import Passage, Purpose
@@ -23,11 +25,11 @@ from lading._wire.endpoints import Endpoint
 from lading._wire.escaping import quoted
 from lading._wire.messages import Origin, Request
 from lading._wire.urls import Query, redact
-from lading.auth.credentials import Credential, CredentialSource, Found, Remembering
-from lading.auth.scopes import PULL, Scope, wanted
+from lading.auth.credentials import Credential, CredentialSource, Found
+from lading.auth.scopes import PULL, Scope, asked, wanted
 from lading.auth.token_cache import TokenCache, TokenKey
 from lading.auth.tokens import LONGEST_REPLY, Token, TokenRequest
-from lading.errors import AuthError, LadingError, RegistryError, TokenError
+from lading.errors import AuthError, LadingError, RegistryError, TokenError, UnauthorizedError
 from lading.events import Authorized, Warned
 from lading.headers import Headers
 
@@ -35,23 +37,33 @@ _MOST_TOKENS = 2
 _ABSOLUTE = re.compile(r"https?://[^#]*", re.ASCII | re.IGNORECASE)
 # Statuses with which a token server responds to a form of the token request that it does not support.
 _OTHER_FORM = frozenset({404, 405, 415})
-_REFUSED = frozenset({401, 403})
+_UNAUTHORIZED = frozenset({401, 403})
 # Seconds for which a failure is shared: requests that waited for the same token do not ask for it one by one.
 _SHARED = 1.0
 
 
 class PendingRequest(msgspec.Struct):
-    """Authorization state of one request: its repository, required scopes and number of tokens requested for it."""
+    """Authorization state of one request: its repository, required scopes, and tries to obtain what it needs."""
 
+    endpoint: Endpoint
     repository: str
+    wanted: tuple[Scope, ...]
+    """Scopes that the request needs as far as lading knows."""
     scopes: tuple[Scope, ...]
+    """Scopes that it needs by the registry's last challenge."""
+    only_pulls: bool
+    """Whether it may continue anonymously. A request without scopes, such as end-1, checks a login."""
     budget: RetryBudget
     tokens: int = 0
-
-    @property
-    def only_pulls(self) -> bool:
-        # A request without scopes, such as end-1, checks a login: it must not continue anonymously.
-        return bool(self.scopes) and all(scope.actions <= PULL for scope in self.scopes)
+    """Number of tokens requested for it."""
+    renewed: bool = False
+    """Whether the source was asked for another credential."""
+    was_anonymous: bool = False
+    """Whether it was sent without authorization."""
+    seen: int = 0
+    """Number of tokens that the cache had seen when the current one was chosen."""
+    after: int = 0
+    """Number of tokens that the cache had seen when the last refused one was chosen: older ones are not tried."""
 
 
 class Authorization:
@@ -63,46 +75,53 @@ class Authorization:
         self._registry = registry
         self._origin = sender.origin
         self._emit = sender.settings.emit
-        self._source = source
-        memory: object = source
-        self._memory = memory if isinstance(memory, Remembering) else None
+        self._credentials = KnownCredentials(sender.io, registry, source, sender.settings.emit)
         self._lock = self._io.lock()
         self._tokens = TokenCache()
         self._challenge: Challenge | None = None
-        self._found: dict[str, Found | None] = {}
-        self._refused: set[Credential] = set()
         self._forms: dict[Origin, str] = {}
+        # Actions that the registry requires for an endpoint, where they are not those of `scopes.wanted`.
+        self._actions: dict[Endpoint, frozenset[str]] = {}
         self._failure: tuple[tuple[Scope, ...], LadingError, float] | None = None
 
     async def current(self, asking: PendingRequest) -> str | None:
         """Return the `Authorization` value that a request starts with: None before the registry's first challenge.
 
-        Raises `AuthError` when no token can be obtained, and the errors of the token request.
+        Raises `UnauthorizedError` when the token server refuses the credentials, `AuthError` when no token can be
+        obtained otherwise, and the errors of the token request.
         """
         if self._challenge is None:
             return None
-        async with self._lock:
-            try:
-                return await self._header(asking, self._challenge)
-            except RegistryError as error:
-                if error.status != 400:
-                    raise
-                # Some token servers use other actions than ours; the registry's challenge will state them.
-                self._failure = None
-                return None
+        with as_token_errors(self._registry):
+            async with self._lock:
+                try:
+                    return await self._header(asking, self._challenge)
+                except RegistryError as error:
+                    if error.status != 400:
+                        raise
+                    # Some token servers use other actions than ours; the registry's challenge will state them.
+                    self._failure = None
+                    return None
 
     def asking(self, endpoint: Endpoint, request: Request, repository: str, budget: RetryBudget) -> PendingRequest:
         """Return the authorization state of a new request; `repository` is "" for a request without one."""
         query = request.target.partition("?")[2]
         mount_from = Query.parse(query).get("from") if endpoint is endpoints.MOUNT_BLOB else None
-        return PendingRequest(repository, wanted(endpoint, repository, mount_from), budget)
+        scopes = wanted(endpoint, repository, mount_from)
+        if scopes and endpoint in self._actions:
+            scopes = (Scope(scopes[0].resource, self._actions[endpoint]), *scopes[1:])
+        only_pulls = bool(scopes) and all(scope.actions <= PULL for scope in scopes)
+        return PendingRequest(endpoint, repository, scopes, scopes, only_pulls, budget)
 
-    async def answer(self, asking: PendingRequest, status: int, headers: Headers, rejected: str | None) -> bool:
-        """Process a 401 or 403 that rejected an `Authorization` value; return whether there is another one to send.
+    async def answer(
+        self, asking: PendingRequest, refusal: RegistryError, headers: Headers, rejected: str | None
+    ) -> bool:
+        """Process a 401 or 403 that rejected an `Authorization` value; return whether to send the request again.
 
-        Raises `AuthError` when no token can be obtained, and the errors of the token request.
+        Raises as `current` does.
         """
-        if status == 403:
+        asking.was_anonymous |= rejected is None
+        if refusal.status == 403:
             return await self._renewed(asking, rejected)
         offered = challenges(headers.all("WWW-Authenticate"))
         async with self._lock:
@@ -113,67 +132,110 @@ class Authorization:
             if challenge is None:
                 return False
             # The scope is that of this request; the next one will need another.
-            self._challenge = replace(challenge, parameters=_without_scope(challenge))
-            await self._drop(asking, rejected)
-            header = await self._header(asking, challenge)
-            return header is not None and header != rejected
+            self._challenge = _without_scope(challenge)
+            self._learn(asking, challenge)
+            if rejected is not None:
+                await self._drop(asking, refusal, rejected)
+            with as_token_errors(self._registry):
+                header = await self._header(asking, challenge)
+            if header is not None:
+                return header != rejected
+            return self._may_be_anonymous(asking) and self._credentials.refusal(asking.repository) is not None
+
+    def explained(self, asking: PendingRequest, refusal: RegistryError) -> RegistryError:
+        """Return the error for a refusal: that the login was refused, if that is why the request was anonymous."""
+        refused = self._credentials.refusal(asking.repository) if asking.only_pulls else None
+        if refused is None:
+            return refusal
+        if refusal.status in _UNAUTHORIZED:
+            final = deepcopy(refused)  # each flow adds its own context to its copy
+            final.__cause__ = refusal
+            return final
+        if refusal.status == 404:  # registries hide what is private
+            refusal.add_note(f"this is the response to an anonymous request: {refused}")
+        return refusal
 
     async def _renewed(self, asking: PendingRequest, rejected: str | None) -> bool:
         """Return whether a forbidden credential was renewed: some registries respond to an expired one with 403."""
         if self._challenge is None or self._challenge.scheme != "basic" or rejected is None:
             return False
         async with self._lock:
-            if not await self._forget(asking, rejected):
+            found = self._credentials.sent_with(asking.repository, rejected)
+            # Most of these mean what they say, so nothing is asked again that does not cache.
+            if found is None or not self._credentials.remembers:
                 return False
-            header = await self._header(asking, self._challenge)
-            return header is not None and header != rejected
+            return await self._other(asking, found) is not None
 
     async def _header(self, asking: PendingRequest, challenge: Challenge) -> str | None:
-        found = await self._find(asking.repository)
+        found = await self._found(asking)
         credential = found.credential if found else None
         if challenge.scheme == "basic":
             return credential.basic() if credential and credential.password else None
         if credential and credential.registry_token:
             return credential.bearer()
-        token = self._tokens.find(self._key(challenge, credential), asking.scopes, self._io.now())
+        key, now = self._key(challenge, credential), self._io.now()
+        token = self._tokens.find(key, asking.scopes, now, after=asking.after)
         if token is None and asking.tokens < _MOST_TOKENS:
             asking.tokens += 1
             token = await self._shared(asking, challenge, found)
+        asking.seen = self._tokens.added
         return token.bearer() if token else None
 
-    async def _drop(self, asking: PendingRequest, rejected: str | None) -> None:
+    async def _found(self, asking: PendingRequest) -> Found | None:
+        """Return the credential for a request; None also for a pull that goes on without one that was refused."""
+        found = await self._credentials.find(asking.repository)
+        return None if asking.only_pulls and self._credentials.refusal(asking.repository) else found
+
+    def _learn(self, asking: PendingRequest, challenge: Challenge) -> None:
+        """Note the scopes that the registry states: other actions than ours for the endpoint, too, from now on."""
+        stated = asked(asking.scopes, challenge.get("scope"))
+        if asking.scopes and not stated[0].actions <= asking.scopes[0].actions:
+            self._actions[asking.endpoint] = stated[0].actions
+        asking.scopes = stated
+
+    async def _drop(self, asking: PendingRequest, refusal: RegistryError, rejected: str) -> None:
         """Drop the credential or token that the registry no longer accepts."""
-        if rejected is not None and not await self._forget(asking, rejected):
-            self._tokens.drop(rejected)
+        found = self._credentials.sent_with(asking.repository, rejected)
+        if found is None:
+            if self._tokens.drop(rejected, asking.scopes):
+                asking.after = asking.seen
+        elif await self._other(asking, found) is None:
+            refused = refused_login(self._registry, "the registry", refusal, found)
+            if not self._may_be_anonymous(asking):
+                raise refused
+            # A registry may respond with 401 to what a user lacks the rights for, so other repositories are tried.
+            self._go_on_anonymously(asking.repository, found, refused)
 
-    async def _forget(self, asking: PendingRequest, rejected: str) -> bool:
-        found, source = self._found.get(asking.repository), self._memory
-        if found is None or source is None or found.credential.basic() != rejected:
-            return False
-        await self._io.call(source.forget, found.credential)
-        del self._found[asking.repository]
-        return True
+    def _may_be_anonymous(self, asking: PendingRequest) -> bool:
+        """Return whether a request may be sent without the credential that was refused."""
+        return asking.only_pulls and not asking.was_anonymous
 
-    async def _find(self, repository: str) -> Found | None:
-        if repository not in self._found:
-            found = await self._io.call(self._source.find, self._registry, repository)
-            for warning in found.warnings if found else ():
-                self._emit(Warned(self._registry, warning))
-            self._found[repository] = found
-        found = self._found[repository]
-        return None if found is None or found.credential in self._refused else found
+    def _go_on_anonymously(self, repository: str | None, found: Found, refused: UnauthorizedError) -> None:
+        """Do without a credential from now on: public content needs none, and a stale one must not prevent its pull."""
+        is_known = repository is not None and self._credentials.refusal(repository) is not None
+        self._credentials.refuse(repository, found, refused)
+        if not is_known:  # by another request that was sent with it at the same time
+            said = str(refused).removeprefix(f"{self._registry}: ")
+            self._emit(Warned(self._registry, f"{said}; continuing anonymously"))
+
+    async def _other(self, asking: PendingRequest, refused: Found) -> Found | None:
+        """Return a credential in place of a refused one, once for each request; None if there is no other."""
+        if asking.renewed:
+            return None
+        asking.renewed = True
+        return await self._credentials.renew(asking.repository, refused)
 
     async def _shared(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
         """Request a token, or raise the error with which the same attempt failed a moment ago."""
         if self._failure is not None:
-            scopes, error, until = self._failure
-            if scopes == asking.scopes and self._io.now() < until:
+            wanted_then, error, until = self._failure
+            if wanted_then == asking.wanted and self._io.now() < until:
                 raise deepcopy(error)
         try:
             token = await self._made(asking, challenge, found)
         except LadingError as error:
             # Each flow adds its own context to its copy.
-            self._failure = (asking.scopes, deepcopy(error), self._io.now() + _SHARED)
+            self._failure = (asking.wanted, deepcopy(error), self._io.now() + _SHARED)
             raise
         return token
 
@@ -181,22 +243,32 @@ class Authorization:
         try:
             return await self._asked(asking, challenge, found)
         except RegistryError as error:
-            if error.status not in _REFUSED:
+            if not refuses_login(error):
                 raise
-            refusal = TokenError(f"{self._registry}: the token server refused {_whose(found)}: {error}")
-            refusal.__cause__ = error
-        if found is None or not asking.only_pulls:
-            raise refusal
-        # Public content needs no credentials, and a stale password in some file should not prevent its pull.
-        self._refused.add(found.credential)
-        self._emit(Warned(self._registry, f"{refusal}; continuing anonymously"))
-        return await self._asked(asking, challenge, None)
+            by = f"the token server {self._admitted(challenge, None).origin}"
+            refused = refused_login(self._registry, by, error, found)
+        if found is None:
+            raise refused
+        other = await self._other(asking, found)
+        if other is not None:
+            return await self._made(asking, challenge, other)
+        if not asking.only_pulls:
+            raise refused
+        # Token servers respond with 403 also to users without rights for a repository, who may have them for others.
+        self._go_on_anonymously(asking.repository if refused.status == 403 else None, found, refused)
+        try:
+            return await self._asked(asking, challenge, None)
+        except RegistryError as error:
+            if not refuses_login(error):
+                raise
+            raise refused from error
 
     async def _asked(self, asking: PendingRequest, challenge: Challenge, found: Found | None) -> Token:
         """Request a token, in a form that the token server supports."""
         passage = self._admitted(challenge, found)
         credential = found.credential if found else None
-        question = TokenRequest.answering(challenge, asking.scopes, credential)
+        # The scopes of the challenge are among those of the request already, no wider than they may be.
+        question = TokenRequest.answering(_without_scope(challenge), asking.scopes, credential)
         known = self._forms.get(passage.origin)
         forms = (known,) if known in question.methods else question.methods
         for form in forms:
@@ -210,6 +282,8 @@ class Authorization:
             self._forms[passage.origin] = form
             token = question.token(content, received_at=self._io.now(), realm=passage.origin)
             self._tokens.add(self._key(challenge, credential), token)
+            if found is not None:
+                self._credentials.accept(found)
             scopes = tuple(str(scope) for scope in token.scopes)
             account = credential.username or "an identity token" if credential else ""
             self._emit(Authorized(self._registry, str(passage.origin), scopes, account))
@@ -249,7 +323,7 @@ class Authorization:
         if found is not None and not passage.secrets:
             raise AuthError(
                 f"{self._registry} names {passage.origin} as its token server, which is outside the registry's own "
-                f"domain: {_whose(found)} were not sent "
+                f"domain: the credentials ({found.source}) were not sent "
                 f"(hint: Gate(trusted_realms={{{passage.origin.authority!r}}}) allows it)"
             )
         return passage
@@ -267,9 +341,5 @@ def _best(offered: tuple[Challenge, ...]) -> Challenge | None:
     return None
 
 
-def _without_scope(challenge: Challenge) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in challenge.parameters if name != "scope")
-
-
-def _whose(found: Found | None) -> str:
-    return "an anonymous request" if found is None else f"the credentials ({found.source})"
+def _without_scope(challenge: Challenge) -> Challenge:
+    return replace(challenge, parameters=tuple(pair for pair in challenge.parameters if pair[0] != "scope"))
