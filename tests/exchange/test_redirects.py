@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from msgspec.structs import replace
 
 from lading import (
     AsyncClient,
@@ -12,11 +13,15 @@ from lading import (
     Gate,
     Headers,
     Redirected,
+    RegistryError,
+    Request,
     Response,
     UnauthorizedError,
 )
+from lading._io.base import Cancellation
+from lading._wire.private_addresses import is_public
 from tests.support.flows import MakeClient
-from tests.support.transports import Scripted, answer
+from tests.support.transports import Recording, Scripted, answer
 
 NAME = "registry.example/acme/app"
 STORE = "https://cdn.example/blobs/x?X-Amz-Signature=a%2Fb+c&empty="
@@ -153,7 +158,9 @@ async def test_ten_redirects_are_followed_and_not_eleven(make_client: MakeClient
 async def test_a_push_is_sent_again_where_307_and_308_say_so(make_client: MakeClient) -> None:
     for status in (307, 308):
         there = to("https://store.example/put?sig=1", status)
-        wire = Scripted(answer(404), answer(202, Location="/upload"), there, answer(201), answer(200))
+        wire = Scripted(
+            answer(404), answer(202, Location="/upload"), there, answer(201), answer(200, Content_Length="9")
+        )
         await make_client(wire, headers=OWN).repository(NAME).blobs.push(CONTENT)
         sent, looked = wire.requests[-2:]
         assert (sent.method, str(sent.origin), sent.body) == ("PUT", "https://store.example", CONTENT)
@@ -175,3 +182,81 @@ async def test_a_401_of_the_store_is_its_own_affair(make_client: MakeClient) -> 
     with pytest.raises(UnauthorizedError):
         await pull(make_client(wire))
     assert len(wire.requests) == 2
+
+
+class Rebinding:
+    """Transport whose name server leads to another address each time, and which dials as the one over sockets does."""
+
+    def __init__(self, *peers: str) -> None:
+        self.peers = list(peers)
+        self.sent: list[tuple[str, str | None]] = []
+
+    def send(self, request: Request, _cancellation: Cancellation) -> Response:
+        peer = self.peers.pop(0)
+        if request.public_only and not is_public(peer):
+            raise ForbiddenRedirectError(f"{request.origin}: host has only private addresses: not dialled")
+        authorization = request.headers.get("Authorization")
+        self.sent.append((peer, authorization))
+        headers = {} if authorization else {"WWW-Authenticate": "Basic realm=r"}
+        return Response(200 if authorization else 401, Headers(headers.items()), io.BytesIO(), peer=peer)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("private", ["10.0.0.1", "127.0.0.1", "169.254.169.254", "fc00::1", "::ffff:10.0.0.1"])
+async def test_t_02_a_registry_that_was_public_gets_no_password_inside(
+    make_client: MakeClient, scheme: str, private: str
+) -> None:
+    wire = Rebinding("8.8.8.8", private)
+    registry = make_client(wire, credentials={"registry.example": ("ann", "pw")}).registry(
+        f"{scheme}://registry.example"
+    )
+    with pytest.raises(ForbiddenRedirectError) as caught:
+        await registry.ping()
+    assert wire.sent == [("8.8.8.8", None)]
+    assert caught.value.__notes__ == ["it was at a public address before: if it has moved on purpose, start again"]
+
+
+@pytest.mark.parametrize("later", ["10.0.0.1", "10.0.0.2", "8.8.8.8"])
+async def test_a_registry_that_was_private_from_the_start_stays_in_use(make_client: MakeClient, later: str) -> None:
+    wire = Rebinding("10.0.0.1", later, "8.8.8.8")
+    registry = make_client(wire, credentials={"registry.example": ("ann", "pw")}).registry("http://registry.example")
+    await registry.ping()
+    await registry.ping()
+    assert [peer for peer, _ in wire.sent] == ["10.0.0.1", later, "8.8.8.8"]
+
+
+async def test_t_02_a_token_server_that_was_public_gets_no_password_inside(make_client: MakeClient) -> None:
+    """Also that of a registry which is private itself, and may name private places."""
+    peers = {"registry.example": ["10.0.0.1"] * 9, "auth.example": ["8.8.8.8", "10.0.0.2"]}
+    passwords: list[str] = []
+
+    def servers(request: Request) -> Response:
+        peer = peers[request.origin.host].pop(0)
+        if request.public_only and not is_public(peer):
+            raise ForbiddenRedirectError("host has only private addresses: not dialled")
+        if request.origin.host == "auth.example":
+            passwords.append(peer)
+            return replace(answer(200, {"token": "t", "expires_in": 60}), peer=peer)
+        if request.headers.get("Authorization"):
+            return replace(answer(202, Location="/x"), peer=peer)
+        challenge = 'Bearer realm="https://auth.example/token",service="r"'
+        return replace(answer(401, WWW_Authenticate=challenge), peer=peer)
+
+    gate = Gate(trusted_realms=frozenset({"auth.example"}))
+    client = make_client(Recording(rule=servers), credentials={"registry.example": ("ann", "pw")}, gate=gate)
+    await client.repository("registry.example/acme/app").uploads.start()
+    with pytest.raises(ForbiddenRedirectError):
+        await client.repository("registry.example/acme/other").uploads.start()
+    assert passwords == ["8.8.8.8"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+async def test_a_refusal_of_the_store_names_what_was_asked_of_the_registry(
+    make_client: MakeClient, status: int
+) -> None:
+    wire = Scripted(to(STORE), answer(status))
+    with pytest.raises(RegistryError, match=f"^GET {NAME} blobs/{DIGEST} was redirected: .*cdn.example"):
+        await pull(make_client(wire))

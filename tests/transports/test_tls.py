@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import ssl
+import stat
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from lading._io.base import Cancellation
 from lading._wire.messages import Origin, Request
 from lading.errors import ConnectionFailedError, TimedOutError, TransportError
+from lading.transports import pem_files
 from lading.transports.network_settings import ClientCertificate, NetworkSettings
 from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, answers, exchange, get, repeats, steps
@@ -231,6 +235,87 @@ def test_unusable_files_are_named(serve: Serve, connect: Connect, tmp_path: Path
         connect(NetworkSettings(ca_file=str(path))).send(get(server.origin), Cancellation())
     settings = NetworkSettings(client_certificates={server.origin: ClientCertificate(str(path))})
     with pytest.raises(ConnectionFailedError, match=r"cannot use the client certificate '.*file\.pem': "):
+        connect(settings).send(get(server.origin), Cancellation())
+
+
+@contextmanager
+def piped(*files: str) -> Generator[list[str]]:
+    """Give pipes with the content of files, as a shell does for `<(cat file)`."""
+    pairs = [os.pipe() for _ in files]
+    for (_, writer), file in zip(pairs, files, strict=True):
+        os.write(writer, Path(file).read_bytes())
+        os.close(writer)
+    try:
+        yield [f"/dev/fd/{reader}" for reader, _ in pairs]
+    finally:
+        for reader, _ in pairs:
+            os.close(reader)
+
+
+def test_pipes_serve_for_certificates_and_more_than_once(serve: Serve, connect: Connect) -> None:
+    """A second server with a certificate of its own needs a second context, for which the pipe has no content left."""
+    first, second = (
+        serve(answers(OK), tls=wanting(ssl.CERT_REQUIRED)),
+        serve(answers(OK), tls=identity()),
+    )
+    with piped(AUTHORITY, CLIENT) as (authority, client):
+        transport = connect(
+            NetworkSettings(ca_file=authority, client_certificates={first.origin: ClientCertificate(client)})
+        )
+        for server in (first, second):
+            assert exchange(transport, get(server.origin))[0] == 200
+
+
+def wanting(mode: ssl.VerifyMode) -> ssl.SSLContext:
+    context = identity()
+    context.load_verify_locations(AUTHORITY)
+    context.verify_mode = mode
+    return context
+
+
+def test_a_named_pipe_serves_whose_writer_comes_later(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(Path(AUTHORITY).read_bytes()))
+    writer.start()
+    transport = connect(NetworkSettings(ca_file=str(path)))
+    assert exchange(transport, get(serve(answers(OK), tls=identity()).origin))[0] == 200
+    writer.join()
+
+
+@pytest.mark.parametrize("kind", ["CA", "certificate", "key"])
+def test_a_pipe_without_a_writer_does_not_hang(serve: Serve, connect: Connect, tmp_path: Path, kind: str) -> None:
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    server = serve(answers(OK), tls=identity())
+    files = ClientCertificate(*{"CA": (CLIENT, None), "certificate": (path, None), "key": (CLIENT, path)}[kind])
+    settings = NetworkSettings(
+        connect_timeout=0.1,
+        ca_file=path if kind == "CA" else AUTHORITY,
+        client_certificates={} if kind == "CA" else {server.origin: files},
+    )
+    with pytest.raises(ConnectionFailedError, match=r"the pipe has not ended after 0\.1 s"):
+        connect(settings).send(get(server.origin), Cancellation())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "file"])
+def test_a_certificate_file_has_a_bound(
+    serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(pem_files, "LONGEST", 100)
+    server = serve(answers(OK), tls=identity())
+    with piped(AUTHORITY) as [pipe]:
+        transport = connect(NetworkSettings(ca_file=pipe if kind == "pipe" else AUTHORITY))
+        with pytest.raises(ConnectionFailedError, match="more than 100 bytes"):
+            transport.send(get(server.origin), Cancellation())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_a_device_is_not_a_certificate(serve: Serve, connect: Connect, tmp_path: Path) -> None:
+    os.mknod(tmp_path / "zero", stat.S_IFCHR | 0o600, os.makedev(1, 5))
+    server = serve(answers(OK), tls=identity())
+    settings = NetworkSettings(ca_file=str(tmp_path / "zero"))
+    with pytest.raises(ConnectionFailedError, match="not a regular file or a pipe"):
         connect(settings).send(get(server.origin), Cancellation())
 
 

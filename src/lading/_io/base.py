@@ -7,6 +7,7 @@ loop. A `Transport` is blocking and serves both: it receives a request and a `Ca
 
 from __future__ import annotations
 
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -14,7 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol, TypeVar, TypeVarTuple
 
+from lading._io.minimum_rate import Meter
 from lading._wire.messages import Reader, Request, Response
+from lading.errors import TimedOutError
 from lading.headers import Headers
 from lading.raw_response import RawResponse
 
@@ -144,7 +147,7 @@ CANNOT_PICKLE: Final = (
 class Body:
     """Response whose content is still to be read. Close it."""
 
-    __slots__ = ("_reader", "cancellation", "headers", "peer", "recorded", "status")
+    __slots__ = ("_meter", "_read_within", "_reader", "_what", "cancellation", "headers", "peer", "recorded", "status")
 
     def __init__(self, response: Response, cancellation: Cancellation) -> None:
         self.status = response.status
@@ -154,10 +157,41 @@ class Body:
         self.recorded: RawResponse | None = None
         self.cancellation = cancellation
         self._reader = response.body
+        # Bodies of the transport over sockets can end a wait early; others are judged when they return.
+        self._read_within: Callable[[memoryview, float], int] | None = getattr(response.body, "readinto_within", None)
+        self._meter: Meter | None = None
+        self._what = ""
 
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill the front of the buffer and return the number of bytes; 0 at the end. Blocks: use `IO.call`."""
-        return self._reader.readinto(buffer) or 0
+    def limit(self, meter: Meter, what: str) -> None:
+        """Bound the waits for the content; `what` names it in the error."""
+        self._meter, self._what = meter, what
+
+    def readinto(self, buffer: memoryview, within: float = math.inf) -> int:
+        """Fill the front of the buffer and return the number of bytes; 0 at the end. Blocks: use `IO.call`.
+
+        Raises `TimedOutError` for content that comes more slowly than its limit, and, over sockets, if none comes
+        `within` so many seconds.
+        """
+        meter = self._meter
+        if meter is None:
+            return self._received(buffer, within)
+        started = meter.clock()
+        try:
+            count = self._received(buffer, min(within, meter.allowed()))
+        except TimedOutError as error:
+            meter.add(meter.clock() - started, 0)
+            if (slow := meter.failure(self._what)) is None:
+                raise
+            raise slow from error
+        meter.add(meter.clock() - started, count)
+        if count and (slow := meter.failure(self._what)) is not None:
+            raise slow
+        return count
+
+    def _received(self, buffer: memoryview, within: float) -> int:
+        if self._read_within is None or within == math.inf:
+            return self._reader.readinto(buffer) or 0
+        return self._read_within(buffer, within)
 
     def close(self) -> None:
         """Release the connection: for reuse if the content was read to its end, else closed."""

@@ -1,8 +1,7 @@
-"""Reading of response bodies, to a file while hashing or into memory, within a minimum rate."""
+"""Reading of response bodies, to a file while hashing or into memory."""
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -77,33 +76,7 @@ def fill(body: Reader, buffer: memoryview) -> tuple[int, LadingError | None]:
     return count, None
 
 
-class PacedBody:
-    """Body that must deliver at least `least` bytes per second, averaged over each `window` (in seconds)."""
-
-    __slots__ = ("_body", "_count", "_least", "_started", "_window")
-
-    def __init__(self, body: Reader, least: float, window: float = 10.0) -> None:
-        self._body = body
-        self._least = least
-        self._window = window
-        self._count = 0
-        self._started = time.monotonic()
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        count = self._body.readinto(buffer) or 0
-        self._count += count
-        seconds = time.monotonic() - self._started
-        if count and seconds >= self._window:
-            if self._count < self._least * seconds:
-                raise TimedOutError(f"a blob arrives too slowly: {self._count} bytes in {seconds:.0f} seconds")
-            self._count, self._started = 0, time.monotonic()
-        return count
-
-    def close(self) -> None:
-        self._body.close()
-
-
-def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> bytes:
+def read_all(body: Body, limit: int, what: str, seconds: float) -> bytes:
     """Read a whole body of at most `limit` bytes into memory within `seconds`.
 
     Memory grows with the bytes that arrive, never with the length that the server announces. Raises
@@ -111,13 +84,20 @@ def read_all(body: Body, limit: int, what: str, seconds: float = math.inf) -> by
     """
     content, deadline = bytearray(), time.monotonic() + seconds
     buffer = memoryview(bytearray(min(PIECE_SIZE, limit + 1, 64 << 10)))
-    while count := body.readinto(buffer):
-        content += buffer[:count]
-        if len(content) > limit:
-            raise LimitExceededError(f"{what} is larger than {limit} bytes")
-        if time.monotonic() > deadline:
-            raise TimedOutError(f"{what} arrives too slowly: {len(content)} bytes in {seconds:g} seconds")
-    return bytes(content)
+    try:
+        # A wait is bounded, too: the extensions of a chunk can go on for ever, and are not content.
+        while count := body.readinto(buffer, max(0.0, deadline - time.monotonic())):
+            content += buffer[:count]
+            if len(content) > limit:
+                raise LimitExceededError(f"{what} is larger than {limit} bytes")
+            if time.monotonic() > deadline:
+                break
+        else:
+            return bytes(content)
+    except TimedOutError as error:
+        if error.slow or time.monotonic() < deadline:
+            raise
+    raise TimedOutError(f"{what} arrives too slowly: {len(content)} bytes in {seconds:g} seconds")
 
 
 def one_at_a_time(function: Callable[..., None]) -> Callable[..., None]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import Awaitable
 from importlib import import_module
 from typing import Any, TypeVar
 
 from lading._io.base import Cancellation
 from lading._io.body_reading import PIECE_SIZE
+from lading._io.minimum_rate import Meter, MinimumRate
 from lading._wire.escaping import printable
 from lading._wire.messages import Request, Response
 from lading.errors import (
@@ -40,10 +42,11 @@ _HARMLESS = frozenset({"accept", "authorization", "range", "if-range", "content-
 
 
 class FetchTransport:
-    """Transport over `fetch`. `timeout` is the idle limit in seconds."""
+    """Transport over `fetch`. `timeout` is the idle limit in seconds, `min_rate` the minimum rate of responses."""
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(self, timeout: float | None, min_rate: MinimumRate | None = None) -> None:
         self._timeout = timeout
+        self._min_rate = min_rate
         self._js = import_module("js")
         self._ffi = import_module("pyodide.ffi")
 
@@ -104,11 +107,19 @@ class FetchTransport:
         return await self._awaited(request, self._js.fetch(f"{request.origin}{request.target}", plain))
 
     async def _content(self, request: Request, reader: Any) -> bytes:
-        content = bytearray()
+        # Only here: the content is in memory by the time that its reader could measure it.
+        content, meter = bytearray(), Meter(self._min_rate, time.monotonic) if self._min_rate else None
+        started = time.monotonic()
         while not (result := await self._awaited(request, reader.read())).done:
-            content += result.value.to_bytes()
+            piece, now = result.value.to_bytes(), time.monotonic()
+            content += piece
             if len(content) > _MOST_BYTES:
                 raise LimitExceededError(f"{request.origin}: the response has more than {_MOST_BYTES} bytes")
+            if meter is not None:
+                meter.add(now - started, len(piece))
+                if (slow := meter.failure(f"{request.origin}: the response")) is not None:
+                    raise slow
+            started = now
         return bytes(content)
 
     async def _awaited(self, request: Request, promise: Awaitable[T]) -> T:

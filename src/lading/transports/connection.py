@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import closing
 
 from lading._io.base import Rewindable
+from lading._io.minimum_rate import Meter, MinimumRate
 from lading._wire.messages import Request
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError, TransportError
 from lading.headers import Headers
@@ -23,9 +25,16 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS")
 class Connection:
     """Connection to an origin, or to the proxy that forwards plain requests to it."""
 
-    def __init__(self, stream: SocketStream, proxy: Proxy | None = None, peer: str | None = None) -> None:
+    def __init__(
+        self,
+        stream: SocketStream,
+        proxy: Proxy | None = None,
+        peer: str | None = None,
+        min_rate: MinimumRate | None = None,
+    ) -> None:
         self.peer = peer
-        self._stream = stream
+        self.stream: SocketStream = stream
+        self._min_rate = min_rate
         self._proxy = proxy
         self._process = os.getpid()
         self._keep_alive = False
@@ -34,12 +43,12 @@ class Connection:
 
     def exchange(self, request: Request, headers: Headers, abort: Abort) -> tuple[Head, Decoder]:
         """Send a request and read the head of the final response. After an error the connection is closed."""
-        self._stream.abort = abort
+        self.stream.abort = abort
         self._keep_alive = self._heard = False
-        self._stream.sent = 0
-        heads = ResponseHeads(self._stream, str(request.origin))
+        self.stream.begin(Meter(self._min_rate, time.monotonic) if self._min_rate and request.size else None)
+        heads = ResponseHeads(self.stream, str(request.origin))
         try:
-            abort.hold(self._stream.socket)
+            abort.hold(self.stream.socket)
             early = self._send(request, headers, heads)
             head = early or heads.read_final()
             if self._proxy:
@@ -51,17 +60,17 @@ class Connection:
             raise
         # After an early response the server still waits for the rest of the request.
         self._keep_alive = head.keep_alive and not early
-        return head, decoder(framing, self._stream, heads.where)
+        return head, decoder(framing, self.stream, heads.where)
 
     def may_repeat(self, request: Request) -> bool:
         """Return whether a request that failed here may be sent again (RFC 9110, section 9.2.2).
 
         Not if the server may have accepted some of its content: a second PUT to an upload would append to it.
         """
-        silent = self._stream.broken and not self._heard
+        silent = self.stream.broken and not self._heard
         # A body from elsewhere has to be rewound first, which the flow must await.
         whole = request.method in _IDEMPOTENT and request.size <= SMALL and not isinstance(request.body, Rewindable)
-        return silent and (not self._stream.sent or whole)
+        return silent and (not self.stream.sent or whole)
 
     @property
     def is_kept(self) -> bool:
@@ -73,10 +82,10 @@ class Connection:
 
         Not on a connection of the process that forked this one, nor when the server has closed it or sent more bytes.
         """
-        return self._keep_alive and self._process == os.getpid() and self._stream.is_quiet()
+        return self._keep_alive and self._process == os.getpid() and self.stream.is_quiet()
 
     def close(self) -> None:
-        self._stream.close()
+        self.stream.close()
 
     def _send(self, request: Request, headers: Headers, heads: ResponseHeads) -> Head | None:
         """Send a request; if its final response arrives before its end, stop and return that."""
@@ -87,14 +96,14 @@ class Connection:
         else:
             target = request.target
         head = write_head(request.method, target, headers)
-        with closing(cut(head, request.body, request.origin, secure=self._stream.is_secure)) as pieces:
+        with closing(cut(head, request.body, request.origin, secure=self.stream.is_secure)) as pieces:
             for piece in pieces:
                 try:
-                    rest = self._stream.send(piece)
+                    rest = self.stream.send(piece)
                     while rest:
                         if early := heads.read():
                             return early
-                        rest = self._stream.send(rest)
+                        rest = self.stream.send(rest)
                 except ConnectionFailedError as broken:
                     return _final_head_after_break(broken, heads)
         return None

@@ -55,7 +55,8 @@ class Dialer:
                     self._open_tunnel(sock, proxy, origin, abort)
                 sock = self._get_trust().wrap(sock, origin, settings.connect_timeout, abort)
                 proxy = None
-            return Connection(SocketStream(sock, str(origin), settings.idle_timeout, abort), proxy, peer)
+            stream = SocketStream(sock, str(origin), settings.idle_timeout, abort)
+            return Connection(stream, proxy, peer, settings.min_rate)
         except BaseException:
             abort.release(sock)
             sock.close()

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from lading._io.minimum_rate import MinimumRate
 from lading._version import __version__
 from lading._wire.messages import Origin
 from lading.transports.proxies import Proxies
@@ -31,6 +32,9 @@ class NetworkSettings(msgspec.Struct, frozen=True):
     """Limit in seconds on each of connecting, the proxy's response and the TLS handshake, but not on DNS lookups."""
     idle_timeout: float | None = 60.0
     """Seconds that may pass without a byte in either direction; None for no limit."""
+    min_rate: MinimumRate | None = None
+    """Rate at which a server must read the body of a request; None for no minimum. Bodies of responses are measured by
+    their readers."""
     idle_connections: int = 16
     """Number of connections per origin that are kept for reuse."""
     keep_alive: float = 50.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -33,10 +34,11 @@ def decoder(framing: Framing, stream: SocketStream, where: str) -> Decoder:
 class IncomingBody:
     """Body of a response. `release` is called once, with whether the body was read to its end."""
 
-    __slots__ = ("_decoder", "_failed", "_release")
+    __slots__ = ("_decoder", "_failed", "_release", "_stream")
 
-    def __init__(self, decoder: Decoder, release: Callable[[bool], None]) -> None:
+    def __init__(self, decoder: Decoder, stream: SocketStream, release: Callable[[bool], None]) -> None:
         self._decoder: Decoder | None = decoder
+        self._stream = stream
         self._failed = False
         self._release = release
 
@@ -49,6 +51,11 @@ class IncomingBody:
         count = self._decoder.readinto(buffer)
         self._failed = False
         return count
+
+    def readinto_within(self, buffer: memoryview, seconds: float) -> int:
+        """Read as `readinto` does, but raise `TimedOutError` if no byte of the content comes within `seconds`."""
+        self._stream.deadline = time.monotonic() + seconds
+        return self.readinto(buffer)
 
     def close(self) -> None:
         if self._decoder is not None:

@@ -7,12 +7,14 @@ its reader.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import select
 import socket
 import time
 
 from lading._io.file_ranges import Extent
+from lading._io.minimum_rate import Meter
 from lading.errors import ConnectionFailedError, LimitExceededError, StorageError, TimedOutError, TransportError
 from lading.transports.cancellation import Abort
 from lading.transports.response_head import HEAD_BYTES
@@ -32,6 +34,10 @@ class SocketStream:
         self.abort = abort
         self.sent: int = 0
         self.broken: bool = False
+        # Time of `time.monotonic` at which a read of the body ends without success; 0 for the idle timeout alone.
+        self.deadline: float = 0.0
+        self._meter: Meter | None = None
+        self._timeout = idle_timeout
         self._socket = sock
         self._where = where
         self._idle_timeout = idle_timeout
@@ -56,6 +62,10 @@ class SocketStream:
     def leftover(self) -> bool:
         """Whether there are unread bytes."""
         return self._start < self._end or bool(self._pending and self._pending())
+
+    def begin(self, meter: Meter | None) -> None:
+        """Begin an exchange; `meter` measures how fast the server reads the body of its request."""
+        self.sent, self.deadline, self._meter = 0, 0.0, meter
 
     def is_quiet(self) -> bool:
         """Return, without waiting, whether no bytes have arrived and the server has not closed."""
@@ -83,7 +93,7 @@ class SocketStream:
             if self._end - self._start > limit:
                 break
             self._compact()
-            self._fill(_BODY)
+            self._fill(_BODY, self.deadline)
         if not 0 <= end - self._start <= limit:
             raise LimitExceededError(f"{self._where}: a line between the chunks of the body exceeds {limit} bytes")
         line = bytes(self._view[self._start : end])
@@ -94,8 +104,8 @@ class SocketStream:
         """Fill the front of the buffer with buffered bytes, or else receive some; 0 when the server has closed."""
         if self._start == self._end:
             if len(buffer) >= HEAD_BYTES:
-                return self._receive(buffer, _BODY)
-            self._start, self._end = 0, self._receive(self._view, _BODY)
+                return self._receive(buffer, _BODY, self.deadline)
+            self._start, self._end = 0, self._receive(self._view, _BODY, self.deadline)
         count = min(len(buffer), self._end - self._start)
         buffer[:count] = self._view[self._start : self._start + count]
         self._start += count
@@ -106,25 +116,47 @@ class SocketStream:
 
         Raises `StorageError` when the file being sent cannot be read.
         """
-        limit = _WRITE_SECURE if self.is_secure else _WRITE_PLAIN
         try:
             while data and not self._find_head():
-                events = self._wait()
-                if events != select.POLLOUT and self._is_closed():
-                    break
-                if events & select.POLLOUT:
-                    if isinstance(data, Extent):
-                        count = data.send(self._socket)
-                        data = data.after(count)
-                    else:
-                        count = self._socket.send(data[:limit])
-                        data = data[count:]
-                    self.sent += count
-        except StorageError:
+                started, before = time.monotonic(), self.sent
+                deadline = 0.0 if self._meter is None else started + self._meter.allowed()
+                try:
+                    events = self._wait(deadline)
+                    if events != select.POLLOUT and self._is_closed():
+                        break
+                    if events & select.POLLOUT:
+                        data = self._send_some(data, deadline)
+                finally:
+                    if self._meter is not None:
+                        self._meter.add(time.monotonic() - started, self.sent - before)
+                self._check_rate()
+        except (StorageError, TimedOutError):
             raise
         except OSError as error:
+            if isinstance(error, TimeoutError):
+                self._check_rate(error)
             raise self._failure(error, _SENDING) from error
         return data
+
+    def _send_some(self, data: memoryview | Extent, deadline: float) -> memoryview | Extent:
+        """Send as much as the system takes, and return the rest."""
+        rest: memoryview | Extent
+        if isinstance(data, Extent):
+            count = data.send(self._socket)
+            rest = data.after(count)
+        else:
+            self._allow(deadline)
+            count = self._socket.send(data[: _WRITE_SECURE if self.is_secure else _WRITE_PLAIN])
+            rest = data[count:]
+        self.sent += count
+        return rest
+
+    def _check_rate(self, cause: OSError | None = None) -> None:
+        """Raise `TimedOutError` if the server reads the request too slowly."""
+        if self._meter is not None and not self.abort.cancelled:
+            slow = self._meter.failure(f"{self._where}: sending the request")
+            if slow is not None:
+                raise slow from cause
 
     def close(self) -> None:
         self.abort.release(self._socket)
@@ -140,13 +172,7 @@ class SocketStream:
 
     def _fill(self, doing: str, deadline: float = 0.0) -> None:
         """Wait for bytes and append them to the buffer."""
-        if deadline:
-            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
-        try:
-            count = self._receive(self._view[self._end :], doing)
-        finally:
-            if deadline:
-                self._socket.settimeout(self._idle_timeout)
+        count = self._receive(self._view[self._end :], doing, deadline)
         if not count:
             self.abort.check()
             self.broken = True
@@ -157,11 +183,24 @@ class SocketStream:
             raise failure
         self._end += count
 
-    def _receive(self, buffer: memoryview, doing: str) -> int:
+    def _receive(self, buffer: memoryview, doing: str, deadline: float = 0.0) -> int:
         try:
+            self._allow(deadline)
             return self._socket.recv_into(buffer)
         except OSError as error:
             raise self._failure(error, doing) from error
+
+    def _allow(self, deadline: float) -> None:
+        """Let the next call on the socket take the idle timeout, but not longer than up to a deadline."""
+        seconds = self._idle_timeout
+        if deadline:
+            left = max(0.001, deadline - time.monotonic())
+            seconds = left if seconds is None else min(left, seconds)
+        held = self._timeout
+        # Each change is a system call, so a little longer than allowed will do. Shorter would be an error too early.
+        if held != seconds and (seconds is None or held is None or not seconds <= held <= seconds * 1.02):
+            self._timeout = seconds if seconds is None or seconds == self._idle_timeout else seconds * 1.01
+            self._socket.settimeout(self._timeout)
 
     def _receive_now(self) -> int | None:
         """Append available bytes to the buffer and return their number: 0 at the end, None if that would block."""
@@ -175,13 +214,18 @@ class SocketStream:
             raise
         finally:
             with contextlib.suppress(OSError):
-                self._socket.settimeout(self._idle_timeout)
+                self._socket.settimeout(self._timeout)
         self._end += count
         return count
 
-    def _wait(self) -> int:
+    def _wait(self, deadline: float) -> int:
         """Wait until the socket is writable or readable; return the events of poll(2)."""
-        for _, events in self._ready.poll(None if self._idle_timeout is None else self._idle_timeout * 1000):
+        seconds = self._idle_timeout
+        if deadline:
+            left = max(0.0, deadline - time.monotonic())
+            seconds = left if seconds is None else min(left, seconds)
+        # Rounded up, as poll(2) counts in milliseconds: what ends too early would not be too slow yet.
+        for _, events in self._ready.poll(None if seconds is None else math.ceil(seconds * 1000)):
             return events
         raise TimeoutError
 

@@ -51,7 +51,7 @@ class SocketTransport:
             else:
                 connection.close()
 
-        return Response(head.status, head.headers, IncomingBody(decoder, release), connection.peer)
+        return Response(head.status, head.headers, IncomingBody(decoder, connection.stream, release), connection.peer)
 
     def close(self) -> None:
         """Close every idle connection; those in use are closed when their bodies are."""

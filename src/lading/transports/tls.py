@@ -15,6 +15,7 @@ from lading._wire.messages import Origin
 from lading.errors import ConnectionFailedError, TimedOutError, TransportError
 from lading.transports.cancellation import Abort
 from lading.transports.network_settings import ClientCertificate, NetworkSettings
+from lading.transports.pem_files import PemFiles
 from lading.transports.socket_stream import reason
 
 # Reasons that the versions of OpenSSL give when the first bytes of the server are not TLS.
@@ -32,6 +33,7 @@ class Trust:
 
     def __init__(self, settings: NetworkSettings) -> None:
         self._settings = settings
+        self._files = PemFiles(settings.connect_timeout)
         self._contexts: dict[tuple[bool, ClientCertificate | None], ssl.SSLContext] = {}
 
     def wrap(self, sock: socket.socket, origin: Origin, timeout: float, abort: Abort) -> ssl.SSLSocket:
@@ -55,25 +57,25 @@ class Trust:
         insecure, certificate = origin in self._settings.insecure, self._settings.client_certificates.get(origin)
         context = self._contexts.get((insecure, certificate))
         if context is None:
-            context = _make_context(origin, insecure, self._settings.ca_file)
+            context = _make_context(origin, insecure, self._settings.ca_file, self._files)
             if certificate:
-                _load_certificate(context, certificate, origin)
+                _load_certificate(context, certificate, origin, self._files)
             self._contexts[insecure, certificate] = context
         return context
 
 
-def _make_context(origin: Origin, insecure: bool, ca_file: str | None) -> ssl.SSLContext:
-    if not insecure and ca_file is None:
+def _make_context(origin: Origin, insecure: bool, ca_file: str | None, files: PemFiles) -> ssl.SSLContext:
+    if insecure:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif ca_file is None:
         context = _make_system_context()
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if insecure:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            # A certificate that the user names is a trust anchor even if another one signed it, as with Go's clients.
-            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-            _load_anchors(context, ca_file, origin)
+        # A certificate that the user names is a trust anchor even if another one signed it, as with Go's clients.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        _load_anchors(context, ca_file, origin, files)
     # Early releases of Python 3.11 treat a connection that was cut as one that was closed.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.set_alpn_protocols(["http/1.1"])
@@ -92,19 +94,22 @@ def _make_system_context() -> ssl.SSLContext:
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _load_anchors(context: ssl.SSLContext, ca_file: str | None, origin: Origin) -> None:
+def _load_anchors(context: ssl.SSLContext, ca_file: str, origin: Origin, files: PemFiles) -> None:
     try:
-        context.load_verify_locations(ca_file)
+        with files.readable(ca_file) as path:
+            context.load_verify_locations(path)
     except OSError as error:
         raise ConnectionFailedError(
             f"{origin}: cannot use the CA file {ca_file!r}: {reason(error)}", temporary=False
         ) from error
 
 
-def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate, origin: Origin) -> None:
+def _load_certificate(context: ssl.SSLContext, certificate: ClientCertificate, origin: Origin, files: PemFiles) -> None:
+    key = certificate.key or certificate.certificate
     try:
-        # Without the argument `password`, OpenSSL would prompt for one on the terminal.
-        context.load_cert_chain(certificate.certificate, certificate.key, password="")
+        with files.readable(certificate.certificate) as chain_path, files.readable(key) as key_path:
+            # Without the argument `password`, OpenSSL would prompt for one on the terminal.
+            context.load_cert_chain(chain_path, key_path, password="")
     except OSError as error:
         path = certificate.certificate
         raise ConnectionFailedError(

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from lading import _values
 from lading._io.base import Transport
+from lading._io.minimum_rate import MinimumRate
 from lading._wire.messages import Origin
 from lading._wire.private_addresses import is_loopback
 from lading.errors import storage_errors
@@ -31,6 +32,7 @@ def sockets(
     ca_file: str | os.PathLike[str] | None,
     client_certificates: Mapping[str, CertificateFiles],
     timeout: float | None,
+    min_rate: MinimumRate | None = None,
 ) -> Transport:
     """Make the transport over sockets, with the trust that `AsyncClient` describes and the proxies of the environment.
 
@@ -44,7 +46,7 @@ def sockets(
     if sys.platform == "emscripten":
         from lading.transports.browser_fetch import FetchTransport
 
-        return FetchTransport(timeout)
+        return FetchTransport(timeout, min_rate)
     if ca_file is not None:
         _check_readable(ca_file, "the CA file")
     for certificate, key in certificates.values():
@@ -58,6 +60,7 @@ def sockets(
     return SocketTransport(
         NetworkSettings(
             idle_timeout=timeout,
+            min_rate=min_rate,
             proxies=read_environment(os.environ),
             ca_file=None if ca_file is None else os.fspath(ca_file),
             insecure=unchecked,
@@ -85,8 +88,11 @@ def _check_readable(file: str | os.PathLike[str], what: str) -> None:
     from pathlib import Path
 
     with storage_errors(f"cannot read {what} {os.fspath(file)!r}"):
-        if stat.S_ISDIR(Path(file).stat().st_mode):
+        mode = Path(file).stat().st_mode
+        if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise OSError(errno.EINVAL, "not a regular file or a pipe")
         if not os.access(file, os.R_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

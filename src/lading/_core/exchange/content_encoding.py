@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 
 from lading._text import shortened
+from lading._wire.barren_bytes import BarrenBytes
 from lading._wire.messages import Reader
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError
 from lading.headers import Headers
@@ -51,14 +52,18 @@ def decoded(content: bytes, headers: Headers, limit: int, what: str) -> bytes:
 
 
 class Decoded:
-    """Body whose only content coding is removed while it is read, never decoding more than the buffer can hold."""
+    """Body whose only content coding is removed while it is read, never decoding more than the buffer can hold.
 
-    __slots__ = ("_body", "_decoder", "_held")
+    Raises `LimitExceededError` for more than 1 MiB in a row that expands to nothing.
+    """
+
+    __slots__ = ("_barren", "_body", "_decoder", "_held")
 
     def __init__(self, body: Reader, coding: str) -> None:
         self._body = body
         self._decoder = zlib.decompressobj(_WINDOW[coding])
         self._held = b""
+        self._barren = BarrenBytes("a blob")
 
     def readinto(self, buffer: memoryview, /) -> int:
         wire = memoryview(bytearray(_PIECE))
@@ -69,6 +74,7 @@ class Decoded:
             except zlib.error as error:
                 raise ProtocolError(f"a blob has an invalid content coding: {error}") from error
             self._held = self._decoder.unconsumed_tail
+            self._barren.add(len(held) - len(self._held), len(plain))
             if plain:
                 buffer[: len(plain)] = plain
                 return len(plain)

@@ -18,10 +18,20 @@ from lading._core.exchange.settings import Settings
 from lading._core.exchange.turns import Turns
 from lading._core.exchange.url_gate import Passage, Purpose
 from lading._io.base import CANNOT_PICKLE, IO, Body, Transport
-from lading._wire import endpoints, error_documents, header_fields, response_facts
+from lading._io.minimum_rate import Meter
+from lading._wire import endpoints, error_documents, header_fields, requests, response_facts
 from lading._wire.endpoints import Endpoint
 from lading._wire.messages import Origin, Request
-from lading.errors import LadingError, RegistryError
+from lading.errors import (
+    AuthError,
+    DeniedError,
+    LadingError,
+    NotFoundError,
+    ProtocolError,
+    RegistryError,
+    UnauthorizedError,
+    UnsupportedError,
+)
 from lading.events import Warned
 from lading.headers import Headers
 
@@ -33,6 +43,9 @@ _READING: Final = frozenset({"GET", "HEAD"})
 # Sent twice, these would add content twice, or refer to a session that the first try has ended.
 _UNREPEATABLE: Final = frozenset({endpoints.PATCH_UPLOAD, endpoints.FINISH_UPLOAD})
 _MOST_AUTHORIZATIONS = 2
+_NOT_FOUND = 404
+_API_VERSION = "Docker-Distribution-Api-Version"
+_PAGE = "responded with a web page: is this a registry?"
 _WARNINGS_TOLD = 1000
 
 
@@ -61,6 +74,8 @@ class Exchange:
         # One upload of a blob to a repository at a time.
         self.transfers: Final = Turns(io)
         self._warnings: set[str] = set()
+        # Whether the host speaks the protocol at all; None until a web page made that a question.
+        self._is_registry: bool | None = None
         # Largest chunk of a blob that the registry is known to accept, in bytes; None for any size.
         self.chunk_length: int | None = None
         # Whether the registry lists referrers; None until that was tried.
@@ -114,9 +129,9 @@ class Exchange:
         finally:
             body.close()
 
-    def budget(self) -> RetryBudget:
-        """Make the budget of tries for one request, or for all requests of one blob."""
-        return self._sender.budget()
+    def budget(self, *, share: int = 1, meter: Meter | None = None) -> RetryBudget:
+        """Make the budget of tries for one request, or for all requests of one blob, as `Sender.budget` does."""
+        return self._sender.budget(share=share, meter=meter)
 
     def admit(self, purpose: Purpose, request: Request, text: str) -> Passage:
         """Check a URL from the response to a request against the gate."""
@@ -146,13 +161,20 @@ class Exchange:
             refusal = await self._refusal(endpoint, sent, body)
             if refusal is None:
                 return sent, body
-            # Another host that responds with 401 never gets the credentials of the registry.
-            if body.status not in _UNAUTHORIZED or not remaining or sent.origin != self.origin:
+            if sent.origin != request.origin:
+                # The URL of a store seldom tells which content it was for.
+                refusal.args = (f"{error_documents.describe(request)} was redirected: {refusal}",)
+            if sent.origin != self.origin:
+                # Another host that responds with 401 never gets the credentials of the registry.
                 raise refusal
-            authorization = await self._begin_authorization()
-            asking = asking or authorization.asking(endpoint, request, name, budget)
-            if not await authorization.answer(asking, body.status, body.headers, brought):
+            if body.status in _UNAUTHORIZED and remaining:
+                authorization = await self._begin_authorization()
+                asking = asking or authorization.asking(endpoint, request, name, budget)
+                if await authorization.answer(asking, refusal, body.headers, brought):
+                    continue
+            if authorization is None or asking is None:
                 raise refusal
+            raise authorization.explained(asking, refusal)
         raise AssertionError("the last round returns")
 
     async def _refusal(self, endpoint: Endpoint, sent: Request, body: Body) -> RegistryError | None:
@@ -161,10 +183,39 @@ class Exchange:
             self._tell_warnings(body.headers)
             if response_facts.succeeded(endpoint, sent, body.status):
                 return None
-            return await self._sender.refusal(sent, body)
+            refusal = await self._sender.refusal(sent, body)
+            if body.status == _NOT_FOUND and response_facts.is_page(body.headers) and sent.origin == self.origin:
+                await self._check_registry(endpoint, sent, body.headers, refusal)
         except BaseException:
             body.close()
             raise
+        return refusal
+
+    async def _check_registry(
+        self, endpoint: Endpoint, sent: Request, headers: Headers, refusal: RegistryError
+    ) -> None:
+        """Raise `ProtocolError` for a page that says "not found", unless a registry is behind it (end-1).
+
+        Proxies and static files in the place of a registry send such pages. So does every web site, and that does not
+        prove that something is missing.
+        """
+        if endpoint is endpoints.PING or headers.get(_API_VERSION) is not None:
+            return
+        if self._is_registry is None:
+            self._is_registry = await self._speaks_protocol()
+        if not self._is_registry:
+            page = refusal.errors[0].message if refusal.errors else _PAGE
+            raise ProtocolError(f"{error_documents.describe(sent)}: {_NOT_FOUND}: {page}")
+
+    async def _speaks_protocol(self) -> bool:
+        """Return whether the host responds to a ping like a registry (distribution-spec, Determining Support)."""
+        try:
+            answer = await self.read(endpoints.PING, requests.ping(self.origin), limit=self.budgets.error)
+        except (UnauthorizedError, DeniedError, AuthError):
+            return True
+        except (NotFoundError, UnsupportedError, ProtocolError):
+            return False
+        return not response_facts.is_page(answer.headers)
 
     async def _begin_authorization(self) -> Authorization:
         """Return the object that answers challenges, made when the first one comes."""

@@ -7,6 +7,7 @@ bound), so that clients that failed together do not return together.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from lading import _values
 from lading._core.exchange.hosts import HostState
 from lading._io.base import IO
+from lading._io.minimum_rate import Meter
 from lading.errors import BlobUploadUnknownError, ConnectionFailedError, LadingError, RegistryError, TimedOutError
 from lading.events import EventHandler, Retried
 
@@ -45,7 +47,8 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
 
     tries: int = 5
     """Times that a request is sent, including the first. All requests of one blob count together; each 64 KiB of
-    progress, and each success, starts the count again."""
+    progress, and each success, starts the count again. Tries that end below `Budgets.min_rate` are counted until as
+    many bytes have come as that rate brings in its window."""
     first_wait: float = 0.5
     """Longest wait after the first failure. The bound doubles with each further one; the wait is random below it."""
     longest_wait: float = 60.0
@@ -64,10 +67,13 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
 class RetryBudget:
     """The remaining tries of one request, or of one blob."""
 
-    def __init__(self, io: IO, retries: Retries, emit: EventHandler) -> None:
+    def __init__(self, io: IO, retries: Retries, emit: EventHandler, meter: Meter | None = None) -> None:
+        # Measures the content of all responses of this budget.
+        self.meter: Meter | None = meter
         self._io = io
         self._retries = retries
         self._emit = emit
+        self._slow_tries = self._reached_slowly = 0
         self._failures = 0
         self._rounds = 0
         self._lost_uploads = 0
@@ -75,6 +81,8 @@ class RetryBudget:
         self._counted: LadingError | None = None
         # The host that the last request was sent to.
         self.host: HostState | None = None
+        # Whether a try that failed may have had its effect all the same: its response was lost, or was an error.
+        self.may_have_acted: bool = False
 
     def answered(self) -> None:
         """Record a success."""
@@ -104,6 +112,7 @@ class RetryBudget:
                 error.add_note(f"gave up after {self._failures} tries")
             raise error
         self._emit(Retried(what, str(error), wait, self._failures, _is_refused(error)))
+        self.may_have_acted |= not _is_refused(error) and not (isinstance(error, RegistryError) and error.status == 429)
         await self._io.sleep(wait)
 
     async def retry_blob(self, error: LadingError, what: str, reached: int) -> None:
@@ -122,8 +131,20 @@ class RetryBudget:
             self._failures, self._rounds, self._furthest = 0, 0, reached
             self._counted = None
         self._rounds += 1
-        self._failures = max(self._failures, self._rounds - (error is not self._counted))
+        tries = max(self._rounds, self._count_slow(reached) if isinstance(error, TimedOutError) and error.slow else 0)
+        self._failures = max(self._failures, tries - (error is not self._counted))
         await self.retry(error, what)
+
+    def _count_slow(self, reached: int) -> int:
+        """Count a try that was too slow, and return how many there were in a row.
+
+        What trickles makes progress all the time: only as much as the minimum rate brings in a window starts the count
+        again, so that a blob takes at most its size divided by that rate, and a few windows.
+        """
+        enough = self.meter.least_bytes if self.meter is not None else math.inf
+        self._slow_tries = 1 if reached - self._reached_slowly >= enough else self._slow_tries + 1
+        self._reached_slowly = max(reached, self._reached_slowly)
+        return self._slow_tries
 
     def _wait(self, error: LadingError) -> float | None:
         """Return the seconds to wait before the next try, or None if no try is left."""

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from lading._core.exchange.content_encoding import decoded
 from lading._core.exchange.hosts import HostState
 from lading._core.exchange.retry import RetryBudget, is_crowded, is_passing_status
-from lading._core.exchange.settings import Settings
+from lading._core.exchange.settings import Settings, minimum_rate
 from lading._core.exchange.url_gate import Passage, Purpose, admit
 from lading._io.base import IO, Body, Rewindable, Transport
 from lading._io.body_reading import read_all
+from lading._io.minimum_rate import Meter
 from lading._wire import error_documents, header_fields, refusals
 from lading._wire.messages import Origin, Request
 from lading._wire.private_addresses import is_private, is_public
@@ -41,13 +42,22 @@ class Sender:
         self.origin: Final = origin
         self.settings: Final = settings
         self._transport = transport
+        self._rate = minimum_rate(settings.budgets)
         self._hosts: dict[Origin, HostState] = {}
         # Judged by the name until the address of the first connection is known.
         self._is_public = not is_private(origin.host)
+        # Hosts that were dialled at public addresses. Later their names may lead inside (DNS rebinding).
+        self._public_hosts: set[str] = set()
 
-    def budget(self) -> RetryBudget:
-        """Make the budget of a request, or of a blob."""
-        return RetryBudget(self.io, self.settings.retries, self.settings.emit)
+    def budget(self, *, share: int = 1, meter: Meter | None = None) -> RetryBudget:
+        """Make the budget of a request, or of a blob of which `share` connections fetch a part each.
+
+        `meter` continues the measurement of an earlier budget for the same blob.
+        """
+        if meter is None:
+            rate = self._rate if share == 1 else minimum_rate(self.settings.budgets, share)
+            meter = None if rate is None else Meter(rate, self.io.now)
+        return RetryBudget(self.io, self.settings.retries, self.settings.emit, meter)
 
     def admit(self, purpose: Purpose, request: Request, text: str) -> Passage:
         """Check a URL from the response to a request against the gate."""
@@ -118,14 +128,14 @@ class Sender:
         host = budget.host = self._host(request.origin)
         started = await host.turn()
         try:
-            body = await self.io.send(self._transport, request)
+            body = await self._dial(request)
         except TransportError as error:
             # The source of the body may have failed, and not this host.
             if error.side is None:
                 host.failed()
             raise
-        if request.origin == self.origin and body.peer is not None:
-            self._is_public = is_public(body.peer)
+        if budget.meter is not None:
+            body.limit(budget.meter, f"the response to {error_documents.describe(request)}")
         body.recorded = self.settings.recorder.note(request, body.status, body.headers)
         self.settings.emit(Exchanged(error_documents.describe(request), body.status, self.io.now() - started))
         if not is_passing_status(body.status):
@@ -138,6 +148,26 @@ class Sender:
         if asked is not None and asked <= self.settings.retries.longest_wait:
             host.pause(asked)
         return body
+
+    async def _dial(self, request: Request) -> Body:
+        """Send a request to its host, and to a public address if the host was dialled at one before."""
+        was_public = request.origin.host in self._public_hosts
+        try:
+            body = await self.io.send(self._transport, replace(request, public_only=True) if was_public else request)
+        except ForbiddenRedirectError as error:
+            if was_public:
+                error.add_note("it was at a public address before: if it has moved on purpose, start again")
+            raise
+        if body.peer is not None:
+            self._note_peer(request.origin, body.peer)
+        return body
+
+    def _note_peer(self, origin: Origin, peer: str) -> None:
+        """Note the address at which a host was dialled: a host that was public once stays public."""
+        if is_public(peer):
+            self._public_hosts.add(origin.host)
+        if origin == self.origin:
+            self._is_public = origin.host in self._public_hosts
 
     def _own_fields(self, authorization: str | None) -> Headers | None:
         """Return the header fields that only the registry itself gets."""

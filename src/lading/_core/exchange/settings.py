@@ -13,6 +13,7 @@ from lading._core.exchange.recording import Recorder
 from lading._core.exchange.retry import Retries
 from lading._core.exchange.url_gate import Gate
 from lading._io.base import CLOSED
+from lading._io.minimum_rate import MinimumRate
 from lading.errors import ClientClosedError
 from lading.events import EventHandler
 from lading.headers import Headers
@@ -33,6 +34,9 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
 
     The defaults exceed the size that registries should support: manifests of 4 MiB (distribution-spec, Pushing
     Manifests). A larger response raises `LimitExceededError`, a slower one `TimedOutError`.
+
+    A transfer below `min_rate` counts as a failed try (`Retries.tries`), and the next one continues a blob from where
+    it was. `blobs.open`, which cannot continue, raises the error.
     """
 
     manifest: int = 8 * _MIB
@@ -50,15 +54,24 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of an error response that are read."""
     seconds: float = 120.0
     """Time for a whole response that is not a blob, in seconds."""
-    blob_rate: float = 0.0
-    """Slowest rate of a blob, in bytes a second over ten seconds; 0 for no bound."""
+    min_rate: float = 10 * 1024.0
+    """Lowest rate of the body of a response, or of a request over sockets, in bytes a second, averaged over
+    `rate_window`; 0 for no bound. Only time spent waiting for the server counts."""
+    rate_window: float = 60.0
+    """Time over which `min_rate` is averaged, in seconds of waiting; a body that takes less has no minimum."""
 
     def __post_init__(self) -> None:
         for name in ("manifest", "pushed_manifest", "blob", "page", "error"):
             _values.integer(getattr(self, name), name, unit="bytes", least=0)
         _values.integer(self.pages, "pages", least=1)
         _values.number(self.seconds, "seconds", unit="seconds", above=0)
-        _values.number(self.blob_rate, "blob_rate", unit="bytes a second", least=0)
+        _values.number(self.min_rate, "min_rate", unit="bytes a second", least=0)
+        _values.number(self.rate_window, "rate_window", unit="seconds", above=0)
+
+
+def minimum_rate(budgets: Budgets, share: int = 1) -> MinimumRate | None:
+    """Return the minimum rate of each of `share` connections for one content; None for no minimum."""
+    return MinimumRate(budgets.min_rate / share, budgets.rate_window) if budgets.min_rate else None
 
 
 class Lifetime:
@@ -98,6 +111,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     one, False for none."""
     ranges: int = 1
     """Connections over which one large blob is pulled."""
+    links_below: str | os.PathLike[str] | None = None
+    """Directory below which the targets of a layout's links may be; the layout itself always counts."""
 
     def state_directory(self) -> Path | None:
         """Return the directory for `state` (XDG Base Directory Specification); None without one."""

@@ -1,4 +1,9 @@
-"""Serialization of transfers: one per content at a time, while others that want the same content wait."""
+"""Serialization of transfers: one per content at a time, while others that want the same content wait.
+
+No two transfers can wait for each other. The holder of a turn waits for requests and disks, and never for another
+turn; and a wait takes no thread of an event loop, so that it is in the way of no holder. Copies that want the same
+contents in any order therefore all end. A waiter whose predecessor failed or was cancelled does the work itself.
+"""
 
 from __future__ import annotations
 
