@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import io as streams
+import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from lading import AsyncClient, LimitExceededError, Limits, NotFoundError, ProtocolError
+from lading.cli.main import main
 from tests.support.layers import Blobs, folder, hard_link, link, member
 from tests.support.tars import extended, patched, record, snapshot
+
+GNU: Literal[1] = tarfile.GNU_FORMAT
+
+
+def device(name: str, *, major: bytes = b"0000000\0", minor: bytes = b"0000000\0") -> bytes:
+    return patched(patched(member(name, kind=tarfile.CHRTYPE), 329, major), 337, minor)
+
 
 GOOD = (folder("pkg"), member("pkg/first", b"1"))
 HOSTILE: dict[str, tuple[Sequence[Sequence[bytes]], str]] = {
@@ -52,10 +62,54 @@ HOSTILE: dict[str, tuple[Sequence[Sequence[bytes]], str]] = {
     "sparse by record": ([[member("n", pax={"GNU.sparse.realsize": "99999999999"})]], "sparse"),
     "unknown kind": ([[patched(member("n"), 156, b"Z")]], "unknown kind"),
     "two sizes": ([[extended(record(b"size", b"512")), member("a"), member("b")]], "two sizes"),
-    "directory with content": ([[patched(folder("d"), 124, b"00000001000\0"), bytes(512)]], "no content"),
-    "owner twice": ([[extended(record(b"uid", b"1") * 2), member("a")]], "set twice"),
-    "owner that is none": ([[extended(record(b"uid", b"-1")), member("a")]], "not a number"),
-    "time that is none": ([[extended(record(b"mtime", b"1e9")), member("a")]], "not a time"),
+    "link with content": ([[patched(link("l", "x"), 124, b"00000001000\0"), bytes(512)]], "a symbolic link has no"),
+    "old directory with content": (
+        [[patched(member("d/", b"x" * 512), 156, b"\0")]],
+        "'d/' is refused: a directory has no content",
+    ),
+    "owner in two headers": (
+        [[extended(record(b"path", b"b")), extended(b"c\0", kind=b"L"), member("a")]],
+        "set by two",
+    ),
+    "owner that is unchanged": ([[extended(record(b"uid", b"-1")), member("a")]], "'a' is refused: its uid -1 is not"),
+    "owner that chown takes for unchanged": ([[member("a", owner=2**32 - 1, form=GNU)]], "'a' is refused: its uid"),
+    "owner that chown takes for root": ([[member("a", owner=2**32)]], "'a' is refused: its uid 4294967296 is not"),
+    "owner that is huge": ([[patched(member("a"), 108, b"\x80" + b"\1" * 7)]], "'a' is refused: its uid"),
+    "owner below all 32-bit numbers": (
+        [[patched(member("a"), 108, b"\xff\xff\xff\xff" + bytes(4))]],
+        "its uid -4294967296",
+    ),
+    "owner that is text": (
+        [[extended(record(b"uid", b"root")), member("a")]],
+        "'a' is refused: its uid is not a number",
+    ),
+    "group that chown takes for unchanged": ([[extended(record(b"gid", b"4294967295")), member("a")]], "its gid"),
+    "group that chown takes for root": ([[folder("d"), link("d/l", "x"), member("a", group=2**32)]], "its gid"),
+    "device with a large number": ([[device("a", major=b"\x80" + bytes(5) + b"\x10\0")]], "device 4096:0 is larger"),
+    "device with a huge number": ([[device("a", minor=b"\x80\0\0\0" + b"\xff" * 4)]], "device 0:4294967295"),
+    "device with a number that is none": ([[device("a", minor=b"\xff" * 8)]], "its devminor is not a number"),
+    "link with a NUL": ([[extended(record(b"linkpath", b"x\0y")), link("l", "z")]], "'l' is refused: its link target"),
+    "link with a NUL in GNU's way": (
+        [[extended(b"x\0y\0", kind=b"K"), link("l", "z")]],
+        "its link target contains a NUL",
+    ),
+    "hard link with a NUL": ([[member("x"), extended(record(b"linkpath", b"x\0y")), hard_link("h", "z")]], "a NUL"),
+    "link to nothing": ([[link("l", "")]], "'l' is refused: its link target is empty"),
+    "hard link to nothing at all": ([[hard_link("h", "")]], "'h' is refused: its link target is empty"),
+    "long link": ([[link("l", "x/" * 2048)]], "'l' is refused: its link target is longer than 4095"),
+    "long hard link": ([[member("x"), hard_link("h", "./" * 2048 + "x")]], "longer than 4095"),
+    "attribute with a NUL": ([[extended(record(b"SCHILY.xattr.user.a\0b", b"1")), member("a")]], "contains a NUL"),
+    "attribute with a long name": ([[extended(record(b"SCHILY.xattr." + b"n" * 256, b"1")), member("a")]], "than 255"),
+    "attribute without a name": ([[extended(record(b"SCHILY.xattr.", b"1")), member("a")]], "attribute is empty"),
+    "size beyond all files": ([[patched(member("a"), 124, b"\x80" + b"\1" * 11)]], "'a' is refused: its size"),
+    "size beyond all files by record": (
+        [[extended(record(b"size", b"9" * 19)), member("a")]],
+        "'a' is refused: its size",
+    ),
+    "time that is none": (
+        [[extended(record(b"mtime", b"1e9")), member("a")]],
+        "'a' is refused: its mtime is not a time",
+    ),
     "large extension": ([[extended(b"", size=8 << 30)]], "larger than 1048576"),
     "wrong checksum": ([[b"b" + member("a")[1:]]], "checksum"),
     "text": ([[b"not a tar archive" * 100]], "not a tar archive"),
@@ -81,6 +135,27 @@ async def test_a_hostile_layer_is_refused_and_leaves_nothing(
     assert snapshot(tmp_path) == before
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("number", [2**32 - 1, 2**32])
+@pytest.mark.parametrize("options", [["-o", "out"], ["-o", "out.tar"], ["--privileged", "-o", "out"]], ids=" ".join)
+def test_the_command_line_names_the_member(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    options: list[str],
+) -> None:
+    if "--privileged" in options and os.geteuid() != 0:
+        pytest.skip("only root can restore owners")
+    monkeypatch.chdir(tmp_path)
+    reference = Blobs(GOOD, [folder("etc"), member("etc/shadow", owner=number)]).write(tmp_path / "layout")
+    before = snapshot(tmp_path)
+    assert main(["export", reference, *options]) == 1
+    out, err = capsys.readouterr()
+    why = f"its uid {number} is not between 0 and 4294967294"
+    assert (out, err) == ("", f"lading: archive member 'etc/shadow' is refused: {why}\n")
+    assert snapshot(tmp_path) == before
 
 
 async def test_links_lead_nowhere_when_a_directory_is_written(client: AsyncClient, tmp_path: Path) -> None:

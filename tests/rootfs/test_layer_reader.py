@@ -19,7 +19,7 @@ from lading import (
     ProtocolError,
     VerificationError,
 )
-from lading._core.tar.decompression import begins_zstd_frame
+from lading._core.tar.compressed_streams import begins_zstd_frame
 from tests.support.images import sha256
 from tests.support.layers import END, Blobs, Compress, folder, gzipped, hard_link, member
 from tests.support.tars import patched

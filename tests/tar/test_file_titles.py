@@ -38,6 +38,8 @@ def drafted(place: SafePath) -> Generator[Partial]:
         ("./dir/./file", "dir/file"),
         ("a b", "a b"),
         (".hidden", ".hidden"),
+        (".lading", ".lading"),
+        ("x.lading-y", "x.lading-y"),
         ("...a", "...a"),
         ("a..b", "a..b"),
         ("naïve-名前.txt", "naïve-名前.txt"),
@@ -81,6 +83,10 @@ def test_title_below_the_directory_is_accepted(title: str, path: str) -> None:
         ("a\u2066b", r"U\+2066"),
         ("a\udcff", r"U\+DCFF"),
         ("a\ud800", r"U\+D800"),
+        (".lading-sha256-" + "0" * 64 + ".part", "unfinished"),
+        (".LADING-x", "unfinished"),
+        (".lading-private-x/y", "unfinished"),
+        ("a/.lading-", "unfinished"),
         ("CON", "device"),
         ("nul.txt", "device"),
         ("a/Com1", "device"),
@@ -104,6 +110,16 @@ def test_unsafe_title_is_refused_in_one_short_line(title: str, why: str) -> None
         safe_title(title)
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 900
+
+
+def test_only_of_a_directory_the_title_is_the_output_directory(out: Path) -> None:
+    assert safe_title(".", is_directory=True) == PurePosixPath()
+    for other in ("..", "./..", "/", "", "a/.."):
+        with pytest.raises(DocumentError):
+            safe_title(other, is_directory=True)
+    with open_below(out, ".") as place:
+        assert (place.name, place.path) == (".", out)
+        assert os.path.samestat(os.fstat(place.directory), out.stat())
 
 
 @given(st.text(st.sampled_from("aé./\\:-~ \0\n") | st.characters(), max_size=20))

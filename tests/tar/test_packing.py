@@ -142,7 +142,12 @@ def test_source_date_epoch_is_the_time_of_all(tmp_path: Path, monkeypatch: pytes
     assert {member.mtime for member in members(packed(grow(tmp_path / "t"))[0])} == {1_700_000_000}
 
 
-@pytest.mark.parametrize("value", ["", "-1", "now", "1.5", "1\n", "9" * 12, "٣"])
+def test_source_date_epoch_that_is_empty_is_not_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "")
+    assert {member.mtime for member in members(packed(grow(tmp_path / "t"))[0])} == {0}
+
+
+@pytest.mark.parametrize("value", [" ", "-1", "now", "1.5", "1\n", " 1", "9" * 12, "٣"])
 def test_source_date_epoch_that_is_no_time_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:

@@ -43,10 +43,49 @@ def test_title_with_directories_is_the_prefix_of_the_names(out: Path) -> None:
     assert snapshot(out) == {"a": "directory", "a/b": "directory", "a/b/x": b"x"}
 
 
+@pytest.mark.parametrize("prefix", ["", "./"])
+@pytest.mark.parametrize("root", [b"", folder("."), folder("./")])
+def test_the_title_dot_is_the_output_directory_itself(out: Path, prefix: str, root: bytes) -> None:
+    (out / "kept").write_bytes(b"kept")
+    archive = root + folder(f"{prefix}sub") + member(f"{prefix}sub/b", b"b") + link(f"{prefix}l", "sub/b") + END
+    unpack(io.BytesIO(archive), out, ".")
+    assert snapshot(out) == {
+        "kept": b"kept",
+        "sub": "directory",
+        "sub/b": b"b",
+        "l": "-> sub/b",
+    }
+
+
+@pytest.mark.parametrize(
+    "content", [member("../x", b""), link("l", "../x"), member(".", b""), folder(".."), link(".", "x")]
+)
+def test_the_title_dot_leads_no_further_than_the_output_directory(out: Path, content: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        unpack(io.BytesIO(member("good", b"") + content + END), out, ".")
+    assert not list(out.iterdir())
+
+
 def test_unsafe_title_is_refused(out: Path) -> None:
     with pytest.raises(DocumentError):
         unpack(packed(GOOD), out, "../pkg")
     assert snapshot(out) == {}
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (patched(folder("pkg/d"), 124, b"00000001000\0") + member("pkg/a"), "a"),
+        (extended(b"pkg/b" + bytes(9), kind=b"L") + member("pkg/a"), "b"),
+        (extended(record(b"path", b"")) + member("pkg/a"), "a"),
+        (extended(record(b"path", b"pkg/b") + record(b"path", b"pkg/c")) + member("pkg/a"), "c"),
+        (patched(member("pkg/a"), 108, b"\x80" + b"\1" * 7), "a"),
+    ],
+    ids=["directory-with-a-size", "several-nuls", "no-value", "name-twice", "owner-that-is-not-restored"],
+)
+def test_what_is_rare_and_right_is_unpacked(out: Path, parts: bytes, name: str) -> None:
+    unpack(packed(GOOD, parts), out, "pkg")
+    assert snapshot(out)[f"pkg/{name}"] == b""
 
 
 @pytest.mark.parametrize(
@@ -236,19 +275,19 @@ def plant(path: Path, tree: object) -> None:
 
 
 @settings(max_examples=40)
-@given(st.dictionaries(PARTS, TREES, max_size=4))
-def test_what_is_packed_is_unpacked(tree: dict[str, object]) -> None:
+@given(st.dictionaries(PARTS, TREES, max_size=4), st.sampled_from(["a/pkg", "."]))
+def test_what_is_packed_is_unpacked(tree: dict[str, object], title: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         root, out = Path(name) / "tree", Path(name) / "out"
         plant(root, tree)
         out.mkdir()
         archive = io.BytesIO()
         try:
-            result = pack_directory(root, "a/pkg", archive)
+            result = pack_directory(root, title, archive)
         except StorageError:
             reject()  # a link of this tree leads out
         archive.seek(0)
-        unpack(archive, out, "a/pkg", content_digest=result.uncompressed)
-        assert snapshot(out / "a/pkg") == snapshot(root)
+        unpack(archive, out, title, content_digest=result.uncompressed)
+        assert snapshot(out / title) == snapshot(root)
         again = io.BytesIO()
-        assert pack_directory(out / "a/pkg", "a/pkg", again) == result
+        assert pack_directory(out / title, title, again) == result

@@ -21,9 +21,10 @@ from lading._core.rootfs.find_file import open_file
 from lading._core.rootfs.rootfs import STANDARD, open_rootfs
 from lading._core.tar.decompression import Limits
 from lading._core.tar.member_names import shown
-from lading._io.atomic_files import NewFile, check_replaceable
+from lading._io.atomic_files import NewFile
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
+from lading._io.output_files import OutputPath, write_output
 from lading._result import Result
 from lading.descriptor import Descriptor
 from lading.errors import LimitExceededError
@@ -39,7 +40,7 @@ class Writer(Protocol):
 
 
 Out = str | os.PathLike[str] | Writer
-"""Path of a file, or a binary file that is open for writing."""
+"""Path of a file or a FIFO, or a binary file that is open for writing."""
 
 
 class Exported(Result, frozen=True):
@@ -61,11 +62,11 @@ async def export_tar(
     io: IO, settings: Settings, image: Image, out: Out, *, limits: Limits = STANDARD, concurrency: int = 4
 ) -> Exported:
     """Write the files of an image as a tar archive. A complete archive gets its name, replacing an existing file."""
-    await io.call(partial(_check_writable, out))  # before layers are pulled, for which a file in its directory is made
+    directory = await io.call(partial(_writable, out))  # before layers are pulled
     async with open_rootfs(
-        io, settings, image, limits=limits, concurrency=concurrency, keep=True, directory=_disk_of(out)
+        io, settings, image, limits=limits, concurrency=concurrency, keep=True, directory=directory
     ) as tree:
-        entries = await io.call(partial(_write_out, out, partial(write_tar, tree)))
+        entries = await _write_out(io, out, partial(write_tar, tree))
     return Exported(image.manifest.descriptor, entries)
 
 
@@ -99,7 +100,7 @@ async def export_file(
 ) -> Exported:
     """Write one file of an image."""
     async with open_file(io, settings, image, path, limits=limits) as inode:
-        await io.call(partial(_write_out, out, partial(_write_content, inode)))
+        await _write_out(io, out, partial(_write_content, inode))
     return Exported(image.manifest.descriptor, 1)
 
 
@@ -124,21 +125,18 @@ def _write_content(inode: Inode, write: Callable[[bytes], object]) -> int:
     return 1
 
 
-def _write_out(out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> int:
-    """Write an open file, or a new file that gets its name when it is complete."""
-    if not isinstance(out, str | os.PathLike):
-        gathered = _Gathered(out.write)
+async def _write_out(io: IO, out: Out, fill: Callable[[Callable[[bytes], object]], int]) -> int:
+    """Write an open file, or a file of a path, and return the number of entries."""
+
+    def filled(write: Callable[[bytes], object]) -> int:
+        gathered = _Gathered(write)
         count = fill(gathered.write)
         gathered.flush()
         return count
-    path = Path(out)
-    check_replaceable(path)
-    with NewFile(path.parent, final=path) as new:
-        gathered = _Gathered(new.write)
-        count = fill(gathered.write)
-        gathered.flush()
-        new.publish(path)
-    return count
+
+    if isinstance(out, str | os.PathLike):
+        return await write_output(io, Path(out), filled)
+    return await io.call(filled, out.write)
 
 
 class _Gathered:
@@ -163,13 +161,11 @@ class _Gathered:
         self._size = 0
 
 
-def _check_writable(out: Out) -> None:
-    """Raise `StorageError` if an archive cannot be written to a path."""
-    if isinstance(out, str | os.PathLike):
-        path = Path(out)
-        check_replaceable(path)
-        NewFile(path.parent, final=path).discard()
-
-
-def _disk_of(out: Out) -> Path | None:
-    return Path(out).parent if isinstance(out, str | os.PathLike) else None
+def _writable(out: Out) -> Path | None:
+    """Return the directory of a file to be written, None if there is none. Raises `StorageError` for another path."""
+    if not isinstance(out, str | os.PathLike):
+        return None
+    output = OutputPath.at(Path(out))
+    if output.directory is not None:
+        NewFile(output.directory, final=output.path).discard()
+    return output.directory

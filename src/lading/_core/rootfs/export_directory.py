@@ -22,6 +22,7 @@ from lading._core.rootfs.tree import Tree
 from lading._core.tar.member_names import LONGEST_PATH, shown
 from lading._core.tar.reader import Member, MemberKind
 from lading._core.tar.safe_open import FRESH, closing, disk_errors, fresh_name, shown_path
+from lading._io.atomic_files import make_directory
 from lading.errors import ProtocolError, StorageError
 
 _ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,7 +46,7 @@ def check_destination(directory: Path, *, privileged: bool) -> Path:
             return final
         if final.exists() or final.is_symlink():
             raise StorageError(f"cannot write {shown_path(directory)}: exists and is not an empty directory")
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(final.parent, 0o777)
     return final
 
 

@@ -20,16 +20,15 @@ from lading._core.rootfs.contents import FileContents
 from lading._core.rootfs.entries import Inode
 from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.reader import LAYER, Member, MemberKind, TarReader
+from lading._core.tar.verified_content import VerifiedContent
 from lading._core.transfer.async_target import Readable
 from lading._core.transfer.stored_blob import OpenBlob
 from lading._io.base import IO
-from lading._io.body_reading import PIECE_SIZE
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest, hasher
 from lading.errors import LadingError, LimitExceededError, ProtocolError
 from lading.events import Progress
-from lading.verification import Verifier
 
 # Most bytes of names, link targets and extended attributes that are kept in memory for one image.
 _NAMES = 128 << 20
@@ -171,7 +170,7 @@ class _LayerReading:
 
     def run(self, reader: Reader, progress: Callable[[int], None]) -> list[Inode]:
         """Read a layer to its last byte, verify it, and return its members."""
-        blob = _Blob(reader, self._layer.descriptor, progress)
+        blob = VerifiedContent(reader, self._layer.descriptor, progress)
         try:
             expansion = Expansion(blob, self._limits, self._layer.diff_id)
             archive = TarReader(expansion.read, entries=self._limits.entries, dialect=LAYER)
@@ -205,36 +204,6 @@ class _LayerReading:
         if hashing is not None:
             inode.digest = hashing.digest()
         return inode
-
-
-class _Blob:
-    """The bytes of a layer's blob, hashed as they are read."""
-
-    __slots__ = ("_last_reported", "_progress", "_reader", "_verifier")
-
-    def __init__(self, reader: Reader, blob: Descriptor, progress: Callable[[int], None]) -> None:
-        self._reader = reader
-        self._verifier = Verifier(blob.digest, blob.size)
-        self._progress = progress
-        self._last_reported = 0
-        progress(0)
-
-    def read(self, size: int, /) -> bytes:
-        buffer = bytearray(min(size, PIECE_SIZE))
-        count = self._reader.readinto(memoryview(buffer)) or 0
-        piece = bytes(buffer[:count])
-        self._verifier.update(piece)
-        if self._verifier.seen - self._last_reported >= PIECE_SIZE:
-            self._last_reported = self._verifier.seen
-            self._progress(self._last_reported)
-        return piece
-
-    def finish(self) -> None:
-        """Read the rest that the archive reader left, and verify the blob. Raises `VerificationError`."""
-        while self.read(PIECE_SIZE):
-            pass
-        self._verifier.finish()
-        self._progress(self._verifier.seen)
 
 
 @asynccontextmanager

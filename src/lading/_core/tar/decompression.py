@@ -2,23 +2,16 @@
 
 Layers are tar archives, plain or compressed with gzip or Zstandard (image-spec, layer.md; RFC 1952, RFC 8878). The
 expanded stream is counted, so that a small blob cannot fill a disk (CWE-409), and hashed if its digest is known.
-
-Python 3.14 and later read Zstandard with the standard library, earlier versions with a backport. A stream may have
-several frames, with skippable frames between and after them; zstd:chunked keeps its table of contents in one.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from importlib import import_module
-from typing import Any, BinaryIO, Protocol, cast
-
 import msgspec
 
 from lading import _values
+from lading._core.tar.compressed_streams import ByteStream, begins_zstd_frame, expanded_gzip, expanded_zstd
 from lading.digest import Digest
-from lading.errors import LadingError, LimitExceededError, ProtocolError
+from lading.errors import LimitExceededError, ProtocolError
 from lading.verification import Verifier
 
 _GZIP = b"\x1f\x8b"  # RFC 1952, 2.3.1
@@ -29,16 +22,13 @@ _OTHER_COMPRESSIONS = {
     b"\x04\x22\x4d\x18": "lz4",
 }
 _LONGEST_MAGIC = max(map(len, _OTHER_COMPRESSIONS))
-_GZIP_ERRORS = (EOFError, zlib.error, gzip.BadGzipFile)
-_ZSTD_MODULES = ("compression.zstd", "backports.zstd")
-_ZSTD_FRAME = b"\x28\xb5\x2f\xfd"  # RFC 8878, 3.1.1
-_ZSTD_SKIPPED = b"\x2a\x4d\x18"  # 3.1.2: after a byte from 0x50 to 0x5F
-# The largest window that a frame may require, as a power of two: 128 MiB, the default limit of the zstd command.
-_ZSTD_WINDOW = 27
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Limits for expanding one archive. Reading raises `LimitExceededError` beyond them."""
+    """Limits for expanding one archive. Reading raises `LimitExceededError` beyond them.
+
+    Also beyond 1 MiB of compressed bytes in a row that expand to nothing, which no limit here changes.
+    """
 
     entries: int = 200_000
     """Most members of the archive."""
@@ -56,38 +46,33 @@ class Limits(msgspec.Struct, frozen=True):
         _values.integer(self.ratio_from, "ratio_from", unit="bytes", least=0)
 
 
-class ByteStream(Protocol):
-    """A stream of bytes that is read sequentially, such as a binary file."""
-
-    def read(self, size: int, /) -> bytes | None:
-        """Return up to `size` bytes, and `b""` at the end."""
-        ...
-
-
 class Expansion:
     """The expanded bytes of an archive. Its first bytes decide whether and how it is compressed.
 
     Raises `LadingError` for Zstandard if the backport is missing.
     """
 
-    __slots__ = ("_compressed", "_errors", "_limits", "_stream", "_verifier", "seen")
+    __slots__ = ("_compressed", "_limits", "_stream", "_verifier", "seen")
 
     def __init__(self, archive: ByteStream, limits: Limits, content_digest: Digest | None) -> None:
         self._compressed = _CountedStream(archive)
         self._limits = limits
         self._verifier = None if content_digest is None else Verifier(content_digest)
         self._stream: ByteStream = self._compressed
-        self._errors: tuple[type[Exception], ...] = ()
-        beginning, file = self._compressed.peek(_LONGEST_MAGIC), cast("BinaryIO", self._compressed)
+        beginning = self._compressed.peek(_LONGEST_MAGIC)
         if beginning.startswith(_GZIP):
-            self._stream, self._errors = gzip.GzipFile(fileobj=file, mode="rb"), _GZIP_ERRORS
+            self._stream = expanded_gzip(self._compressed)
         elif begins_zstd_frame(beginning[:4]):
-            reader = _ZstdReader(file)
-            self._stream, self._errors = reader, reader.errors
+            self._stream = expanded_zstd(self._compressed)
         for magic, name in _OTHER_COMPRESSIONS.items():
             if beginning.startswith(magic):
                 raise ProtocolError(f"the archive is compressed with {name}: only gzip and zstd are supported")
         self.seen = 0
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the archive is compressed."""
+        return self._stream is not self._compressed
 
     def read(self, size: int) -> bytes:
         """Read exactly `size` bytes, fewer only at the end.
@@ -106,10 +91,7 @@ class Expansion:
             self._verifier.finish()
 
     def _read_some(self, size: int) -> bytes:
-        try:
-            piece = self._stream.read(size) or b""
-        except self._errors as broken:
-            raise ProtocolError(f"the archive is damaged: {broken}") from broken
+        piece = self._stream.read(size) or b""
         self.seen += len(piece)
         self._check_limits()
         if self._verifier is not None:
@@ -146,35 +128,3 @@ class _CountedStream:
         piece = piece or self._stream.read(size) or b""
         self.seen += len(piece)
         return piece
-
-
-def begins_zstd_frame(content: bytes) -> bool:
-    """Return whether four bytes begin a Zstandard frame or a skippable frame."""
-    return content == _ZSTD_FRAME or (content[1:] == _ZSTD_SKIPPED and content[0] >> 4 == 5)
-
-
-class _ZstdReader:
-    """The expanded bytes of a Zstandard stream. `errors` are the exceptions that reading a damaged one raises."""
-
-    __slots__ = ("_file", "errors")
-
-    def __init__(self, stream: BinaryIO) -> None:
-        module = _zstd_module()
-        options = {module.DecompressionParameter.window_log_max: _ZSTD_WINDOW}
-        self._file: BinaryIO = module.ZstdFile(stream, options=options)
-        self.errors = (EOFError, cast("type[Exception]", module.ZstdError))
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, and `b""` at the end."""
-        return self._file.read(size)
-
-
-def _zstd_module() -> Any:
-    for name in _ZSTD_MODULES:
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    raise LadingError(
-        "the content is compressed with Zstandard: pip install 'lading[zstd]', or use Python 3.14 or later"
-    )

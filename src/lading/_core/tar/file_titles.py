@@ -18,16 +18,21 @@ _PORTS = {f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹
 _DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS})
 # Classes of characters that reorder displayed text (Unicode Bidirectional Algorithm, 2.1 to 2.5).
 _BIDIRECTIONAL = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+# Partial files and directories that are being unpacked have such names, next to the files that pulls write.
+_RESERVED = ".lading-"
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def safe_title(title: str) -> PurePosixPath:
-    """Convert the title of a file to a path relative to the output directory.
+def safe_title(title: str, *, is_directory: bool = False) -> PurePosixPath:
+    """Convert the title of a file or directory to a path relative to the output directory.
 
-    Subdirectories are allowed, and `.` parts are dropped. Raises `DocumentError` for absolute paths, `..`, backslashes,
-    drives, names of Windows devices, control characters, parts that a shell would take for an option or a home
-    directory, and titles longer than 4,096 bytes or deeper than 64 parts.
+    Subdirectories are allowed, and `.` parts are dropped. Of a directory, the title `.` is the output directory itself,
+    as for oras. Raises `DocumentError` for absolute paths, `..`, backslashes, drives, names of Windows devices, names
+    of partial files, control characters, parts that a shell would take for an option or a home directory, and titles
+    longer than 4,096 bytes or deeper than 64 parts.
     """
+    if title == "." and is_directory:
+        return PurePosixPath()
     try:
         parts = split_name(title.encode("utf-8", "surrogatepass"))
         _check_characters(title)
@@ -55,6 +60,8 @@ def _check_characters(title: str) -> None:
 def _check_portable(part: str) -> None:
     if part.startswith(("-", "~")):
         raise ValueError("has a part that begins with '-' or '~'")
+    if part.casefold().startswith(_RESERVED):
+        raise ValueError(f"has a part that begins with '{_RESERVED}', as unfinished files do")
     if part.endswith((".", " ")):
         raise ValueError("has a part that ends with a dot or a space")
     if part.partition(".")[0].rstrip(" ").upper() in _DEVICES:

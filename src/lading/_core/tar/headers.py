@@ -1,6 +1,7 @@
 """Header blocks of tar archives (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block").
 
-Every function raises `ProtocolError` for damaged or ambiguous input.
+Functions raise `ProtocolError` for damaged or ambiguous input. The numbers of a header are parsed when they are asked
+for, and raise `ValueError`, whose message completes a sentence that names the member.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _RECORD_LENGTH = re.compile(rb"([1-9][0-9]{0,6}) ", re.ASCII)
 class Header:
     """The fields of a header block. `old` also accepts the format before POSIX, which has no magic number."""
 
-    __slots__ = ("_block", "kind", "link", "mode", "name", "size")
+    __slots__ = ("_block", "kind", "link", "name")
 
     def __init__(self, block: bytes, *, old: bool = False) -> None:
         self._block = block
@@ -27,46 +28,56 @@ class Header:
         magic = block[257:265]
         if magic not in {_POSIX, _GNU} and not (old and magic == _OLD):
             raise ProtocolError("not a tar archive: a header is in neither POSIX nor GNU format")
-        # Checksum: the sum of all bytes, with its own eight counted as spaces.
-        if number(block[148:156]) != sum(block) - sum(block[148:156]) + 8 * ord(" "):
+        if not _has_its_checksum(block):
             raise ProtocolError("the archive is damaged: a header has the wrong checksum")
         self.name = _text(block[:100])
         if magic == _POSIX and (prefix := _text(block[345:500])):
             self.name = prefix + b"/" + self.name
-        self.mode = number(block[100:108])
-        self.size = number(block[124:136])
         self.link = _text(block[157:257])
 
     @property
+    def mode(self) -> int:
+        """The permission bits, and those for set-user-ID, set-group-ID and sticky."""
+        return number(self._block[100:108], "mode") & 0o7777
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return number(self._block[124:136], "size")
+
+    @property
     def owner(self) -> int:
-        """The user ID of the owner."""
-        return number(self._block[108:116])
+        """The user ID of the owner, which may be negative."""
+        return number(self._block[108:116], "uid", signed=True)
 
     @property
     def group(self) -> int:
-        """The group ID of the owner."""
-        return number(self._block[116:124])
+        """The group ID of the owner, which may be negative."""
+        return number(self._block[116:124], "gid", signed=True)
 
     @property
     def time(self) -> int:
         """The modification time in seconds since 1970, negative before that."""
-        return number(self._block[136:148], signed=True)
+        return number(self._block[136:148], "mtime", signed=True)
 
     @property
     def device(self) -> tuple[int, int]:
         """The major and minor number of the device."""
-        return number(self._block[329:337]), number(self._block[337:345])
+        return number(self._block[329:337], "devmajor"), number(self._block[337:345], "devminor")
 
 
-def number(field: bytes, *, signed: bool = False) -> int:
-    """Parse a number: octal digits, or GNU's base-256 encoding for larger ones."""
+def number(field: bytes, what: str, *, signed: bool = False) -> int:
+    """Parse a number: octal digits, or GNU's base-256 encoding for larger ones.
+
+    Raises `ValueError` whose message completes the sentence "the member is refused: ...".
+    """
     if field[0] == 0x80 or (signed and field[0] == 0xFF):
         return int.from_bytes(field[1:], "big", signed=signed)
     digits = field.strip(b" \0")
     if not digits:
         return 0
     if not _OCTAL.fullmatch(digits):
-        raise ProtocolError("the archive is damaged: a header field is not a number")
+        raise ValueError(f"its {what} is not a number")
     return int(digits, 8)
 
 
@@ -81,8 +92,24 @@ def records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         key, equals, value = content[match.end() : end - 1].partition(b"=")
         if not key or not equals:
             raise ProtocolError("the archive is damaged: a record of an extended header has no key")
+        if b"\0" in key:
+            raise ProtocolError("the archive is damaged: the key of a record of an extended header contains a NUL")
         yield key, value
         position = end
+
+
+def _has_its_checksum(block: bytes) -> bool:
+    """Return whether the checksum is the sum of all bytes, with its own eight counted as spaces.
+
+    Programs from before POSIX take the bytes for signed, as a C compiler did; GNU tar, Go and Python accept both sums.
+    """
+    counted = block[:148] + b" " * 8 + block[156:]
+    unsigned = sum(counted)
+    try:
+        stated = number(block[148:156], "checksum", signed=True)
+    except ValueError:
+        return False
+    return stated == unsigned or stated == unsigned - 256 * sum(byte >> 7 for byte in counted)
 
 
 def _text(field: bytes) -> bytes:

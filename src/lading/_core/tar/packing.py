@@ -52,14 +52,15 @@ class Packed:
 def pack_directory(root: Path, title: str, out: BinaryIO) -> Packed:
     """Write a directory to `out` as a reproducible tar archive compressed with gzip.
 
-    The names in the archive begin with `title`. Symbolic links are packed as links, hard links as separate files.
-    Memory use does not grow with the content.
+    The names in the archive begin with `title`, or with nothing if that is `.`. Symbolic links are packed as links,
+    hard links as separate files. Memory use does not grow with the content.
 
     Raises `StorageError`, naming the path, for an entry that cannot be read, changes while it is read, is not a file,
     directory or link, or could not be unpacked elsewhere: a link that leads out of the directory, a name with a
     backslash. Raises `DocumentError` for an unsafe title.
     """
-    return _packed(root, str(safe_title(title)).encode(), out, portable=True)
+    path = safe_title(title, is_directory=True)
+    return _packed(root, str(path).encode() if path.parts else b"", out, portable=True)
 
 
 def pack_root(root: Path, out: BinaryIO) -> Packed:
@@ -76,7 +77,7 @@ def pack_root(root: Path, out: BinaryIO) -> Packed:
 
 @dataclass(frozen=True, slots=True)
 class _PackEntry:
-    """A file, directory or link to pack; the name of the root of a layer is empty."""
+    """A file, directory or link to pack. The name of the root is empty in a layer, and for the title `.`."""
 
     path: bytes
     name: bytes
@@ -147,7 +148,8 @@ class _Gzip:
 def _packed(root: Path, prefix: bytes, out: BinaryIO, *, portable: bool) -> Packed:
     with disk_errors(f"cannot pack {shown_path(root)}"):
         packer = Packer(out)
-        packing = _Packing(packer, source_date_epoch() or 0, portable, prefix.count(b"/") + 1)
+        depth = prefix.count(b"/") + 1 if prefix else 0
+        packing = _Packing(packer, source_date_epoch() or 0, portable, depth)
         packing.add(_PackEntry(os.fsencode(root), prefix, stat.S_IFDIR))
         packer.write(bytes(2 * tarfile.BLOCKSIZE))
         return packer.finish()
@@ -169,7 +171,7 @@ class _Packing:
             entry = waiting.pop()
             with disk_errors(f"cannot pack {shown_path(entry.path)}"):
                 if stat.S_ISDIR(entry.mode):
-                    if entry.name:
+                    if entry.name or self.portable:  # the root is an entry of its own, so that it can be empty
                         self._write_header(entry, tarfile.DIRTYPE, 0o755)
                     waiting += reversed(self._children(entry))
                 elif stat.S_ISLNK(entry.mode):
@@ -221,7 +223,7 @@ class _Packing:
     def _write_header(
         self, entry: _PackEntry, kind: bytes, portable_mode: int, *, target: bytes = b"", size: int = 0
     ) -> None:
-        header = tarfile.TarInfo(_text(entry.name))
+        header = tarfile.TarInfo(_text(entry.name or b"."))
         header.type, header.size, header.mtime, header.linkname = kind, size, self.time, _text(target)
         header.mode = portable_mode if self.portable or kind == tarfile.SYMTYPE else stat.S_IMODE(entry.mode)
         self.out.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))

@@ -8,6 +8,10 @@ to the next (CVE-2024-6232, CVE-2025-8194).
 There are two dialects. An archive made by `pack_directory` or oras has files, directories and symbolic links, and the
 reader ignores their owners, times and extended attributes. The layer of an image has members of every kind, and may
 have been written by any program.
+
+What is legal is read, also where it is rare: a directory with a size, which has no content; names that end in several
+NULs; a record without a value, which says nothing; a record twice, of which the last one holds. Every number and name
+of a member is in the range that file systems have (`member_values`), so that nothing else has to check it.
 """
 
 from __future__ import annotations
@@ -18,13 +22,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from lading._core.tar.headers import BLOCK, Header, records
-from lading._core.tar.member_names import LONGEST_PATH, shown
+from lading._core.tar.member_names import shown
+from lading._core.tar.member_values import content_size, device_numbers, link_target, member_name, owner_id, xattr
 from lading._io.body_reading import PIECE_SIZE
 from lading.errors import LimitExceededError, ProtocolError
 
 _ZEROS = bytes(BLOCK)
 _LARGEST_OCTAL = 8**11 - 1
-_RECORD_SIZE = re.compile(rb"[0-9]{1,19}", re.ASCII)
+_RECORD_NUMBER = re.compile(rb"-?[0-9]{1,19}", re.ASCII)
 _RECORD_TIME = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]{0,18}))?", re.ASCII)
 _PATH, _LINK_PATH, _SIZE = b"path", b"linkpath", b"size"
 _OWNER, _GROUP, _TIME, _XATTR = b"uid", b"gid", b"mtime", b"SCHILY.xattr."
@@ -48,6 +53,18 @@ class MemberKind(Enum):
     FIFO = "FIFO"
 
 
+# No content follows these, whatever their size: that of a directory limits what it may come to hold, that of a device
+# or FIFO means nothing (POSIX.1-2017, pax, ustar Interchange Format, size and typeflag). A hard link may repeat the
+# content of its file; the tools that build images write at most its size.
+_SIZE_SAYS_NOTHING = frozenset(
+    {
+        MemberKind.DIRECTORY,
+        MemberKind.HARD_LINK,
+        MemberKind.CHARACTER_DEVICE,
+        MemberKind.BLOCK_DEVICE,
+        MemberKind.FIFO,
+    }
+)
 _KINDS = {b"0": MemberKind.FILE, b"\0": MemberKind.FILE, b"5": MemberKind.DIRECTORY, b"2": MemberKind.LINK}
 _MORE_KINDS = {
     b"1": MemberKind.HARD_LINK,
@@ -89,7 +106,7 @@ class Member:
     """One member. `name` and `target` (of a link) are unchanged from the archive; `size` is in bytes.
 
     `time` is in nanoseconds since 1970; `device` has the major and minor number. The fields after `size` are empty in
-    the archives of artifacts.
+    the archives of artifacts. Values are in the range of those of file systems: see `member_values`.
     """
 
     kind: MemberKind
@@ -165,19 +182,31 @@ class TarReader:
             raise LimitExceededError(f"the archive has more than {self._entries} members")
 
     def _extend(self, header: Header, extensions: dict[bytes, bytes]) -> None:
-        size, largest = header.size, self._dialect.extension
+        largest = self._dialect.extension
+        try:
+            size = header.size
+        except ValueError as wrong:
+            raise ProtocolError(f"the archive is damaged: an extended header is refused: {wrong}") from None
         if size > largest:
             raise LimitExceededError(f"an extended header of the archive is larger than {largest} bytes")
         content = self._exactly(size)
-        self._exactly(-size % BLOCK)
+        padding = self._exactly(-size % BLOCK)
+        if header.kind in {_LONG_NAME, _LONG_LINK} and b"\0" not in content and padding.strip(b"\0"):
+            # To GNU tar, which reads up to the first NUL; to Go, the name ends with its size.
+            raise ProtocolError("the archive is ambiguous: a long name continues after its end")
+        records: dict[bytes, bytes] = {}  # of two with one key, the last one holds (POSIX.1-2017, pax Extended Header)
         for key, value in _extension(header.kind, content):
             if key.startswith(b"GNU.sparse."):
                 raise ProtocolError("the archive is refused: it contains a sparse file")
-            if not self._dialect.uses(key):
-                continue
+            if self._dialect.uses(key):
+                records[key] = value
+        for key in records:
+            # Programs disagree on which of two headers holds, and Go does not apply those for all members.
             if header.kind == _GLOBAL or key in extensions:
-                raise ProtocolError(f"the archive is ambiguous: {shown(key)} is set twice, or for all members")
-            extensions[key] = value
+                raise ProtocolError(
+                    f"the archive is ambiguous: {shown(key)} is set by two extended headers, or for all members"
+                )
+        extensions |= records
 
     def _unless_over(self, size: int) -> bytes:
         """Read `size` bytes, or none at the end of an archive without an end mark: umoci even omits the padding."""
@@ -196,55 +225,70 @@ class TarReader:
 
 
 def _member(header: Header, extensions: dict[bytes, bytes], dialect: Dialect) -> Member:
-    name = extensions.get(_PATH, header.name)
+    # A record without a value deletes what was set before (POSIX.1-2017, pax Extended Header); as in Go, the field of
+    # the header block stays. An extended attribute, however, can be empty.
+    name = extensions.get(_PATH) or header.name
+    try:
+        return _checked(name, header, extensions, dialect)
+    except ValueError as wrong:
+        raise ProtocolError(f"archive member {shown(name)} is refused: {wrong}") from None
+
+
+def _checked(name: bytes, header: Header, extensions: dict[bytes, bytes], dialect: Dialect) -> Member:
     kind = dialect.kinds.get(header.kind)
     if kind is None:
-        what = _REFUSED.get(header.kind, "member of unknown kind")
-        raise ProtocolError(f"archive member {shown(name)} is refused: it is a {what}")
-    # POSIX lets a hard link repeat its content; the tools that build images write at most its size.
-    size = 0 if kind is MemberKind.HARD_LINK else _size(header, extensions)
-    if kind is not MemberKind.FILE and size:
-        raise ProtocolError(f"archive member {shown(name)} is refused: a {kind.value} has no content")
-    target = extensions.get(_LINK_PATH, header.link)
+        raise ValueError(f"it is a {_REFUSED.get(header.kind, 'member of unknown kind')}")
+    size = 0 if kind in _SIZE_SAYS_NOTHING else _size(header, extensions)
+    if not dialect.plain and header.kind == b"\0" and name.endswith(b"/"):
+        kind = MemberKind.DIRECTORY  # in the format before POSIX
+    if size and kind is not MemberKind.FILE:  # some programs skip content here, some do not
+        raise ValueError(f"a {kind.value} has no content")
+    member_name(name)
+    target = extensions.get(_LINK_PATH) or header.link
+    if kind in {MemberKind.LINK, MemberKind.HARD_LINK}:
+        link_target(target)
     if dialect.plain:
         return Member(kind, name, target, header.mode, size)
-    if header.kind == b"\0" and name.endswith(b"/"):  # a directory in the format before POSIX
-        kind = MemberKind.DIRECTORY
     return Member(
         kind,
         name,
         target if kind in {MemberKind.LINK, MemberKind.HARD_LINK} else b"",
-        header.mode & 0o7777,
+        header.mode,
         size,
-        _whole_number(extensions, _OWNER) if _OWNER in extensions else header.owner,
-        _whole_number(extensions, _GROUP) if _GROUP in extensions else header.group,
-        _time(extensions[_TIME]) if _TIME in extensions else _bounded(header.time) * 10**9,
-        header.device if kind in {MemberKind.CHARACTER_DEVICE, MemberKind.BLOCK_DEVICE} else (0, 0),
-        tuple((key.removeprefix(_XATTR), value) for key, value in sorted(extensions.items()) if key.startswith(_XATTR)),
+        owner_id(_number(extensions, _OWNER) if extensions.get(_OWNER) else header.owner, "uid"),
+        owner_id(_number(extensions, _GROUP) if extensions.get(_GROUP) else header.group, "gid"),
+        _time(extensions[_TIME]) if extensions.get(_TIME) else _bounded(header.time) * 10**9,
+        device_numbers(*header.device) if kind in {MemberKind.CHARACTER_DEVICE, MemberKind.BLOCK_DEVICE} else (0, 0),
+        tuple(
+            xattr(key.removeprefix(_XATTR), value)
+            for key, value in sorted(extensions.items())
+            if key.startswith(_XATTR)
+        ),
     )
 
 
 def _size(header: Header, extensions: dict[bytes, bytes]) -> int:
     # POSIX lets an extended header give a size that does not fit into the header block. If both could hold it and
     # differ, readers disagree on where the next header begins (CVE-2025-62518).
-    if _SIZE not in extensions:
-        return header.size
-    size = _whole_number(extensions, _SIZE)
-    if size != header.size and size <= _LARGEST_OCTAL:
-        raise ProtocolError("the archive is ambiguous: a member has two sizes")
-    return size
+    size = header.size
+    if extensions.get(_SIZE):
+        stated = _number(extensions, _SIZE)
+        if stated != size and stated <= _LARGEST_OCTAL:
+            raise ValueError("it has two sizes")
+        size = stated
+    return content_size(size)
 
 
-def _whole_number(extensions: Mapping[bytes, bytes], key: bytes) -> int:
-    if not _RECORD_SIZE.fullmatch(extensions[key]):
-        raise ProtocolError(f"the archive is damaged: {key.decode()} in an extended header is not a number")
+def _number(extensions: Mapping[bytes, bytes], key: bytes) -> int:
+    if not _RECORD_NUMBER.fullmatch(extensions[key]):
+        raise ValueError(f"its {key.decode()} is not a number")
     return int(extensions[key])
 
 
 def _time(text: bytes) -> int:
     match = _RECORD_TIME.fullmatch(text)
     if match is None:
-        raise ProtocolError("the archive is damaged: mtime in an extended header is not a time")
+        raise ValueError("its mtime is not a time")
     nanoseconds = _bounded(int(match[2])) * 10**9 + int((match[3] or b"").ljust(9, b"0")[:9])
     return -nanoseconds if match[1] else nanoseconds
 
@@ -256,7 +300,5 @@ def _bounded(seconds: int) -> int:
 def _extension(kind: bytes, content: bytes) -> Iterator[tuple[bytes, bytes]]:
     if kind in {_EXTENDED, _GLOBAL}:
         yield from records(content)
-    elif len(content) > LONGEST_PATH + 1:
-        raise ProtocolError(f"the archive is refused: a name is longer than {LONGEST_PATH} bytes")
     else:
-        yield (_PATH if kind == _LONG_NAME else _LINK_PATH), content.removesuffix(b"\0")
+        yield (_PATH if kind == _LONG_NAME else _LINK_PATH), content.rstrip(b"\0")

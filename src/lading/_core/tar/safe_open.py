@@ -34,9 +34,9 @@ class SafePath:
 
     __slots__ = ("directory", "name", "path")
 
-    def __init__(self, directory: int, path: Path) -> None:
+    def __init__(self, directory: int, name: str, path: Path) -> None:
         self.directory = directory
-        self.name = path.name
+        self.name = name
         self.path = path
 
     def close(self) -> None:
@@ -55,17 +55,17 @@ class SafePath:
 def open_below(directory: Path, title: str) -> SafePath:
     """Open the location of a title below an existing directory, creating the directories between them.
 
-    `directory` itself may be a symbolic link, since the user chose it; nothing below it may be one. Created directories
-    stay after a failure.
+    `directory` itself may be a symbolic link, since the user chose it; nothing below it may be one. The title `.` is
+    `directory` itself, by the name `.` in it. Created directories stay after a failure.
 
     Raises `DocumentError` for an unsafe title, `StorageError` if a link or a file is in the way.
     """
-    path = safe_title(title)
+    path = safe_title(title, is_directory=True)
     where = directory / path
     with disk_errors(f"cannot write {shown_path(where)}"):
         top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         with closing(top):
-            return SafePath(descend(top, path.parts[:-1]), where)
+            return SafePath(descend(top, path.parts[:-1]), path.name or ".", where)
 
 
 def descend(directory: int, names: Iterable[str | bytes]) -> int:

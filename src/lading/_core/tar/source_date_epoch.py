@@ -12,12 +12,12 @@ _EPOCH = re.compile(r"[0-9]{1,11}", re.ASCII)
 
 
 def source_date_epoch() -> int | None:
-    """Return the value of SOURCE_DATE_EPOCH in seconds since 1970, None if it is not set.
+    """Return the value of SOURCE_DATE_EPOCH in seconds since 1970, None if it is empty or not set.
 
     Raises `StorageError` if it is not a number.
     """
     value = os.environ.get("SOURCE_DATE_EPOCH")
-    if value is None:
+    if not value:
         return None
     if not _EPOCH.fullmatch(value):
         raise StorageError(f"SOURCE_DATE_EPOCH is {shown(value)}: set it to seconds since 1970, or unset it")

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from lading._core.tar.decompression import ByteStream, Expansion, Limits
+from lading._core.tar.compressed_streams import ByteStream
+from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.file_titles import safe_title
 from lading._core.tar.member_names import check_link, shown, split_name
 from lading._core.tar.reader import Member, MemberKind, TarReader
@@ -70,9 +71,10 @@ def unpack(
 ) -> Unpacked:
     """Unpack a tar archive, plain or compressed, to the location of its title below an existing directory.
 
-    Every name in the archive must begin with the title, as lading and oras pack it. `content_digest` is the digest of
-    the expanded archive (the annotation `io.deis.oras.content.digest`). The archive is read to its end before any entry
-    gets its final name, so that a stream may raise at its end if its own digest is wrong.
+    Every name in the archive must begin with the title, as lading and oras pack it, except that of the title `.`, which
+    is `directory` itself. `content_digest` is the digest of the expanded archive (the annotation
+    `io.deis.oras.content.digest`). The archive is read to its end before any entry gets its final name, so that a
+    stream may raise at its end if its own digest is wrong.
 
     Raises `ProtocolError` for an archive that is damaged or would write elsewhere, `LimitExceededError` for one that
     exceeds `limits`, `DigestMismatchError`, `DocumentError` for an unsafe title, and `StorageError`.
@@ -80,7 +82,7 @@ def unpack(
     with open_below(directory, title) as place, disk_errors(f"cannot unpack to {shown_path(place.path)}"):
         with _scratch(place) as scratch:
             expansion = Expansion(archive, limits, content_digest)
-            root = tuple(part.encode() for part in safe_title(title).parts)
+            root = tuple(part.encode() for part in safe_title(title, is_directory=True).parts)
             reader = TarReader(expansion.read, entries=limits.entries)
             for member in reader:
                 _write(scratch, member, _path(member, root), reader)
@@ -107,6 +109,8 @@ def _scratch(place: SafePath) -> Generator[int, None, None]:
 def _path(member: Member, root: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return the path of a member below the scratch directory."""
     name = member.name.removesuffix(b"/") if member.kind is MemberKind.DIRECTORY else member.name
+    if name == b"." and not root and member.kind is MemberKind.DIRECTORY:
+        return (_TREE,)
     try:
         parts = split_name(name)
     except ValueError as wrong:
