@@ -9,7 +9,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .PRECIOUS: .venvs/pip-%/ready .venvs/demo-%/ready .venvs/bench-%/ready .venvs/test-%/ready .venvs/lint-%/ready
-.PHONY: demo test lint format coverage bench bench-check peers pyodide changelog clean help
+.PHONY: demo test lint format coverage soak bench bench-check peers pyodide changelog clean help
 
 # One VERSION=PATH for each usable interpreter, oldest first.
 PYTHONS := $(shell sh scripts/pythons.sh $(PYTHON))
@@ -33,7 +33,10 @@ PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 # flow come to does not depend on the Python: the newest one tries it.
 ONCE := $(addprefix --ignore=tests/,registries conformance crashes browser docs scripts \
 	cli/test_demo.py cli/test_interruptions.py images/test_peers.py stores/test_skopeo.py \
-	exchange/test_budget.py property/test_copies_model.py transfer/test_one_recovery.py)
+	cli/test_local_contents.py cli/test_many.py cli/test_output_paths.py cli/test_platforms.py cli/test_second_references.py \
+	exchange/test_budget.py images/test_entries_with_one_digest.py property/test_copies_model.py property/test_tokens.py \
+	repository/test_wrong_successes.py targets/test_damaged_layouts.py targets/test_linked_layouts.py \
+	transfer/test_one_recovery.py verbs/test_platforms.py)
 
 demo: .venvs/demo-$(NEWEST)/ready
 	@.venvs/demo-$(NEWEST)/bin/lading demo
@@ -54,6 +57,7 @@ lint: .venvs/lint-$(NEWEST)/ready .venvs/demo-$(NEWEST)/ready
 	$(LINT)/lint-imports --no-logo
 	$(LINT)/python scripts/faces.py --check
 	$(LINT)/python scripts/specification.py --check
+	$(LINT)/python scripts/public_suffixes.py --check
 	$(LINT)/towncrier build --draft --version unreleased >/dev/null
 
 test-%: .venvs/test-%/ready
@@ -65,12 +69,20 @@ format: .venvs/lint-$(NEWEST)/ready
 	$(LINT)/ruff check --fix
 	$(LINT)/python scripts/faces.py
 	$(LINT)/python scripts/specification.py
+	$(LINT)/python scripts/public_suffixes.py
 
 coverage: .venvs/test-$(NEWEST)/ready
 	.venvs/test-$(NEWEST)/bin/python -m coverage erase
 	.venvs/test-$(NEWEST)/bin/python -m coverage run -m pytest $(ARGS)
 	.venvs/test-$(NEWEST)/bin/python -m coverage combine --quiet
 	.venvs/test-$(NEWEST)/bin/python -m coverage report
+
+# Hostile input, for SECONDS each: layers, archives and artifacts (scripts/soak.py).
+SECONDS ?= 300
+soak: soak-layers soak-archives soak-artifacts
+
+soak-%: .venvs/test-$(NEWEST)/ready
+	.venvs/test-$(NEWEST)/bin/python -m scripts.soak $* --seconds $(SECONDS) $(ARGS)
 
 bench: .venvs/bench-$(NEWEST)/ready
 	.venvs/bench-$(NEWEST)/bin/python -m benchmarks.suite $(ARGS)
