@@ -5,8 +5,10 @@ import fcntl
 import multiprocessing
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -211,3 +213,18 @@ def test_a_file_that_cannot_be_locked_is_removed(tmp_path: Path, monkeypatch: py
     with pytest.raises(StorageError, match="No locks available"):
         atomic_files.NewFile(tmp_path)
     assert names(tmp_path) == []
+
+
+def test_a_directory_that_another_thread_creates_meanwhile_is_not_in_the_way(tmp_path: Path) -> None:
+    start = Barrier(4)
+
+    def make(number: int) -> None:
+        path = tmp_path / str(number) / "layout"
+        start.wait()
+        atomic_files.check_directory(path)
+        atomic_files.make_directory(path)
+        atomic_files.check_directory(path)
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(300):
+            list(threads.map(make, [number] * 4))

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lading.descriptor import Descriptor
-from lading.errors import LayoutError
+from lading.errors import LayoutError, ManifestUnknownError
 from lading.media_types import OCI_INDEX, OCI_MANIFEST
 from lading.stores.index_json import LayoutIndex
 
 NAME = "org.opencontainers.image.ref.name"
+CONTAINERD = "io.containerd.image.name"
 ONE, TWO, THREE = (Descriptor.of(text, OCI_MANIFEST) for text in (b"one", b"two", b"three"))
 
 
@@ -110,10 +111,61 @@ def test_own_entries_keep_foreign_annotations_and_take_the_new_media_type() -> N
         assert found["annotations"]["k"] == "v"
 
 
-def test_of_several_entries_with_one_name_the_first_counts() -> None:
-    tagged = index(entry(ONE, "a"), entry(TWO, "a")).tagged("a")
+def test_of_several_manifests_with_one_name_none_is_chosen() -> None:
+    read = index(entry(ONE, "a"), entry(TWO, "a"), entry(ONE, "a"))
+    assert [found.digest for found in read.candidates("a")] == [ONE.digest, TWO.digest]
+    with pytest.raises(ManifestUnknownError, match=f"'a' names 2 manifests, {ONE.digest} and {TWO.digest}: give a"):
+        read.tagged("a")
+    assert read.without_tag("a").tags == ()
+
+
+def test_several_entries_of_one_manifest_are_one() -> None:
+    platforms = ({"os": "linux", "architecture": each} for each in ("amd64", "arm64"))
+    tagged = index(*(entry(ONE, "a", platform=each) for each in platforms)).tagged("a")
     assert tagged is not None
-    assert tagged.digest == ONE.digest
+    assert str(tagged.platform) == "linux/amd64"
+
+
+def test_a_whole_name_of_containerd_leads_to_its_entry() -> None:
+    alpine, busybox, bare = (
+        entry(each, tag, annotations={CONTAINERD: name})
+        for each, tag, name in (
+            (ONE, "3", "docker.io/library/alpine:3"),
+            (TWO, "3", "docker.io/library/busybox:3"),
+            (THREE, None, "ghcr.io/acme/app:1"),
+        )
+    )
+    one, both = index(alpine, bare), index(alpine, busybox, bare, entry(ONE, "x"))
+    for name in ("3", "docker.io/library/alpine:3", "alpine:3", "library/alpine:3"):
+        assert one.tagged(name) == one.named(ONE.digest)
+    assert one.tags == ("3", "ghcr.io/acme/app:1")
+    assert both.tags == ("docker.io/library/alpine:3", "docker.io/library/busybox:3", "ghcr.io/acme/app:1", "x")
+    assert {name: found.digest for name in both.tags if (found := both.tagged(name))} == {
+        "docker.io/library/alpine:3": ONE.digest,
+        "docker.io/library/busybox:3": TWO.digest,
+        "ghcr.io/acme/app:1": THREE.digest,
+        "x": ONE.digest,
+    }
+    with pytest.raises(ManifestUnknownError, match=r"names 2 manifests, docker\.io/library/alpine:3 and docker\.io/"):
+        both.tagged("3")
+    assert both.tagged("alpine") is None
+    assert both.tagged("alpine:4") is None
+
+
+def test_a_tag_that_is_removed_or_moved_takes_the_whole_name_with_it() -> None:
+    read = index(entry(ONE, "3", annotations={CONTAINERD: "docker.io/library/alpine:3"}))
+    for changed in (read.without_tag("3"), read.with_manifest(TWO, ["3"])):
+        assert changed.tagged("alpine:3") is None
+        assert changed.named(ONE.digest) is not None
+    assert read.with_manifest(ONE, ["4"]).tags == ("3", "4")
+    assert read.with_manifest(ONE, ["4"]).tagged("alpine:3") == read.named(ONE.digest)
+
+
+@pytest.mark.parametrize("name", [7, None, "", "UPPER:x y", "a" * 5000])
+def test_a_whole_name_that_is_not_one_is_left_alone(name: object) -> None:
+    read = index(entry(ONE, annotations={CONTAINERD: name}))
+    assert read.tags == ()
+    assert json.loads(read.encode())["manifests"][0]["annotations"] == {CONTAINERD: name}
 
 
 def test_moving_a_tag_that_several_entries_have_leaves_one() -> None:

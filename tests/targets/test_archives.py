@@ -55,7 +55,7 @@ async def test_an_archive_is_replaced_whole_or_not_at_all(
     await client.copy(f"oci:{layout}:image", f"oci-archive:{path}:one")
     before = path.read_bytes()
     with pytest.raises(NotFoundError):
-        await client.copy(f"oci:{layout}:absent", f"oci-archive:{path}:two")
+        await client.copy(f"oci:{layout}:absent", f"oci-archive:{path}:one")
     assert path.read_bytes() == before
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file.tar", "source"]
     copied = await client.copy(f"oci-archive:{path}:one", f"{APP}:one")
@@ -185,7 +185,7 @@ async def read_config(client: AsyncClient, archive: str) -> bytes:
         pytest.param(str, NotFoundError, "does not exist", id="absent"),
         pytest.param(os.mkfifo, StorageError, "not a regular file", id="pipe"),
         pytest.param(Path.mkdir, StorageError, "not a regular file", id="directory"),
-        pytest.param(lambda path: path.write_bytes(gzip.compress(b"tar")), StorageError, "compressed", id="compressed"),
+        pytest.param(lambda path: path.write_bytes(gzip.compress(b"tar")), ProtocolError, "cut short", id="compressed"),
         pytest.param(lambda path: path.write_bytes(b"x" * 2048), ProtocolError, "not a tar archive", id="no archive"),
         pytest.param(lambda path: path.write_bytes(bytes(1024)), LayoutError, "no file oci-layout", id="empty"),
     ],

@@ -188,7 +188,18 @@ def is_directory(path: Path) -> bool:
         return path.is_dir()
 
 
-def make_directory(path: Path) -> None:
+def check_directory(path: Path) -> None:
+    """Raise `StorageError` if something that is not a directory has the name of a directory or of a parent of it."""
+    while not is_directory(path):
+        # Another process or thread may have created it since.
+        if os.path.lexists(path) and not is_directory(path):
+            raise _in_the_way(path)
+        if path.parent == path:
+            return
+        path = path.parent
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
     """Create a directory and its parents so that they survive a power cut, unless it exists.
 
     Raises `StorageError` when an operation fails.
@@ -196,9 +207,12 @@ def make_directory(path: Path) -> None:
     if is_directory(path):
         return
     if path.parent != path:
-        make_directory(path.parent)
+        make_directory(path.parent, mode)
     with refusals("create the directory", path):
-        path.mkdir(mode=0o755, exist_ok=True)
+        try:
+            path.mkdir(mode=mode, exist_ok=True)
+        except FileExistsError as error:
+            raise _in_the_way(path) from error
     sync_directory(path.parent)
 
 
@@ -210,6 +224,14 @@ def sync_directory(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _in_the_way(path: Path) -> StorageError:
+    """Return the error for a name that a directory cannot get: the system says EEXIST, even for a dangling link."""
+    why = "exists and is not a directory"
+    if path.is_symlink() and not path.exists():
+        why = "is a symbolic link that leads to nothing: create the directory that it names, or remove it"
+    return StorageError(f"cannot create the directory {str(path)!r}: {why}", errno=errno.EEXIST)
 
 
 def _create(directory: Path, mode: int) -> tuple[int, Path]:

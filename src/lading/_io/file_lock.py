@@ -15,6 +15,8 @@ from lading.errors import StorageError
 
 _FIRST_WAIT = 0.001
 _LONGEST_WAIT = 0.05
+# flock(2), NFS: a lock there needs a descriptor that is open for writing.
+_UNSUPPORTED = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 @contextmanager
@@ -29,6 +31,25 @@ def exclusive(path: Path, *, seconds: float = 30.0, shared: bool = False, mode: 
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
     try:
         _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, path, seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def exclusive_directory(path: Path, *, seconds: float = 30.0) -> Generator[None]:
+    """Hold the lock of a directory itself, where a side file would be in the way; otherwise as `exclusive`.
+
+    File systems that cannot lock a directory, such as NFS, go without.
+    """
+    with refusals("lock", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            _acquire(descriptor, fcntl.LOCK_EX, path, seconds)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
         yield
     finally:
         os.close(descriptor)

@@ -39,7 +39,7 @@ class FileSource(msgspec.Struct, frozen=True):
 
         Raises `StorageError` if the file cannot be read, is not a regular file, or changes meanwhile.
         """
-        with storage_errors(f"cannot read {path}"), _opened(path) as file:
+        with storage_errors(f"cannot read {str(path)!r}"), _opened(path) as file:
             status, hashing, size = os.fstat(file.fileno()), hasher(algorithm), 0
             buffer = memoryview(bytearray(PIECE_SIZE))
             while count := file.readinto(buffer):
@@ -71,7 +71,7 @@ class FileSource(msgspec.Struct, frozen=True):
     def _check(self, file: io.FileIO) -> None:
         status = os.fstat(file.fileno())
         if self._identity(status) != self._recorded or status.st_size != self.size:
-            raise StorageError(f"{self.path} changed while it was being pushed: push it again")
+            raise StorageError(f"{str(self.path)!r} changed while it was being pushed: push it again")
 
 
 class SpoolSource:
@@ -154,10 +154,10 @@ def temporary_file(directory: Path | None = None) -> BinaryIO:
 
 
 def _opened(path: Path) -> io.FileIO:
-    with storage_errors(f"cannot read {path}"):
+    with storage_errors(f"cannot read {str(path)!r}"):
         # Without O_NONBLOCK, opening a FIFO would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return io.FileIO(descriptor)
     os.close(descriptor)
-    raise StorageError(f"cannot read {path}: not a regular file")
+    raise StorageError(f"cannot read {str(path)!r}: not a regular file")

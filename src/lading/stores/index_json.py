@@ -6,19 +6,21 @@ the change concerns are rewritten.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from lading._text import shortened
-from lading.annotations import REF_NAME
+from lading.annotations import CONTAINERD_NAME, REF_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.errors import DocumentError, LayoutError
+from lading.errors import DocumentError, LayoutError, ManifestUnknownError
 from lading.media_types import OCI_INDEX, is_index
+from lading.reference import canonical_name
 
+_SHOWN = 10
 _EMPTY = b'{"schemaVersion":2,"mediaType":"' + OCI_INDEX.encode() + b'","manifests":[]}'
 
 
@@ -41,26 +43,32 @@ class IndexJsonEntry(NamedTuple):
     """Media type of the manifest, "" if the entry does not state one."""
     tag: str | None
     """Value of org.opencontainers.image.ref.name."""
+    image: str | None = None
+    """Canonical value of io.containerd.image.name, the whole name of an image; the tag is then only a part of it."""
 
 
 class LayoutIndex:
     """Content of an index.json. Immutable.
 
-    If several entries have the same name, which the specification allows, the first one counts, as in containers/image.
+    Several entries may have the same name, which the specification allows: images of one name for several platforms, or
+    images of several repositories with the same tag.
     """
 
-    __slots__ = ("_digests", "_entries", "_fields", "_tags", "tags")
+    __slots__ = ("_digests", "_entries", "_fields", "_images", "_tags", "tags")
 
     def __init__(self, fields: dict[str, msgspec.Raw], entries: Iterable[IndexJsonEntry]) -> None:
         self._fields = fields
         self._entries = tuple(entries)
-        self._tags: dict[str, IndexJsonEntry] = {}
+        self._tags: defaultdict[str, dict[str, IndexJsonEntry]] = defaultdict(dict)
+        self._images: defaultdict[str, dict[str, IndexJsonEntry]] = defaultdict(dict)
         self._digests: dict[str, IndexJsonEntry] = {}
         for entry in self._entries:
             self._digests.setdefault(entry.digest, entry)
             if entry.tag is not None:
-                self._tags.setdefault(entry.tag, entry)
-        self.tags: tuple[str, ...] = tuple(sorted(self._tags))
+                self._tags[entry.tag].setdefault(entry.digest, entry)
+            if entry.image is not None:
+                self._images[entry.image].setdefault(entry.digest, entry)
+        self.tags: tuple[str, ...] = tuple(sorted({*filter(None, map(self._listed, self._entries))}))
 
     @classmethod
     def parse(cls, raw: bytes) -> LayoutIndex:
@@ -87,10 +95,33 @@ class LayoutIndex:
         manifests = msgspec.Raw(msgspec.json.encode([entry.raw for entry in self._entries]))
         return msgspec.json.encode({**self._fields, "manifests": manifests})
 
+    def candidates(self, name: str) -> tuple[Descriptor, ...]:
+        """Return each manifest that has a name: a tag, or else the whole name of an image such as `alpine:3`.
+
+        Raises `LayoutError` if an entry is invalid.
+        """
+        entries = self._tags.get(name)
+        if entries is None and self._images:
+            entries = self._images.get(canonical_name(name) or "")
+        return tuple(map(_descriptor, (entries or {}).values()))
+
     def tagged(self, tag: str) -> Descriptor | None:
-        """Return the descriptor of a tag, None if it does not exist. Raises `LayoutError` if its entry is invalid."""
-        entry = self._tags.get(tag)
-        return None if entry is None else _descriptor(entry)
+        """Return the only manifest that has a name, None if none has it.
+
+        Raises `ManifestUnknownError` if several have it, and `LayoutError` if an entry is invalid.
+        """
+        found = self.candidates(tag)
+        if len(found) > 1:
+            raise ManifestUnknownError(several(tag, found))
+        return found[0] if found else None
+
+    def images(self) -> tuple[tuple[str | None, str], ...]:
+        """Return the name that each entry is listed under, if it has one, and its digest, not validated."""
+        return tuple((self._listed(entry), entry.digest) for entry in self._entries)
+
+    def at(self, position: int) -> Descriptor | None:
+        """Return the manifest of an entry, from 0; None if there are fewer. Raises `LayoutError` if it is invalid."""
+        return _descriptor(self._entries[position]) if position < len(self._entries) else None
 
     def named(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor of a digest, None if it is not listed. Raises `LayoutError` if its entry is invalid."""
@@ -133,9 +164,14 @@ class LayoutIndex:
         """Return the index without a manifest and its tags."""
         return LayoutIndex(self._fields, (entry for entry in self._entries if entry.digest != digest))
 
+    def _listed(self, entry: IndexJsonEntry) -> str | None:
+        """Return the shortest name that leads to an entry: the whole name of an image whose tag others have as well."""
+        if entry.tag is None or (entry.image is not None and len(self._tags[entry.tag]) > 1):
+            return entry.image
+        return entry.tag
+
     def _names_another(self, tag: str, digest: Digest) -> bool:
-        entry = self._tags.get(tag)
-        return entry is not None and entry.digest != digest
+        return any(other != digest for other in self._tags.get(tag, ()))
 
     def _released(self, tags: Iterable[str]) -> list[IndexJsonEntry]:
         """Return the entries without some tags; every manifest keeps at least one entry."""
@@ -154,9 +190,30 @@ class LayoutIndex:
         return entries
 
 
+def several(name: str, found: Sequence[Descriptor]) -> str:
+    """Return the words for a name that several manifests have, each by its whole name, its platform or its digest."""
+    images = {each.annotations.get(CONTAINERD_NAME): None for each in found}
+    platforms = {str(each.platform or "one for no platform"): None for each in found}
+    if len(images) == len(found) and None not in images:
+        which, advice = [*filter(None, images)], "give the whole name"
+    elif len(platforms) == len(found):
+        which, advice = [*platforms], "give a platform, or a digest"
+    else:
+        which, advice = [str(each.digest) for each in found], "give a digest"
+    shown = " and ".join(map(shortened, which[:_SHOWN])) + (" and more" if len(found) > _SHOWN else "")
+    return f"{shortened(name)!r} names {len(found)} manifests, {shown}: {advice}"
+
+
 def _entry(raw: msgspec.Raw, names: _Names) -> IndexJsonEntry:
-    tag = (names.annotations or {}).get(REF_NAME)
-    return IndexJsonEntry(raw, names.digest, names.media_type, tag if isinstance(tag, str) else None)
+    annotations = names.annotations or {}
+    tag, image = annotations.get(REF_NAME), annotations.get(CONTAINERD_NAME)
+    return IndexJsonEntry(
+        raw,
+        names.digest,
+        names.media_type,
+        tag if isinstance(tag, str) else None,
+        canonical_name(image) if isinstance(image, str) else None,
+    )
 
 
 def _descriptor(entry: IndexJsonEntry) -> Descriptor:
@@ -170,7 +227,8 @@ def _described(raw: msgspec.Raw, descriptor: Descriptor | None, tag: str | None)
     """Return an entry with another tag and, if a descriptor is given, with the descriptor's members."""
     fields: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     annotations = msgspec.json.decode(fields.pop("annotations", b"null"), type=dict[str, Any] | None) or {}
-    annotations.pop(REF_NAME, None)
+    if annotations.pop(REF_NAME, None) != tag:
+        annotations.pop(CONTAINERD_NAME, None)  # it ends in the tag
     if descriptor is not None:
         fields |= msgspec.json.decode(descriptor.encode(), type=dict[str, msgspec.Raw])
         annotations.update(descriptor.annotations)

@@ -1,22 +1,38 @@
-"""Random access to the files of an uncompressed tar archive."""
+"""Random access to the files of a tar archive, which is expanded once if it is compressed."""
 
 from __future__ import annotations
 
+import io
 import os
 import posixpath
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from lading._core.tar.decompression import Expansion, Limits
 from lading._core.tar.headers import BLOCK
 from lading._core.tar.reader import MemberKind, TarReader
 from lading._io import atomic_files
+from lading._io.base import Cancellation
+from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_ranges import read_at
+from lading._io.file_sources import temporary_file
 from lading._text import shortened
-from lading.errors import LimitExceededError, NotFoundError, ProtocolError, StorageError
+from lading.errors import (
+    LadingError,
+    LimitExceededError,
+    NotFoundError,
+    ProtocolError,
+    RegistryError,
+    StorageError,
+    storage_errors,
+)
 
 _ENTRIES = 200_000
 _LINKS = 16
-_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+# Layers are compressed already, or expand to ten times their size: beyond this, a small file would fill the disk.
+_EXPANDED = Limits(ratio=100, ratio_from=1 << 30)
 _ZEROS = bytes(1 << 20)
 
 
@@ -28,17 +44,24 @@ class Span(NamedTuple):
 
 
 class Archive:
-    """An uncompressed tar archive that is open for reading. Close it.
+    """A tar archive that is open for reading. Close it.
 
-    Raises `StorageError` for a file that cannot be read or is compressed, `ProtocolError` for an invalid archive, and
-    `LimitExceededError` for more than 200,000 members.
+    An archive that is compressed with gzip or Zstandard, which its first bytes tell, is expanded to a temporary file
+    without a name: to 1 GiB, or to 100 times its size if that is more. `cancellation` ends that.
+
+    Raises `StorageError` for a file that cannot be read, `ProtocolError` for an invalid archive or another compression,
+    and `LimitExceededError` for more than 200,000 members or a file that expands further.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cancellation: Cancellation | None = None) -> None:
         self.path = path
-        self._descriptor = _opened(path)
+        self._file: io.FileIO | BinaryIO = _opened(path)
         try:
-            with atomic_files.refusals("read", path):
+            with atomic_files.refusals("read", path), _named(path):
+                compressed, expansion = self._file, Expansion(self._file, _EXPANDED, None)
+                if expansion.is_compressed:
+                    self._file = _expanded(expansion, cancellation or Cancellation())
+                    compressed.close()
                 self._files = self._list()
         except BaseException:
             self.close()
@@ -59,7 +82,7 @@ class Archive:
 
     def open(self, span: Span) -> SpanReader:
         """Open a part of the archive. Any number may be open at a time, while the archive is open."""
-        return SpanReader(self._descriptor, span, self.path)
+        return SpanReader(self._file.fileno(), span, self.path)
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Read a whole file of at most `limit` bytes; None if it does not exist. Raises `LimitExceededError`."""
@@ -76,15 +99,11 @@ class Archive:
 
     def close(self) -> None:
         """Close the file."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
     def _list(self) -> dict[str, Span | str]:
         """Index all files, and all symbolic links with their targets. The last of two equal names wins, as in tar."""
-        cursor = _Cursor(self._descriptor)
-        if cursor.begins_with(_COMPRESSED):
-            raise StorageError(f"{str(self.path)!r} is compressed: decompress it first")
+        cursor = _Cursor(self._file.fileno())
         files: dict[str, Span | str] = {}
         for member in TarReader(cursor.read, entries=_ENTRIES):
             name = posixpath.normpath(os.fsdecode(member.name))
@@ -126,9 +145,6 @@ class _Cursor:
         self._skipped_to = 0
         self.offset = 0
 
-    def begins_with(self, marks: tuple[bytes, ...]) -> bool:
-        return os.pread(self._descriptor, 8, 0).startswith(marks)
-
     def skip(self, size: int) -> None:
         """Give zeros for the next `size` bytes, as far as the file has them."""
         self._skipped_to = self.offset + size
@@ -143,7 +159,9 @@ class _Cursor:
         return content
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path) -> io.FileIO:
+    if str(path) == "-":
+        raise StorageError("cannot read an archive from stdin: save it to a file, and name that")
     with atomic_files.refusals("read", path):
         try:
             # Without O_NONBLOCK, opening a FIFO would wait for a writer.
@@ -151,6 +169,32 @@ def _opened(path: Path) -> int:
         except FileNotFoundError as error:
             raise NotFoundError(f"archive {str(path)!r} does not exist") from error
     if atomic_files.is_regular(descriptor):
-        return descriptor
+        return io.FileIO(descriptor)
     os.close(descriptor)
-    raise StorageError(f"cannot read {str(path)!r}: not a regular file")
+    raise StorageError(f"cannot read {str(path)!r}: not a regular file: save the archive to a file, and name that")
+
+
+def _expanded(expansion: Expansion, cancellation: Cancellation) -> BinaryIO:
+    file = temporary_file()
+    try:
+        while not cancellation.cancelled and (piece := expansion.read(PIECE_SIZE)):
+            with storage_errors("cannot write a temporary file"):
+                file.write(piece)
+        with storage_errors("cannot write a temporary file"):
+            file.flush()
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+@contextmanager
+def _named(path: Path) -> Generator[None]:
+    """Name the file in an error of its content."""
+    try:
+        yield
+    except (StorageError, RegistryError):
+        raise
+    except LadingError as error:
+        error.args = (f"{str(path)!r}: {error}",)
+        raise

@@ -8,14 +8,17 @@ import re
 import secrets
 import shutil
 import tarfile
-from collections.abc import Generator, Mapping
+import tempfile
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lading._core.targets.archive_files import Archive, SpanReader
 from lading._core.transfer.async_target import read_whole
 from lading._io import atomic_files
+from lading._io.base import Cancellation
 from lading._io.body_reading import PIECE_SIZE
+from lading._io.output_files import OutputPath, writing
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import LayoutError
@@ -74,15 +77,16 @@ class ArchivedLayout:
 
 
 @contextmanager
-def work_directory(final: Path) -> Generator[Path]:
+def work_directory(output: OutputPath) -> Generator[Path]:
     """Yield an empty directory next to a file to be written, and remove it at the end.
 
-    Directories left by processes that were killed are removed first. Raises `StorageError`.
+    For a stream it is among the system's temporary files. Directories left by processes that were killed are removed
+    first. Raises `StorageError`.
     """
-    atomic_files.check_replaceable(final)
-    with atomic_files.refusals("write", final):
-        _sweep(final.parent)
-        path, descriptor = _made(final.parent)
+    parent = output.directory or Path(tempfile.gettempdir())
+    with atomic_files.refusals("write", output.path):
+        _sweep(parent)
+        path, descriptor = _made(parent)
     try:
         yield path
     finally:
@@ -90,15 +94,21 @@ def work_directory(final: Path) -> Generator[Path]:
         os.close(descriptor)
 
 
-def write_archive(layout: Layout, final: Path, replaced: Mapping[str, bytes] | None = None) -> None:
+def write_archive(
+    layout: Layout,
+    path: Path,
+    replaced: Mapping[str, bytes] | None = None,
+    cancellation: Cancellation | None = None,
+    check: Callable[[], object] | None = None,
+) -> None:
     """Write a layout as a reproducible tar archive, which gets its name when it is complete.
 
-    `replaced` maps names to the content of files that are added or replaced in the archive. Raises `StorageError`,
-    which leaves an existing file of that name unchanged.
+    `replaced` maps names to the content of files that are added or replaced in the archive. `check` is called before
+    the archive gets its name. Raises `StorageError`, which leaves an existing file of that name unchanged.
     """
     files = {**_files(layout.path), **(replaced or {})}
     directories = {str(parent) for name in files for parent in Path(name).parents} - {"."}
-    with atomic_files.NewFile(final.parent, final=final) as new:
+    with writing(path, cancellation, check) as new:
         for name in sorted({*files, *directories}):
             content = files.get(name)
             if content is None:
@@ -108,7 +118,6 @@ def write_archive(layout: Layout, final: Path, replaced: Mapping[str, bytes] | N
             else:
                 _append(new, name, content)
         new.write(bytes(2 * tarfile.BLOCKSIZE))
-        new.publish(final)
 
 
 def _files(root: Path) -> dict[str, Path | bytes]:
@@ -116,7 +125,7 @@ def _files(root: Path) -> dict[str, Path | bytes]:
     return {path.relative_to(root).as_posix(): path for path in own}
 
 
-def _append(new: atomic_files.NewFile, name: str, path: Path) -> None:
+def _append(new: atomic_files.OpenFile, name: str, path: Path) -> None:
     file = atomic_files.open_regular(path)
     if file is None:
         raise LayoutError(f"{str(path)!r} was deleted meanwhile: write the archive again")
