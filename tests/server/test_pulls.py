@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lading.digest import Digest
 from lading.media_types import OCI_MANIFEST
 from tests.server.peer import Peer, image_index, image_manifest
+from tests.support.shelf import Shelf
 
 CONTENT = b"0123456789"
 MISSING = Digest.of(b"missing")
@@ -156,3 +159,21 @@ def test_end_3_a_manifest_that_is_damaged_on_disk_is_not_served(peer: Peer) -> N
 def test_end_3_a_blob_is_no_manifest(peer: Peer) -> None:
     digest = peer.push_blob("a", image_index())
     assert peer.ask("GET", f"/v2/a/manifests/{digest}").code == "MANIFEST_UNKNOWN"
+
+
+def test_end_3_a_tag_that_a_layout_gives_to_two_manifests_is_unknown(peer: Peer) -> None:
+    shelf = Shelf(peer.root / "a")
+    entries = [
+        {
+            **shelf.image(shelf.layer(each), platform=f"linux/{each}"),
+            "platform": {"os": "linux", "architecture": each},
+            "annotations": {"org.opencontainers.image.ref.name": "1"},
+        }
+        for each in ("amd64", "arm64")
+    ]
+    (shelf.path / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": entries}))
+    answer = peer.ask("GET", "/v2/a/manifests/1")
+    assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
+    assert "linux/amd64 and linux/arm64" in answer.json["errors"][0]["message"]
+    assert peer.ask("GET", f"/v2/a/manifests/{entries[1]['digest']}").status == 200
+    assert peer.ask("GET", "/v2/a/tags/list").json == {"name": "a", "tags": ["1"]}

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import LayoutError
+from lading.stores.digest_cache import DigestCache
 from lading.stores.garbage_collection import DAY, RemovedBlob, collect, collect_garbage
+from lading.stores.kept_blobs import keep_blob
 from lading.stores.layout import Layout
 from tests.support.corpus import UNKNOWN, Corpus, encoded
 
@@ -74,9 +77,8 @@ def test_what_a_deleted_manifest_named_goes_but_not_what_others_share(layout: La
 
 def test_what_is_new_or_was_counted_on_stays_for_the_time_of_grace(layout: Layout) -> None:
     new, kept, gone = add(layout, b"new", old=False), add(layout, b"kept"), add(layout, b"gone")
-    assert layout.keep_blob(kept, 4)
-    assert not layout.keep_blob(kept, 5)
-    assert not layout.keep_blob(Digest.of(b"absent"), 6)
+    assert keep_blob(layout, Descriptor.of(b"kept", "m/t"), DigestCache(None))
+    assert not keep_blob(layout, Descriptor.of(b"absent", "m/t"), DigestCache(None))
     assert [each.digest for each in collect(layout)] == [gone]
     assert {layout.blob_size(new), layout.blob_size(kept)} == {3, 4}
     assert {each.digest for each in collect(layout, grace=-1)} == {new, kept}
@@ -86,8 +88,6 @@ def test_a_manifest_that_comes_meanwhile_keeps_what_it_names(layout: Layout, mad
     first, second = sorted((add(layout, b"first"), add(layout, b"second")))
     removal = collect(layout)
     assert next(removal).digest == first
-    from lading.descriptor import Descriptor
-
     raw = encoded({"schemaVersion": 2, "needs": second})
     layout.push_manifest(raw, Descriptor.of(raw, UNKNOWN), ["late"])
     assert list(removal) == []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,6 +31,22 @@ def test_a_new_layout_is_what_the_specification_says(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "deep/layout/oci-layout").read_bytes()) == {"imageLayoutVersion": "1.0.0"}
     assert json.loads((tmp_path / "deep/layout/index.json").read_bytes())["manifests"] == []
     assert (tmp_path / "deep/layout/blobs").is_dir()
+
+
+def test_reading_a_small_index_takes_little_memory(layout: Layout) -> None:
+    tracemalloc.start()
+    try:
+        Layout.open(layout.path).index()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_an_index_that_is_larger_than_a_piece_is_read_whole(layout: Layout) -> None:
+    padding = " " * (3 << 20)
+    (layout.path / "index.json").write_text(f'{{"schemaVersion":2,"manifests":[]{padding}}}')
+    assert Layout.open(layout.path).tags() == ()
 
 
 def test_create_opens_a_layout_that_is_there(layout: Layout) -> None:
@@ -165,9 +182,9 @@ def test_read_blob_does_not_believe_the_size_of_a_descriptor(layout: Layout) -> 
             layout.read_blob(Descriptor("m/t", DIGEST, size))
 
 
-def test_a_blob_that_is_a_symbolic_link_is_not_followed(layout: Layout) -> None:
+def test_a_blob_that_is_a_symbolic_link_to_elsewhere_is_not_followed(layout: Layout) -> None:
     push(layout, b"other")
-    outside = layout.path / "outside"
+    outside = layout.path.parent / "outside"
     outside.write_bytes(CONTENT)
     layout.blob_path(DIGEST).symlink_to(outside)
     assert layout.blob_size(DIGEST) is None
@@ -176,6 +193,17 @@ def test_a_blob_that_is_a_symbolic_link_is_not_followed(layout: Layout) -> None:
     push(layout, CONTENT)
     assert layout.blob_size(DIGEST) == len(CONTENT)
     assert outside.read_bytes() == CONTENT
+
+
+def test_a_blob_that_is_a_symbolic_link_is_not_mounted(layout: Layout, tmp_path: Path) -> None:
+    other = Layout.create(tmp_path / "other")
+    push(other, b"other")
+    push(layout, b"other")
+    (layout.path / "inside").write_bytes(CONTENT)
+    layout.blob_path(DIGEST).symlink_to(layout.path / "inside")
+    assert layout.blob_size(DIGEST) == len(CONTENT)
+    assert not other.mount_blob(DIGEST, layout)
+    assert other.blob_size(DIGEST) is None
 
 
 def test_an_adopted_file_becomes_a_blob(layout: Layout, tmp_path: Path) -> None:

@@ -121,13 +121,15 @@ async def test_t_55_a_link_that_waits_under_the_name_of_a_blob_is_replaced(
 
 
 @pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
-async def test_t_55_a_link_that_waits_under_the_name_of_an_archive_is_replaced(
-    client: AsyncClient, cargo: Image, tmp_path: Path, form: str
+@pytest.mark.usefixtures("cargo")
+async def test_t_55_a_link_that_waits_under_the_name_of_an_archive_ends_no_file(
+    client: AsyncClient, tmp_path: Path, form: str
 ) -> None:
     waiting = tmp_path / "file.tar"
     waiting.symlink_to(tmp_path / "outside" / "precious")
-    await client.copy(f"oci:{tmp_path / 'cargo'}:v1", f"{form}:{waiting}:localhost/app:v1")
-    assert not waiting.is_symlink()
+    with pytest.raises(StorageError, match="which is not an archive of this kind"):
+        await client.copy(f"oci:{tmp_path / 'cargo'}:v1", f"{form}:{waiting}:localhost/app:v1")
+    assert waiting.is_symlink()
     assert snapshot(tmp_path / "outside") == {"precious": b"precious"}
 
 

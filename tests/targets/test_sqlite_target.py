@@ -31,8 +31,10 @@ from lading import (
 from lading.media_types import OCI_LAYER
 from lading.server.serving import running
 from lading.transports.direct import DirectTransport
+from tests.support.copies import digests_of
 from tests.support.corpus import Corpus
 from tests.support.examples import run_program
+from tests.support.images import sha256
 from tests.support.shelf import Shelf
 
 APP = "localhost:5000/acme/app"
@@ -51,8 +53,8 @@ def target(tmp_path: Path) -> SQLiteTarget:
 def large(tmp_path: Path) -> Shelf:
     """A layout with an image, tagged `large`, whose layer takes several rows."""
     shelf = Shelf(tmp_path / "large")
-    layer = shelf.blob(os.urandom(3 * PIECE + 1), OCI_LAYER), f"sha256:{'0' * 64}"
-    shelf.tag("large", shelf.image(layer))
+    content = os.urandom(3 * PIECE + 1)
+    shelf.tag("large", shelf.image((shelf.blob(content, OCI_LAYER), sha256(content))))
     return shelf
 
 
@@ -72,7 +74,7 @@ async def test_every_kind_of_content_goes_round_byte_for_byte(
     places += [TargetReference(target), f"oci:{tmp_path / 'between'}", OTHER, f"oci:{last}"]
     for source, destination in pairwise(places):
         copied = await client.copy_tags(source, destination)
-        assert {each.descriptor.digest for each in copied} == {each["digest"] for each in content.tags.values()}
+        assert digests_of(copied) == {each["digest"] for each in content.tags.values()}
     assert not content.missing_from(last)
     assert target.tags() == sorted(content.tags)
 

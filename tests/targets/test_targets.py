@@ -80,7 +80,7 @@ async def test_a_blob_comes_back_as_it_went(target: AsyncTarget, io: IO) -> None
     seen: list[int] = []
     assert not await target.keeps(BLOB)
     assert not await target.exists(BLOB)
-    assert not await target.push(Content(BLOB, CONTENT), lambda offset, _: seen.append(offset))
+    assert await target.push(Content(BLOB, CONTENT), lambda offset, _: seen.append(offset)) == "push"
     assert await target.keeps(BLOB)
     assert await target.exists(BLOB)
     assert await drained(io, target, BLOB) == CONTENT

@@ -15,7 +15,7 @@ from lading._io.base import IO, RequestBody
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint, Refusal
 from lading._wire.messages import Request, Response
-from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError, StorageError
+from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError, ManifestUnknownError, StorageError
 from lading.server import blob_pushes, deletions, listings, manifest_pushes, pulls, responses
 from lading.server.limits import ServerLimits
 from lading.server.referrers import ReferrersIndex
@@ -91,6 +91,8 @@ class EmbeddedRegistry:
             raise RefusedError("DIGEST_INVALID", str(error)) from error
         except InvalidReferenceError as error:
             raise RefusedError("NAME_INVALID", str(error)) from error
+        except ManifestUnknownError as error:  # a tag of several manifests, in a layout of another program
+            raise RefusedError("MANIFEST_UNKNOWN", str(error)) from error
         except InvalidTagError as error:
             raise RefusedError("MANIFEST_INVALID", str(error)) from error
 

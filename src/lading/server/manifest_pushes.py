@@ -12,28 +12,12 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import HelmConfig, ImageConfig, ImageIndex, ImageManifest, Manifest
 from lading.errors import DigestMismatchError, DocumentError
-from lading.media_types import (
-    DOCKER_FOREIGN_LAYER,
-    OCI_FOREIGN_LAYER,
-    OCI_FOREIGN_LAYER_GZIP,
-    OCI_FOREIGN_LAYER_ZSTD,
-    is_manifest,
-)
+from lading.media_types import is_foreign_layer, is_manifest
 from lading.reference import check_tag
 from lading.server import responses
 from lading.server.request_context import Call
 from lading.server.responses import RefusedError
 from lading.stores.layout import Layout
-
-# Layers whose licence may forbid pushing them (image-spec, layer.md, Non-Distributable Layers).
-_MAY_BE_ELSEWHERE = frozenset(
-    {
-        DOCKER_FOREIGN_LAYER,
-        OCI_FOREIGN_LAYER,
-        OCI_FOREIGN_LAYER_GZIP,
-        OCI_FOREIGN_LAYER_ZSTD,
-    }
-)
 
 
 async def push_manifest(call: Call) -> Response:
@@ -131,7 +115,7 @@ def _check_child(layout: Layout | None, descriptor: Descriptor, *, sparse: bool)
 
 def _check_blob(layout: Layout | None, descriptor: Descriptor, *, sparse: bool) -> None:
     size = None if layout is None else layout.blob_size(descriptor.digest)
-    if size is None and not sparse and descriptor.media_type not in _MAY_BE_ELSEWHERE:
+    if size is None and not sparse and not is_foreign_layer(descriptor.media_type):
         raise RefusedError("MANIFEST_BLOB_UNKNOWN", f"this repository has no blob {descriptor.digest}")
     if size is not None and size != descriptor.size:
         message = f"blob {descriptor.digest} has {size} bytes, but its descriptor says {descriptor.size}"

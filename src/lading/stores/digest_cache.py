@@ -5,7 +5,8 @@ last change in nanoseconds. A file that is written to, replaced or moved aside n
 racy-git.txt), and is hashed again. The cache does not detect silent disk corruption; the registry does.
 
 The cache lies in a directory of the user's own, so a layout cannot bring one along. It is a convenience, as state files
-are: where it cannot be kept, content is hashed each time, and nothing here raises.
+are: where it cannot be kept, content is hashed each time, and nothing here raises. Without a directory it is kept in
+memory, for as long as one target is open.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ _LONGEST = 256 << 10
 
 
 class DigestCache:
-    """Cache of the digests of one user's files."""
+    """Cache of the digests of one user's files; in memory without a directory."""
 
-    __slots__ = ("_path",)
+    __slots__ = ("_memory", "_path")
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / _NAME
+    def __init__(self, directory: Path | None) -> None:
+        self._path = None if directory is None else directory / _NAME
+        self._memory: list[bytes] = []
 
     def has(self, digest: Digest, status: os.stat_result) -> bool:
         """Return whether a file with this status had this digest, and has not been touched since."""
@@ -48,30 +50,48 @@ class DigestCache:
 
         A file written less than five seconds ago is not recorded: another write might leave its times unchanged.
         """
-        if status.st_mtime > time.time() - _SETTLED:
+        if not is_settled(status):
             return
         line, lines = _line(digest, status), self._lines()
         if line in lines or (since is not None and _line(digest, since) != line):
             return
+        # Lines that another process adds meanwhile are lost, and their files hashed once more.
+        kept = _trimmed([*lines, line]) if sum(map(len, lines)) > _LONGEST else None
+        if self._path is None:
+            self._memory = kept or [*lines, line]
+            return
         with suppress(StorageError, OSError):
-            descriptor = private_file(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            if descriptor is None:
+            if kept is not None:
+                atomic_files.replace(self._path, b"".join(kept), private=True)
                 return
-            try:
-                os.write(descriptor, line)
-            finally:
-                os.close(descriptor)
-            if sum(map(len, lines)) > _LONGEST:
-                # Lines that another process adds meanwhile are lost, and their files hashed once more.
-                atomic_files.replace(self._path, b"".join([*lines[len(lines) // 2 :], line]), private=True)
+            descriptor = private_file(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            if descriptor is not None:
+                try:
+                    os.write(descriptor, line)
+                finally:
+                    os.close(descriptor)
 
     def _lines(self) -> list[bytes]:
+        if self._path is None:
+            return self._memory
         with suppress(OSError):
             descriptor = private_file(self._path, os.O_RDONLY)
             if descriptor is not None:
                 with os.fdopen(descriptor, "rb") as file:
                     return file.read(2 * _LONGEST).splitlines(keepends=True)
         return []
+
+
+def is_settled(status: os.stat_result) -> bool:
+    """Return whether any later write to a file with this status changes its times."""
+    return status.st_mtime <= time.time() - _SETTLED
+
+
+def _trimmed(lines: list[bytes]) -> list[bytes]:
+    """Return the last line of each digest and file, without the older half if there are still too many."""
+    latest = {tuple(line.split()[:3]): line for line in lines}
+    kept = [line for line in lines if latest[tuple(line.split()[:3])] is line]
+    return kept[len(kept) // 2 :] if sum(map(len, kept)) > _LONGEST // 2 else kept
 
 
 def _line(digest: Digest, status: os.stat_result) -> bytes:

@@ -18,14 +18,17 @@ import msgspec
 
 from lading import _values
 from lading._io import atomic_files
-from lading._io.file_identity import written
+from lading._io.base import ignore
+from lading._io.body_reading import PIECE_SIZE
+from lading._io.file_identity import backdated, written
 from lading._io.file_lock import exclusive
 from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
-from lading.errors import LayoutError, StorageError
+from lading.errors import LayoutError, NotFoundError, StorageError
 from lading.stores import partial_files
 from lading.stores.blob_writer import BlobWriter
 from lading.stores.index_json import LayoutIndex
+from lading.stores.links import Links, refuse_links
 from lading.stores.nested_indexes import Nested
 from lading.stores.partial_files import Partial
 
@@ -58,45 +61,49 @@ class _Snapshot(NamedTuple):
 class Layout:
     """Image layout directory. Several threads and processes may use it at once."""
 
-    __slots__ = ("_nested", "_snapshot", "_swept", "path")
+    __slots__ = ("_links", "_nested", "_snapshot", "_swept", "path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, links_below: Path | None = None) -> None:
         self.path: Path = path
+        self._links = Links(path, links_below)
         self._nested = Nested(self.read_blob)
         self._snapshot: _Snapshot | None = None
         self._swept = False
 
     @classmethod
-    def create(cls, path: Path) -> Self:
-        """Open a directory as an image layout, after turning it into one if necessary.
+    def create(cls, path: Path, links_below: Path | None = None) -> Self:
+        """Open a directory as an image layout, after turning it into one if necessary; `links_below` is as for `open`.
 
         Raises `LayoutError` if the layout has another version or is damaged, and `StorageError` if the disk refuses.
         """
         _values.expect(path, Path, "path", _PATH)
-        if not _is_layout(path):
+        if not has_marker(path):
             atomic_files.make_directory(path / "blobs")
             with exclusive(path / _LOCK):
                 # The marker comes last: a directory that has it is complete.
-                if atomic_files.regular_size(path / "index.json") is None:
+                if not os.path.lexists(path / "index.json"):
                     atomic_files.replace(path / "index.json", LayoutIndex.empty().encode())
                 cls(path).index()
                 atomic_files.replace(path / "oci-layout", msgspec.json.encode(_Header(_VERSION)))
-        return cls.open(path)
+        return cls.open(path, links_below)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open an image layout.
+    def open(cls, path: Path, links_below: Path | None = None) -> Self:
+        """Open an image layout, whose files may be links to below the layout or below `links_below`.
 
-        Raises `LayoutError` if the directory does not exist, is not an image layout, has another version, is damaged or
-        has its blobs behind a link, and `StorageError` if the disk refuses.
+        Raises `NotFoundError` if the directory does not exist, `LayoutError` if it is not an image layout, has another
+        version, is damaged or has its blobs behind another link, and `StorageError` if the disk refuses.
         """
         _values.expect(path, Path, "path", _PATH)
-        header = _read(path / "oci-layout", _MAX_HEADER)
+        layout = cls(path, links_below)
+        header = layout._read(path / "oci-layout", _MAX_HEADER)
         if header is None:
             with atomic_files.refusals("open the layout", path):
                 exists = path.exists()
             if not exists:
-                raise LayoutError(f"OCI image layout {str(path)!r} does not exist")
+                raise NotFoundError(f"OCI image layout {str(path)!r} does not exist")
+            if not atomic_files.is_directory(path):
+                raise LayoutError(f"{str(path)!r} is not an OCI image layout: it is not a directory")
             raise LayoutError(f"{str(path)!r} is not an OCI image layout: it has no file oci-layout")
         try:
             version = msgspec.json.decode(header[0], type=_Header).image_layout_version
@@ -106,8 +113,7 @@ class Layout:
             ) from error
         if version != _VERSION:
             raise LayoutError(f"{str(path)!r} is an OCI image layout of version {version[:40]!r}, not {_VERSION}")
-        _refuse_links(path / "blobs")
-        layout = cls(path)
+        layout._links.check_directories()
         layout.index()
         return layout
 
@@ -117,9 +123,9 @@ class Layout:
         snapshot = self._snapshot
         if snapshot is not None and snapshot.settled:
             with atomic_files.refusals("look at", path):
-                if written(path.lstat()) == snapshot.signature:
+                if written(path.stat()) == snapshot.signature:
                     return snapshot.content
-        read = _read(path, _MAX_INDEX)
+        read = self._read(path, _MAX_INDEX)
         if read is None:
             raise LayoutError(f"{str(path)!r} is missing: restore it from a copy; the blobs are untouched")
         raw, status = read
@@ -137,7 +143,7 @@ class Layout:
         """Return the descriptor that a tag or a digest of a manifest stands for; None if it does not exist.
 
         A digest may also name a manifest inside an index. Raises `InvalidDigestError` for a string with a colon that is
-        not a digest.
+        not a digest, and `ManifestUnknownError` for a tag of several manifests.
         """
         _values.expect(tag_or_digest, str, "tag_or_digest")
         index = self.index()
@@ -160,28 +166,28 @@ class Layout:
 
     def blob_size(self, digest: Digest) -> int | None:
         """Return the size of a blob in bytes, None if it does not exist."""
-        return atomic_files.regular_size(self.blob_path(digest))
+        return self._links.size(self.blob_path(digest))
 
-    def keep_blob(self, digest: Digest, size: int) -> bool:
-        """Return whether a blob of this size exists, and protect it from garbage collection as if it were new.
+    def touch_blob(self, digest: Digest) -> os.stat_result | None:
+        """Protect a blob from garbage collection as if it were new; return its new status, None if it does not exist.
 
-        Call this before pushing a manifest that names the blob.
+        Its times become ones that any later write changes, so that the digest cache can record it.
         """
-        path = self.blob_path(digest)
-        if atomic_files.regular_size(path) != size:
-            return False
-        # Under the lock, so that no removal comes between the check and the touch. The lock is shared: checks do not
-        # exclude each other.
+        path = self._writable_path(digest)
+        # Under the lock, so that no removal comes in between. The lock is shared: touches do not exclude each other.
         with exclusive(self.path / _LOCK, shared=True), atomic_files.refusals("keep", path):
             try:
-                os.utime(path, follow_symlinks=False)
+                try:
+                    os.utime(path, ns=backdated(), follow_symlinks=False)
+                except PermissionError:
+                    os.utime(path, follow_symlinks=False)  # only the owner of a file can choose its times
+                return path.lstat()
             except FileNotFoundError:
-                return False
-        return True
+                return None
 
     def open_blob(self, digest: Digest) -> io.FileIO | None:
         """Open a blob, unbuffered and unverified; None if it does not exist."""
-        return atomic_files.open_regular(self.blob_path(digest))
+        return self._links.open(self.blob_path(digest))
 
     def read_blob(self, descriptor: Descriptor) -> bytes | None:
         """Return the verified content of a small blob; None if it does not exist.
@@ -232,7 +238,7 @@ class Layout:
         other layout lacks the blob or is on another file system.
         """
         final = self._final_path(digest)
-        if source.blob_size(digest) is None:
+        if atomic_files.regular_size(source.blob_path(digest)) is None:
             return False
         try:
             os.link(source.blob_path(digest), final, follow_symlinks=False)
@@ -266,23 +272,31 @@ class Layout:
     def delete_tag(self, tag: str) -> bool:
         """Delete a tag, never the manifest that it names; return whether the tag existed."""
         with exclusive(self.path / _LOCK):
-            if self.index().tagged(tag) is None:
+            if not self.index().candidates(tag):
                 return False
             self._change(lambda index: index.without_tag(tag))
         return True
 
-    def delete_manifest(self, digest: Digest) -> bool:
-        """Delete a manifest with all of its tags; return whether the manifest existed."""
+    def delete_manifest(self, digest: Digest, check: Callable[[], object] = ignore) -> bool:
+        """Delete a manifest with all of its tags; return whether the manifest existed.
+
+        `check` is called under the lock before anything changes; the error that it raises ends the call.
+        """
         with exclusive(self.path / _LOCK):
             if self.resolve(digest) is None:
                 return False
+            check()
             self._change(lambda index: index.without_manifest(digest))
             self._unlink(digest)
         return True
 
-    def delete_blob(self, digest: Digest) -> bool:
-        """Delete a blob; return whether it existed. Readers that have it open can read it to its end."""
+    def delete_blob(self, digest: Digest, check: Callable[[], object] = ignore) -> bool:
+        """Delete a blob; return whether it existed. Readers that have it open can read it to its end.
+
+        `check` is as for `delete_manifest`.
+        """
         with exclusive(self.path / _LOCK):
+            check()
             return self._unlink(digest)
 
     def delete_unneeded(
@@ -293,13 +307,34 @@ class Layout:
         Return its size in bytes, None if the blob is kept. With `dry_run` the blob is never deleted.
         """
         with exclusive(self.path / _LOCK), atomic_files.refusals("look at", self.blob_path(digest)):
-            if needs(self.index(), digest) or (size := self.blob_size(digest)) is None:
+            size = atomic_files.regular_size(self.blob_path(digest))
+            if size is None or needs(self.index(), digest):
                 return None
             if self.blob_path(digest).lstat().st_mtime >= before:
                 return None
             if not dry_run:
                 self._unlink(digest)
         return size
+
+    def sync_names(self) -> None:
+        """Sync the names of all blobs to disk: those that were published without that are lost by a power cut."""
+        for algorithm in REGISTERED_ALGORITHMS:
+            if atomic_files.is_directory(directory := self.path / "blobs" / algorithm):
+                atomic_files.sync_directory(directory)
+
+    def _read(self, path: Path, limit: int) -> tuple[bytes, os.stat_result] | None:
+        """Read a whole file of at most `limit` bytes; None if it does not exist."""
+        file = self._links.open(path)
+        if file is None:
+            return None
+        with file, atomic_files.refusals("read", path):
+            status, content = os.fstat(file.fileno()), bytearray()
+            # In pieces: for one read of the limit, Python would allocate as much, however small the file is.
+            while status.st_size <= limit and len(content) <= limit and (piece := file.read(PIECE_SIZE)):
+                content += piece
+            if (size := max(status.st_size, len(content))) > limit:
+                raise LayoutError(f"{str(path)!r} has {size} bytes, more than the limit of {limit}")
+            return bytes(content), status
 
     def _inside(self, index: LayoutIndex, digest: Digest) -> Descriptor | None:
         child = self._nested.of(index).get(digest)
@@ -311,13 +346,12 @@ class Layout:
         The names of blobs are synced first, including those of blobs that other processes have written and this index
         names.
         """
-        for algorithm in REGISTERED_ALGORITHMS:
-            if atomic_files.is_directory(directory := self.path / "blobs" / algorithm):
-                atomic_files.sync_directory(directory)
+        refuse_links(self.path / "index.json")
+        self.sync_names()
         atomic_files.replace(self.path / "index.json", change(self.index()).encode())
 
     def _unlink(self, digest: Digest) -> bool:
-        path = self.blob_path(digest)
+        path = self._writable_path(digest)
         with atomic_files.refusals("delete", path):
             try:
                 path.unlink()
@@ -327,8 +361,14 @@ class Layout:
         return True
 
     def _final_path(self, digest: Digest) -> Path:
-        path = self.blob_path(digest)
+        path = self._writable_path(digest)
         atomic_files.make_directory(path.parent)
+        return path
+
+    def _writable_path(self, digest: Digest) -> Path:
+        """Return the path of a blob to be written or deleted. Raises `LayoutError` if a directory of it is a link."""
+        path = self.blob_path(digest)
+        refuse_links(path.parent.parent, path.parent)
         return path
 
     def _sweep(self) -> None:
@@ -343,26 +383,6 @@ def blob_path(layout: Path, digest: Digest) -> Path:
     return layout / "blobs" / digest.algorithm / digest.encoded
 
 
-def _is_layout(path: Path) -> bool:
-    return atomic_files.regular_size(path / "oci-layout") is not None
-
-
-def _refuse_links(blobs: Path) -> None:
-    """Raise `LayoutError` if a directory of blobs is a link: blobs elsewhere would be read, written and deleted."""
-    with atomic_files.refusals("list", blobs):
-        directories = [blobs, *blobs.iterdir()] if blobs.is_dir() and not blobs.is_symlink() else [blobs]
-        linked = next((path for path in directories if path.is_symlink()), None)
-    if linked is not None:
-        raise LayoutError(f"{str(linked)!r} is a symbolic link, which may lead anywhere: replace it with the directory")
-
-
-def _read(path: Path, limit: int) -> tuple[bytes, os.stat_result] | None:
-    """Read a whole file of at most `limit` bytes; None if it does not exist."""
-    file = atomic_files.open_regular(path)
-    if file is None:
-        return None
-    with file, atomic_files.refusals("read", path):
-        status = os.fstat(file.fileno())
-        if status.st_size > limit:
-            raise LayoutError(f"{str(path)!r} has {status.st_size} bytes, more than the limit of {limit}")
-        return file.read(limit), status
+def has_marker(path: Path) -> bool:
+    """Return whether a directory has a file oci-layout, or anything else of this name."""
+    return os.path.lexists(path / "oci-layout")

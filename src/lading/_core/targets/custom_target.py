@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, TypeVar, cast
 
 from lading._core.exchange.turns import Turns
-from lading._core.transfer.async_target import check_manifest_size, read_manifest, read_whole
+from lading._core.transfer.async_target import BlobAction, check_manifest_size, read_manifest, read_whole
 from lading._core.transfer.sides import locate
 from lading._core.transfer.sinks import OnProgress
 from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
@@ -95,11 +95,12 @@ class CustomTarget:
 
     async def push(
         self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
-    ) -> bool:
+    ) -> BlobAction:
         async with self._turns.turn((id(self._target), blob.descriptor.digest)) as was_pushed:
-            if again or not was_pushed or not await self.exists(blob.descriptor):
-                await self._push(blob, on_progress)
-        return False
+            if was_pushed and not again and await self.exists(blob.descriptor):
+                return "skip"
+            await self._push(blob, on_progress)
+        return "push"
 
     async def _push(self, blob: StoredBlob, on_progress: OnProgress) -> None:
         budget = None if blob.repository is None else blob.repository.exchange.budget()
@@ -133,16 +134,21 @@ class CustomTarget:
         untagger = self._capabilities.untag
         if untagger is None:
             raise self._unable("remove tags", Untagger)
-        await self._io.call(self._done, f"remove tag {shortened(tag)!r}", untagger.untag, tag)
+        with _unknown_manifests():
+            await self._io.call(self._done, f"remove tag {shortened(tag)!r}", untagger.untag, tag)
 
     async def delete(self, manifest: Descriptor) -> None:
+        with _unknown_manifests():
+            await self.delete_blob(manifest)
+
+    async def delete_blob(self, blob: Descriptor) -> None:
         deleter = self._capabilities.delete
         if deleter is None:
             raise self._unable("delete content", Deleter)
-        await self._io.call(self._done, f"delete {manifest.digest}", deleter.delete, manifest)
+        await self._io.call(self._done, f"delete {blob.digest}", deleter.delete, blob)
 
     def _done(self, what: str, act: Callable[[T], object], argument: T) -> None:
-        with _foreign_errors(f"{self._name} cannot {what}"), _unknown_manifests():
+        with _foreign_errors(f"{self._name} cannot {what}"):
             act(argument)
 
     def _resolve(self, tag_or_digest: str | None) -> Descriptor:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from io import FileIO
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from lading._core.exchange.turns import Turns
-from lading._core.transfer.async_target import check_manifest_size, read_manifest, read_whole
-from lading._core.transfer.sinks import OnProgress, PartialSink, Sink
-from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
-from lading._io import atomic_files
-from lading._io.base import IO
-from lading._io.file_sources import FileSource
+from lading._core.targets.layout_blobs import CachedLayoutBlob, FileBlob, LayoutSink
+from lading._core.targets.lazy_layout import LazyLayout
+from lading._core.transfer.async_target import BlobAction, check_manifest_size, read_manifest, read_whole
+from lading._core.transfer.sinks import OnProgress, Sink
+from lading._core.transfer.stored_blob import StoredBlob
+from lading._io.atomic_files import refusals
+from lading._io.base import IO, ignore
 from lading._text import shortened
+from lading._wire.escaping import on_one_line
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -31,12 +31,19 @@ from lading.errors import (
     LayoutError,
     ManifestUnknownError,
     NotFoundError,
+    RejectedError,
     SizeMismatchError,
     StorageError,
     VerificationError,
 )
+from lading.events import EventHandler, Warned
+from lading.media_types import OCTET_STREAM
+from lading.platform import Platform, choose
+from lading.reference import position_of
 from lading.stores.digest_cache import LEAST_CACHED, DigestCache
-from lading.stores.index_json import LayoutIndex
+from lading.stores.incomplete import user_of
+from lading.stores.index_json import LayoutIndex, several
+from lading.stores.kept_blobs import keep_blob
 from lading.stores.layout import Layout, blob_path
 
 _TAGS_SHOWN = 10
@@ -67,12 +74,16 @@ class LayoutReader(Protocol):
 
 
 class ReadableLayout:
-    """The manifests and blobs of an image layout, for reading."""
+    """The manifests and blobs of an image layout, for reading.
 
-    def __init__(self, io: IO, name: str, contents: LayoutReader) -> None:
+    Of several manifests with one name, the one for the only one of the `platforms` is meant.
+    """
+
+    def __init__(self, io: IO, name: str, contents: LayoutReader, platforms: Sequence[Platform] = ()) -> None:
         self._io = io
         self._name = name
         self._contents = contents
+        self._platforms = platforms
         self._subjects: Mapping[Digest, Sequence[Descriptor]] | None = None
 
     @property
@@ -106,22 +117,50 @@ class ReadableLayout:
     def fetch(self, blob: Descriptor) -> StoredBlob:
         return FileBlob(self._io, self._open, blob, self._name)
 
+    async def resolve_blob(self, digest: Digest) -> Descriptor:
+        """Return the size of a blob, unverified. Raises `BlobUnknownError`."""
+        return Descriptor(OCTET_STREAM, digest, await self._io.call(self._size, digest))
+
+    def _size(self, digest: Digest) -> int:
+        size = self._contents.blob_size(digest)
+        if size is None:
+            reader = self._contents.open_blob(digest)  # raises an error for what is not a regular file
+            if reader is not None:
+                reader.close()
+            raise BlobUnknownError(f"{self._name} has no blob {digest}")
+        return size
+
     def _resolve(self, name: str | None) -> Descriptor:
         index = self._contents.index()
+        found = index.manifests() if name is None else self._candidates(index, name)
+        if len(found) > 1 and self._platforms:
+            found = self._for_platform(found)
+        if len(found) == 1:
+            return found[0]
         if name is None:
-            own = index.manifests()
-            if len(own) == 1:
-                return own[0]
-            raise ManifestUnknownError(f"{self._name} has {len(own)} manifests: give a tag or digest{_choice(index)}")
-        match = self._found(name)
-        if match is None:
-            thing = f"manifest {name}" if _is_digest(name) else f"tag {shortened(name)!r}"
-            raise ManifestUnknownError(f"{self._name} has no {thing}{_choice(index)}")
-        return match
+            raise ManifestUnknownError(f"{self._name} has {len(found)} manifests: give a tag or digest{_choice(index)}")
+        if found:
+            raise ManifestUnknownError(f"{self._name}: {several(name, found)}")
+        thing = f"manifest {name}" if _is_digest(name) else f"tag {shortened(name)!r}"
+        raise ManifestUnknownError(f"{self._name} has no {thing}{_choice(index)}")
 
-    def _found(self, name: str) -> Descriptor | None:
-        # Other tools write names that are not valid tags, some with a colon.
-        return self._contents.index().tagged(name) or (self._contents.resolve(name) if _is_digest(name) else None)
+    def _candidates(self, index: LayoutIndex, name: str) -> Sequence[Descriptor]:
+        position = position_of(name)
+        if position is not None:
+            match = index.at(position)
+        elif found := index.candidates(name):
+            return found  # other tools write names that are not valid tags, some with a colon
+        else:
+            match = self._contents.resolve(name) if _is_digest(name) else None
+        return () if match is None else (match,)
+
+    def _for_platform(self, found: Sequence[Descriptor]) -> Sequence[Descriptor]:
+        """Return the best match for the only platform that was asked for, and its equals."""
+        best = choose(self._platforms[0], [each.platform for each in found]) if len(self._platforms) == 1 else None
+        platform = None if best is None else found[best].platform
+        if platform is None:
+            return found
+        return [each for each in found if each.platform and each.platform.normalised() == platform.normalised()]
 
     def _pull_manifest(self, manifest: Descriptor | str | None) -> Manifest[Any]:
         descriptor = manifest if isinstance(manifest, Descriptor) else self._resolve(manifest)
@@ -161,8 +200,9 @@ class ReadableLayout:
 class LayoutTarget(ReadableLayout):
     """An image layout directory, for reading and writing. A missing directory is an empty layout; writing creates it.
 
-    With `digest_cache`, blobs that were hashed before need not be hashed again. All writers of a layout share `turns`:
-    one transfer at a time writes a blob.
+    With `digest_cache`, blobs that an earlier process has hashed need not be hashed again. All writers of a layout
+    share `turns`: one transfer at a time writes a blob. `emit` receives a warning for each damaged blob, which counts
+    as missing, so that a copy replaces it. Links to below the layout or `links_below` are read.
     """
 
     def __init__(
@@ -173,18 +213,23 @@ class LayoutTarget(ReadableLayout):
         *,
         digest_cache: DigestCache | None = None,
         turns: Turns | None = None,
+        emit: EventHandler = ignore,
+        links_below: Path | None = None,
+        platforms: Sequence[Platform] = (),
     ) -> None:
-        self._lazy = LazyLayout(path)
-        self._digest_cache = digest_cache
+        self._lazy = LazyLayout(path, links_below)
+        self._emit = emit
+        self._digest_cache = digest_cache or DigestCache(None)
         self._turns = Turns(io) if turns is None else turns
-        super().__init__(io, f"oci:{path}" if name is None else name, self._lazy)
+        # The directory for turns, which copies may name by different paths and through links.
+        self._directory: str | None = None
+        super().__init__(io, on_one_line(f"oci:{path}") if name is None else name, self._lazy, platforms)
 
     def fetch(self, blob: Descriptor) -> StoredBlob:
-        cache = self._digest_cache
-        if cache is None or blob.size < LEAST_CACHED:
+        if blob.size < LEAST_CACHED:
             return super().fetch(blob)
         path = blob_path(self._lazy.path, blob.digest)
-        return CachedLayoutBlob(self._io, self._open, blob, self._name, path=path, digest_cache=cache)
+        return CachedLayoutBlob(self._io, self._open, blob, self._name, path=path, digest_cache=self._digest_cache)
 
     async def keeps(self, blob: Descriptor) -> bool:
         return await self._io.call(self._keeps, blob)
@@ -205,12 +250,15 @@ class LayoutTarget(ReadableLayout):
 
     async def push(
         self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
-    ) -> bool:
+    ) -> BlobAction:
         descriptor = blob.descriptor
-        async with self._turns.turn((self._lazy.path, descriptor.digest)) as was_pushed:
-            if again or not was_pushed or not await self.keeps(descriptor):
-                await blob.into(self._io, self._sink, on_progress)
-        return False
+        if self._directory is None:
+            self._directory = await self._io.call(_resolved, self._lazy.path)
+        async with self._turns.turn((self._directory, descriptor.digest)) as was_pushed:
+            if was_pushed and not again and await self.keeps(descriptor):
+                return "skip"
+            await blob.into(self._io, self._sink, on_progress)
+        return "push"
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await self._io.call(self._push_manifest, manifest, tags, listed)
@@ -221,25 +269,49 @@ class LayoutTarget(ReadableLayout):
     async def delete(self, manifest: Descriptor) -> None:
         await self._io.call(self._delete, manifest)
 
+    async def delete_blob(self, blob: Descriptor) -> None:
+        await self._io.call(self._delete_blob, blob.digest)
+
+    async def sync(self) -> None:
+        """Return when the blobs that were pushed would survive a power cut: the next manifest does that otherwise."""
+        await self._io.call(self._lazy.made().sync_names)
+
     def _untag(self, tag: str) -> None:
         if not self._lazy.made().delete_tag(tag):
             raise ManifestUnknownError(f"{self._name} has no tag {shortened(tag)!r}{_choice(self._lazy.index())}")
 
     def _delete(self, manifest: Descriptor) -> None:
-        if not self._lazy.made().delete_manifest(manifest.digest):
-            raise ManifestUnknownError(f"{self._name} has no manifest {manifest.digest}")
+        layout, digest = self._lazy.made(), manifest.digest
+        if not layout.delete_manifest(digest, lambda: self._check_unused(layout, f"manifest {digest}", digest)):
+            raise ManifestUnknownError(f"{self._name} has no manifest {digest}")
+
+    def _delete_blob(self, digest: Digest) -> None:
+        layout = self._lazy.made()
+        if layout.resolve(digest) is not None:
+            raise RejectedError(f"{self._name}: {digest} is a manifest: delete the manifest")
+        if not layout.delete_blob(digest, lambda: self._check_unused(layout, f"blob {digest}", digest)):
+            raise BlobUnknownError(f"{self._name} has no blob {digest}")
+
+    def _check_unused(self, layout: Layout, what: str, digest: Digest) -> None:
+        """Raise `RejectedError` for a part of a manifest. A registry deletes it; on disk, it may be the only copy."""
+        user = user_of(layout, digest)
+        if user is not None:
+            raise RejectedError(f"{self._name}: {what} is part of {user}, which would be incomplete: delete that first")
 
     def _sink(self, digest: Digest) -> Sink:
         return LayoutSink(self._lazy.made(), digest, self._digest_cache)
 
     def _keeps(self, blob: Descriptor) -> bool:
         layout = self._lazy.found()
-        return layout is not None and layout.keep_blob(blob.digest, blob.size)
+        try:
+            return layout is not None and keep_blob(layout, blob, self._digest_cache)
+        except VerificationError as error:
+            self._emit(Warned(self._name, f"{error}: it counts as missing"))
+            return False
 
     def _keeps_manifest(self, manifest: Descriptor, tags: Sequence[str], listed: bool) -> bool:
         index = self._lazy.index()
-        current = map(index.tagged, tags)
-        tagged = all(each is not None and each.digest == manifest.digest for each in current)
+        tagged = all([each.digest for each in index.candidates(tag)] == [manifest.digest] for tag in tags)
         named = not listed or index.named(manifest.digest) is not None
         return tagged and named and self._keeps(manifest)
 
@@ -254,120 +326,9 @@ class LayoutTarget(ReadableLayout):
             writer.commit(sync_name=False)
 
 
-class FileBlob(StoredBlob):
-    """A blob on the local disk; `open_file` opens it, and blocks."""
-
-    def __init__(self, io: IO, open_file: Callable[[Descriptor], Reader], descriptor: Descriptor, place: str) -> None:
-        super().__init__(descriptor, place)
-        self._io = io
-        self._open_file = open_file
-
-    @asynccontextmanager
-    async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:
-        reader = await self._io.call(self._open_file, self.descriptor, discard=lambda late: late.close())
-        try:
-            yield self._opened(reader)
-        finally:
-            reader.close()
-
-    def _opened(self, reader: Reader) -> OpenBlob:
-        return OpenBlob(reader)
-
-
-class CachedLayoutBlob(FileBlob):
-    """A blob of a layout directory that is not hashed again if the digest cache has it."""
-
-    def __init__(
-        self,
-        io: IO,
-        open_file: Callable[[Descriptor], Reader],
-        descriptor: Descriptor,
-        place: str,
-        *,
-        path: Path,
-        digest_cache: DigestCache,
-    ) -> None:
-        super().__init__(io, open_file, descriptor, place)
-        self._path = path
-        self._digest_cache = digest_cache
-
-    async def known(self) -> FileSource | None:
-        return await self._io.call(self._known)
-
-    def _known(self) -> FileSource | None:
-        try:
-            status = os.lstat(self._path)
-        except OSError:
-            return None
-        digest = self.descriptor.digest
-        if status.st_size != self.descriptor.size or not self._digest_cache.has(digest, status):
-            return None
-        return FileSource.known(self._path, digest, status)
-
-    def _opened(self, reader: Reader) -> OpenBlob:
-        if not isinstance(reader, FileIO):
-            return OpenBlob(reader)
-        digest, before = self.descriptor.digest, os.fstat(reader.fileno())
-        return OpenBlob(reader, verified=lambda: self._digest_cache.put(digest, before, os.fstat(reader.fileno())))
-
-
-class LayoutSink(PartialSink):
-    """A blob of an image layout that becomes visible when it is complete and synced to disk."""
-
-    def __init__(self, layout: Layout, digest: Digest, digest_cache: DigestCache | None) -> None:
-        self._digest = digest
-        self._digest_cache = digest_cache
-        part, self._final = layout.begin_blob(digest)
-        super().__init__(part)
-
-    def commit(self) -> None:
-        cache = self._digest_cache if self.size >= LEAST_CACHED else None
-        # Writing index.json, which names the blob, syncs the name later.
-        status = self._partial.publish(self._final, sync_name=False, backdated=cache is not None)
-        if cache is not None:
-            cache.put(self._digest, status)
-
-
-class LazyLayout:
-    """An image layout that need not exist yet."""
-
-    __slots__ = ("_layout", "path")
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._layout: Layout | None = None
-
-    def found(self) -> Layout | None:
-        """Open the layout; None if it does not exist yet, or another process is creating it."""
-        if self._layout is None and atomic_files.regular_size(self.path / "oci-layout") is not None:
-            self._layout = Layout.open(self.path)
-        return self._layout
-
-    def made(self) -> Layout:
-        """Open the layout, creating it if it does not exist."""
-        if self._layout is None:
-            self._layout = Layout.create(self.path)
-        return self._layout
-
-    def index(self) -> LayoutIndex:
-        layout = self.found()
-        return LayoutIndex.empty() if layout is None else layout.index()
-
-    def resolve(self, tag_or_digest: str) -> Descriptor | None:
-        layout = self.found()
-        return None if layout is None else layout.resolve(tag_or_digest)
-
-    def manifests(self) -> tuple[Descriptor, ...]:
-        layout = self.found()
-        return () if layout is None else layout.manifests()
-
-    def blob_size(self, digest: Digest) -> int | None:
-        layout = self.found()
-        return None if layout is None else layout.blob_size(digest)
-
-    def open_blob(self, digest: Digest) -> Reader | None:
-        layout = self.found()
-        return None if layout is None else layout.open_blob(digest)
+def _resolved(path: Path) -> str:
+    with refusals("find", path):  # a relative path has no other name once the current directory was removed
+        return os.path.realpath(path)
 
 
 def _is_digest(text: str) -> bool:

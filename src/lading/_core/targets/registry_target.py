@@ -11,13 +11,15 @@ from lading._core.repository.manifest_requests import pull_manifest, request_man
 from lading._core.repository.manifests import AsyncManifests
 from lading._core.repository.referrers import AsyncReferrers
 from lading._core.repository.tags import AsyncTags
-from lading._core.transfer.async_target import check_manifest_size, read_manifest
+from lading._core.transfer.async_target import BlobAction, check_manifest_size, read_manifest
+from lading._core.transfer.blob_lookup import blob_exists
 from lading._core.transfer.blob_stream import checked_size
 from lading._core.transfer.pull import receive
-from lading._core.transfer.push import blob_exists, upload_blob
+from lading._core.transfer.push import upload_blob
 from lading._core.transfer.sinks import OnProgress, Sink
 from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO, Body
+from lading._io.minimum_rate import Meter
 from lading._text import shortened
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.blob_parts import blob_part
@@ -25,10 +27,7 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
 from lading.errors import DocumentError, NotFoundError, ProtocolError, RangeNotSatisfiableError
-from lading.media_types import MANIFEST_TYPES, OCTET_STREAM
-
-# Values of Content-Type that do not identify the kind of a manifest.
-_GENERIC_TYPES = frozenset({None, OCTET_STREAM, "application/json", "text/plain"})
+from lading.media_types import MANIFEST_TYPES
 
 
 class RegistryTarget:
@@ -61,7 +60,7 @@ class RegistryTarget:
         check_manifest_size(manifest)
         answer = await request_manifest(self._repository, manifest, accept=_accept(manifest))
         announced = response_facts.media_type(answer.headers)
-        if announced not in _GENERIC_TYPES and announced != manifest.media_type.lower():
+        if response_facts.names_kind(announced) and announced != manifest.media_type.lower():
             raise DocumentError(
                 f"{error_documents.describe(answer.request)}: Content-Type is {announced}, but the descriptor has "
                 f"media type {shortened(manifest.media_type)}"
@@ -97,15 +96,16 @@ class RegistryTarget:
 
     async def push(
         self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
-    ) -> bool:
+    ) -> BlobAction:
         """Push a blob, or mount it if the registry supports that (end-11, end-4a, end-6)."""
         exchange, descriptor = self._repository.exchange, blob.descriptor
         async with exchange.transfers.turn((self._repository.name, descriptor.digest)) as was_pushed:
             repository = self._repository.within(exchange.budget())
             if was_pushed and not again and await blob_exists(repository, descriptor.digest, descriptor.size):
-                return False
+                return "skip"
             mount_from = blob.repository.name if mount and blob.repository is not None else None
-            return await upload_blob(repository, blob, on_progress, mount_from=mount_from)
+            mounted = await upload_blob(repository, blob, on_progress, mount_from=mount_from)
+            return "mount" if mounted else "push"
 
     async def push_manifest(self, manifest: Manifest[Any], tags: Sequence[str], *, listed: bool) -> None:
         await AsyncManifests(self._repository).push(manifest, tags)
@@ -117,6 +117,8 @@ class RegistryBlob(StoredBlob):
     def __init__(self, repository: RemoteRepository, descriptor: Descriptor, place: str) -> None:
         super().__init__(descriptor, place)
         self._repository = repository
+        # One measurement for all times that the blob is opened: cutting each response does not make a server faster.
+        self._meter: Meter | None = None
 
     @property
     def repository(self) -> RemoteRepository:
@@ -134,6 +136,10 @@ class RegistryBlob(StoredBlob):
     async def _open(self, offset: int, opened: AsyncExitStack) -> tuple[Body, int]:
         """Request a blob from `offset` on, or all of it if that fails; return the body and the offset of its start."""
         repository, blob = self._repository, self.descriptor
+        if repository.spent is None:
+            budget = repository.exchange.budget(meter=self._meter)
+            self._meter = budget.meter
+            repository = repository.within(budget)
         request = requests.pull_blob(repository.origin, repository.name, blob.digest, offset=offset)
         try:
             body = await opened.enter_async_context(repository.open(endpoints.PULL_BLOB, request))
