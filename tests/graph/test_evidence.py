@@ -159,6 +159,52 @@ async def test_attestations_of_buildkit_and_evidence_of_each_entry(client: Async
     assert len(await client.evidence(f"{NAME}:outer")) == 4
 
 
+async def test_an_image_for_two_platforms_has_its_evidence_for_both(client: AsyncClient, wire: Recording) -> None:
+    """And an attestation of two images with one digest is that of each."""
+    one, other = await image(client, "one"), await image(client, "other")
+    statement = Blob(b"spdx", IN_TOTO, annotations={"in-toto.io/predicate-type": SPDX_DOCUMENT})
+    note = await client.push(NAME, Artifact.pack(None, [statement], config=Blob(b"{}", OCI_CONFIG)))
+    entries = (
+        entry(one, Platform("amd64", "linux")),
+        entry(one, Platform("arm64", "linux")),
+        entry(one, Platform("arm64", "linux"), {"same": "again"}),
+        entry(other, Platform("s390x", "linux")),
+        *(
+            entry(
+                note,
+                Platform("unknown", "unknown"),
+                {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": about},
+            )
+            for about in (one.digest, other.digest)
+        ),
+    )
+    await client.repository(NAME).manifests.push(Manifest.of(ImageIndex(manifests=entries)), "multi")
+    await client.attach(f"{NAME}@{one.digest}", Artifact.pack(SPDX, [Blob(b"referrer", SPDX)]))
+    attested = ("sbom", "index", SPDX_DOCUMENT, b"spdx")
+    attached = ("sbom", "referrers", None, b"referrer")
+    wire.requests.clear()
+    found = await client.evidence(f"{NAME}:multi")
+    assert len([line for line in wire.lines if "/referrers/" in line]) == 3  # of the index and of each image
+    assert await told(client, found, platform=True) == [
+        ("linux/amd64", *attached),
+        ("linux/amd64", *attested),
+        ("linux/arm64", *attached),
+        ("linux/arm64", *attested),
+        ("linux/s390x", *attested),
+    ]
+    of_arm = await client.evidence(f"{NAME}:multi", platform="linux/arm64")
+    assert {str(each.subject.platform) for each in of_arm} == {"linux/arm64"}
+
+
+async def test_evidence_for_too_many_entries_is_refused(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    amd = await image(client, "amd")
+    await push_index(client, amd, amd)
+    monkeypatch.setattr(evidence, "_MOST_EVIDENCE", 3)
+    with pytest.raises(LimitExceededError, match="more evidence than 3 for all entries: choose a platform"):
+        await client.evidence(f"{NAME}:multi")
+    assert len(await client.evidence(f"{NAME}:multi", platform="linux/arm64")) == 2
+
+
 async def test_only_manifests_are_pulled(client: AsyncClient, wire: Recording) -> None:
     await push_index(client, await image(client, "amd"), await image(client, "arm"))
     wire.requests.clear()

@@ -244,3 +244,20 @@ async def test_an_oci_base_under_docker_s_form_is_named_in_docker_s_way(client: 
     rebased = app.rebased(base, other, base="registry.example/base:2")
     assert [each.descriptor.media_type for each in rebased.layers] == [DOCKER_LAYER, DOCKER_LAYER]
     assert rebased.manifest.document.annotations == {}
+
+
+@pytest.mark.parametrize("what", ["entrypoint", "cmd"])
+def test_words_of_a_command_have_an_order_and_no_nul(what: str) -> None:
+    image = Image.scratch("linux/amd64")
+    words: Any
+    for words in ({"/app", "--serve"}, frozenset({"/app"}), {"/app": 1}.keys()):
+        with pytest.raises(TypeError, match=f"{what} must be a list of strings.*, not "):
+            image.mutated(**{what: words})
+    words = ["/app", "a\0b"]
+    with pytest.raises(ValueError, match=rf"{what}\[1\] has NUL"):
+        image.mutated(**{what: words})
+
+
+def test_the_value_of_a_variable_has_no_nul() -> None:
+    with pytest.raises(ValueError, match="the value of the environment variable 'A' has NUL"):
+        Image.scratch("linux/amd64").mutated(env={"A": "b\0c"})

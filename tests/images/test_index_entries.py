@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lading import AsyncClient, DocumentError, InvalidReferenceError, NewEntry, NotFoundError, Reference
+from lading import AsyncClient, Client, DocumentError, InvalidReferenceError, NewEntry, NotFoundError, Reference
 from tests.support.shelf import DOCKER_LAYER, DOCKER_LIST, INDEX, MANIFEST, Shelf, attestation, for_platform
 from tests.support.transports import Recording
 
@@ -140,6 +140,56 @@ async def test_what_is_there_already_is_not_added_twice(client: AsyncClient, she
     assert again.moved == 0
 
 
+async def test_two_images_for_one_platform_are_refused(client: AsyncClient, shelf: Shelf, wire: Recording) -> None:
+    images = await stocked(client, shelf)
+    other = shelf.image(shelf.layer("other"), platform="linux/amd64")
+    await client.copy(shelf.tag("other", other), f"{APP}:other")
+    wire.requests.clear()
+    named = NewEntry("amd64"), NewEntry("arm64"), NewEntry("other", "linux/amd64")
+    for manifests in (named, named[::2], named[::-1]):
+        with pytest.raises(DocumentError, match="are both for linux/amd64: name one of them") as failed:
+            await client.indexes.create(f"{APP}:v1", manifests)
+        assert all(each["digest"] in str(failed.value) for each in (images["amd64"], other))
+        assert failed.value.__notes__ == ["index add replaces the entry for a platform in an index that exists"]
+    assert not [line for line in wire.lines if line.startswith(("PUT", "POST"))]
+    await client.indexes.create(f"{APP}:v1", ["amd64", "arm64"])
+    with pytest.raises(DocumentError, match="are both for linux/arm64/v8"):
+        await client.indexes.add(f"{APP}:v1", [NewEntry("other", "linux/arm64/v8"), "arm64"])
+    await client.indexes.add(f"{APP}:v1", ["other", "other"])
+    made = (await pulled(client, "v1"))["manifests"]
+    assert [entry["digest"] for entry in made] == [other["digest"], images["arm64"]["digest"]]
+
+
+async def test_entries_of_an_index_stay_as_they_are_for_each_other(client: AsyncClient, shelf: Shelf) -> None:
+    """As of the same images in two compressions, which Podman tells apart by annotations."""
+    images = await stocked(client, shelf)
+    amd64 = for_platform(images["amd64"], "linux/amd64")
+    packed = for_platform(shelf.image(shelf.layer("packed"), platform="linux/amd64"), "linux/amd64")
+    unknown = [for_platform(shelf.image(shelf.layer(each)), "unknown/unknown") for each in ("one", "two")]
+    odd = [{**entry, "platform": {"architecture": "", "os": ""}} for entry in unknown]
+    entries = [amd64, packed, *unknown, *odd, amd64, {**amd64, "annotations": {"a": "b"}}]
+    source = shelf.tag("index", shelf.index(*entries))
+    await client.indexes.create(f"{APP}:v1", [source])
+    assert (await pulled(client, "v1"))["manifests"] == entries
+    await client.indexes.add(f"{APP}:v1", [source])
+    assert (await pulled(client, "v1"))["manifests"] == entries
+    compressed = NewEntry("amd64", annotations={"io.github.containers.compression.zstd": "true"})
+    await client.indexes.create(f"{APP}:v2", [shelf.tag("packed", packed), compressed])
+    assert [entry["digest"] for entry in (await pulled(client, "v2"))["manifests"]] == [
+        packed["digest"],
+        images["amd64"]["digest"],
+    ]
+
+
+def test_many_entries_are_added_in_linear_time(shelf: Shelf) -> None:
+    image = for_platform(shelf.image(), "linux/amd64")
+    entries = [{**image, "annotations": {"n": str(number)}} for number in range(3_000)]
+    source = shelf.tag("v1", shelf.index(*entries))
+    with Client() as client:
+        client.indexes.add(source, [source])
+        assert json.loads(client.inspect(source, details=0).manifest.raw)["manifests"] == entries
+
+
 async def test_a_docker_list_stays_one(client: AsyncClient, shelf: Shelf) -> None:
     image = shelf.image(shelf.layer("one", DOCKER_LAYER), docker=True)
     listed = shelf.tag("v1", shelf.index(for_platform(image, "linux/386"), media_type=DOCKER_LIST))
@@ -176,6 +226,19 @@ async def test_an_entry_that_is_not_there_cannot_go(client: AsyncClient, shelf: 
         await client.indexes.remove(f"{APP}:v1", platforms=["linux/arm64"])
     with pytest.raises(InvalidReferenceError, match="is not the digest, the tag or the platform of an entry"):
         await client.indexes.remove(f"{APP}:v1", [f"{APP}:amd64"])
+
+
+async def test_an_entry_without_a_platform_goes_by_its_digest(client: AsyncClient, shelf: Shelf) -> None:
+    images = [shelf.image(shelf.layer(each), platform=f"linux/{each}") for each in ("amd64", "arm64")]
+    index = f"oci:{shelf.path}:v1"
+    shelf.tag("v1", shelf.index(*images))
+    with pytest.raises(NotFoundError, match="has no entry for linux/arm64") as caught:
+        await client.indexes.remove(index, platforms="linux/arm64")
+    assert caught.value.__notes__ == [
+        "entries without a platform are named by their digests, which `lading inspect` prints"
+    ]
+    await client.indexes.remove(index, images[1]["digest"])
+    assert [each.descriptor.digest for each in (await client.inspect(index)).entries] == [images[0]["digest"]]
 
 
 async def test_what_a_digest_names_cannot_be_changed_in_its_place(client: AsyncClient, shelf: Shelf) -> None:

@@ -143,7 +143,7 @@ async def test_an_index_within_an_index_is_made_anew_as_well(client: AsyncClient
 
 async def test_an_image_for_another_platform_is_not_changed(client: AsyncClient, shelf: Shelf) -> None:
     source = shelf.tag("v1", shelf.image(shelf.layer("one")))
-    with pytest.raises(DocumentError, match="is an image for linux/amd64, not an index"):
+    with pytest.raises(DocumentError, match="is an image for linux/amd64, not for linux/arm64"):
         await client.images.edit(source, f"{APP}:v2", labelled, platforms=["linux/arm64"])
 
 
@@ -180,6 +180,10 @@ async def test_an_archive_that_holds_no_index_gets_the_image_for_the_platform(
     assert (await client.images.load(archive)).platform.architecture == "arm64"
     with pytest.raises(DocumentError, match="give one platform"):
         await client.images.edit(source, archive, labelled)
+    twins = shelf.tag("twins", shelf.index(for_platform(amd, "linux/amd64"), for_platform(amd, "linux/arm64")))
+    await client.images.edit(twins, f"docker-archive:{tmp_path}/two.tar:acme/app:v1", labelled, platforms="linux/arm64")
+    edited = await client.images.load(f"docker-archive:{tmp_path}/two.tar:acme/app:v1")
+    assert edited.config.document.config.labels == {"made": "anew"}
 
 
 async def test_annotations_of_an_index_are_its_own_and_of_one_image_with_a_platform(

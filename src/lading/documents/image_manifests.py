@@ -6,12 +6,13 @@ A Docker document has the fields of the OCI one and is a subclass of it, so code
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from lading._text import shortened
-from lading.annotations import DOCKER_REFERENCE_TYPE
+from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
 from lading.documents.document import Document, written
 from lading.errors import PlatformUnknownError
@@ -65,10 +66,12 @@ class ImageIndex(Document, frozen=True, kw_only=True, tag_field="schemaVersion",
     @property
     def images(self) -> tuple[Descriptor, ...]:
         """Entries other than BuildKit's attestations about entries."""
-        return tuple(entry for entry in self.manifests if entry.annotations.get(DOCKER_REFERENCE_TYPE) != _ATTESTATION)
+        return tuple(entry for entry in self.manifests if not is_attestation(entry))
 
     def choose(self, platform: Platform | str) -> Descriptor:
         """Return the entry that matches a platform, such as `linux/arm64`, best. Attestations never match.
+
+        Entries without a platform do not match either: `client.resolve(reference, platform=…)` reads their configs.
 
         Raises `PlatformUnknownError`, which lists the platforms of the index, if no entry matches.
         """
@@ -76,7 +79,7 @@ class ImageIndex(Document, frozen=True, kw_only=True, tag_field="schemaVersion",
         candidates = self.images
         position = choose(expected, [entry.platform for entry in candidates])
         if position is None:
-            raise PlatformUnknownError(f"the index has no manifest for {expected}: it has {_platforms(candidates)}")
+            raise platform_unknown(expected, (entry.platform for entry in candidates))
         return candidates[position]
 
 
@@ -87,8 +90,33 @@ class DockerManifestList(ImageIndex, frozen=True, kw_only=True, tag_field="schem
     """Media type of the list."""
 
 
-def _platforms(entries: tuple[Descriptor, ...]) -> str:
-    names = list(dict.fromkeys(shortened(str(entry.platform)) for entry in entries if entry.platform is not None))
+class Entry(NamedTuple):
+    """An entry of an index, which its position identifies: several entries may have one digest.
+
+    The same image for several platforms, such as one without any programs, has several entries.
+    """
+
+    position: int
+    descriptor: Descriptor
+
+
+def is_attestation(entry: Descriptor) -> bool:
+    """Return whether an entry of an index is an attestation of BuildKit about another entry."""
+    return entry.annotations.get(DOCKER_REFERENCE_TYPE) == _ATTESTATION
+
+
+def attested(entry: Descriptor) -> str | None:
+    """Return the digest, not validated, of the entry that an attestation of BuildKit is about; None for others."""
+    return entry.annotations.get(DOCKER_REFERENCE_DIGEST) if DOCKER_REFERENCE_TYPE in entry.annotations else None
+
+
+def platform_unknown(wanted: Platform, platforms: Iterable[Platform | None]) -> PlatformUnknownError:
+    """Return the error for an index that has these platforms, but not the wanted one."""
+    return PlatformUnknownError(f"the index has no manifest for {wanted}: it has {_platforms(platforms)}")
+
+
+def _platforms(platforms: Iterable[Platform | None]) -> str:
+    names = list(dict.fromkeys(shortened(str(platform)) for platform in platforms if platform is not None))
     shown = [repr(name) for name in names[:_PLATFORMS_SHOWN]]
     if len(names) > len(shown):
         shown.append(f"{len(names) - len(shown)} more")

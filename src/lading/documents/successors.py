@@ -12,7 +12,7 @@ import msgspec
 from lading import strict_json
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents.image_manifests import ImageIndex, ImageManifest
+from lading.documents.image_manifests import Entry, ImageIndex, ImageManifest
 from lading.documents.manifest import Manifest
 from lading.errors import DocumentError, UnexpectedMediaTypeError
 from lading.media_types import (
@@ -58,9 +58,8 @@ def successors(manifest: Manifest[Any]) -> Successors:
     if isinstance(document, ImageManifest):
         return Successors(blobs=(document.config, *document.layers))
     if isinstance(document, ImageIndex):
-        # BuildKit lists the layers and the config of its caches in an index.
         blobs = tuple(entry for entry in document.manifests if _is_blob(entry))
-        return Successors(tuple(entry for entry in document.manifests if not _is_blob(entry)), blobs)
+        return Successors(tuple(entry.descriptor for entry in manifest_entries(manifest)), blobs)
     if manifest.media_type == OCI_ARTIFACT_MANIFEST:
         tree = strict_json.parse(manifest.raw, manifest.media_type)
         return Successors(blobs=strict_json.typed(tree, _ArtifactManifest, manifest.media_type).blobs)
@@ -69,6 +68,16 @@ def successors(manifest: Manifest[Any]) -> Successors:
             f"{manifest.digest} is a Docker schema 1 image, which cannot be copied: build and push the image again"
         )
     return Successors()
+
+
+def manifest_entries(manifest: Manifest[Any]) -> tuple[Entry, ...]:
+    """Return the entries of an index that are manifests; none for any other manifest.
+
+    BuildKit lists the layers and the config of its caches in an index, too. Raises `DocumentError`.
+    """
+    document = manifest.document
+    entries = enumerate(document.manifests if isinstance(document, ImageIndex) else ())
+    return tuple(Entry(position, entry) for position, entry in entries if not _is_blob(entry))
 
 
 def subject_of(manifest: Manifest[Any]) -> Descriptor | None:

@@ -7,8 +7,11 @@ the index. Evidence is classified by what it claims; no signature is verified.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
+
+from msgspec.structs import replace
 
 from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
 from lading._core.graph.evidence_kinds import EvidenceKind, kind_of, predicate_type_of
@@ -17,19 +20,22 @@ from lading._core.graph.predecessors import Predecessors
 from lading._core.graph.tolerant_reader import TolerantReader
 from lading._core.transfer.async_target import Readable
 from lading._core.transfer.concurrency import wide
+from lading._core.transfer.platform_choice import PlatformChooser
 from lading._io.base import IO
 from lading._result import Result
-from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
+from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
-from lading.errors import LimitExceededError, naming
+from lading.documents.image_manifests import Entry, attested
+from lading.errors import LimitExceededError
 from lading.events import Event
 from lading.media_types import OCI_EMPTY, is_index
-from lading.platform import PlatformLike
+from lading.platform import Platform
 
 FoundIn: TypeAlias = Literal["referrers", "tag", "index"]
 
+_MOST_EVIDENCE = 100_000
 _BY_TAG: dict[str, EvidenceKind] = {"sig": "signature", "att": "attestation", "sbom": "sbom"}
 
 
@@ -58,21 +64,20 @@ class Search:
     def __init__(self, io: IO, place: Readable, emit: Callable[[Event], None], *, concurrency: int) -> None:
         self._io = io
         self._place = place
+        self._emit = emit
         self._reader = TolerantReader(place, emit)
         self._concurrency = concurrency
 
-    async def run(self, selector: str | None, platform: PlatformLike | None) -> tuple[Evidence, ...]:
+    async def run(self, selector: str | None, platform: Platform | None) -> tuple[Evidence, ...]:
         """Find the evidence for a manifest; for an index also for its entries, or only for the one for `platform`."""
         graph = Graph(self._io, self._place.pull_manifest, keep=_indexes, limit=wide(self._concurrency, self._place))
         [root, *_] = nodes = await graph.add([await self._place.resolve(selector)])
         indexes = [node.manifest.document for node in nodes if isinstance(node.manifest.document, ImageIndex)]
-        subjects = {root.manifest.digest: root.manifest.descriptor}
-        for entry in (entry for index in indexes for entry in index.images):
-            subjects.setdefault(entry.digest, entry)
-        if platform is not None and indexes:
-            with naming(self._place.name):
-                chosen = indexes[0].choose(platform)
-            subjects = {chosen.digest: chosen}
+        listed = [root.manifest.descriptor, *(entry for index in indexes for entry in index.images)]
+        if platform is not None:
+            chooser = PlatformChooser.of(self._io, self._place, self._emit, concurrency=self._concurrency)
+            listed = [(await chooser.choose(root.manifest, platform)).descriptor]
+        subjects = {entry.digest: entry for entry in reversed(listed)}
         if len(subjects) > MOST_MANIFESTS:
             raise LimitExceededError(f"the index has more than {MOST_MANIFESTS} entries: choose a platform")
         found = [
@@ -80,8 +85,7 @@ class Search:
             *await self._tagged(subjects),
             *await self._in_indexes(subjects, indexes),
         ]
-        position = {digest: number for number, digest in enumerate(subjects)}
-        return tuple(sorted(found, key=lambda each: position[each.subject.digest]))
+        return tuple(_of_each(listed, found))
 
     async def _referring(self, subjects: dict[Digest, Descriptor]) -> list[Evidence]:
         predecessors = Predecessors(self._io, self._place, self._reader, concurrency=self._concurrency)
@@ -111,17 +115,32 @@ class Search:
             return [] if manifest is None else list(_evidence(manifest, subject, "index"))
 
         entries = {
-            entry.digest: entry
+            (entry.digest, entry.annotations[DOCKER_REFERENCE_DIGEST]): entry
             for index in indexes
             for entry in index.manifests
-            if DOCKER_REFERENCE_TYPE in entry.annotations and entry.annotations.get(DOCKER_REFERENCE_DIGEST) in subjects
+            if attested(entry) in subjects
         }
         found = await self._io.map(look, entries.values(), limit=self._concurrency)
         return [evidence for each in found for evidence in each]
 
 
-def _indexes(_: Manifest[Any], entries: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
-    return tuple(entry for entry in entries if is_index(entry.media_type))
+def _of_each(listed: Iterable[Descriptor], found: Iterable[Evidence]) -> Iterator[Evidence]:
+    """Yield the evidence of each listed manifest, in order: an image for several platforms has it for each of them.
+
+    Raises `LimitExceededError` for more than 100,000 in all.
+    """
+    by_subject: defaultdict[Digest, list[Evidence]] = defaultdict(list)
+    for evidence in found:
+        by_subject[evidence.subject.digest].append(evidence)
+    once = {(entry.digest, entry.platform): entry for entry in reversed(list(listed))}
+    if sum(len(by_subject[subject.digest]) for subject in once.values()) > _MOST_EVIDENCE:
+        raise LimitExceededError(f"there is more evidence than {_MOST_EVIDENCE} for all entries: choose a platform")
+    for subject in reversed(once.values()):
+        yield from (replace(evidence, subject=subject) for evidence in by_subject[subject.digest])
+
+
+def _indexes(_: Manifest[Any], entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    return tuple(entry for entry in entries if is_index(entry.descriptor.media_type))
 
 
 def _evidence(

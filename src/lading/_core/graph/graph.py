@@ -12,7 +12,8 @@ from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
-from lading.documents.successors import successors
+from lading.documents.image_manifests import Entry
+from lading.documents.successors import manifest_entries, successors
 from lading.errors import LimitExceededError
 
 DEEPEST_GRAPH = 32
@@ -24,12 +25,17 @@ MOST_BYTES = 256 * 2**20
 
 
 class Node(msgspec.Struct, frozen=True):
-    """A manifest with its manifests and blobs that belong to the graph."""
+    """A manifest with its entries and blobs that belong to the graph."""
 
     descriptor: Descriptor
     manifest: Manifest[Any]
-    manifests: tuple[Descriptor, ...]
+    entries: tuple[Entry, ...]
     blobs: tuple[Descriptor, ...]
+
+    @property
+    def manifests(self) -> tuple[Descriptor, ...]:
+        """Descriptors of the entries; a digest may occur several times."""
+        return tuple(entry.descriptor for entry in self.entries)
 
 
 class Graph:
@@ -43,7 +49,7 @@ class Graph:
         io: IO,
         pull: Callable[[Descriptor], Awaitable[Manifest[Any]]],
         *,
-        keep: Callable[[Manifest[Any], tuple[Descriptor, ...]], tuple[Descriptor, ...]] = lambda _, entries: entries,
+        keep: Callable[[Manifest[Any], tuple[Entry, ...]], tuple[Entry, ...]] = lambda _, entries: entries,
         limit: int,
     ) -> None:
         self.nodes: dict[Digest, Node] = {}
@@ -97,8 +103,8 @@ class Graph:
         self._bytes += len(manifest.raw)
         if self._bytes > MOST_BYTES:
             raise LimitExceededError(f"the manifests have more than {MOST_BYTES} bytes together")
-        named = successors(manifest)
-        return Node(descriptor, manifest, self._keep(manifest, named.manifests), named.blobs)
+        entries = self._keep(manifest, manifest_entries(manifest))
+        return Node(descriptor, manifest, entries, successors(manifest).blobs)
 
     def _unknown(self, descriptors: Iterable[Descriptor]) -> list[Descriptor]:
         once = {descriptor.digest: descriptor for descriptor in descriptors}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set as AbstractSet
 from datetime import UTC, datetime
 from types import NoneType
 from typing import Any
@@ -43,9 +43,9 @@ def configured(
     before = config.document.config
     changes: dict[str, Any] = {name: value for name, value in texts.items() if value is not None}
     if entrypoint is not None:
-        changes |= {"entrypoint": _values.items(entrypoint, "entrypoint"), "cmd": ()}
+        changes |= {"entrypoint": _words(entrypoint, "entrypoint"), "cmd": ()}
     if cmd is not None:
-        changes["cmd"] = _values.items(cmd, "cmd")
+        changes["cmd"] = _words(cmd, "cmd")
     after = msgspec.structs.replace(
         before,
         env=_environment(before.env, env),
@@ -124,11 +124,27 @@ def timestamp(created: datetime | None) -> str | None:
     return created.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _words(words: Strings, what: str) -> tuple[str, ...]:
+    """Return the words of a command.
+
+    Raises `TypeError` for a set, which has no order, and `ValueError` for NUL, which ends an argument in execve(2).
+    """
+    if isinstance(words, AbstractSet):
+        raise TypeError(f"{what} must be a list of strings in their order, not {type(words).__name__}")
+    found = _values.items(words, what)
+    for position, word in enumerate(found):
+        if "\0" in word:
+            raise ValueError(f"{what}[{position}] has NUL: {quoted(word)}")
+    return found
+
+
 def _environment(before: Sequence[str], changes: Mapping[str, str | None]) -> tuple[str, ...]:
     """Change variables in their places; new ones come last."""
-    for name in changes:
+    for name, value in changes.items():
         if not name or "=" in name or "\0" in name:
             raise ValueError(f"{quoted(name)} is not the name of an environment variable")
+        if value is not None and "\0" in value:
+            raise ValueError(f"the value of the environment variable {quoted(name)} has NUL")
     waiting = dict(changes)
     after: list[str] = []
     for entry in before:

@@ -6,7 +6,8 @@ layer is never downloaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,23 +20,24 @@ from lading._core.images.docker_media_types import MediaTypeFamily
 from lading._core.images.manifest_annotations import annotated, base_annotations
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.packed_layer import PackedLayer
-from lading._core.transfer.async_target import Readable, read_whole
-from lading._core.transfer.stored_blob import OpenBlob
-from lading._io.base import IO
+from lading._core.transfer.async_target import Readable
+from lading._core.transfer.configs import platform_in, pull_config
+from lading._core.transfer.platform_choice import DEEPEST_INDEX, PlatformChooser, check_platform, tell_contradiction
+from lading._io.base import IO, ignore
 from lading._text import shortened
 from lading._values import Strings
 from lading._wire.messages import Source
 from lading.annotations import BASE_DIGEST, BASE_NAME
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import CONFIG_LIMIT, History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
-from lading.errors import DocumentError, LimitExceededError, naming
+from lading.documents import History, ImageConfig, ImageIndex, ImageManifest, Manifest, RootFS
+from lading.documents.image_rootfs import ImageRootfs, read_rootfs
+from lading.errors import DocumentError
+from lading.events import Event
 from lading.media_types import is_image_config
 from lading.platform import Platform, PlatformLike, as_platform
 from lading.target import AnyReference
 
-# Indexes in indexes; no builder makes more than two.
-DEEPEST_INDEX = 8
 _LOAD = "load one with client.images.load(reference)"
 
 
@@ -68,8 +70,11 @@ class Image:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers from first to last, matched with the history (image-spec, config.md, history)."""
-        layers = zip(self.manifest.document.layers, self.config.document.rootfs.diff_ids, strict=True)
+        """The layers from first to last, matched with the history (image-spec, config.md, history).
+
+        Of the config, only `rootfs` has to be valid; without a valid rest, the layers have no history.
+        """
+        layers = zip(self.manifest.document.layers, _rootfs(self.config).diff_ids, strict=True)
         history = self._history()
         return tuple(Layer(descriptor, diff_id, next(history, None)) for descriptor, diff_id in layers)
 
@@ -243,43 +248,50 @@ class Image:
         return Image(place, manifest, config)
 
     def _history(self) -> Iterator[History]:
-        return (entry for entry in self.config.document.history if not entry.empty_layer)
+        try:
+            config = self.config.document
+        except DocumentError:
+            return iter(())
+        return (entry for entry in config.history if not entry.empty_layer)
 
 
-async def load_image(io: IO, place: Readable, name: str | None, *, platform: Platform | None = None) -> Image:
+async def load_image(
+    io: IO,
+    place: Readable,
+    name: str | None,
+    *,
+    platform: Platform | None = None,
+    files_only: bool = False,
+    emit: Callable[[Event], object] = ignore,
+) -> Image:
     """Load the image of a tag or digest; of an index, the one for a platform.
 
-    Without a platform, this is the only image of an index, or the one for this machine.
+    Without a platform, this is the only image of an index, or the one for this machine. An entry that states another
+    platform than the config of the image is taken, with a warning. For its `files_only`, no other part of its config
+    than `rootfs` has to be valid.
 
-    Raises `NotFoundError`, `VerificationError`, `DocumentError` for a manifest that is not a container image or an
-    index without an image that fits, and `LimitExceededError`.
+    Raises `NotFoundError`, `VerificationError`, `DocumentError` for a manifest that is not a container image,
+    `PlatformUnknownError` for an index without an image that fits and an image for another platform, and
+    `LimitExceededError`.
     """
-    manifest = await place.pull_manifest(name)
+    manifest, entry = await place.pull_manifest(name), None
     for _ in range(DEEPEST_INDEX):
         if not isinstance(manifest.document, ImageIndex):
             break
-        with naming(place.name):
-            chosen = _chosen(manifest.document, platform)
-        manifest = await place.pull_manifest(chosen)
-    return await open_image(io, place, manifest.expect(ImageManifest))
-
-
-async def pull_config(io: IO, place: Readable, descriptor: Descriptor) -> bytes:
-    """Return a config, verified. Raises `VerificationError`, `LimitExceededError` and `NotFoundError`."""
-    if descriptor.size > CONFIG_LIMIT:
-        raise LimitExceededError(
-            f"config {descriptor.digest} has {descriptor.size} bytes, more than the {CONFIG_LIMIT} that are accepted"
-        )
-    if (embedded := descriptor.embedded) is not None:
-        return embedded
-
-    def read(stream: OpenBlob) -> bytes:
-        return read_whole(stream.reader, descriptor.size)
-
-    async with place.fetch(descriptor).open() as stream:
-        content = await io.call(read, stream, cancellation=stream.cancellation)
-    descriptor.verify(content)
-    return content
+        if platform is None and len(manifest.document.images) == 1:
+            [entry] = manifest.document.images
+        else:
+            chooser = PlatformChooser.of(io, place, emit)
+            entry = (await chooser.entry_for(manifest, platform or Platform.local())).descriptor
+        manifest = await place.pull_manifest(entry)
+    image = await open_image(io, place, manifest.expect(ImageManifest), files_only=files_only)
+    what = f"config {image.config.digest}"
+    if entry is not None:
+        with suppress(DocumentError):  # the platform was not taken from the config
+            tell_contradiction(emit, place.name, entry, platform_in(image.config.raw, what))
+    elif platform is not None:
+        check_platform(place.name, manifest.digest, platform_in(image.config.raw, what), platform)
+    return image
 
 
 def is_image(manifest: ImageManifest) -> bool:
@@ -287,7 +299,7 @@ def is_image(manifest: ImageManifest) -> bool:
     return is_image_config(manifest.config.media_type)
 
 
-async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest]) -> Image:
+async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest], *, files_only: bool = False) -> Image:
     """Load the image of a manifest. Raises as `load_image` does."""
     document = manifest.document
     if not is_image(document):
@@ -295,7 +307,9 @@ async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest])
         raise DocumentError(f"{place.name}: {manifest.digest} is not a container image: it is {shortened(kind)}")
     raw = await pull_config(io, place, document.config)
     config: Manifest[Any] = Manifest[Any].parse(raw, document.config.media_type, digest=document.config.digest)
-    count = len(config.expect(ImageConfig).document.rootfs.diff_ids)
+    if not files_only:
+        _ = config.expect(ImageConfig).document  # raises if it is not valid
+    count = len(_rootfs(config).diff_ids)
     if count != len(document.layers):
         raise DocumentError(
             f"{manifest.digest} contradicts its config: it has {len(document.layers)} layers, and the config {count}"
@@ -303,13 +317,14 @@ async def open_image(io: IO, place: Readable, manifest: Manifest[ImageManifest])
     return Image(place, manifest, config)
 
 
+def _rootfs(config: Manifest[Any]) -> ImageRootfs:
+    rootfs = read_rootfs(config.raw, config.media_type)
+    if rootfs is None:
+        raise DocumentError(f"config {config.digest} has no rootfs, which lists the layers of an image")
+    return rootfs
+
+
 def _check_layers(layers: tuple[PackedLayer, ...], created_by: str) -> None:
     for layer in layers:
         _values.expect(layer, PackedLayer, "a layer", "make one with client.images.pack_layer(path)")
     _values.expect(created_by, str, "created_by")
-
-
-def _chosen(index: ImageIndex, platform: Platform | None) -> Descriptor:
-    if platform is None and len(index.images) == 1:
-        return index.images[0]
-    return index.choose(platform or Platform.local())

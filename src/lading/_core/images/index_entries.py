@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from types import NoneType
-from typing import get_args
+from typing import TypeAlias, get_args
 
 import msgspec
 
@@ -17,14 +19,15 @@ from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.async_target import Readable
 from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
-from lading.digest import REGISTERED_ALGORITHMS, Digest
+from lading.digest import Digest, computable
 from lading.documents import ImageIndex, ImageManifest
-from lading.errors import DocumentError, InvalidTagError
+from lading.errors import DocumentError
 from lading.platform import Platform, PlatformLike, as_platform
-from lading.reference import check_tag, parse_reference
-from lading.target import AnyReference, ParsedReference
+from lading.reference import bare_name
+from lading.target import AnyReference, ParsedReference, as_reference
 
-_DIGESTS = tuple(f"{algorithm}:" for algorithm in REGISTERED_ALGORITHMS)
+# Entries with one key replace each other. An index has tens of thousands at most, so that they are looked up.
+_Key: TypeAlias = tuple[Platform, str | None] | tuple[Digest, Platform | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,8 @@ def selected(manifest: AnyReference) -> tuple[str | None, ParsedReference | None
 
     Raises `InvalidReferenceError` and `InvalidDigestError`.
     """
-    if not isinstance(manifest, str):
-        return None, manifest
-    if manifest.startswith(_DIGESTS):
-        return Digest(manifest), None
-    try:
-        return check_tag(manifest), None
-    except InvalidTagError:
-        return None, parse_reference(manifest)
+    name = bare_name(manifest) if isinstance(manifest, str) else None
+    return (None, as_reference(manifest)) if name is None else (name, None)
 
 
 class EntryFinder:
@@ -68,14 +65,17 @@ class EntryFinder:
         self._overlay = overlay
         self._concurrency = concurrency
 
-    async def find(self, entries: Iterable[NewEntry | AnyReference]) -> list[Descriptor]:
-        """Return the descriptors of entries, in order; a manifest that is an index contributes all of its entries.
+    async def find(self, entries: Iterable[NewEntry | AnyReference]) -> list[list[Descriptor]]:
+        """Return the descriptors for each entry, in order: one, or those of all entries of a manifest that is an index.
 
         Raises `DocumentError` for an index with a platform, and `NotFoundError`.
         """
         complete = [entry if isinstance(entry, NewEntry) else NewEntry(entry) for entry in entries]
-        found = await self._resolver.io.map(self._find, complete, limit=self._concurrency)
-        return [descriptor for descriptors in found for descriptor in descriptors]
+        for each in complete:  # raises before the first request
+            name, _ = selected(each.manifest)
+            if isinstance(name, Digest):
+                computable(name)
+        return await self._resolver.io.map(self._find, complete, limit=self._concurrency)
 
     async def _find(self, entry: NewEntry) -> list[Descriptor]:
         name, whole = selected(entry.manifest)
@@ -99,44 +99,74 @@ class EntryFinder:
         return found
 
 
-def with_added(entries: tuple[Descriptor, ...], added: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
-    """Return entries with further ones added.
+def with_added(entries: tuple[Descriptor, ...], added: Sequence[Sequence[Descriptor]]) -> tuple[Descriptor, ...]:
+    """Return entries with further ones added, in groups that were found for one name each.
 
-    A new entry replaces one with the same digest, or for the same platform: of several for one platform, only the first
-    is ever chosen. Attestations about a replaced entry are removed with it.
+    A new entry replaces the first one for the same platform: of several for one platform, only that is ever chosen.
+    One that is the same manifest without a platform is replaced, too. Attestations about a replaced image are removed
+    with the last entry that has its digest. New entries for one platform do not replace each other if they are from one
+    index, or have different annotations, as those of one image with two compressions have.
+
+    Raises `DocumentError` for any other two manifests for one platform.
     """
     after = list(entries)
-    for new in added:
-        position = next((index for index, entry in enumerate(after) if _is_replaced(entry, new)), None)
-        if position is None:
-            after.append(new)
-            continue
-        gone = after[position].digest
-        after[position] = new
-        if gone != new.digest:
-            after = without(tuple(after), {gone})
-    return tuple(after)
+    positions: defaultdict[_Key, list[int]] = defaultdict(list)
+    _note(positions, enumerate(entries))
+    new: set[int] = set()
+    for group in added:
+        placed: dict[int, Descriptor] = {}
+        left: dict[_Key, Iterator[int]] = {}
+        for entry in group:
+            replaceable = (left.setdefault(key, iter(positions.get(key, ()))) for key in _keys(entry))
+            position = next((each for those in replaceable for each in those if each not in placed), len(after))
+            if position in new and after[position].digest != entry.digest:
+                if after[position].annotations == entry.annotations:
+                    raise _ambiguous(after[position], entry)
+                position = len(after)
+            after[position : position + 1] = [entry]
+            placed[position] = entry
+        new |= placed.keys()
+        _note(positions, placed.items())
+    return tuple(_attesting(after, gone=digests_gone((*entries, *chain(*added)), after)))
 
 
-def without(entries: tuple[Descriptor, ...], digests: set[Digest]) -> list[Descriptor]:
-    """Return the entries without some digests, and without the attestations about these."""
-    return [
-        entry
-        for entry in entries
-        if entry.digest not in digests and entry.annotations.get(DOCKER_REFERENCE_DIGEST) not in digests
-    ]
+def without(entries: tuple[Descriptor, ...], positions: Container[int]) -> tuple[Descriptor, ...]:
+    """Return the entries but for those at some positions, and for attestations about images that go with these."""
+    after = [entry for position, entry in enumerate(entries) if position not in positions]
+    return tuple(_attesting(after, gone=digests_gone(entries, after)))
 
 
-def _is_replaced(entry: Descriptor, new: Descriptor) -> bool:
-    if entry.digest == new.digest and entry.platform == new.platform:
-        return True
-    if entry.platform is None or new.platform is None or _attests(entry) or _attests(new):
-        return False
-    return entry.platform.normalised() == new.platform.normalised() and entry.artifact_type == new.artifact_type
+def digests_gone(before: Iterable[Descriptor], after: Iterable[Descriptor]) -> set[Digest]:
+    """Return the digests that no entry has after a change: attestations about these have lost their images.
+
+    Attestations of BuildKit name their image by its digest, so they are about all entries that have it.
+    """
+    return {entry.digest for entry in before} - {entry.digest for entry in after}
 
 
-def _attests(entry: Descriptor) -> bool:
-    return DOCKER_REFERENCE_DIGEST in entry.annotations
+def _attesting(entries: Iterable[Descriptor], *, gone: set[Digest]) -> Iterator[Descriptor]:
+    return (entry for entry in entries if entry.annotations.get(DOCKER_REFERENCE_DIGEST) not in gone)
+
+
+def _keys(entry: Descriptor) -> Iterator[_Key]:
+    """Yield the keys of an entry: its platform, if that can be chosen, and its content."""
+    about, platform = entry.annotations.get(DOCKER_REFERENCE_DIGEST), entry.platform
+    # The platform `unknown/unknown` does not match itself.
+    if about is None and platform is not None and platform.os and platform.matches(platform):
+        yield platform.normalised(), entry.artifact_type
+    yield entry.digest, platform, about
+
+
+def _note(positions: defaultdict[_Key, list[int]], entries: Iterable[tuple[int, Descriptor]]) -> None:
+    for position, entry in entries:
+        for key in _keys(entry):
+            positions[key].append(position)
+
+
+def _ambiguous(one: Descriptor, other: Descriptor) -> DocumentError:
+    error = DocumentError(f"{one.digest} and {other.digest} are both for {one.platform}: name one of them")
+    error.add_note("index add replaces the entry for a platform in an index that exists")
+    return error
 
 
 def _annotated(descriptor: Descriptor, annotations: Mapping[str, str]) -> Descriptor:

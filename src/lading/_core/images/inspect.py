@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
 from lading._core.graph.verify import Problem
-from lading._core.images.image import pull_config
 from lading._core.images.inspection_types import IndexEntry, InspectedKind, Inspection, build_steps
 from lading._core.repository.referrers_tag import referrer
 from lading._core.transfer.async_target import Readable
-from lading._io.base import IO
-from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
+from lading._core.transfer.configs import platform_in, pull_config
+from lading._core.transfer.platform_choice import PlatformChooser, tell_contradiction
+from lading._io.base import IO, ignore
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.documents.image_manifests import attested, is_attestation
 from lading.documents.media_type_registry import kind_of
 from lading.errors import (
     DocumentError,
@@ -29,8 +30,8 @@ from lading.errors import (
     StorageError,
     TransportError,
     VerificationError,
-    naming,
 )
+from lading.events import Event
 from lading.media_types import (
     HELM_CONFIG,
     IMAGE_MANIFESTS,
@@ -49,12 +50,19 @@ _IN_TOTO = "application/vnd.in-toto+json"
 _UNREADABLE = (VerificationError, NotFoundError, DocumentError, InvalidDigestError, StorageError, LimitExceededError)
 
 
+# What a descriptor claims of a manifest: two entries with one digest may claim different things, one of them wrongly.
+_Content: TypeAlias = tuple[str, Digest, int]
+
+
 class Inspector:
     """Inspects one manifest of a target, and up to `details` others: entries of an index, referrers of unknown type."""
 
-    def __init__(self, io: IO, place: Readable, *, details: int, concurrency: int) -> None:
+    def __init__(
+        self, io: IO, place: Readable, emit: Callable[[Event], object] = ignore, *, details: int, concurrency: int
+    ) -> None:
         self._io = io
         self._place = place
+        self._emit = emit
         self._left = details
         self._bytes_left = _MOST_BYTES
         self._concurrency = concurrency
@@ -63,18 +71,22 @@ class Inspector:
     async def inspect(self, name: str | None, *, platform: Platform | None, referrers: bool) -> Inspection:
         """Inspect the manifest of a tag or digest; of an index, with a platform, the one for that.
 
-        Raises the error if that manifest itself cannot be read, and `TransportError`.
+        Raises the error if that manifest itself cannot be read, `PlatformUnknownError`, and `TransportError`.
         """
         manifest = await self._place.pull_manifest(name)
-        for _ in range(_DEEPEST):
-            if platform is None or not isinstance(manifest.document, ImageIndex):
-                break
-            with naming(self._place.name):
-                chosen = manifest.document.choose(platform)
-            manifest = await self._place.pull_manifest(chosen)
+        entry: Descriptor | None = None
+        if platform is not None:
+            chooser = PlatformChooser.of(self._io, self._place, self._emit, concurrency=self._concurrency)
+            chosen = await chooser.choose(manifest, platform)
+            if chosen.path:
+                entry = chosen.descriptor
+                manifest = await self._place.pull_manifest(entry)
         inspection = await self._described(manifest, _DEEPEST)
         if isinstance(manifest.document, ImageManifest):
             inspection = await self._with_config(inspection, manifest.document)
+        if entry is not None and inspection.config is not None and is_image_config(inspection.config.media_type):
+            actual = platform_in(inspection.config.raw, f"config {inspection.config.digest}")
+            tell_contradiction(self._emit, self._place.name, entry, actual)
         listed = await self._referrers(manifest) if referrers else None
         return replace(inspection, referrers=listed, problems=tuple(self._problems))
 
@@ -98,38 +110,39 @@ class Inspector:
         return replace(inspection, config=config, steps=steps)
 
     async def _entries(self, index: ImageIndex, depth: int) -> tuple[IndexEntry, ...]:
-        pulled = await self._io.map(self._pull, self._chosen(index), limit=self._concurrency)
+        chosen = self._chosen(index)
+        pulled = await self._io.map(self._pull, chosen.values(), limit=self._concurrency)
         # State shared between entries is written here, after the threads of the map have ended.
-        found: dict[Digest, Inspection] = {}
-        missing: set[Digest] = set()
-        for each in pulled:
+        found: dict[_Content, Inspection] = {}
+        missing: set[_Content] = set()
+        for content, each in zip(chosen, pulled, strict=True):
             if isinstance(each, Manifest):
-                found[each.digest] = await self._described(each, depth - 1)
+                found[content] = await self._described(each, depth - 1)
             elif isinstance(each.error, NotFoundError):
-                missing.add(each.descriptor.digest)
+                missing.add(content)
             else:
                 self._problems.append(each)
         entries = [
             IndexEntry(
                 descriptor,
-                found.get(descriptor.digest),
-                missing=descriptor.digest in missing,
+                found.get(_content(descriptor)),
+                missing=_content(descriptor) in missing,
                 attests=_attested(descriptor),
             )
             for descriptor in index.manifests
         ]
         return tuple(_with_shared_layers(entries))
 
-    def _chosen(self, index: ImageIndex) -> list[Descriptor]:
-        """Choose the manifests to inspect: images first, within the budget."""
+    def _chosen(self, index: ImageIndex) -> dict[_Content, Descriptor]:
+        """Choose the manifests to inspect, each once: images first, within the budget."""
         readable = (each for each in index.manifests if each.media_type in IMAGE_MANIFESTS | INDEXES)
-        once = {each.digest: each for each in readable}
-        chosen: list[Descriptor] = []
-        for each in sorted(once.values(), key=_is_attestation):
+        once = {_content(each): each for each in readable}
+        chosen: dict[_Content, Descriptor] = {}
+        for content, each in sorted(once.items(), key=lambda item: is_attestation(item[1])):
             if self._left and each.size <= self._bytes_left:
                 self._left -= 1
                 self._bytes_left -= each.size
-                chosen.append(each)
+                chosen[content] = each
         return chosen
 
     async def _pull(self, descriptor: Descriptor) -> Manifest[Any] | Problem:
@@ -179,13 +192,13 @@ def _kind(document: ImageManifest) -> InspectedKind:
     return "image" if document.artifact_type is None and (of_image or layered) else "artifact"
 
 
-def _is_attestation(entry: Descriptor) -> bool:
-    return DOCKER_REFERENCE_TYPE in entry.annotations
+def _content(entry: Descriptor) -> _Content:
+    return entry.media_type, entry.digest, entry.size
 
 
 def _attested(entry: Descriptor) -> Digest | None:
     """Return the digest of the image that an entry attests, if its annotation is valid."""
-    text = entry.annotations.get(DOCKER_REFERENCE_DIGEST) if _is_attestation(entry) else None
+    text = attested(entry)
     try:
         return None if text is None else Digest(text)
     except InvalidDigestError:

@@ -11,7 +11,7 @@ from lading.annotations import PREDICATE_TYPE
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Document, History, ImageConfig, ImageIndex, ImageManifest, Manifest
-from lading.documents.successors import successors
+from lading.documents.successors import manifest_entries, successors
 
 InspectedKind: TypeAlias = Literal["image", "index", "artifact", "chart", "unknown"]
 
@@ -42,9 +42,9 @@ class IndexEntry(Result, frozen=True):
     attests: Digest | None = None
     """Digest of the image that an attestation of BuildKit is about."""
     shared_size: int = 0
-    """Size, in bytes, of the layers that other images of the index have too."""
+    """Size, in bytes, of the layers that other images of the index have too, not the same one for another platform."""
     shared_with: tuple[Digest, ...] = ()
-    """Digests of these images, 16 at most."""
+    """Digests of these images, each once, 16 at most."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry as plain JSON values: its descriptor and, as far as known, what its manifest names.
@@ -125,9 +125,11 @@ class Inspection(Result, frozen=True):
         named = successors(self.manifest)
         contents = {self.manifest.digest: len(self.manifest.raw)}
         contents |= {blob.digest: blob.size for blob in named.blobs}
-        known = {entry.descriptor.digest: entry.inspection for entry in self.entries}
-        for descriptor in named.manifests:
-            inspection = known.get(descriptor.digest)
+        entries = manifest_entries(self.manifest)
+        if entries and not self.entries:  # nested too deep
+            return None
+        for position, _ in entries:
+            inspection = self.entries[position].inspection
             below = None if inspection is None else inspection._contents()  # noqa: SLF001  # of the same class
             if below is None:
                 return None

@@ -92,7 +92,7 @@ def _archive(path: Path) -> PackedLayer:
         try:
             diff_id = _expanded_digest(file, source, compressed=media_type != OCI_LAYER)
         except ProtocolError as error:
-            raise StorageError(f"{path} cannot be a layer: {error}") from error
+            raise StorageError(f"{str(path)!r} cannot be a layer: {error}") from error
     return PackedLayer(Descriptor(media_type, source.digest, source.size), diff_id, source)
 
 

@@ -1,12 +1,13 @@
 """Edits of every image of a tag: of a single image, or of each platform's image in an index.
 
-An index is rebuilt with the changed images; all other entries stay. Attestations of BuildKit name the digest of their
-image, so those about a changed image are left out: they do not attest the new one.
+An index is rebuilt with the changed images; all other entries stay. An entry is its position: of two with one digest,
+either can change alone. Attestations of BuildKit name the digest of their image, so those about an image that is not
+there any more are left out: they do not attest the new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,15 +16,17 @@ import msgspec
 from lading import _values
 from lading._core.copying.platform_selection import Selection
 from lading._core.graph.graph import MOST_MANIFESTS
-from lading._core.images.image import DEEPEST_INDEX, Image, is_image, open_image
+from lading._core.images.image import Image, is_image, open_image
+from lading._core.images.index_entries import digests_gone
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.transfer.async_target import Readable
+from lading._core.transfer.platform_choice import DEEPEST_INDEX, PlatformChooser, check_platform, tell_contradiction
 from lading._io.base import IO
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
-from lading.digest import Digest
 from lading.documents import ImageIndex, ImageManifest, Manifest
-from lading.errors import LimitExceededError, PlatformUnknownError, naming
+from lading.documents.successors import manifest_entries
+from lading.errors import LimitExceededError
 from lading.events import Event, Warned
 from lading.platform import Platform
 
@@ -43,10 +46,11 @@ class Edited:
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """The replacement of an entry, and its platform if it is an image whose platform has changed."""
+    """The replacement of an entry, and the platforms of the image before and after, if it is one."""
 
     manifest: Manifest[Any]
-    platform: Platform | None = None
+    before: Platform | None = None
+    after: Platform | None = None
 
 
 def with_entries(index: Manifest[ImageIndex], entries: tuple[Descriptor, ...]) -> Manifest[ImageIndex]:
@@ -91,51 +95,53 @@ class PlatformEditor:
         """
         root = await self._place.pull_manifest(name)
         if isinstance(root.document, ImageIndex):
+            chooser = PlatformChooser.of(self._io, self._place, self._emit, concurrency=self._concurrency)
+            await self._selection.find(root, chooser)
             manifest: Manifest[Any] = await self._index(root, DEEPEST_INDEX)
-            with naming(self._place.name):
-                self._selection.check()
             return Edited(self._made, manifest)
         image = await open_image(self._io, self._place, root.expect(ImageManifest))
-        if self._platforms and not any(image.platform.matches(wanted) for wanted in self._platforms):
-            raise PlatformUnknownError(
-                f"{self._place.name}: {root.digest} is an image for {image.platform}, not an index"
-            )
+        for wanted in self._platforms:
+            check_platform(self._place.name, root.digest, image.platform, wanted)
         image = await self._changed(image)
         self._made.join(image.place)
         self._made.add(image.manifest)
         return Edited(self._made, image.manifest)
 
     async def _index(self, index: Manifest[ImageIndex], deepest: int) -> Manifest[ImageIndex]:
-        entries = index.document.manifests
         wanted = {
-            entry.digest: entry
-            for entry in self._selection.keep(index, entries)
+            position: entry
+            for position, entry in self._selection.keep(index, manifest_entries(index))
             if DOCKER_REFERENCE_TYPE not in entry.annotations
         }
-        self._count(index.raw, len(wanted))
+        # An image for several platforms is the same image, and changes once.
+        once = {entry.digest: entry for entry in reversed(wanted.values())}
+        self._count(index.raw, len(once))
         if deepest == 0:
             raise LimitExceededError(f"{index.digest} is nested deeper than {DEEPEST_INDEX} levels of indexes")
 
         async def make(entry: Descriptor) -> _Made:
             return await self._entry(entry, deepest - 1)
 
-        made = await self._io.map(make, wanted.values(), limit=self._concurrency)
-        moved = {digest: new for digest, new in zip(wanted, made, strict=True) if new.manifest.digest != digest}
-        rebuilt = self._rebuild(index, tuple(self._entries(index, moved)))
+        made = dict(zip(once, await self._io.map(make, once.values(), limit=self._concurrency), strict=True))
+        changed = list(index.document.manifests)
+        for position, entry in wanted.items():
+            tell_contradiction(self._emit, self._place.name, entry, made[entry.digest].before)
+            if made[entry.digest].manifest.digest != entry.digest:
+                changed[position] = _moved(entry, made[entry.digest])
+        rebuilt = self._rebuild(index, tuple(self._attested(index.document.manifests, changed)))
         self._made.add(rebuilt)
         return rebuilt
 
-    def _entries(self, index: Manifest[ImageIndex], moved: Mapping[Digest, _Made]) -> list[Descriptor]:
-        """Return the entries of an index after the change, without attestations about changed images."""
-        entries: list[Descriptor] = []
-        for entry in index.document.manifests:
+    def _attested(self, before: Sequence[Descriptor], after: Sequence[Descriptor]) -> Iterator[Descriptor]:
+        """Yield the entries after a change, without attestations about images that are not there any more."""
+        gone = digests_gone(before, after)
+        for entry in after:
             about = entry.annotations.get(DOCKER_REFERENCE_DIGEST)
-            if about in moved:
+            if about in gone:
                 text = f"left out the attestations {entry.digest}: they are about {about}, which has changed"
                 self._emit(Warned(self._place.name, text))
             else:
-                entries.append(_moved(entry, moved.get(entry.digest)))
-        return entries
+                yield entry
 
     async def _entry(self, entry: Descriptor, deepest: int) -> _Made:
         manifest = await self._place.pull_manifest(entry)
@@ -148,7 +154,7 @@ class PlatformEditor:
         after = await self._changed(before)
         self._count(after.manifest.raw + after.config.raw)
         self._made.join(after.place)
-        return _Made(after.manifest, after.platform if after.platform != before.platform else None)
+        return _Made(after.manifest, before.platform, after.platform)
 
     async def _changed(self, image: Image) -> Image:
         after = await self._change(image)
@@ -165,11 +171,27 @@ class PlatformEditor:
             )
 
 
-def _moved(entry: Descriptor, made: _Made | None) -> Descriptor:
-    if made is None:
-        return entry
+def _moved(entry: Descriptor, made: _Made) -> Descriptor:
     new = made.manifest
-    platform = entry.platform and (made.platform or entry.platform)
     return msgspec.structs.replace(
-        entry, media_type=new.media_type, digest=new.digest, size=len(new.raw), data=None, platform=platform
+        entry,
+        media_type=new.media_type,
+        digest=new.digest,
+        size=len(new.raw),
+        data=None,
+        urls=(),
+        platform=_platform(entry.platform, made),
     )
+
+
+def _platform(own: Platform | None, made: _Made) -> Platform | None:
+    """Return the platform of a changed entry: its own, which follows the image's if it was that."""
+    if own is None or made.before is None or made.after is None or made.before == made.after:
+        return own
+    return made.after if _processor(own) == _processor(made.before) else own
+
+
+def _processor(platform: Platform) -> tuple[str, str, str]:
+    """Return the system and the processor. Many entries lack the version and features of the system."""
+    usual = platform.normalised()
+    return usual.os, usual.architecture, usual.variant
