@@ -180,6 +180,21 @@ def choose(wanted: Platform, candidates: Sequence[Platform | None]) -> int | Non
     return min(ranks)[1] if ranks else None
 
 
+def contradicts(listed: Platform, actual: Platform) -> bool:
+    """Return whether the platform that an index lists for an image is not the one that its config states.
+
+    Fields that only one of them has do not count: many configs have no variant, and many entries no version.
+    """
+    one, other = listed.normalised(), actual.normalised()
+    if (one.os, one.architecture) != (other.os, other.architecture):
+        return True
+    # An entry without a variant is for the usual one; a config without a variant may be older than this field.
+    if actual.variant and one.variant != other.variant:
+        return True
+    pairs = ((one.os_version, other.os_version), (one.os_features, other.os_features))
+    return any(said and found and said != found for said, found in pairs)
+
+
 def _rank(wanted: Platform, candidate: Platform) -> tuple[int, ...] | None:
     """Order normalised candidates, the best first; None does not run on the wanted platform."""
     processor = candidate.architecture, candidate.variant

@@ -4,6 +4,7 @@ import asyncio
 import os
 import pickle
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.settings import Settings
 from lading._core.targets.registry_target import RegistryTarget
+from lading._io.base import IO
 from lading._io.event_loop import AsyncIO
 from lading.auth.credentials import Explicit
 from lading.server.serving import running
@@ -42,7 +44,7 @@ from lading.transports.socket_transport import SocketTransport
 from tests.support.corpus import Corpus, encoded
 from tests.support.flows import MakeClient
 from tests.support.scripted import Peer, ScriptedServer
-from tests.support.transports import Recording, Rule, answer
+from tests.support.transports import Clockwork, Recording, Rule, answer
 
 APP = "localhost:5000/acme/app"
 OTHER = "localhost:5000/acme/other"
@@ -294,7 +296,7 @@ async def test_a_missing_foreign_layer_is_left_out_and_one_that_is_there_goes_al
     assert copied.skipped == 1
     await client.copy(f"{APP}:windows", f"oci:{tmp_path / 'copy'}:windows")
     assert not made.missing_from(tmp_path / "copy")
-    assert not (await client.verify(f"oci:{tmp_path / 'copy'}:windows")).problems
+    assert not (await client.verify(f"oci:{tmp_path / 'copy'}:windows", shallow=True)).problems
 
 
 async def test_verify_finds_what_is_missing_and_what_is_damaged(
@@ -356,3 +358,21 @@ def test_a_blocking_client_copies(layout: Path, tmp_path: Path) -> None:
     with Client() as client:
         copied = client.copy(f"oci:{layout}:nested", f"oci:{tmp_path / 'copy'}:nested")
         assert client.verify(f"oci:{tmp_path / 'copy'}:nested").checked == len(copied.steps)
+
+
+@pytest.mark.parametrize("part", ["/manifests/", "/blobs/"])
+@pytest.mark.parametrize("place", ["oci:{}/copy:1", "localhost:5001/acme/copy:1", "localhost:5000/acme/copy:1"])
+async def test_what_a_registry_that_only_fails_costs_is_one_budget_for_each_content(
+    *, make_client: MakeClient, registry: DirectTransport, io: IO, layout: Path, tmp_path: Path, part: str, place: str
+) -> None:
+    await make_client(registry).copy(f"oci:{layout}:image", f"{APP}:image")
+
+    def fail(request: Request) -> Response | None:
+        return answer(503) if part in request.target and request.origin.port == 5000 else None
+
+    wire = Recording(registry, fail)
+    client = make_client(wire, retries=Retries(), _io=Clockwork(io))
+    with pytest.raises(ServerError):
+        await client.copy(f"{APP}:image", place.format(tmp_path))
+    asked = Counter(line for line in wire.lines if part in line)
+    assert max(asked.values()) == Retries().tries

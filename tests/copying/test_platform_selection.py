@@ -7,11 +7,14 @@ import pytest
 
 from lading import (
     AsyncClient,
+    Copied,
+    DigestMismatchError,
     DocumentError,
     Event,
     LimitExceededError,
     ManifestBlobUnknownError,
     NotFoundError,
+    PlatformUnknownError,
     Request,
     Response,
     Warned,
@@ -38,7 +41,9 @@ def made(tmp_path: Path) -> Corpus:
         },
     }
     arm64 = made.image("arm64") | platform("arm64")
-    inner = made.index(made.image("riscv64") | platform("riscv64"), made.image("inner ppc64le") | platform("ppc64le"))
+    riscv64, ppc64le = made.image("riscv64") | platform("riscv64"), made.image("inner ppc64le") | platform("ppc64le")
+    inner = made.index(riscv64, ppc64le)
+    made.named |= {"amd64": amd64, "arm64": arm64, "riscv64": riscv64}
     made.tags["v1"] = made.index(amd64, attestation, arm64, inner, kept="as it is")
     made.untagged += [refer(made, made.tags["v1"], "sbom"), refer(made, arm64, "sbom of arm64")]
     made.untagged.append(refer(made, made.untagged[0], "signature of the sbom"))
@@ -66,10 +71,149 @@ def texts(made: Corpus, path: Path) -> set[str]:
     return {json.loads(content)["text"] for content in configs if b'"text"' in content}
 
 
+@pytest.mark.parametrize("platform", ["amd64", "arm64", "riscv64"])
+@pytest.mark.parametrize("kind", ["registry", "layout", "oci-archive"])
+async def test_one_platform_gives_its_image_itself(  # noqa: PLR0917  # pytest passes them by name
+    kind: str, platform: str, client: AsyncClient, source: str, made: Corpus, tmp_path: Path
+) -> None:
+    image = made.named[platform]
+    goals = {"registry": APP, "layout": f"oci:{tmp_path / 'copy'}", "oci-archive": f"oci-archive:{tmp_path / 'c.tar'}"}
+    goal = f"{goals[kind]}:v1"
+    copied = await client.copy(f"{source}:v1", goal, platforms=f"linux/{platform}")
+    plain = {key: image[key] for key in ("mediaType", "digest", "size")}
+    assert copied.descriptor.to_dict() == plain
+    assert (copied.tags, copied.moved) == (("v1",), 4)
+    assert (await client.resolve(goal)).digest == image["digest"]
+    assert not (await client.verify(goal)).problems
+    if kind != "oci-archive":
+        again = await client.copy(f"{source}:v1", goal, platforms=f"linux/{platform}")
+        assert (again.moved, again.bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("platforms", [("linux/arm64", "linux/arm64"), ("linux/arm64", "linux/aarch64/v8")])
+async def test_a_platform_given_twice_is_one(
+    platforms: tuple[str, ...], client: AsyncClient, source: str, made: Corpus
+) -> None:
+    copied = await client.copy(f"{source}:v1", f"{APP}:v1", platforms=platforms)
+    assert copied.descriptor.digest == made.named["arm64"]["digest"]
+
+
+async def test_several_platforms_give_an_index_of_their_entries(
+    client: AsyncClient, source: str, made: Corpus, tmp_path: Path
+) -> None:
+    goal = f"oci:{tmp_path / 'copy'}:v1"
+    copied = await client.copy(f"{source}:v1", goal, platforms=["linux/ppc64le", "linux/amd64"])
+    assert texts(made, tmp_path / "copy") == {"amd64", "attestation of amd64", "inner ppc64le"}
+    document = json.loads((tmp_path / "copy/blobs" / str(copied.descriptor.digest).replace(":", "/")).read_bytes())
+    assert [entry.get("platform", {}).get("architecture") for entry in document["manifests"]] == [
+        "amd64",
+        "unknown",
+        None,
+    ]
+    assert not (await client.verify(goal)).problems
+
+
+async def test_an_index_of_one_entry_is_made_when_asked_for(client: AsyncClient, source: str, made: Corpus) -> None:
+    copied = await client.copy(f"{source}:v1", f"{APP}:v1", platforms="linux/arm64", index="rewritten")
+    document = json.loads((await client.repository(APP).manifests.pull("v1")).raw)
+    assert copied.descriptor.media_type == INDEX
+    assert [entry["digest"] for entry in document["manifests"]] == [made.named["arm64"]["digest"]]
+    with pytest.raises(ValueError, match="needs platforms"):
+        await client.copy(f"{source}:v1", f"{APP}:v2", index="rewritten")
+
+
+async def test_two_platforms_of_one_image_give_an_index_of_one_entry(client: AsyncClient, tmp_path: Path) -> None:
+    made = Corpus()
+    arm = made.image("arm") | {"platform": {"architecture": "arm", "os": "linux", "variant": "v6"}}
+    made.tags["v1"] = made.index(arm, made.image("amd64") | platform("amd64"))
+    made.write_layout(tmp_path / "made")
+    copied = await client.copy(f"oci:{tmp_path / 'made'}:v1", f"{APP}:v1", platforms=["linux/arm/v6", "linux/arm/v7"])
+    document = json.loads((await client.repository(APP).manifests.pull("v1")).raw)
+    assert (copied.descriptor.media_type, document["manifests"]) == (INDEX, [arm])
+
+
+async def test_of_two_entries_for_a_platform_the_first_is_copied(client: AsyncClient, tmp_path: Path) -> None:
+    made = Corpus()
+    first, second = (made.image(text) | platform("amd64") for text in ("first", "second"))
+    made.tags["v1"] = made.index(first, second)
+    made.write_layout(tmp_path / "made")
+    copied = await client.copy(f"oci:{tmp_path / 'made'}:v1", f"{APP}:v1", platforms="linux/amd64")
+    assert copied.descriptor.digest == first["digest"]
+
+
+async def test_referrers_and_cosign_tags_follow_the_image_of_the_platform(
+    client: AsyncClient, source: str, made: Corpus, tmp_path: Path
+) -> None:
+    goal = f"oci:{tmp_path / 'copy'}:v1"
+    await client.copy(f"{source}:v1", goal, platforms="linux/arm64", referrers=True, digest_tags=True)
+    assert texts(made, tmp_path / "copy") == {"arm64", "sbom of arm64"}
+
+
+async def test_a_digest_of_the_index_is_copied_for_a_platform_too(
+    client: AsyncClient, source: str, made: Corpus, tmp_path: Path
+) -> None:
+    index, arm64 = made.tags["v1"]["digest"], made.named["arm64"]["digest"]
+    copied = await client.copy(f"{source}@{index}", f"{APP}@{arm64}", platforms="linux/arm64")
+    assert copied.descriptor.digest == arm64
+    with pytest.raises(DigestMismatchError, match="nothing was copied"):
+        await client.copy(f"{source}@{index}", f"oci:{tmp_path / 'copy'}@{index}", platforms="linux/arm64")
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("platforms", ["linux/arm64", ["linux/amd64", "linux/arm64"]])
+@pytest.mark.parametrize("goal", ["oci:{}", "oci-archive:{}", "docker-archive:{}:acme/app"])
+async def test_a_single_image_is_compared_before_anything_is_written(
+    goal: str, platforms: str | list[str], client: AsyncClient, tmp_path: Path
+) -> None:
+    made = Corpus()
+    made.tags["v1"] = made.image("amd64")
+    made.write_layout(tmp_path / "made")
+    with pytest.raises(PlatformUnknownError, match="is an image for linux/amd64, not for linux/arm64") as caught:
+        await client.copy(f"oci:{tmp_path / 'made'}:v1", goal.format(tmp_path / "copy"), platforms=platforms)
+    assert (caught.value.side, caught.value.digest) == ("source", made.tags["v1"]["digest"])
+    assert not (tmp_path / "copy").exists()
+
+
+async def test_a_docker_archive_takes_the_image_for_a_platform_and_no_index(
+    client: AsyncClient, source: str, tmp_path: Path
+) -> None:
+    goal = f"docker-archive:{tmp_path / 'copy.tar'}:acme/app"
+    several = ["linux/amd64", "linux/arm64"]
+    for platforms in ([], several):
+        with pytest.raises(DocumentError, match=r"takes one image: give one platform$"):
+            await client.copy(f"{source}:v1", goal, platforms=platforms)
+    with pytest.raises(DocumentError, match="give one platform, without `index`"):
+        await client.copy(f"{source}:v1", goal, platforms="linux/riscv64", index="rewritten")
+    assert not (tmp_path / "copy.tar").exists()
+    await client.copy(f"{source}:v1", goal, platforms="linux/riscv64")
+    assert (await client.verify(goal)).problems == ()
+
+
+async def test_all_tags_are_copied_for_a_platform(client: AsyncClient, tmp_path: Path) -> None:
+    made = Corpus()
+    single, arm64 = made.image("single"), made.image("arm64") | platform("arm64")
+    amd64 = made.image("amd64") | platform("amd64")
+    made.tags |= {"index": made.index(arm64, amd64), "single": single}
+    made.write_layout(tmp_path / "made")
+    copied = await client.copy_tags(f"oci:{tmp_path / 'made'}", APP, platforms="linux/amd64")
+    digests = {tag: each.descriptor.digest for tag, each in copied.items() if isinstance(each, Copied)}
+    assert digests == {"index": amd64["digest"], "single": single["digest"]}
+
+
+async def test_a_referrer_that_is_an_index_is_copied_whole(
+    client: AsyncClient, source: str, made: Corpus, tmp_path: Path
+) -> None:
+    plain = {key: made.named["arm64"][key] for key in ("mediaType", "digest", "size")}
+    made.untagged.append(made.index(made.image("note") | platform("s390x"), subject=plain))
+    made.write_layout(tmp_path / "made")
+    await client.copy(f"{source}:v1", f"oci:{tmp_path / 'copy'}:v1", platforms="linux/arm64", referrers=True)
+    assert texts(made, tmp_path / "copy") == {"arm64", "sbom of arm64", "note"}
+
+
 async def test_platforms_of_a_sparse_index_leave_it_as_it_is(
     client: AsyncClient, source: str, made: Corpus, tmp_path: Path
 ) -> None:
-    copied = await client.copy(f"{source}:v1", f"oci:{tmp_path / 'copy'}:v1", platforms=["linux/amd64"])
+    copied = await client.copy(f"{source}:v1", f"oci:{tmp_path / 'copy'}:v1", platforms="linux/amd64", index="sparse")
     assert copied.descriptor.digest == made.tags["v1"]["digest"]
     assert texts(made, tmp_path / "copy") == {"amd64", "attestation of amd64"}
 
@@ -94,7 +238,7 @@ async def test_platforms_of_a_rewritten_index_make_a_new_one(
 
 async def test_a_registry_that_refuses_a_sparse_index_is_explained(client: AsyncClient, source: str) -> None:
     with pytest.raises(ManifestBlobUnknownError) as caught:
-        await client.copy(f"{source}:v1", f"{APP}:v1", platforms=["linux/amd64"])
+        await client.copy(f"{source}:v1", f"{APP}:v1", platforms=["linux/amd64"], index="sparse")
     assert any("rewritten" in note for note in caught.value.__notes__)
 
 
@@ -109,7 +253,7 @@ async def test_a_platform_that_is_not_there_is_an_error_before_anything_moves(
 async def test_a_sparse_copy_is_completed_by_a_whole_one(
     client: AsyncClient, source: str, made: Corpus, tmp_path: Path
 ) -> None:
-    await client.copy(f"{source}:v1", f"oci:{tmp_path / 'copy'}:v1", platforms=["linux/amd64"])
+    await client.copy(f"{source}:v1", f"oci:{tmp_path / 'copy'}:v1", platforms=["linux/amd64"], index="sparse")
     copied = await client.copy(f"{source}:v1", f"oci:{tmp_path / 'copy'}:v1")
     assert copied.moved > 0
     assert not (await client.verify(f"oci:{tmp_path / 'copy'}:v1")).problems

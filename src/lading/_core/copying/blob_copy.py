@@ -5,7 +5,7 @@ from __future__ import annotations
 from lading._core.copying.plan import Plan
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Node
-from lading._core.transfer.async_target import Readable, Writable
+from lading._core.transfer.async_target import BlobAction, Readable, Writable
 from lading._core.transfer.concurrency import move_all, wide
 from lading._core.transfer.push import progress_events
 from lading._core.transfer.sides import SourceOfCopy, locate, located
@@ -47,8 +47,7 @@ class Transfer:
         """
 
         async def move(blob: Descriptor) -> None:
-            mounted = await self._push_blob(blob, mount=plan.actions[blob.digest] == "mount")
-            plan.actions[blob.digest] = "mount" if mounted else "push"
+            plan.actions[blob.digest] = await self._push_blob(blob, mount=plan.actions[blob.digest] == "mount")
 
         async def push(node: Node) -> None:
             await self._push_manifest(plan, node)
@@ -67,19 +66,19 @@ class Transfer:
             if plan.is_moving(plan.graph.nodes[digest]):
                 await push(plan.graph.nodes[digest])
 
-    async def _push_blob(self, blob: Descriptor, *, mount: bool, again: bool = False) -> bool:
-        """Push a blob and return whether it was mounted."""
+    async def _push_blob(self, blob: Descriptor, *, mount: bool, again: bool = False) -> BlobAction:
+        """Push a blob, and return how it came to the destination: another copy may have brought it meanwhile."""
         on_progress = progress_events(self._settings.emit, blob)
         try:
-            mounted = await self._destination.push(self._stored(blob), on_progress, mount=mount, again=again)
+            action = await self._destination.push(self._stored(blob), on_progress, mount=mount, again=again)
         except LadingError as error:
             self._locate(blob, error)
             raise
-        if mounted:
-            self._settings.emit(Skipped("push", blob.digest, blob.size))
-        else:
+        if action == "push":
             on_progress(blob.size, blob.size)
-        return mounted
+        else:
+            self._settings.emit(Skipped("push", blob.digest, blob.size))
+        return action
 
     def _stored(self, blob: Descriptor) -> StoredBlob:
         """Return a blob of the source, or the content embedded in its descriptor."""
@@ -119,8 +118,7 @@ class Transfer:
         """
         blobs = [blob for blob in node.blobs if await self._is_missing(plan, blob)]
         for blob in blobs:
-            await self._push_blob(blob, mount=False, again=True)
-            plan.actions[blob.digest] = "push"
+            plan.actions[blob.digest] = await self._push_blob(blob, mount=False, again=True)
         children = [plan.graph.nodes[child.digest] for child in node.manifests]
         missing = [child for child in children if not await self._is_there(plan, child)]
         for child in missing:

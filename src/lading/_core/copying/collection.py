@@ -11,6 +11,8 @@ from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
 from lading._core.graph.graph import Graph, Node
 from lading._core.transfer.async_target import Readable
 from lading._core.transfer.concurrency import wide
+from lading._core.transfer.configs import pull_config
+from lading._core.transfer.platform_choice import PlatformChooser
 from lading._core.transfer.sides import located
 from lading._io.base import IO
 from lading.descriptor import Descriptor
@@ -44,7 +46,7 @@ class Collection:
         self._selection = Selection(options.platforms)
         self.graph = Graph(io, self._pull, keep=self._selection.keep, limit=wide(concurrency, source))
         self.roots: list[Root] = []
-        self._referrers: dict[Digest, Manifest[Any]] = {}
+        self._pulled: dict[Digest, Manifest[Any]] = {}
 
     async def add(self, root: Root) -> None:
         """Collect a manifest with everything that the options include.
@@ -53,9 +55,11 @@ class Collection:
         """
         digest = root.descriptor.digest
         with located(f"copy {digest} from {self._source.name}", "source", digest):
-            new = await self.graph.add([root.descriptor])
-            self._selection.check()
-        if self._options.platforms and self._options.index == "rewritten":
+            if self._options.platforms:
+                root, new = await self._add_selected(root)
+            else:
+                new = await self.graph.add([root.descriptor])
+        if self._options.rewrites:
             replaced = rewrite(self.graph)
             root = Root(replaced.get(digest, root.descriptor), root.tags)
             new = [node for node in new if node.descriptor.digest in self.graph.nodes]
@@ -65,10 +69,31 @@ class Collection:
         if self._options.digest_tags:
             await self._add_digest_tags()
 
+    async def _add_selected(self, root: Root) -> tuple[Root, list[Node]]:
+        """Add what the platforms select; return what is copied: the index, or the image for the only platform."""
+        manifest = await self._pull(root.descriptor)
+        self._pulled[manifest.digest] = manifest
+        chooser = PlatformChooser(
+            self._io, self._source.name, self._pull, self._read_config, self._emit, concurrency=self._concurrency
+        )
+        found = await self._selection.find(manifest, chooser)
+        if self._options.takes_image:
+            image = found[0].descriptor
+            root = Root(Descriptor(image.media_type, image.digest, image.size), root.tags)
+        new = await self.graph.add([root.descriptor])
+        for chosen in found:
+            if chosen.path:
+                await chooser.compare(chosen.descriptor, self.graph.nodes[chosen.descriptor.digest].manifest)
+        return root, new
+
+    async def _read_config(self, config: Descriptor) -> bytes:
+        with located(f"read config {config.digest} from {self._source.name}", "source", config.digest):
+            return await pull_config(self._io, self._source, config)
+
     async def _pull(self, descriptor: Descriptor) -> Manifest[Any]:
-        referrer = self._referrers.get(descriptor.digest)
-        if referrer is not None:
-            return referrer
+        pulled = self._pulled.get(descriptor.digest)
+        if pulled is not None:
+            return pulled
         digest = descriptor.digest
         with located(f"read manifest {digest} from {self._source.name}", "source", digest):
             return await self._cached(descriptor) or await self._source.pull_manifest(descriptor)
@@ -86,7 +111,7 @@ class Collection:
             with located(f"find referrers in {self._source.name}", "source"):
                 by_subject = await predecessors.of([node.descriptor.digest for node in nodes])
             referrers = [referrer for each in by_subject.values() for referrer in each]
-            self._referrers |= {referrer.entry.digest: referrer.manifest for referrer in referrers}
+            self._pulled |= {referrer.entry.digest: referrer.manifest for referrer in referrers}
             self.roots += [Root(referrer.entry) for referrer in referrers]
             nodes = await self._add_all(referrer.entry for referrer in referrers)
 

@@ -21,19 +21,10 @@ from lading._core.transfer.sides import located
 from lading._io.base import IO
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import ImageIndex, ImageManifest, Manifest
+from lading.documents import ImageManifest, Manifest
 from lading.errors import DigestMismatchError, DocumentError
 from lading.events import Skipped
-from lading.media_types import (
-    DOCKER_FOREIGN_LAYER,
-    OCI_FOREIGN_LAYER,
-    OCI_FOREIGN_LAYER_GZIP,
-    OCI_FOREIGN_LAYER_ZSTD,
-    is_image_config,
-    is_index,
-)
-
-_FOREIGN = frozenset({DOCKER_FOREIGN_LAYER, OCI_FOREIGN_LAYER, OCI_FOREIGN_LAYER_GZIP, OCI_FOREIGN_LAYER_ZSTD})
+from lading.media_types import is_foreign_layer, is_image_config, is_index
 
 
 class Copying:
@@ -109,16 +100,12 @@ class Copying:
             if known and not self._image_only:
                 return await self._source.resolve(name), None
             manifest = await self._source.pull_manifest(name)
-            if self._image_only and is_index(manifest.media_type):
-                return self._one_image(manifest), None
+            if self._image_only and is_index(manifest.media_type) and not self._options.takes_image:
+                raise DocumentError(
+                    f"{manifest.digest} is an index, and the destination takes one image: give one platform"
+                    + (", without `index` (--index)" if self._options.index else "")
+                )
             return manifest.descriptor, manifest
-
-    def _one_image(self, index: Manifest[Any]) -> Descriptor:
-        """Choose the image to copy to a destination that accepts no index."""
-        if len(self._options.platforms) != 1:
-            raise DocumentError(f"{index.digest} is an index, and the destination takes one image: give one platform")
-        chosen: Descriptor = index.expect(ImageIndex).document.choose(self._options.platforms[0])
-        return chosen
 
     async def _plan(self, plan: Plan) -> Plan:
         """Check all content at the destination, even below a manifest that it has.
@@ -144,7 +131,7 @@ class Copying:
             if await self._destination.keeps(blob):
                 self._settings.emit(Skipped("push", blob.digest, blob.size))
                 return
-        if (blob.urls or blob.media_type in _FOREIGN) and not await self._is_distributed(blob):
+        if (blob.urls or is_foreign_layer(blob.media_type)) and not await self._is_distributed(blob):
             plan.left_out.add(blob.digest)
             return
         mounts = self._destination.mounts(self._source.fetch(blob)) and blob.data is None

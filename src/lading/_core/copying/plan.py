@@ -8,25 +8,36 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from lading._core.graph.graph import Graph, Node
+from lading._core.transfer.async_target import BlobAction
 from lading._result import Result, plain
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents.successors import successors
+from lading.documents.successors import manifest_entries
 from lading.platform import Platform
 
-BlobAction: TypeAlias = Literal["push", "mount", "skip"]
 IndexForm: TypeAlias = Literal["sparse", "rewritten"]
+"""Form of an index of which some platforms are copied: as it is, or a new one with only their entries."""
 
 
 class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of a copy; see `Client.copy`."""
 
     platforms: tuple[Platform, ...] = ()
-    index: IndexForm = "sparse"
+    index: IndexForm | None = None
     referrers: bool = False
     depth: int = 8
     digest_tags: bool = False
     dry_run: bool = False
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether the image for the only platform is copied in place of its index, as other clients do."""
+        return self.index is None and len(self.platforms) == 1
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether an index gets only the entries for the platforms."""
+        return bool(self.platforms) and self.index != "sparse" and not self.takes_image
 
 
 class Step(Result, frozen=True):
@@ -134,7 +145,7 @@ class Plan(msgspec.Struct, eq=False):
 
     def is_sparse(self, node: Node) -> bool:
         """Return whether a manifest names others that are not copied."""
-        return len(successors(node.manifest).manifests) > len(node.manifests)
+        return len(manifest_entries(node.manifest)) > len(node.entries)
 
     def blobs(self) -> Iterable[Descriptor]:
         """Return the blobs to transfer, the largest first, so that no large one is left to run alone at the end."""

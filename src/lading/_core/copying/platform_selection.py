@@ -8,43 +8,43 @@ from typing import Any
 import msgspec
 
 from lading._core.graph.graph import Graph, Node
-from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
+from lading._core.transfer.platform_choice import Chosen, PlatformChooser
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
-from lading.documents.successors import successors
-from lading.errors import DocumentError
-from lading.media_types import is_index
+from lading.documents.image_manifests import Entry, attested
+from lading.documents.successors import manifest_entries
 from lading.platform import Platform
 
 
 class Selection:
-    """Selection of the index entries for some platforms, with attestations and nested indexes without a platform."""
+    """Selection of the index entries for some platforms, with the attestations about them."""
 
     def __init__(self, platforms: Sequence[Platform]) -> None:
         self._platforms = platforms
-        self._found: set[Platform] = set()
-        self._failure: DocumentError | None = None
+        self._positions: dict[Digest, set[int]] = {}
 
-    def keep(self, manifest: Manifest[Any], entries: tuple[Descriptor, ...]) -> tuple[Descriptor, ...]:
-        """Return the selected entries of an index; without platforms, all of them."""
-        document = manifest.document
-        if not self._platforms or not isinstance(document, ImageIndex):
+    async def find(self, manifest: Manifest[Any], chooser: PlatformChooser) -> tuple[Chosen, ...]:
+        """Choose a manifest for each platform, and select what leads to it.
+
+        Raises `PlatformUnknownError` if there is none for one of the platforms, and `LimitExceededError`.
+        """
+        found = [await chooser.choose(manifest, platform) for platform in self._platforms]
+        for chosen in found:
+            for digest, position in chosen.path:
+                self._positions.setdefault(digest, set()).add(position)
+        return tuple(found)
+
+    def keep(self, manifest: Manifest[Any], entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """Return the selected entries of an index; all of them if none was selected in it, as in a referrer.
+
+        Attestations about an image are about all entries with its digest, and are selected with any of these.
+        """
+        positions = self._positions.get(manifest.digest)
+        if positions is None:
             return entries
-        chosen: set[Digest] = set()
-        for platform in self._platforms:
-            try:
-                chosen.add(document.choose(platform).digest)
-            except DocumentError as error:
-                self._failure = self._failure or error
-            else:
-                self._found.add(platform)
-        return tuple(entry for entry in entries if _is_wanted(entry, chosen))
-
-    def check(self) -> None:
-        """Raise `DocumentError` if no index has an entry for one of the platforms."""
-        if self._failure is not None and len(self._found) < len(set(self._platforms)):
-            raise self._failure
+        images = {entry.descriptor.digest for entry in entries if entry.position in positions}
+        return tuple(entry for entry in entries if entry.position in positions or attested(entry.descriptor) in images)
 
 
 def rewrite(graph: Graph) -> Mapping[Digest, Descriptor]:
@@ -67,15 +67,13 @@ def _rewritten(node: Node, replaced: Mapping[Digest, Descriptor]) -> Node | None
     document = node.manifest.document
     if not isinstance(document, ImageIndex):
         return None
-    dropped = {entry.digest for entry in successors(node.manifest).manifests} - {
-        entry.digest for entry in node.manifests
-    }
+    kept = {entry.position for entry in node.entries}
+    dropped = {entry.position for entry in manifest_entries(node.manifest)} - kept
     if not dropped and not any(entry.digest in replaced for entry in node.manifests):
         return None
-    entries = [_moved(entry, replaced) for entry in document.manifests if entry.digest not in dropped]
+    entries = [_moved(entry, replaced) for position, entry in enumerate(document.manifests) if position not in dropped]
     manifest = node.manifest.edited(manifests=tuple(entries))
-    kept = tuple(_moved(entry, replaced) for entry in node.manifests)
-    return Node(_moved_to(node.descriptor, manifest.descriptor), manifest, kept, node.blobs)
+    return Node(_moved_to(node.descriptor, manifest.descriptor), manifest, manifest_entries(manifest), node.blobs)
 
 
 def _moved(entry: Descriptor, replaced: Mapping[Digest, Descriptor]) -> Descriptor:
@@ -84,12 +82,4 @@ def _moved(entry: Descriptor, replaced: Mapping[Digest, Descriptor]) -> Descript
 
 
 def _moved_to(entry: Descriptor, new: Descriptor) -> Descriptor:
-    return msgspec.structs.replace(entry, digest=new.digest, size=new.size, data=None)
-
-
-def _is_wanted(entry: Descriptor, chosen: set[Digest]) -> bool:
-    if entry.digest in chosen:
-        return True
-    if DOCKER_REFERENCE_TYPE in entry.annotations:
-        return entry.annotations.get(DOCKER_REFERENCE_DIGEST) in chosen
-    return is_index(entry.media_type) and entry.platform is None
+    return msgspec.structs.replace(entry, digest=new.digest, size=new.size, data=None, urls=())
