@@ -173,8 +173,6 @@ def google() -> Profile:
             (EditDocument(with_details), TAGS),
             # oras#1626.
             (EditField("Content-Length", lambda length: str(int(length) + 7)), f"HEAD {MANIFESTS}"),
-            # A mirror of it names digests that are not true (go-containerregistry#56).
-            (Change(add={"Docker-Content-Digest": "sha256:" + "0" * 64}), f"GET {MANIFESTS}"),
         ),
         credential=("_json_key", PASSWORD),
     )

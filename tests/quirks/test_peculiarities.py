@@ -12,6 +12,7 @@ import pytest
 from lading import (
     Client,
     ConnectionFailedError,
+    DigestMismatchError,
     Event,
     ForbiddenRedirectError,
     LadingError,
@@ -24,7 +25,7 @@ from lading import (
     Warned,
 )
 from lading.auth.credentials import Credential
-from lading.testing import EditField, Instead, Refuse, Say
+from lading.testing import Change, EditField, Instead, Refuse, Say
 from tests.quirks import servers, services
 from tests.quirks.test_quirks import APP, LARGE, on_disk
 from tests.quirks.traits import GUID
@@ -214,6 +215,19 @@ def test_children_that_are_not_there_are_told(world_of: MakeWorld) -> None:
     index = {"schemaVersion": 2, "mediaType": media_type, "manifests": [child]}
     with world.client() as client, pytest.raises(NotFoundError, match="package not found"):
         client.repository(APP).manifests.push(json.dumps(index).encode(), "index")
+
+
+def test_a_mirror_with_wrong_digests_is_read_by_digest(world_of: MakeWorld, cargo: Image) -> None:
+    # go-containerregistry#56: mirror.gcr.io named digests that were not true.
+    world = world_of(services.google)
+    world.registry.order(Change(add={"Docker-Content-Digest": "sha256:" + "0" * 64}), "GET /v2/*/manifests/*")
+    digest = sha256(cargo.manifest)
+    with world.client() as client:
+        manifests = client.repository(APP).manifests
+        with pytest.raises(DigestMismatchError, match="Docker-Content-Digest") as caught:
+            manifests.pull("t000")
+        assert f"use {APP}@{digest}" in caught.value.__notes__[0]
+        assert manifests.pull(digest).raw == cargo.manifest
 
 
 def test_what_is_listed_and_is_no_tag_is_told(world_of: MakeWorld) -> None:

@@ -140,7 +140,8 @@ async def test_end_2_pull_gives_verified_bytes(client: AsyncClient, content: byt
 @pytest.mark.spec("end-2.digest-verified")
 async def test_end_2_pull_refuses_damaged_content(make_client: MakeClient) -> None:
     with pytest.raises(DigestMismatchError):
-        await make_client(Scripted(answer(200, DAMAGED))).repository(NAME).blobs.pull(DIGEST)
+        # Twice: a cache may have wrong content, which the second request passes.
+        await make_client(Scripted(answer(200, DAMAGED), answer(200, DAMAGED))).repository(NAME).blobs.pull(DIGEST)
 
 
 async def test_end_2_pull_into_memory_is_bounded(make_client: MakeClient) -> None:
@@ -280,7 +281,7 @@ async def test_end_6_content_may_go_to_another_host_but_no_secret_and_the_regist
     make_client: MakeClient,
 ) -> None:
     store = "https://store.example/put?sig=a%2Fb"
-    wire = Scripted(answer(404), answer(202, Location=store), answer(201), answer(200))
+    wire = Scripted(answer(404), answer(202, Location=store), answer(201), answer(200, Content_Length="1"))
     client = make_client(wire, headers={"X-Key": "s3cret"})
     await client.repository("registry.example/app").blobs.push(b"x")
     assert [request.headers.get("X-Key") for request in wire.requests] == ["s3cret", "s3cret", None, "s3cret"]
@@ -340,7 +341,9 @@ async def test_r_62_content_that_was_only_said_to_be_stored_is_an_error(make_cli
 
 async def test_a_site_that_says_yes_to_every_head_has_no_blob(make_client: MakeClient) -> None:
     yes = answer(200, Content_Length="1234", Content_Type="text/html")
-    wire = Scripted(yes, answer(200, b"<html>", Content_Type="text/html"))
+    with pytest.raises(ProtocolError, match="responded with an HTML page: is this a registry"):
+        await make_client(Scripted(yes)).repository(NAME).blobs.push(b"x")
+    wire = Scripted(answer(200, Content_Length="1234"), answer(200, b"<html>", Content_Type="text/html"))
     with pytest.raises(ProtocolError, match="no Location to upload to"):
         await make_client(wire).repository(NAME).blobs.push(b"x")
 

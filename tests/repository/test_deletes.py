@@ -211,13 +211,6 @@ async def test_end_10_a_blob_is_deleted(client: AsyncClient) -> None:
         await blobs.delete(descriptor.digest)
 
 
-@pytest.mark.parametrize("status", [200, 202, 204])
-async def test_end_9_end_10_each_status_of_success_is_taken(make_client: MakeClient, status: int) -> None:
-    repository = make_client(Scripted(answer(status), answer(status))).repository(NAME)
-    await repository.tags.delete("v1")
-    await repository.blobs.delete(DIGEST)
-
-
 async def test_end_9_a_manifest_that_cannot_be_read_can_be_deleted(make_client: MakeClient) -> None:
     wire = Scripted(answer(200, b"damaged", Content_Type="application/vnd.oci.image.manifest.v1+json"), answer(202))
     await make_client(wire).repository(NAME).manifests.delete(DIGEST)

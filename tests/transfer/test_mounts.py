@@ -46,7 +46,7 @@ async def test_end_11_what_cannot_be_mounted_is_told_and_the_upload_is_cancelled
 
 
 async def test_end_11_without_a_source_the_registry_is_left_to_find_one(make_client: MakeClient) -> None:
-    wire = Scripted(answer(201, Docker_Content_Digest=DIGEST))
+    wire = Scripted(answer(201, Docker_Content_Digest=DIGEST), answer(200, Content_Length="1"))
     assert await make_client(wire).repository(NAME).blobs.mount(DIGEST)
     assert wire.requests[0].target == f"/v2/acme/app/blobs/uploads/?mount={DIGEST}"
 

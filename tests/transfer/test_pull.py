@@ -20,6 +20,7 @@ from lading import (
     Event,
     Headers,
     LadingError,
+    LimitExceededError,
     Origin,
     ProtocolError,
     Request,
@@ -27,10 +28,8 @@ from lading import (
     Retried,
     Retries,
     SizeMismatchError,
-    TimedOutError,
 )
 from lading._io.base import IO
-from lading._io.body_reading import PacedBody
 from lading.stores import partial_files
 from lading.stores.partial_files import name_of
 from tests.support.flows import MakeClient
@@ -113,6 +112,26 @@ async def test_r_01_a_cut_is_resumed_where_it_happened(client_of: ClientOf, targ
     assert server.ranges == [None, "bytes=1000000-", "bytes=2000000-"]
     assert server.requests[1].headers.get("If-Range") == '"v1"'
     assert len([event for event in events if isinstance(event, Retried)]) == 2
+
+
+async def test_r_01_a_pull_into_memory_is_resumed_where_it_was_cut(client_of: ClientOf) -> None:
+    client, server = client_of(cut_after(1_000_000), cut_after(1_000_000), rest())
+    assert await client.repository(NAME).blobs.pull(BLOB) == CONTENT
+    assert server.ranges == [None, "bytes=1000000-", "bytes=2000000-"]
+
+
+async def test_a_pull_into_memory_starts_again_after_wrong_content_within_its_bound(make_client: MakeClient) -> None:
+    wrong = bytes(len(CONTENT))
+    server = Scripted(whole(wrong), whole())
+    client = make_client(server, budgets=Budgets(blob=len(CONTENT)))
+    assert await client.repository(NAME).blobs.pull(BLOB.digest) == CONTENT
+    assert server.ranges == [None, None]
+
+
+async def test_a_pull_into_memory_takes_one_connection(make_client: MakeClient) -> None:
+    server = Scripted(whole())
+    assert await make_client(server, ranges=4).repository(NAME).blobs.pull(BLOB.digest) == CONTENT
+    assert server.ranges == [None]
 
 
 async def test_r_01_twenty_cuts_cost_no_byte_twice(client_of: ClientOf, target: Path) -> None:
@@ -373,15 +392,10 @@ async def test_t_34_a_bomb_ends_at_the_size_of_the_blob(client_of: ClientOf, tar
     assert not left(target)
 
 
-async def test_t_40_a_blob_that_comes_too_slowly_is_given_up(io: IO) -> None:
-    slow = PacedBody(streams.BytesIO(CONTENT), least=1e12, window=0.0)
-    with pytest.raises(TimedOutError, match="too slowly"):
-        await io.call(slow.readinto, memoryview(bytearray(1000)))
-    quick = PacedBody(streams.BytesIO(CONTENT), least=1.0, window=0.0)
-    assert await io.call(quick.readinto, memoryview(bytearray(1000))) == 1000
-
-
-async def test_a_rate_is_asked_of_blobs_that_are_pulled(make_client: MakeClient, target: Path) -> None:
-    client = make_client(Scripted(whole()), budgets=Budgets(blob_rate=1.0))
-    await client.repository(NAME).blobs.pull_file(BLOB, target)
-    assert target.read_bytes() == CONTENT
+async def test_t_34_a_coding_that_comes_to_nothing_is_bounded(client_of: ClientOf, target: Path) -> None:
+    header = b"\x1f\x8b\x08\x08" + bytes(6)  # with a name of the file, which does not end (RFC 1952, 2.3.1)
+    endless = whole(header + b"n" * (4 << 20), Content_Encoding="gzip")
+    client, _ = client_of(endless, endless)
+    with pytest.raises(LimitExceededError, match="expand to nothing"):
+        await pull(client, target)
+    assert not left(target)

@@ -212,6 +212,16 @@ def test_a_hundred_thousand_tags_are_read() -> None:
             ManifestFacts(None, None, None),
             id="two-digests",
         ),
+        pytest.param(
+            [("Content-Length", "7"), ("Content-Length", "8"), ("Content-Type", "a/b"), ("Content-Type", "a/c")],
+            ManifestFacts(None, None, None),
+            id="contradictions",
+        ),
+        pytest.param(
+            [("Content-Length", "7"), ("Content-Length", "7"), ("Content-Type", "a/b"), ("Content-Type", "A/b; c")],
+            ManifestFacts("a/b", None, 7),
+            id="twice",
+        ),
     ],
 )
 def test_end_3_facts_of_a_manifest(fields: list[tuple[str, str]], facts: ManifestFacts) -> None:

@@ -57,7 +57,7 @@ MOUNT_BLOB = Endpoint(("end-11",), "POST", _UPLOADS, (201, 202), query=("mount",
 PUSH_BLOB_AT_ONCE = Endpoint(("end-4b",), "POST", _UPLOADS, (201, 202), query=("digest",), selector="digest")
 START_UPLOAD = Endpoint(("end-4a", "end-4c"), "POST", _UPLOADS, (202,), (200, 201, 204), ("digest-algorithm",))
 PATCH_UPLOAD = Endpoint(("end-5",), "PATCH", _UPLOAD, (202,), (200, 201, 204))
-FINISH_UPLOAD = Endpoint(("end-6",), "PUT", _UPLOAD, (201,), query=("digest",))
+FINISH_UPLOAD = Endpoint(("end-6",), "PUT", _UPLOAD, (201,), (204,), query=("digest",))
 PUSH_MANIFEST = Endpoint(("end-7a", "end-7b"), "PUT", _MANIFEST, (201,), query=("tag",))
 LIST_TAGS = Endpoint(("end-8a", "end-8b"), "GET", "/v2/{name}/tags/list", (200,), query=("n", "last"))
 DELETE_MANIFEST = Endpoint(("end-9",), "DELETE", _MANIFEST, (202,), (200, 204))

@@ -20,6 +20,11 @@ def printable(text: str, limit: int = SHOWN) -> str:
     return "".join(character if character.isprintable() else _escaped(character) for character in cut)
 
 
+def on_one_line(text: str) -> str:
+    """Return all of a text, escaped as by `printable`: a path of the user's may have any character."""
+    return printable(text, len(text))
+
+
 def quoted(text: str, limit: int = SHOWN) -> str:
     """Return foreign text in quotes, which mark its ends, escaped and cut as by `printable`."""
     return repr(elided(text, limit))

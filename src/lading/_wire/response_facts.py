@@ -17,11 +17,16 @@ from lading._wire.error_documents import describe
 from lading._wire.escaping import printable, quoted
 from lading._wire.messages import Request
 from lading.digest import Digest
-from lading.errors import InvalidDigestError, LimitExceededError, ProtocolError
+from lading.errors import DigestMismatchError, InvalidDigestError, LimitExceededError, ProtocolError
 from lading.headers import Headers
+from lading.media_types import OCTET_STREAM
 
 T = TypeVar("T")
 
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_OF_SERVICES = frozenset({"application/json", "text/plain"})
+# Values of Content-Type that do not identify the kind of a manifest.
+_WITHOUT_KIND = _PAGES | _OF_SERVICES | {OCTET_STREAM}
 # Every entry takes about sixty bytes of memory and at least four on the wire.
 _MOST_ENTRIES = 1_000_000
 # A registry may ask for arbitrarily large chunks; beyond this, it gets the whole blob or chunks of this size.
@@ -37,6 +42,10 @@ class Page(msgspec.Struct, frozen=True):
     """Tags or names as the registry spelled them: they may be invalid."""
     next: str | None = None
     """URL of the next page in the `Link` field, still to be resolved and to pass the gate."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.items
 
 
 class ManifestFacts(msgspec.Struct, frozen=True):
@@ -184,13 +193,61 @@ def content_digest(headers: Headers) -> Digest | None:
 
 
 def content_length(headers: Headers) -> int | None:
-    """Return the `Content-Length` in bytes, or None if it is missing or invalid."""
-    return header_fields.number(headers.get("Content-Length"))
+    """Return the `Content-Length` in bytes, or None if it is missing, invalid or contradicts another one."""
+    values = set(headers.all("Content-Length"))
+    return header_fields.number(values.pop()) if len(values) == 1 else None
 
 
 def media_type(headers: Headers) -> str | None:
-    """Return the `Content-Type` without parameters, in lower case, or None if it is missing or invalid."""
-    return header_fields.media_type(headers.get("Content-Type"))
+    """Return the `Content-Type` without parameters, in lower case.
+
+    None if it is missing or invalid, or if there are two that contradict each other (RFC 9110, section 8.3).
+    """
+    kinds = set(map(header_fields.media_type, headers.all("Content-Type")))
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def claimed_digests(headers: Headers) -> tuple[Digest, ...]:
+    """Return all digests that a response gives for its content; a value that is not a digest claims nothing."""
+    found = (_parsed(value) for value in headers.all("Docker-Content-Digest"))
+    return tuple(dict.fromkeys(digest for digest in found if digest is not None))
+
+
+def is_page(headers: Headers) -> bool:
+    """Return whether a response is a web page, which proves nothing: it may come from any site.
+
+    A response without a body is not a page: frameworks give it the media type of one (Flask, and so Quay).
+    """
+    kinds = map(header_fields.media_type, headers.all("Content-Type"))
+    return any(kind in _PAGES for kind in kinds) and content_length(headers) != 0
+
+
+def names_kind(media_type: str | None) -> bool:
+    """Return whether a `Content-Type` can be the media type of a manifest, or says nothing about its kind."""
+    return media_type is not None and media_type not in _WITHOUT_KIND
+
+
+def blob_size(request: Request, headers: Headers, digest: Digest) -> int | None:
+    """Return the size in bytes of a blob by the head of a response (end-2), or None if it has no size.
+
+    Raises `ProtocolError` for a web page, and `DigestMismatchError` for another blob.
+    """
+    claimed, size = content_digest(headers), content_length(headers)
+    if claimed is not None and claimed.algorithm == digest.algorithm:
+        if claimed != digest:
+            raise DigestMismatchError(f"{describe(request)}: responded for {claimed}", expected=digest, actual=claimed)
+        return size
+    if is_page(headers):
+        raise ProtocolError(f"{describe(request)}: responded with an HTML page: is this a registry?")
+    return size
+
+
+def may_be_of_any_service(headers: Headers, digest: Digest) -> bool:
+    """Return whether a response about a blob may as well be the one that a web service sends to every request.
+
+    Such a response is JSON or text, and does not name the digest. A registry may respond likewise for a config.
+    """
+    return content_digest(headers) != digest and media_type(headers) in _OF_SERVICES
 
 
 def manifest_facts(headers: Headers) -> ManifestFacts:
@@ -223,10 +280,12 @@ def _page(items: list[str] | None, headers: Headers) -> Page:
 
 def _digest(headers: Headers, name: str) -> Digest | None:
     values = set(headers.all(name))
-    if len(values) != 1:
-        return None
+    return _parsed(values.pop()) if len(values) == 1 else None
+
+
+def _parsed(value: str) -> Digest | None:
     try:
-        return Digest(values.pop().strip(" \t"))
+        return Digest(value.strip(" \t"))
     except InvalidDigestError:
         return None
 

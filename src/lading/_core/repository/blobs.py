@@ -9,23 +9,24 @@ from types import NoneType
 from typing import IO, cast
 
 from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.repository.deletion import delete
 from lading._core.repository.unsupported import unsupported_by
-from lading._core.transfer.blob_stream import AsyncBlobStream, checked_size
+from lading._core.transfer.blob_lookup import blob_exists, look_up_blob
+from lading._core.transfer.blob_stream import AsyncBlobStream
 from lading._core.transfer.pull import receive
-from lading._core.transfer.push import blob_exists, mount_blob, push_blob, push_blob_at_once
-from lading._core.transfer.sinks import FileSink
-from lading._io.body_reading import read_all
+from lading._core.transfer.push import mount_blob, push_blob, push_blob_at_once
+from lading._core.transfer.sinks import FileSink, MemorySink
+from lading._io.base import ignore
 from lading._io.file_sources import FileSource, SpoolSource
 from lading._values import expect, integer, path as path_of
-from lading._wire import endpoints, error_documents, requests, response_facts
+from lading._wire import endpoints, error_documents, requests
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
-from lading.digest import Digest
+from lading.digest import Digest, computable
 from lading.errors import ProtocolError, RejectedError
 from lading.events import Progress
 from lading.media_types import OCTET_STREAM, check_media_type
 from lading.names import check_name
-from lading.verification import Verifier
 
 _NO_DELETION = "the registry does not delete blobs: its garbage collection removes those that no manifest names"
 
@@ -33,7 +34,8 @@ _NO_DELETION = "the registry does not delete blobs: its garbage collection remov
 class AsyncBlobs:
     """The blobs of one repository.
 
-    A blob is named by its digest or by a descriptor, whose size is checked as well.
+    A blob is named by its digest or by a descriptor, whose size is checked as well. A digest that cannot be computed is
+    an `InvalidDigestError`, before anything is sent.
     """
 
     def __init__(self, repository: RemoteRepository) -> None:
@@ -45,15 +47,17 @@ class AsyncBlobs:
         Raises `BlobUnknownError` if there is no such blob.
         """
         digest, _ = _named(blob)
-        request = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
-        answer = await self._repository.read(endpoints.PULL_BLOB, request, limit=0)
-        size = response_facts.content_length(answer.headers)
+        size = await look_up_blob(self._repository, digest)
         if size is None:
+            request = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
             raise ProtocolError(f"{error_documents.describe(request)}: the response has no Content-Length")
         return Descriptor(OCTET_STREAM, digest, size)
 
     async def exists(self, blob: str | Descriptor) -> bool:
-        """Return whether there is a blob with this digest (end-2, HEAD)."""
+        """Return whether there is a blob with this digest (end-2, HEAD).
+
+        Raises `ProtocolError` for a response that says nothing about a blob, such as a web page.
+        """
         digest, _ = _named(blob)
         return await blob_exists(self._repository, digest)
 
@@ -77,23 +81,14 @@ class AsyncBlobs:
         return AsyncBlobStream(self._repository, request, digest, size, offset=offset, length=length)
 
     async def pull(self, blob: str | Descriptor) -> bytes:
-        """Pull a blob into memory, verified (end-2, GET).
+        """Pull a blob into memory, verified (end-2, GET). If the connection breaks, the pull resumes from there.
 
         Raises `BlobUnknownError`, `VerificationError`, and `LimitExceededError` for more than 32 MiB (`Budgets.blob`):
         use `pull_file` or `open` for larger blobs.
         """
-        digest, size = _named(blob)
-        verifier = Verifier(digest, size)
-        request = requests.pull_blob(self._repository.origin, self._repository.name, digest)
-        async with self._repository.open(endpoints.PULL_BLOB, request) as body:
-            checked_size(request, body, size)
-            limit = self._repository.budgets.blob
-            content = await self._repository.io.call(
-                read_all, body, limit, f"blob {digest}", cancellation=body.cancellation
-            )
-        verifier.update(content)
-        verifier.finish()
-        return content
+        sink = MemorySink(self._repository.budgets.blob, _named(blob)[0])
+        await receive(self._repository, blob, lambda _: sink, ignore, parts=False)
+        return bytes(sink.content)
 
     async def pull_file(self, blob: str | Descriptor, path: str | os.PathLike[str], *, title: str = "") -> Descriptor:
         """Pull a blob into a file, which gets its name once the content is verified and safe on disk (end-2, GET).
@@ -196,23 +191,28 @@ class AsyncBlobs:
         """Mount a blob from another repository of the registry, and return whether the registry did so (end-11).
 
         Without `from_repository`, the registry may take the blob from any repository; few do. An upload that it starts
-        instead is cancelled; `push`, `push_file` and `push_stream` use it, with `mount_from`. Raises `RegistryError`
-        for a refusal.
+        instead is cancelled; `push`, `push_file` and `push_stream` use it, with `mount_from`. A registry that confirms
+        a mount is asked for the blob. Raises `RegistryError` for a refusal.
         """
         expect(from_repository, (str, NoneType), "from_repository")
-        upload = await mount_blob(self._repository, _named(blob)[0], from_repository)
+        digest, _ = _named(blob)
+        upload = await mount_blob(self._repository, digest, from_repository)
         if upload is not None:
             await upload.cancel()
-        return upload is None
+            return False
+        return await blob_exists(self._repository, digest)
 
     async def delete(self, blob: str | Descriptor) -> None:
         """Delete a blob (end-10). Manifests that name it can then no longer be pulled completely.
 
-        Raises `BlobUnknownError`, and `UnsupportedError` if the registry does not delete blobs.
+        Raises `BlobUnknownError`, `UnsupportedError` if the registry does not delete blobs, and `ProtocolError` if it
+        confirms a deletion with another status than 202 and still has the blob.
         """
-        request = requests.delete_blob(self._repository.origin, self._repository.name, _named(blob)[0])
+        digest, _ = _named(blob)
+        request = requests.delete_blob(self._repository.origin, self._repository.name, digest)
+        look = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
         with unsupported_by(400, RejectedError, advice=_NO_DELETION):
-            await self._repository.read(endpoints.DELETE_BLOB, request)
+            await delete(self._repository, endpoints.DELETE_BLOB, request, look)
 
 
 def _check_labels(media_type: str, mount_from: str | None = None) -> None:
@@ -224,5 +224,6 @@ def _check_labels(media_type: str, mount_from: str | None = None) -> None:
 
 
 def _named(blob: str | Descriptor) -> tuple[Digest, int | None]:
+    """Return digest and size of a blob. Raises `InvalidDigestError` for a digest that cannot be computed."""
     expect(blob, (str, Descriptor), "the blob", "give its digest or its descriptor")
-    return (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
+    return (computable(blob.digest), blob.size) if isinstance(blob, Descriptor) else (computable(blob), None)

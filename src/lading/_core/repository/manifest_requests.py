@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from lading._core.exchange.exchange import ExchangeResult
 from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.repository.deletion import delete
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.messages import Request
 from lading._wire.response_facts import ManifestPushed
@@ -19,21 +20,27 @@ from lading.errors import (
     DeniedError,
     DigestMismatchError,
     DocumentError,
+    InvalidDigestError,
     LadingError,
     LimitExceededError,
     ManifestBlobUnknownError,
     ManifestInvalidError,
+    ProtocolError,
     RejectedError,
     UnsupportedError,
 )
 from lading.events import Warned
 from lading.headers import Headers
+from lading.media_types import DOCKER_SCHEMA1_SIGNED, MANIFEST_TYPES
 
 _MOST_REFUSALS = 2
 
 
 async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, accept: Sequence[str]) -> Descriptor:
-    """Request the descriptor of a manifest by HEAD, and by GET if the response to that lacks a part of it."""
+    """Request the descriptor of a manifest by HEAD, and by GET if the response to that does not prove it.
+
+    Evidence is the media type of a manifest, a size, and a digest: for a manifest asked for by its digest, that digest.
+    """
     request = requests.resolve_manifest(repository.origin, repository.name, tag_or_digest, accept=accept)
     try:
         answer = await repository.read(endpoints.PULL_MANIFEST, request, limit=0)
@@ -41,15 +48,17 @@ async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, 
         # Some mirrors do not support HEAD.
         return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
     facts = response_facts.manifest_facts(answer.headers)
-    if facts.media_type is None or facts.digest is None or facts.size is None:
-        return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
-    if ":" in tag_or_digest and differ(facts.digest, Digest(tag_or_digest)):
+    asked = Digest(tag_or_digest) if ":" in tag_or_digest else None
+    if asked is not None and facts.digest is not None and differ(facts.digest, asked):
         raise DigestMismatchError(
-            f"{error_documents.describe(request)}: responded for {facts.digest}",
-            expected=tag_or_digest,
-            actual=facts.digest,
+            f"{error_documents.describe(request)}: responded for {facts.digest}", expected=asked, actual=facts.digest
         )
-    return Descriptor(facts.media_type, facts.digest, facts.size)
+    size = facts.size or 0
+    is_evidence = response_facts.names_kind(facts.media_type) and 0 < size <= repository.budgets.manifest
+    if not is_evidence or facts.digest is None or facts.digest != (asked or facts.digest):
+        # Whether the registry has it, and what it is, only the content can tell.
+        return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
+    return Descriptor(facts.media_type or "", facts.digest, size)
 
 
 async def pull_manifest(
@@ -70,19 +79,28 @@ async def request_manifest(
 
 
 def read_manifest(repository: RemoteRepository, expected: str | Descriptor, answer: ExchangeResult) -> Manifest[Any]:
-    """Return the manifest of a response. Raises `VerificationError`, and `DocumentError` that names the manifest."""
+    """Return the manifest of a response.
+
+    Raises `VerificationError`, `ProtocolError` for a web page, and `DocumentError` that names the manifest.
+    """
+    text = expected.digest if isinstance(expected, Descriptor) else expected
+    name = f"{repository.origin.authority}/{repository.name}{'@' if ':' in text else ':'}{text}"
+    if response_facts.is_page(answer.headers) and answer.content.lstrip().startswith(b"<"):
+        raise ProtocolError(f"{name}: the manifest is an HTML or XML page: is this a registry?")
     if isinstance(expected, Descriptor):
         expected.verify(answer.content)
-    text = expected.digest if isinstance(expected, Descriptor) else expected
     facts = response_facts.manifest_facts(answer.headers)
-    digest = Digest(text) if ":" in text else _own_digest(facts.digest, answer.content)
+    if ":" in text:
+        digest = Digest(text)
+    else:
+        digest = _own_digest(facts.digest, answer.content)
+        _check_claims(repository, text, digest, answer)
     try:
         manifest = Manifest[Any].parse(answer.content, facts.media_type, digest=digest)
     except DocumentError as error:
-        name = f"{repository.origin.authority}/{repository.name}{'@' if ':' in text else ':'}{text}"
         raise DocumentError(f"{name}: {error}") from error
     if differ(facts.digest, manifest.digest):
-        # The content is right; a proxy may have left the header field of another response.
+        # The content is the one that was asked for; a proxy may have left the header field of another response.
         where = error_documents.describe(answer.request)
         text = f"{where}: Docker-Content-Digest is {facts.digest}, but the content is {manifest.digest}"
         repository.emit(Warned(repository.origin.authority, text))
@@ -113,9 +131,9 @@ async def push_manifest(
     facts = response_facts.manifest_pushed(answer.headers)
     # A web site that accepts everything responds with 201 too; only a registry has the manifest afterwards.
     stored = facts.digest
-    if stored is None:
-        stored = (await resolve_manifest(repository, tag_or_digest, accept=(manifest.media_type,))).digest
-    if differ(stored, manifest.digest):
+    if stored is None or stored.algorithm != manifest.digest.algorithm:
+        stored = await _stored(repository, tag_or_digest, manifest)
+    if stored != manifest.digest:
         raise DigestMismatchError(
             f"{error_documents.describe(request)}: the registry stored {stored} instead of {manifest.digest}",
             expected=manifest.digest,
@@ -151,10 +169,20 @@ async def _has(repository: RemoteRepository, tag: str, manifest: Manifest[Any]) 
         return False
 
 
+async def _stored(repository: RemoteRepository, tag_or_digest: str, manifest: Manifest[Any]) -> Digest:
+    """Return the digest of the manifest that a name stands for, by the algorithm of the one that was pushed."""
+    accept, algorithm = (manifest.media_type,), manifest.digest.algorithm
+    found = (await resolve_manifest(repository, tag_or_digest, accept=accept)).digest
+    if found.algorithm == algorithm:
+        return found
+    return Digest.of((await pull_manifest(repository, found, accept=accept)).raw, algorithm)
+
+
 async def delete_manifest(repository: RemoteRepository, tag_or_digest: str) -> None:
     """Delete a tag, or a manifest with all of its tags (end-9)."""
     request = requests.delete_manifest(repository.origin, repository.name, tag_or_digest)
-    await repository.read(endpoints.DELETE_MANIFEST, request)
+    look = requests.resolve_manifest(repository.origin, repository.name, tag_or_digest, accept=MANIFEST_TYPES)
+    await delete(repository, endpoints.DELETE_MANIFEST, request, look)
 
 
 def check_size(repository: RemoteRepository, manifest: Manifest[Any]) -> None:
@@ -170,6 +198,30 @@ def check_size(repository: RemoteRepository, manifest: Manifest[Any]) -> None:
 def _own_digest(announced: Digest | None, content: bytes) -> Digest:
     """Return the digest of a manifest, by the algorithm that its registry uses if that is supported here."""
     return Digest.of(content, "sha512" if announced is not None and announced.algorithm == "sha512" else "sha256")
+
+
+def _check_claims(repository: RemoteRepository, tag: str, own: Digest, answer: ExchangeResult) -> None:
+    """Raise `DigestMismatchError` if a response says that the manifest of a tag has another digest than it has.
+
+    Without a digest of the user's own, the registry's word is all there is to compare with, and it must not be wrong.
+    Of a signed manifest of schema 1, it is the digest without the signatures (distribution/distribution#2395).
+    """
+    if response_facts.media_type(answer.headers) == DOCKER_SCHEMA1_SIGNED:
+        return
+    for claimed in response_facts.claimed_digests(answer.headers):
+        try:
+            actual = Digest.of(answer.content, claimed.algorithm)
+        except InvalidDigestError:
+            continue  # of an algorithm that cannot be computed: not a claim that can be compared
+        if actual != claimed:
+            name = f"{repository}:{tag}"
+            error = DigestMismatchError(
+                f"{name}: the registry says that the manifest is {claimed} (Docker-Content-Digest), but it is {actual}",
+                expected=claimed,
+                actual=actual,
+            )
+            error.add_note(f"if that header field is wrong, as that of a mirror may be, use {repository}@{own}")
+            raise error
 
 
 def differ(one: Digest | None, other: Digest) -> bool:

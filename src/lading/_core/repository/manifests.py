@@ -19,18 +19,21 @@ from lading._core.repository.referrers_tag import add_referrer, drop_referrer, r
 from lading._core.repository.unsupported import unsupported_by
 from lading._values import expect, one_or_many, path as path_of
 from lading.descriptor import Descriptor
-from lading.digest import Digest
-from lading.documents import Document, ImageIndex, Manifest, check_kind
-from lading.errors import DocumentError, LimitExceededError, NotFoundError, RejectedError, VerificationError, naming
+from lading.digest import Digest, computable
+from lading.documents import Document, Manifest, check_kind
+from lading.errors import DocumentError, LimitExceededError, NotFoundError, RejectedError, VerificationError
 from lading.media_types import MANIFEST_TYPES
 from lading.names import check_tag
-from lading.platform import PlatformLike, as_platform
+from lading.platform import Platform, PlatformLike, as_platform
 
 D = TypeVar("D", bound="Document")
 
 
 class AsyncManifests:
-    """The manifests of one repository."""
+    """The manifests of one repository.
+
+    A digest that cannot be computed is an `InvalidDigestError`, before anything is sent.
+    """
 
     def __init__(self, repository: RemoteRepository) -> None:
         self._repository = repository
@@ -41,8 +44,7 @@ class AsyncManifests:
         The manifest is pulled if the response lacks one of these. `accept` are the media types to ask for. Raises
         `ManifestUnknownError` if there is no such manifest, and `NameUnknownError` if there is no such repository.
         """
-        expect(tag_or_digest, str, "tag_or_digest")
-        return await resolve_manifest(self._repository, tag_or_digest, accept=one_or_many(accept, "accept"))
+        return await resolve_manifest(self._repository, _asked(tag_or_digest), accept=_accepted(accept))
 
     async def exists(self, tag_or_digest: str, *, accept: str | Sequence[str] = MANIFEST_TYPES) -> bool:
         """Return whether there is a manifest with this tag or digest (end-3, HEAD)."""
@@ -81,22 +83,22 @@ class AsyncManifests:
         """Pull a manifest, verified against the digest, or the descriptor, that it is requested by (end-3, GET).
 
         With `kind`, a document class such as `ImageManifest`, a manifest of another kind raises
-        `UnexpectedMediaTypeError`. With `platform`, an index gives the manifest of its best match for that platform; a
-        manifest that is not an index is returned as it is. `accept` are the media types to ask for.
+        `UnexpectedMediaTypeError`. With `platform`, an index gives the manifest of its best match for that platform,
+        and any other manifest must be that of an image for it. `accept` are the media types to ask for.
 
         Raises `ManifestUnknownError` if there is no such manifest, `NameUnknownError` if there is no such repository,
-        `VerificationError`, `DocumentError`, and `LimitExceededError` for more than 8 MiB (`Budgets.manifest`).
+        `PlatformUnknownError`, `VerificationError`, `DocumentError`, and `LimitExceededError` for more than 8 MiB
+        (`Budgets.manifest`).
         """
         expect(tag_or_digest, (str, Descriptor), "tag_or_digest")
+        _asked(tag_or_digest.digest if isinstance(tag_or_digest, Descriptor) else tag_or_digest)
         if kind is not None:
             check_kind(kind)
-        types = one_or_many(accept, "accept")
+        types = _accepted(accept)
         wanted = None if platform is None else as_platform(platform)
         manifest = await pull_manifest(self._repository, tag_or_digest, accept=types)
-        if wanted is not None and isinstance(manifest.document, ImageIndex):
-            with naming(str(self._repository)):
-                chosen = manifest.document.choose(wanted)
-            manifest = await pull_manifest(self._repository, chosen, accept=types)
+        if wanted is not None:
+            manifest = await self._for_platform(manifest, wanted, types)
         return manifest if kind is None else manifest.expect(kind)
 
     async def pull_file(
@@ -109,23 +111,19 @@ class AsyncManifests:
     ) -> Descriptor:
         """Pull a manifest into a file, byte for byte; return its descriptor. An existing file is replaced.
 
-        The file gets its name once it is complete and safe on disk. All else is as for `pull`.
+        The file gets its name once it is complete and safe on disk; a link to it stays a link. A FIFO is written to.
+        All else is as for `pull`.
 
         Raises as `pull` does, and `StorageError`.
         """
         from pathlib import Path
 
-        from lading._io.atomic_files import check_replaceable, replace
+        from lading._io.output_files import write_output
 
         path_of(path, "path")
         file = Path(path)
         manifest = await self.pull(tag_or_digest, platform=platform, accept=accept)
-
-        def write() -> None:
-            check_replaceable(file)
-            replace(file, manifest.raw)
-
-        await self._repository.io.call(write)
+        await write_output(self._repository.io, file, lambda write: write(manifest.raw))
         return manifest.descriptor
 
     async def push(
@@ -159,7 +157,7 @@ class AsyncManifests:
         Raises `ManifestUnknownError` if there is no such manifest, and `UnsupportedError` if the registry does not
         delete manifests. A tag is an `InvalidDigestError`: `resolve` gives its digest, and `tags.delete` deletes a tag.
         """
-        known = Digest(digest)
+        known = computable(digest)
         subject = await self._listed_subject(known)
         with unsupported_by(
             400,
@@ -169,6 +167,25 @@ class AsyncManifests:
             await delete_manifest(self._repository, known)
         if subject is not None:
             await drop_referrer(self._repository, subject, known)
+
+    async def _for_platform(
+        self, manifest: Manifest[Any], platform: Platform, accept: tuple[str, ...]
+    ) -> Manifest[Any]:
+        from lading._core.repository.blobs import AsyncBlobs
+        from lading._core.transfer.configs import check_config_size
+        from lading._core.transfer.platform_choice import PlatformChooser
+
+        async def pull(descriptor: Descriptor) -> Manifest[Any]:
+            return await pull_manifest(repository, descriptor, accept=accept)
+
+        async def read_config(descriptor: Descriptor) -> bytes:
+            check_config_size(descriptor)
+            return await AsyncBlobs(repository).pull(descriptor)
+
+        repository = self._repository
+        chooser = PlatformChooser(repository.io, str(repository), pull, read_config, repository.emit)
+        chosen = await chooser.choose(manifest, platform)
+        return await pull(chosen.descriptor) if chosen.path else manifest
 
     async def _put(self, manifest: Manifest[Any], tags: Sequence[str]) -> set[Digest | None]:
         """Push a manifest under its tags, and return the subjects that the registry processed (`OCI-Subject`)."""
@@ -200,3 +217,16 @@ class AsyncManifests:
         if found is None or await first_page(self._repository, found[0]) is not None:
             return None
         return found[0]
+
+
+def _accepted(accept: str | Sequence[str]) -> tuple[str, ...]:
+    types = one_or_many(accept, "accept")
+    if not all(types) or not types:
+        raise ValueError("accept must name the media types to ask for: leave it out for all that lading reads")
+    return types
+
+
+def _asked(tag_or_digest: str) -> str:
+    """Return a tag, or a digest that can be computed. Raises `InvalidDigestError`."""
+    expect(tag_or_digest, str, "tag_or_digest")
+    return computable(tag_or_digest) if ":" in tag_or_digest else tag_or_digest

@@ -27,6 +27,10 @@ from lading.headers import Headers
 _PAGE = 1000
 # Without `n` a list is not limited (distribution-spec, Listing Tags). Pages are for lists too large for one answer.
 _PAGE_SIZES = (None, _PAGE, 100)
+# A list that goes on and on may have links that are always new. Registries that filter send a few pages without items.
+_MOST_STALE = 30
+# Items that are remembered, to see whether a page has new ones: their number bounds the memory of a listing.
+_REMEMBERED = 10_000
 
 
 def check_page(n: object, last: object) -> None:
@@ -36,10 +40,13 @@ def check_page(n: object, last: object) -> None:
 
 
 class _AnyPage(Protocol):
-    """A page of any kind: its items, and the URL of the next page as `Link` has it."""
+    """A page of any kind: its items, the names that tell them apart, and the URL of the next page in its `Link`."""
 
     @property
     def items(self) -> tuple[object, ...]: ...
+
+    @property
+    def names(self) -> Iterable[str]: ...
 
     @property
     def next(self) -> str | None: ...
@@ -101,12 +108,13 @@ class Pages(Generic[P]):
         self._page: P | None = None
         self._seen = {first.request.target}
         self._links = False
+        self._news = _News()
 
     async def next(self) -> P | None:
         """Return the next page, or None after the last one.
 
-        Raises `ForbiddenRedirectError` if a link leads to another origin, `ProtocolError` if a page comes twice, and
-        `LimitExceededError` for more pages than the budget allows.
+        Raises `ForbiddenRedirectError` if a link leads to another origin, `ProtocolError` if a page comes twice or
+        `_MOST_STALE` pages in a row have no new item, and `LimitExceededError` for more pages than the budget allows.
         """
         last = self._page
         if last is None:
@@ -116,11 +124,15 @@ class Pages(Generic[P]):
         request = self._following(last) if self._links else self._unlinked(last)
         if request is None:
             return None
+        self._news.remember(last)
         page = await self._shortcut(last, request) or await self._follow(request)
         if page.items and page.items == last.items:
             if not self._links:
                 return None  # a registry that ignores `last` has returned everything
             raise ProtocolError(f"{error_documents.describe(request)}: returned the same page twice")
+        if self._news.stale_after(page) == _MOST_STALE:
+            where = error_documents.describe(request)
+            raise ProtocolError(f"{where}: {_MOST_STALE} pages of this list in a row have nothing new: stopped there")
         self._page = page
         return page
 
@@ -155,6 +167,27 @@ class Pages(Generic[P]):
                 f"{error_documents.describe(request)}: the link to the next page leads to another host, {origin}"
             )
         return requests.follow(origin, target, accept=self._accept)
+
+
+class _News:
+    """Counts the pages in a row that have no new item."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        self._stale = 0
+
+    def remember(self, page: _AnyPage) -> None:
+        """Remember the items of a page, in place of earlier ones if they are too many."""
+        for name in page.names:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known.add(hash(name))
+
+    def stale_after(self, page: _AnyPage) -> int:
+        """Return the number of pages in a row, up to this one, that have no new item."""
+        is_new = any(hash(name) not in self._known for name in page.names)
+        self._stale = 0 if is_new else self._stale + 1
+        return self._stale
 
 
 class Names:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from types import NoneType
 
 import msgspec
 
+from lading import strict_json
 from lading._core.exchange.exchange import ExchangeResult
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.pagination import Listing, Pages
@@ -15,7 +16,7 @@ from lading._values import expect
 from lading._wire import endpoints, error_documents, requests, response_facts
 from lading._wire.messages import Request
 from lading.descriptor import Descriptor
-from lading.digest import Digest
+from lading.digest import Digest, computable
 from lading.documents import ImageIndex, Manifest
 from lading.errors import (
     DocumentError,
@@ -24,6 +25,7 @@ from lading.errors import (
     NotFoundError,
     UnsupportedError,
 )
+from lading.events import Warned
 from lading.headers import Headers
 from lading.media_types import OCI_INDEX
 
@@ -31,6 +33,10 @@ from lading.media_types import OCI_INDEX
 class _ReferrersPage(msgspec.Struct, frozen=True):
     items: tuple[Descriptor, ...]
     next: str | None
+
+    @property
+    def names(self) -> Iterable[str]:
+        return (item.digest for item in self.items)
 
 
 class AsyncReferrers:
@@ -49,7 +55,7 @@ class AsyncReferrers:
         """
         expect(digest, str, "digest")
         expect(artifact_type, (str, NoneType), "artifact_type")
-        pages = _ReferrerPages(self._repository, Digest(digest), artifact_type)
+        pages = _ReferrerPages(self._repository, computable(digest), artifact_type)
         return Listing(pages.next)
 
 
@@ -88,7 +94,8 @@ async def first_page(
     """Request the referrers of a manifest; return None if the registry has no referrers API.
 
     It has none if it does not know the path (404, 405, 501), redirects to another host, or responds with anything but
-    an index. Any other failure is raised: the list that clients keep may be out of date.
+    an index, by its Content-Type or its own `mediaType`. Any other failure is raised: the list that clients keep may be
+    out of date.
     """
     request = requests.list_referrers(repository.origin, repository.name, subject, artifact_type=artifact_type)
     try:
@@ -97,8 +104,23 @@ async def first_page(
         raise
     except (NotFoundError, UnsupportedError, ForbiddenRedirectError):
         return None
-    is_index = response_facts.media_type(answer.headers) == OCI_INDEX
-    return answer if is_index and answer.request.origin == repository.origin else None
+    if answer.request.origin != repository.origin:
+        return None
+    if response_facts.media_type(answer.headers) == OCI_INDEX or _calls_itself_index(answer):
+        return answer
+    where = error_documents.describe(request)
+    text = f"{where}: responded with something else than a list of referrers: taken for a registry without such lists"
+    repository.emit(Warned(repository.origin.authority, text))
+    return None
+
+
+def _calls_itself_index(answer: ExchangeResult) -> bool:
+    """Return whether the content is an index, whatever a proxy or framework says about it in the Content-Type."""
+    try:
+        document = strict_json.parse(answer.content, "list of referrers")
+    except DocumentError:
+        return False
+    return isinstance(document, dict) and document.get("mediaType") == OCI_INDEX
 
 
 def _read(request: Request, headers: Headers, content: bytes) -> _ReferrersPage:

@@ -7,7 +7,7 @@ only the `IO` that a target was created with. They raise `NotFoundError` for mis
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from lading._core.transfer.sinks import OnProgress
 from lading._core.transfer.stored_blob import StoredBlob
@@ -17,6 +17,9 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import MANIFEST_LIMIT, Manifest
 from lading.errors import LimitExceededError
+
+BlobAction: TypeAlias = Literal["push", "mount", "skip"]
+"""How a blob or manifest comes to a target; `skip` if the target has it."""
 
 
 class Readable(Protocol):
@@ -91,11 +94,11 @@ class Writable(Protocol):
 
     async def push(
         self, blob: StoredBlob, on_progress: OnProgress, *, mount: bool = False, again: bool = False
-    ) -> bool:
-        """Store a verified blob; return whether it was mounted, which `mount` allows.
+    ) -> BlobAction:
+        """Store a verified blob, or mount it if `mount` allows that; return how it came.
 
-        Recovers from transient interruptions. A blob that the same client has stored meanwhile is not stored again,
-        unless `again` is true because the target reported it as missing.
+        Recovers from transient interruptions. A blob that the same client has stored meanwhile is skipped, unless
+        `again` is true because the target reported it as missing.
         """
         ...
 
@@ -120,6 +123,10 @@ class EditableTarget(AsyncTarget, Protocol):
 
     async def delete(self, manifest: Descriptor) -> None:
         """Delete a manifest with its tags. Raises `ManifestUnknownError` if there is no such manifest."""
+        ...
+
+    async def delete_blob(self, blob: Descriptor) -> None:
+        """Delete a blob. Raises `NotFoundError` if there is no such blob."""
         ...
 
 

@@ -69,6 +69,8 @@ class AsyncBlobStream:
         self._body = await self._opening.__aenter__()
         try:
             part = blob_part(self._request, self._body.status, self._body.headers, size=self._size)
+            if self._offset or self._left is not None:  # no digest will show that it is of another blob, or a page
+                response_facts.blob_size(self._request, self._body.headers, self._digest)
             if part is not None:
                 self._take_part(part)
             else:

@@ -12,7 +12,7 @@ from typing import Final
 from lading._core.exchange.content_encoding import coding_of
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._io.base import Body
-from lading._io.body_reading import PacedBody, fill
+from lading._io.body_reading import fill
 from lading._wire import endpoints, error_documents, requests
 from lading._wire.blob_parts import blob_part
 from lading._wire.messages import Request
@@ -119,7 +119,7 @@ class ParallelRanges:
     async def _fetch(self, first: int, length: int) -> memoryview:
         """Fetch up to `length` bytes, requesting the rest if a response breaks off."""
         buffer, count = memoryview(bytearray(length)), 0
-        budget = self._repository.exchange.budget()
+        budget = self._repository.exchange.budget(share=self._ranges)
         repository = self._repository.within(budget)
         while count < length:
             request = requests.pull_blob(
@@ -132,10 +132,8 @@ class ParallelRanges:
             )
             async with repository.open(endpoints.PULL_BLOB, request) as body:
                 length = self._checked(request, body) - first
-                least = repository.budgets.blob_rate / self._ranges
-                reader = PacedBody(body, least) if least else body
                 received, failure = await repository.io.call(
-                    fill, reader, buffer[count:length], cancellation=body.cancellation
+                    fill, body, buffer[count:length], cancellation=body.cancellation
                 )
             count += received
             if count < length:

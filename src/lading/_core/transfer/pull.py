@@ -19,7 +19,7 @@ from lading._core.transfer.parallel_ranges import ParallelRanges
 from lading._core.transfer.sinks import OnProgress, Sink
 from lading._core.transfer.verified_sink import VerifiedSink, filling
 from lading._io.base import Body
-from lading._io.body_reading import PacedBody, pump
+from lading._io.body_reading import pump
 from lading._wire import endpoints, error_documents, requests
 from lading._wire.blob_parts import blob_part, strong_tag
 from lading._wire.messages import Reader, Request
@@ -37,17 +37,24 @@ from lading.media_types import OCTET_STREAM
 
 
 async def receive(
-    repository: RemoteRepository, blob: str | Descriptor, make_sink: Callable[[Digest], Sink], on_progress: OnProgress
+    repository: RemoteRepository,
+    blob: str | Descriptor,
+    make_sink: Callable[[Digest], Sink],
+    on_progress: OnProgress,
+    *,
+    parts: bool = True,
 ) -> Descriptor:
     """Pull a blob into a sink, which keeps it only if it is verified; return its descriptor.
 
-    Content received before the connection broke, or the wait was cancelled, is left for a later pull. Raises
-    `BlobUnknownError`, `VerificationError`, and the errors of the sink.
+    With `parts`, a large blob may come over several connections. Content received before the connection broke, or the
+    wait was cancelled, is left for a later pull. Raises `BlobUnknownError`, `VerificationError`, and the errors of the
+    sink.
     """
     digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
     async with filling(repository.io, make_sink, digest, size) as filled:
         pull = _Pull(repository, filled, digest, size, on_progress)
-        await pull.run_in_parts()
+        if parts:
+            await pull.run_in_parts()
         await pull.run()
     return Descriptor(OCTET_STREAM, digest, filled.verifier.seen)
 
@@ -112,8 +119,6 @@ class _Pull:
             request = self._request()
             async with self._repository.open(endpoints.PULL_BLOB, request) as body:
                 reader = self._accepted(request, body)
-                least = self._repository.budgets.blob_rate
-                reader = PacedBody(reader, least) if least else reader
                 self._progress(filled.verifier.seen)
                 # A buffer no larger than the rest of the blob saves memory with many small blobs.
                 left = None if self._size is None else max(0, self._size - filled.verifier.seen)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lading._core.exchange.remote_repository import RemoteRepository
+from lading._core.transfer.blob_lookup import blob_exists, check_arrived, check_stored
 from lading._core.transfer.relayed_body import RelayedBody
 from lading._core.transfer.resumable_upload import ResumableUpload, rest_of
 from lading._core.transfer.sinks import OnProgress
 from lading._core.transfer.stored_blob import SourceBlob, StoredBlob
-from lading._core.transfer.uploads import AsyncUpload, check_stored, opened
+from lading._core.transfer.uploads import AsyncUpload, opened
 from lading._io.file_ranges import FileReader
-from lading._wire import endpoints, requests, response_facts
+from lading._wire import endpoints, requests
 from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -38,17 +39,6 @@ from lading.events import EventHandler, Progress, Skipped
 
 # Errors of registries that do not mount, or do not let this user mount from there. The content can still be sent.
 _NOT_MOUNTED = (RejectedError, UnauthorizedError, DeniedError, NotFoundError, UnsupportedError, ServerError)
-
-
-async def blob_exists(repository: RemoteRepository, digest: Digest, size: int | None = None) -> bool:
-    """Return whether the repository has a blob, with this size if both sizes are known (end-2, HEAD)."""
-    try:
-        request = requests.resolve_blob(repository.origin, repository.name, digest)
-        answer = await repository.read(endpoints.PULL_BLOB, request, limit=0)
-    except NotFoundError:
-        return False
-    # A site that responds to every request with 200 does not know the size.
-    return size is None or response_facts.content_length(answer.headers) in {None, size}
 
 
 async def push_blob(
@@ -118,11 +108,14 @@ async def push_blob_at_once(repository: RemoteRepository, digest: Digest, conten
     if answer.status == 202:
         await _finish(opened(repository, answer), digest, content)
     else:
-        check_stored(answer, digest)
+        await check_arrived(repository, answer, digest)
 
 
 async def mount_blob(repository: RemoteRepository, digest: Digest, from_name: str | None) -> AsyncUpload | None:
-    """Mount a blob from another repository (end-11); return None if it was mounted, else the upload that began."""
+    """Mount a blob from another repository (end-11); return None if it was mounted, else the upload that began.
+
+    Some caches, and sites that accept everything, confirm a mount without having the blob: `blob_exists` tells.
+    """
     request = requests.mount_blob(repository.origin, repository.name, digest, from_name=from_name)
     answer = await repository.read(endpoints.MOUNT_BLOB, request)
     if answer.status == 202:
@@ -137,7 +130,7 @@ async def try_mount(repository: RemoteRepository, digest: Digest, from_name: str
         upload = await mount_blob(repository, digest, from_name)
     except _NOT_MOUNTED:
         return False, None
-    # Some caches confirm a mount without having the blob; a check costs less than a manifest refused for that.
+    # A check costs less than a manifest that is refused because the mount brought nothing.
     return upload is None and await blob_exists(repository, digest), upload
 
 

@@ -12,6 +12,7 @@ from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.transfer.sinks import OnProgress, Sink
 from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO
+from lading._wire.escaping import on_one_line
 from lading._wire.messages import Reader, Source
 from lading.digest import Digest
 from lading.errors import LadingError, StorageError
@@ -25,7 +26,7 @@ def locate(error: LadingError, doing: str, side: Side, digest: str | None = None
     It remains the same error, with its class, attributes, notes and traceback.
     """
     if error.side is None:
-        error.args = (f"cannot {doing}: {error}",)
+        error.args = (f"cannot {on_one_line(doing)}: {error}",)
         error.side, error.digest = side, digest
 
 

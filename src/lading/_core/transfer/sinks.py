@@ -1,15 +1,19 @@
-"""Sinks of a blob: a file at a path, a file below a directory, a directory unpacked from an archive."""
+"""Sinks of a blob: memory, a file at a path, a file below a directory, a directory unpacked from an archive."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from lading._core.tar.safe_open import open_below
-from lading._io.atomic_files import check_replaceable, refusals
+from lading._io.atomic_files import refusals
+from lading._io.output_files import OutputPath
 from lading.digest import Digest
+from lading.errors import LimitExceededError, StorageError
 from lading.stores.partial_files import Partial
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
@@ -44,6 +48,35 @@ class Sink(Protocol):
         ...
 
 
+class MemorySink:
+    """Memory for a blob of at most `limit` bytes. Raises `LimitExceededError` for more."""
+
+    def __init__(self, limit: int, digest: Digest) -> None:
+        self.content = bytearray()
+        self._limit = limit
+        self._digest = digest
+
+    def replay(self, on_chunk: Callable[[memoryview], object], /) -> bool:
+        return False
+
+    def write(self, piece: memoryview, /) -> None:
+        self.content += piece
+        if len(self.content) > self._limit:
+            raise LimitExceededError(f"blob {self._digest} is larger than {self._limit} bytes")
+
+    def restart(self) -> None:
+        self.content.clear()
+
+    def commit(self) -> None:
+        """Do nothing: the content is where it stays."""
+
+    def leave(self) -> None:
+        """Do nothing: a later process cannot use this memory."""
+
+    def discard(self) -> None:
+        """Do nothing: there is nothing to delete."""
+
+
 class PartialSink:
     """A sink that gathers content in its final directory, so that a later process can resume."""
 
@@ -64,16 +97,19 @@ class PartialSink:
 class FileSink(PartialSink):
     """A file that gets its name when it is complete and synced to disk. An existing file is replaced.
 
-    Raises `StorageError` if the path exists and is not a regular file: a device must not be replaced.
+    A link to a file stays. Raises `StorageError` if the path exists and is not a regular file: a device must not be
+    replaced, and a pipe cannot be verified before it is written to.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
-        check_replaceable(path)
-        self._path = path
+        final = OutputPath.at(path).final
+        if final is None:
+            raise StorageError(f"cannot write {str(path)!r}: not a regular file: read the blob with `blobs.open`")
+        self._path = final
         with refusals("write", path):
-            directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            directory = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            super().__init__(Partial(directory, path.parent, digest, final=path))
+            super().__init__(Partial(directory, final.parent, digest, final=path))
         finally:
             os.close(directory)
 
@@ -82,11 +118,19 @@ class FileSink(PartialSink):
 
 
 class PlacedFileSink(PartialSink):
-    """A file at the location of a title below a directory, without symbolic links on the way."""
+    """A file at the location of a title below a directory, without symbolic links on the way.
+
+    An existing file or link is replaced. Raises `StorageError` for anything else of this name: a device or a directory
+    must not be replaced, and a pipe was made for another purpose.
+    """
 
     def __init__(self, directory: Path, title: str, digest: Digest) -> None:
         with open_below(directory, title) as place:
             self._path = place.path
+            with refusals("write", place.path), suppress(FileNotFoundError):
+                mode = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                    raise StorageError(f"cannot write {str(place.path)!r}: exists and is not a regular file")
             super().__init__(Partial(place.directory, place.path.parent, digest, mode=0o666))
 
     def commit(self) -> None:

@@ -15,6 +15,7 @@ from lading import strict_json
 from lading._core.exchange.exchange import ExchangeResult
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.url_gate import Passage, Purpose
+from lading._core.transfer.blob_lookup import check_arrived
 from lading._result import Result
 from lading._values import expect
 from lading._wire import endpoints, error_documents, requests, response_facts
@@ -24,9 +25,7 @@ from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import (
     BlobUploadInvalidError,
-    DigestMismatchError,
     LadingError,
-    NotFoundError,
     ProtocolError,
     RangeNotSatisfiableError,
 )
@@ -134,26 +133,13 @@ class AsyncUpload:
         whole = Digest(digest)
         request = requests.finish_upload(*self._place(), whole, content, start=self.offset or None)
         answer = await self._ask(endpoints.FINISH_UPLOAD, request)
-        check_stored(answer, whole)
-        if request.origin != self._repository.origin or response_facts.content_digest(answer.headers) is None:
-            await self._check_arrived(whole)
+        await check_arrived(self._repository, answer, whole)
         return Descriptor(OCTET_STREAM, whole, self.offset + request.size)
-
-    async def _check_arrived(self, digest: Digest) -> None:
-        """Verify that the registry has the content that was sent to another host, or accepted without its digest."""
-        request = requests.resolve_blob(self._repository.origin, self._repository.name, digest)
-        try:
-            await self._repository.read(endpoints.PULL_BLOB, request, limit=0)
-        except NotFoundError as error:
-            where = error_documents.describe(request)
-            raise ProtocolError(
-                f"{where}: the upload to {self._passage.origin} was accepted, but the registry does not have the blob"
-            ) from error
 
     async def cancel(self) -> None:
         """Cancel the upload (end-14).
 
-        Errors are ignored: registries let abandoned uploads expire.
+        Errors are ignored, and a success is not confirmed: registries let abandoned uploads expire.
         """
         try:
             await self._ask(endpoints.CANCEL_UPLOAD, requests.cancel_upload(*self._place()))
@@ -254,17 +240,6 @@ def opened(repository: RemoteRepository, answer: ExchangeResult) -> AsyncUpload:
 def place(repository: RemoteRepository, request: Request, location: str) -> Passage:
     """Check the `Location` in the response to a request, and return it as the address of an upload."""
     return repository.exchange.admit(Purpose.UPLOAD, request, location)
-
-
-def check_stored(answer: ExchangeResult, digest: Digest) -> None:
-    """Raise `DigestMismatchError` for a response that names another blob than the pushed one."""
-    stored = response_facts.content_digest(answer.headers)
-    if stored is not None and stored.algorithm == digest.algorithm and stored != digest:
-        raise DigestMismatchError(
-            f"{error_documents.describe(answer.request)}: the registry stored {stored} instead of {digest}",
-            expected=digest,
-            actual=stored,
-        )
 
 
 def _check_content(content: bytes | Source) -> None:
