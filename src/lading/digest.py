@@ -88,16 +88,31 @@ class Digest(str):
         return type(self), (str(self),)
 
 
+def computable(text: str) -> Digest:
+    """Return a digest that content can be compared with: only such a one may be asked for.
+
+    Raises `InvalidDigestError`, also for an algorithm other than sha256 and sha512.
+    """
+    digest = Digest(text)
+    check_algorithm(digest.algorithm)
+    return digest
+
+
+def check_algorithm(algorithm: str) -> None:
+    """Raise `InvalidDigestError` for an algorithm other than sha256 and sha512."""
+    if algorithm not in _COMPUTED:
+        raise InvalidDigestError(
+            f"digest algorithm {shortened(algorithm)!r} cannot be computed: use sha256 or sha512", text=algorithm
+        )
+
+
 def hasher(algorithm: str, content: bytes = b"") -> _Hash:
     """Return a hash object for a digest algorithm, fed with `content`.
 
     Raises `InvalidDigestError` for an algorithm other than sha256 and sha512.
     """
     _values.expect(algorithm, str, "algorithm")
-    if algorithm not in _COMPUTED:
-        raise InvalidDigestError(
-            f"digest algorithm {shortened(algorithm)!r} cannot be computed: use sha256 or sha512", text=algorithm
-        )
+    check_algorithm(algorithm)
     import hashlib  # loads OpenSSL: a command that hashes nothing does not wait for it
 
     return hashlib.new(algorithm, content)

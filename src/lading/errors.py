@@ -105,7 +105,7 @@ class UnexpectedMediaTypeError(DocumentError):
 
 
 class PlatformUnknownError(DocumentError):
-    """An index has no manifest for the platform, or an image is for another one."""
+    """An index has no manifest for the platform, or a single manifest is for another one or for none."""
 
 
 class VerificationError(LadingError):
@@ -191,7 +191,7 @@ class NameUnknownError(NotFoundError):
 
 
 class UnauthorizedError(RegistryError):
-    """UNAUTHORIZED, or 401."""
+    """UNAUTHORIZED, or 401; or a registry or its token server refused the login."""
 
 
 class DeniedError(RegistryError):
@@ -271,7 +271,11 @@ class ConnectionFailedError(TransportError):
 
 
 class TimedOutError(TransportError, TimeoutError):
-    """The response did not come in time."""
+    """The response did not come in time. `slow` is true if it came, or was read, below `Budgets.min_rate`."""
+
+    def __init__(self, message: str, *, temporary: bool = True, slow: bool = False) -> None:
+        super().__init__(message, temporary=temporary)
+        self.slow = slow
 
 
 class AuthError(LadingError):

@@ -40,23 +40,13 @@ DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyj
 # https://helm.sh/docs/topics/registries
 HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+HELM_PROVENANCE = "application/vnd.cncf.helm.chart.provenance.v1.prov"
 
 INDEXES = frozenset({OCI_INDEX, DOCKER_MANIFEST_LIST})
 IMAGE_MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 _MANIFESTS = INDEXES | IMAGE_MANIFESTS | {DOCKER_SCHEMA1, DOCKER_SCHEMA1_SIGNED, OCI_ARTIFACT_MANIFEST}
-_LAYERS = frozenset(
-    {
-        OCI_LAYER,
-        OCI_LAYER_GZIP,
-        OCI_LAYER_ZSTD,
-        OCI_FOREIGN_LAYER,
-        OCI_FOREIGN_LAYER_GZIP,
-        OCI_FOREIGN_LAYER_ZSTD,
-        DOCKER_LAYER,
-        DOCKER_LAYER_TAR,
-        DOCKER_FOREIGN_LAYER,
-    }
-)
+_FOREIGN_LAYERS = frozenset({OCI_FOREIGN_LAYER, OCI_FOREIGN_LAYER_GZIP, OCI_FOREIGN_LAYER_ZSTD, DOCKER_FOREIGN_LAYER})
+_LAYERS = frozenset({OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, DOCKER_LAYER, DOCKER_LAYER_TAR}) | _FOREIGN_LAYERS
 
 # Media types that a manifest pull accepts. crane, oras and regctl send such a list without a wildcard, so registries
 # handle it. Schema 1 comes last: it distinguishes a manifest that is stored only in that format from a missing one.
@@ -106,3 +96,8 @@ def is_image_config(media_type: str) -> bool:
 def is_layer(media_type: str) -> bool:
     """Return whether a media type is a layer of a container image, with any compression or none."""
     return media_type in _LAYERS
+
+
+def is_foreign_layer(media_type: str) -> bool:
+    """Return whether a media type is that of a layer whose licence may forbid pushing it (image-spec, layer.md)."""
+    return media_type.lower() in _FOREIGN_LAYERS

@@ -17,6 +17,7 @@ _ARCHIVE = re.compile(r"\.(?:tar|tgz|tar\.[a-z0-9]+)(?::|\Z)", re.ASCII)
 
 def advice(text: str) -> str | None:
     """Return what to write in place of a text that is spelled for another program; None for any other text."""
+    text = text if text.isprintable() else repr(text)[1:-1]  # a message is one line
     transport, colon, place = text.partition(":")
     if colon and transport in _LAYOUTS:
         return f"the transport {transport!r} is not supported: use oci:{place.removeprefix('//') or 'DIR'}"

@@ -16,7 +16,7 @@ from msgspec.structs import force_setattr, replace
 
 from lading import _values, other_transports
 from lading.digest import REGISTERED_ALGORITHMS, Digest
-from lading.errors import InvalidDigestError
+from lading.errors import InvalidDigestError, InvalidReferenceError
 from lading.names import (
     LONGEST_NAME,
     NameFault,
@@ -24,10 +24,18 @@ from lading.names import (
     check_name,
     check_tag,
     invalid_reference,
-    is_port,
     name_fault,
     registry_fault,
     tag_fault,
+)
+from lading.registry_name import (
+    DOCKER_HUB,
+    LOCAL_TRANSPORTS,
+    SCHEMES,
+    RegistryName,
+    check_url_scheme,
+    refuse_userinfo,
+    split_scheme,
 )
 
 __all__ = [
@@ -41,67 +49,20 @@ __all__ = [
     "parse_reference",
 ]
 
-DOCKER_HUB = "docker.io"
-LOCAL_TRANSPORTS = ("oci", "oci-archive", "docker-archive")
-
-_DOCKER_HUB_HOST = "registry-1.docker.io"
-_DOCKER_HUB_ALIASES = frozenset({"index.docker.io", _DOCKER_HUB_HOST})
 _OFFICIAL = "library"
-_SCHEMES = ("http", "https")
-_URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 # image-spec, annotations.md, org.opencontainers.image.ref.name.
 _REF_NAME = re.compile(r"[A-Za-z0-9]+(?:(?:--|[-._:@+/])[A-Za-z0-9]+)*", re.ASCII)
-_LOCAL_DIGEST = re.compile(rf"@(?=(?:{'|'.join(REGISTERED_ALGORITHMS)}):)", re.ASCII)
+_NOT_OF_TAGS = frozenset("/:@")
+# Of other algorithms only what is long enough not to be an image and its tag.
+_BARE_DIGEST = re.compile(rf"(?:{'|'.join(REGISTERED_ALGORITHMS)}):|[a-z0-9]+:[0-9a-f]{{32,}}\Z", re.ASCII)
+# Of any hash, in any case: a path that ends so would be a directory that was not meant, with the digest as its tag.
+_LOCAL_DIGEST = re.compile(r"@(?=(?:md|sha|blake)[0-9][a-z0-9+._-]*:)", re.ASCII | re.IGNORECASE)
+# containers-transports(5): the place of an image in a list, for reading.
+_POSITION = re.compile(r"@(0|[1-9][0-9]{0,5})", re.ASCII)
 # Other surrogates stand for bytes of a path that are not UTF-8 (PEP 383).
 _SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 _OPTIONAL: Final = (str, NoneType)
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]", re.ASCII)
-
-
-class RegistryName(msgspec.Struct, frozen=True):
-    """A registry. Raises `InvalidReferenceError`."""
-
-    name: str
-    """HOST or HOST:PORT, the host in lower case; `docker.io` for every name of Docker Hub."""
-    scheme: str | None = None
-    """`http` or `https` if the text had it, else None: HTTPS, or HTTP on loopback."""
-
-    def __post_init__(self) -> None:
-        _values.expect(self.name, str, "name")
-        _values.expect(self.scheme, _OPTIONAL, "scheme")
-        if self.scheme is not None and self.scheme not in _SCHEMES:
-            raise invalid_reference(0, "use http or https, or none", self.scheme, "scheme")
-        _refuse_userinfo(self.name, 0, "registry", host_first=True)
-        check(registry_fault(self.name), self.name, "registry")
-        name = self.name.lower()
-        force_setattr(self, "name", DOCKER_HUB if name in _DOCKER_HUB_ALIASES else name)
-
-    @classmethod
-    def parse(cls, text: str) -> RegistryName:
-        """Read `[http://|https://]HOST[:PORT][/]`.
-
-        Raises `InvalidReferenceError`, which never shows a user name or password.
-        """
-        _values.expect(text, str, "registry")
-        scheme, start = _split_scheme(text)
-        _refuse_userinfo(text, start, "registry", host_first=True)
-        _check_url_scheme(scheme, _SCHEMES, text, "registry")
-        name = text[start:].removesuffix("/")
-        if scheme is None and name.partition(":")[0] in LOCAL_TRANSPORTS:
-            raise invalid_reference(0, "a registry is expected, not a location on disk", text, "registry")
-        if "/" in name:
-            why = "a registry is expected: leave out what follows the host"
-            raise invalid_reference(start + name.index("/"), why, text, "registry")
-        check(registry_fault(name), text, "registry", offset=start)
-        return cls(name, scheme)
-
-    @property
-    def authority(self) -> str:
-        """HOST or HOST:PORT to connect to: the API of Docker Hub is not at `docker.io`."""
-        return _DOCKER_HUB_HOST if self.name == DOCKER_HUB else self.name
-
-    def __str__(self) -> str:
-        return self.name if self.scheme is None else f"{self.scheme}://{self.name}"
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -215,6 +176,8 @@ class Reference(msgspec.Struct, frozen=True):
 class LocalReference(msgspec.Struct, frozen=True):
     r"""An image on disk: `oci:DIR[:tag|@digest]`, `oci-archive:FILE[:tag]` or `docker-archive:FILE[:name]`.
 
+    `:@N` in place of a tag or name is the image at a position of index.json or manifest.json, from 0, for reading.
+
     Raises `InvalidReferenceError` or `InvalidDigestError`.
     """
 
@@ -223,10 +186,13 @@ class LocalReference(msgspec.Struct, frozen=True):
     path: str
     r"""Path of the directory or file, with no colon but that of a Windows drive (`C:\` or `C:/`).
 
-    It does not end in an `@` and the name of a registered digest algorithm.
+    It does not end in an `@` and the name of a digest algorithm, such as `@sha256` or `@md5`.
     """
     name: str | None = None
-    """Tag, or any `org.opencontainers.image.ref.name`; in a `docker-archive`, a whole `Reference` as a string."""
+    """Tag, or any `org.opencontainers.image.ref.name`; in a `docker-archive`, a whole `Reference` as a string.
+
+    `@N` is the image at position N, from 0.
+    """
     digest: Digest | None = None
     """Digest of the manifest, in a layout."""
 
@@ -251,7 +217,7 @@ class LocalReference(msgspec.Struct, frozen=True):
         """Read a local reference.
 
         The path ends at the first colon after that of a Windows drive, as in skopeo, or at an `@` before the name of a
-        registered digest algorithm and a colon. The name or the digest follows.
+        digest algorithm (`sha256`, `md5` and the like) and a colon. The name or the digest follows.
 
         Raises `InvalidReferenceError`.
         """
@@ -274,16 +240,65 @@ class LocalReference(msgspec.Struct, frozen=True):
         return f"{self.transport}:{self.path}{_suffix(self.name, self.digest)}"
 
 
-def parse_reference(text: str) -> Reference | LocalReference:
-    """Read a whole reference of any kind.
+def parse_reference(text: str, *, beside: Reference | LocalReference | None = None) -> Reference | LocalReference:
+    """Read a whole reference of any kind; next to another one, `beside`, a tag or a digest alone is enough.
 
     A string that starts with a local transport is local: write `docker://oci:1` for the Docker Hub image `oci:1`.
 
-    Raises `InvalidReferenceError`, which never shows a user name or password.
+    With `beside`, a string without `/` and `:`, or a digest, names a manifest in the repository, layout or oci-archive
+    of that reference: next to `ghcr.io/acme/app:v1`, `v2` is `ghcr.io/acme/app:v2`. An image of Docker Hub is then
+    written with a slash or a tag, such as `library/alpine` or `alpine:3`.
+
+    Raises `InvalidReferenceError`, which never shows a user name or password, and with `beside` also `InvalidTagError`
+    and `InvalidDigestError`.
     """
     _values.expect(text, str, "reference")
+    if beside is not None:
+        name = bare_name(text)
+        if name is not None:
+            return _renamed(beside, name)
+        host = text.partition(":")[0]
+        if "/" not in text and "@" not in text and _is_host(host):
+            why = f"a repository is missing, as in {text}/NAME:TAG; an image of Docker Hub is docker.io/{text}"
+            raise invalid_reference(len(text), why, text, "reference")
     transport, colon, _ = text.partition(":")
     return LocalReference.parse(text) if colon and transport in LOCAL_TRANSPORTS else Reference.parse(text)
+
+
+def bare_name(text: str) -> str | None:
+    """Return a tag or a digest that stands alone, the latter as a `Digest`; None for any other string.
+
+    Raises `InvalidTagError` for a string without `/`, `:` and `@` that is not a tag, and `InvalidDigestError`.
+    """
+    if _BARE_DIGEST.match(text):
+        return Digest(text)
+    return check_tag(text) if _NOT_OF_TAGS.isdisjoint(text) else None
+
+
+def _renamed(reference: Reference | LocalReference, name: str) -> Reference | LocalReference:
+    """Return the reference to a tag or digest in the place of another one."""
+    digest = name if isinstance(name, Digest) else None
+    tag = name if digest is None else None
+    if isinstance(reference, Reference):
+        return replace(reference, tag=tag, digest=digest)
+    if reference.transport == "docker-archive":
+        raise invalid_reference(0, f"{reference.path} has whole names, not tags: write it in full", name, "reference")
+    return replace(reference, name=tag, digest=digest)
+
+
+def position_of(name: str | None) -> int | None:
+    """Return the position that a name such as `@0` stands for; None for any other name."""
+    match = _POSITION.fullmatch(name or "")
+    return None if match is None else int(match[1])
+
+
+def canonical_name(name: str) -> str | None:
+    """Return the whole form of an image's name, such as `docker.io/library/alpine:3`; None for any other text."""
+    try:
+        # Docker's own spelling of a name, also of one that `Reference.parse` refuses alone, such as file:latest.
+        return str(Reference.parse(f"docker://{name}"))
+    except InvalidReferenceError:
+        return None
 
 
 def _parse(text: str) -> Reference:
@@ -291,10 +306,10 @@ def _parse(text: str) -> Reference:
     advice = other_transports.advice(text)
     if advice is not None:
         raise invalid_reference(0, advice, text, "reference")
-    scheme, start = _split_scheme(text)
-    _refuse_userinfo(text, start, "reference", host_first=scheme not in {None, "docker"})
-    _check_url_scheme(scheme, ("docker", *_SCHEMES), text, "reference")
-    scheme = scheme if scheme in _SCHEMES else None
+    scheme, start = split_scheme(text)
+    refuse_userinfo(text, start, "reference", host_first=scheme not in {None, "docker"})
+    check_url_scheme(scheme, ("docker", *SCHEMES), text, "reference")
+    scheme = scheme if scheme in SCHEMES else None
     named, at, _ = text[start:].partition("@")
     first, slash, rest = named.partition("/")
     if scheme is not None or (slash and _is_host(first)):
@@ -315,39 +330,6 @@ def _parse_digest(text: str, start: int) -> Digest:
         return Digest(text[start:])
     except InvalidDigestError as error:
         raise invalid_reference(start + (error.position or 0), str(error), text, "reference") from None
-
-
-def _split_scheme(text: str) -> tuple[str | None, int]:
-    match = _URL_SCHEME.match(text)
-    return (None, 0) if match is None else (match[1], match.end())
-
-
-def _check_url_scheme(scheme: str | None, known: tuple[str, ...], text: str, what: str) -> None:
-    if scheme is not None and scheme not in known:
-        expected = " or ".join(f"{each}://" for each in known)
-        raise invalid_reference(0, f"the scheme must be {expected}", text, what)
-
-
-def _refuse_userinfo(text: str, start: int, what: str, *, host_first: bool) -> None:
-    """Refuse a user name or password before the host, and show neither; a password may contain `/`, `:` and `@`.
-
-    With `host_first`, the string is like a URL: the part before the first `/` or `@` is not a repository.
-    """
-    end = text.rfind("@", start)
-    if end < 0:
-        return
-    after = text[end + 1 :]
-    first, slash, _ = text[start:end].partition("/")
-    password = "" if first.startswith("[") else first.partition(":")[2]
-    if "/" in after:
-        found = True
-    elif slash:
-        found = password != "" and not is_port(password)
-    else:
-        found = host_first or (password != "" and ":" not in after)
-    if found:
-        why = "a reference has no user name or password, and a digest is ALGORITHM:ENCODED"
-        raise invalid_reference(start, why, f"{text[:start]}***{text[end:]}", what)
 
 
 def _path_fault(path: str) -> NameFault | None:
@@ -378,6 +360,8 @@ def _drive(path: str) -> int:
 
 def _check_local_name(transport: str, name: str) -> str:
     """Return the name of an image in a layout or archive in its canonical form."""
+    if position_of(name) is not None:
+        return name
     if transport == "docker-archive":
         reference = Reference.parse(name)
         if reference.digest is not None or reference.scheme is not None:

@@ -7,13 +7,14 @@ from types import NoneType
 from typing import TYPE_CHECKING, Protocol, Self, TypeAlias, runtime_checkable
 
 import msgspec
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from lading._values import expect, methods
 from lading._wire.messages import Reader
-from lading.digest import Digest
+from lading.digest import Digest, computable
+from lading.errors import InvalidReferenceError
 from lading.names import check_tag
-from lading.reference import LocalReference, Reference, parse_reference
+from lading.reference import LocalReference, Reference, bare_name, parse_reference
 
 if TYPE_CHECKING:
     # Every client takes references, and few processes need the imports of descriptors.
@@ -177,15 +178,48 @@ AnyReference: TypeAlias = str | ParsedReference
 _REFERENCE_HINT = "write a string such as 'ghcr.io/acme/app:v1' or 'oci:DIR:TAG'"
 
 
-def as_reference(reference: AnyReference) -> ParsedReference:
-    """Return a reference, parsed if it is a string.
+def as_reference(reference: AnyReference, *, beside: ParsedReference | None = None) -> ParsedReference:
+    """Return a reference, parsed if it is a string; with `beside`, a tag or a digest alone is one of that target.
 
-    Raises `InvalidReferenceError`, and `TypeError` for what is neither.
+    Raises `InvalidReferenceError`, `InvalidDigestError` for a digest that cannot be computed and so not be compared
+    with content, and `TypeError` for what is neither.
     """
     if isinstance(reference, str):
-        return parse_reference(reference)
-    expect(reference, (Reference, LocalReference, TargetReference), "the reference", hint=_REFERENCE_HINT)
-    return reference
+        parsed = _parsed(reference, beside)
+    else:
+        expect(reference, (Reference, LocalReference, TargetReference), "the reference", hint=_REFERENCE_HINT)
+        parsed = reference
+    if parsed.digest is not None:
+        computable(parsed.digest)
+    return parsed
+
+
+def _parsed(text: str, beside: ParsedReference | None) -> ParsedReference:
+    if not isinstance(beside, TargetReference):
+        return parse_reference(text, beside=beside)
+    name = bare_name(text)
+    return parse_reference(text) if name is None else replace(beside, tag_or_digest=name)
+
+
+def as_destination(reference: AnyReference, *, beside: ParsedReference) -> ParsedReference:
+    """Return the reference that a changed manifest is pushed to, read next to that of the old one.
+
+    Raises as `as_reference` does, and `InvalidReferenceError` for a name in an archive, which would be replaced.
+    """
+    destination = as_reference(reference, beside=beside)
+    if (
+        isinstance(reference, str)
+        and isinstance(beside, LocalReference)
+        and beside.transport != "oci"
+        and bare_name(reference) is not None
+    ):
+        raise InvalidReferenceError(
+            f"{reference!r} would replace {beside.transport}:{beside.path}, an archive: name the whole destination, "
+            f"such as {beside.transport}:FILE:{reference}",
+            text=reference,
+            position=0,
+        )
+    return destination
 
 
 def target_name(target: Target) -> str:

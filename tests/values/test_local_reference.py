@@ -38,6 +38,8 @@ DIGEST = Digest("sha256:" + "0123456789abcdef" * 4)
             LocalReference("docker-archive", "x.tar", "localhost:5000/a:b"),
             id="docker-archive-full-name",
         ),
+        pytest.param("docker-archive:x.tar:@0", LocalReference("docker-archive", "x.tar", "@0"), id="position"),
+        pytest.param("oci:dir:@12", LocalReference("oci", "dir", "@12"), id="oci-position"),
     ],
 )
 def test_local_reference_is_read_as_skopeo_does(text: str, expected: LocalReference) -> None:
@@ -61,7 +63,8 @@ def test_local_reference_is_read_as_skopeo_does(text: str, expected: LocalRefere
         pytest.param("oci:dir:v1\n", "neither a tag nor", id="newline-after-tag"),
         pytest.param("oci:dir:/a", "neither a tag nor", id="slash-first"),
         pytest.param("oci:dir:a//b", "neither a tag nor", id="empty-part"),
-        pytest.param("oci:dir:@0", "neither a tag nor", id="index"),
+        pytest.param("oci:dir:@x", "neither a tag nor", id="no-position"),
+        pytest.param("oci:dir:@01", "neither a tag nor", id="position-with-zeros"),
         pytest.param(f"oci:dir:v1@{DIGEST}", "not both", id="tag-and-digest"),
         pytest.param("oci:dir@sha256:abc", "needs 64", id="short-digest"),
         pytest.param(f"oci:dir@{DIGEST}:v1", "not ALGORITHM", id="tag-after-digest"),
@@ -71,7 +74,7 @@ def test_local_reference_is_read_as_skopeo_does(text: str, expected: LocalRefere
         pytest.param("docker-archive:x.tar:a@other:x", r"\[registry/\]name", id="docker-archive-name-other-digest"),
         pytest.param("docker-archive:x.tar:https://a.b/c", r"\[registry/\]name", id="docker-archive-scheme"),
         pytest.param("docker-archive:x.tar:Alpine", "lower case, not 'A'", id="docker-archive-upper-case"),
-        pytest.param("docker-archive:x.tar:@0", "name is missing", id="docker-archive-index"),
+        pytest.param("docker-archive:x.tar:@-1", "name is missing", id="docker-archive-no-position"),
     ],
 )
 def test_text_that_is_no_local_reference_is_refused(text: str, why: str) -> None:

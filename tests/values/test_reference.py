@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from lading.digest import Digest
 from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagError
 from lading.reference import LocalReference, Reference, RegistryName, parse_reference
+from lading.target import as_reference
 from tests.support.hostile import much
 
 HEX = "0123456789abcdef" * 4
@@ -432,6 +433,7 @@ def test_any_text_is_a_reference_or_points_to_a_fault(text: str) -> None:
         ("foo.tar", "did you mean oci-archive:foo.tar or docker-archive:foo.tar"),
         ("out/foo.tar.gz:v1", "did you mean oci-archive:out/foo.tar.gz:v1"),
         ("oci://ghcr.io/acme/app:v1", "leave out oci:// before a registry"),
+        ("OCI://ghcr.io/acme/app:v1", "the scheme must be"),
     ],
 )
 def test_places_that_are_spelled_for_another_program_are_refused(text: str, why: str) -> None:
@@ -442,6 +444,31 @@ def test_places_that_are_spelled_for_another_program_are_refused(text: str, why:
 def test_a_name_of_docker_hub_that_reads_as_another_place_stays_whole() -> None:
     for text in ("docker.io/library/dir:x", "docker.io/library/app.tar:1", "docker.io/acme/app.tgz:1"):
         assert Reference.parse(text).familiar == text
+
+
+@pytest.mark.parametrize("transport", ["oci", "oci-archive", "docker-archive"])
+@pytest.mark.parametrize(
+    "digest", ["md5:" + "0" * 32, "SHA256:" + "0" * 64, "sha1:abcdef", "sha3-256:00", "blake2b:v1"]
+)
+def test_a_digest_of_any_hash_is_not_the_tag_of_a_directory_named_after_it(transport: str, digest: str) -> None:
+    with pytest.raises((InvalidDigestError, InvalidReferenceError), match="digest"):
+        as_reference(f"{transport}:layout@{digest}")
+    with pytest.raises(InvalidReferenceError, match="this reads as the start of a digest"):
+        LocalReference(transport, f"layout@{digest.partition(':')[0]}", "v1")
+
+
+@pytest.mark.parametrize("text", ["oci:lib@1.0:v1", "oci:sha@main:v1", "oci:a@shape:v1", "oci:a@md:v1", "oci:md5@a:v1"])
+def test_a_directory_whose_name_has_an_at_sign_keeps_it(text: str) -> None:
+    reference = LocalReference.parse(text)
+    assert (reference.path, reference.name) == (text[4:-3], "v1")
+
+
+@pytest.mark.parametrize("transport", ["oci", "oci-archive", "docker-archive"])
+def test_a_registry_behind_the_scheme_of_a_layout_is_refused_with_what_to_leave_out(transport: str) -> None:
+    with pytest.raises(InvalidReferenceError, match=f"leave out {transport}:// before a registry"):
+        RegistryName.parse(f"{transport}://ghcr.io")
+    with pytest.raises(InvalidReferenceError, match=f"leave out {transport}:// before a registry"):
+        Reference.parse(f"{transport}://ghcr.io/acme/app:v1")
 
 
 @pytest.mark.parametrize("text", ["dirs:1", "ghcr.io/acme/app.tar:1", "docker.io/library/dir:x", "oci:///x", "oci:/x"])

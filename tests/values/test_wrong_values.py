@@ -162,7 +162,12 @@ BOUNDS: list[Row] = [
     (lambda: api.Budgets(pages=0), ValueError, "pages must be an integer, at least 1, not 0"),
     (lambda: api.Budgets(seconds=0), ValueError, "seconds must be a number of seconds above 0, not 0"),
     (lambda: api.Budgets(seconds=None), TypeError, "seconds must be a number of seconds above 0, not None"),
-    (lambda: api.Budgets(blob_rate=float("nan")), ValueError, "blob_rate must be a number of bytes a second"),
+    (lambda: api.Budgets(min_rate=float("nan")), ValueError, "min_rate must be a number of bytes a second"),
+    (lambda: api.Budgets(min_rate=-1), ValueError, "min_rate must be a number of bytes a second, at least 0, not -1"),
+    (lambda: api.Budgets(min_rate=None), TypeError, "min_rate must be a number of bytes a second, at least 0"),
+    (lambda: api.Budgets(min_rate="10k"), TypeError, "min_rate must be a number of bytes a second, at least 0"),
+    (lambda: api.Budgets(rate_window=0), ValueError, "rate_window must be a number of seconds above 0, not 0"),
+    (lambda: api.Budgets(rate_window=float("inf")), ValueError, "rate_window must be a number of seconds above 0"),
     (lambda: api.Retries(tries=0), ValueError, "tries must be an integer, at least 1, not 0"),
     (lambda: api.Retries(tries=True), TypeError, "tries must be an integer, at least 1, not bool"),
     (lambda: api.Retries(patience="30"), TypeError, "patience must be a number of seconds, at least 0, not str"),
@@ -306,7 +311,7 @@ def test_an_order_of_a_fault_is_checked(tmp_path: Path) -> None:
     ]:
         with pytest.raises(kind, match=re.escape(message)):
             registry.order(*arguments)
-    with pytest.raises(ValueError, match="times must be an integer, at least 0, or None, not -1"):
+    with pytest.raises(ValueError, match="times must be an integer, at least 1, or None, not -1"):
         registry.order(testing.Say(503), times=-1)
 
 
