@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lading import (
     Artifact,
@@ -15,6 +16,7 @@ from lading import (
     DigestMismatchError,
     DocumentError,
     Event,
+    Headers,
     ImageIndex,
     ImageManifest,
     InvalidReferenceError,
@@ -23,16 +25,18 @@ from lading import (
     NotFoundError,
     Platform,
     Progress,
+    Request,
+    Response,
     Skipped,
 )
 from lading._core.repository.referrers_tag import referrers_tag
-from lading._io.base import IO
+from lading._io.base import IO, Cancellation
 from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import ServerLimits
 from lading.transports.direct import DirectTransport
 from tests.support.flows import MakeClient
-from tests.support.transports import Clockwork
+from tests.support.transports import Clockwork, Recording
 
 NAME = "localhost:5000/acme/app"
 TYPE = "application/vnd.acme.app.v1"
@@ -61,6 +65,26 @@ async def test_what_is_attached_has_the_manifest_as_its_subject_and_no_tag(clien
     assert (manifest.artifact_type, manifest.annotations) == (SBOM, {"by": "test"})
     assert await referrers(client, subject) == [(attached.digest, SBOM)]
     assert [tag async for tag in client.repository(NAME).tags.list()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "lie", [("Content-Type", "application/vnd.oci.image.index.v1+json"), ("Content-Length", "7")], ids=["type", "size"]
+)
+async def test_a_subject_is_described_by_its_content_and_not_by_header_fields(
+    client: AsyncClient, wire: Recording, make_client: MakeClient, lie: tuple[str, str]
+) -> None:
+    subject = await client.push(f"{NAME}:1", app())
+
+    def lying(request: Request) -> Response | None:
+        if request.method != "HEAD" or "/manifests/" not in request.target:
+            return None
+        response = wire.send(request, Cancellation())
+        fields = [field for field in response.headers if field[0].lower() != lie[0].lower()]
+        return replace(response, headers=Headers([*fields, lie]))
+
+    attached = await make_client(Recording(wire, lying)).attach(f"{NAME}:1", sbom())
+    manifest = (await client.repository(NAME).manifests.pull(attached.digest, ImageManifest)).document
+    assert manifest.subject == Descriptor(subject.media_type, subject.digest, subject.size)
 
 
 async def test_attaching_the_same_again_changes_nothing(client: AsyncClient) -> None:

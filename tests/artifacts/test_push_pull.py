@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import json
+import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lading import (
     Artifact,
     AsyncClient,
+    Blob,
     Descriptor,
     Digest,
     DigestMismatchError,
@@ -23,7 +29,7 @@ from lading import (
     UnexpectedMediaTypeError,
 )
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
-from lading.media_types import OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM
+from lading.media_types import HELM_CHART, HELM_CONFIG, HELM_PROVENANCE, OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording
 
@@ -152,7 +158,10 @@ async def test_an_artifact_without_files_has_the_empty_blob_as_its_layer(client:
         ("site/index.html", "site/index.html"),
         ("./report.json", "report.json"),
         ("../files/site", "site"),
-        (".", "files"),
+        (".", "."),
+        ("./", "."),
+        ("../files", "files"),
+        ("site/..", "files"),
     ],
 )
 def test_a_title_is_the_path_as_far_as_it_leads_downwards(files: Path, path: str, title: str) -> None:
@@ -215,6 +224,77 @@ async def test_an_unsafe_title_is_refused_when_pulled_and_nothing_is_written(
     assert {path for path in tmp_path.rglob("*") if "registry" not in path.parts} == before
 
 
+async def test_a_file_cannot_be_the_output_directory(client: AsyncClient, files: Path) -> None:
+    with pytest.raises(DocumentError):
+        await client.push(f"{NAME}:1", Artifact.pack(TYPE, [File("report.json", title=".")]))
+    with pytest.raises(DocumentError):
+        Artifact.pack(TYPE, [Blob(b"", title=".")])
+
+
+async def test_the_current_directory_is_pulled_into_the_output_directory(
+    client: AsyncClient, files: Path, tmp_path: Path
+) -> None:
+    await client.push(f"{NAME}:1", Artifact.pack(TYPE, "."))
+    pulled = await client.pull(f"{NAME}:1", tmp_path / "out")
+    assert pulled.paths == (tmp_path / "out",)
+    assert tree(tmp_path / "out") == tree(files)
+
+
+async def push_chart(client: AsyncClient, config: object, *layers: tuple[str, bytes, str | None]) -> None:
+    """Push a chart as `helm push` does, or as it should not be."""
+    blobs = client.repository(NAME).blobs
+    described = await blobs.push(json.dumps(config).encode(), media_type=HELM_CONFIG)
+    pushed = []
+    for media_type, content, title in layers:
+        layer = await blobs.push(content, media_type=media_type)
+        pushed.append(msgspec.structs.replace(layer, annotations={} if title is None else {TITLE: title}))
+    manifest = Manifest.of(ImageManifest(config=described, layers=tuple(pushed)))
+    await client.repository(NAME).manifests.push(manifest, "chart")
+
+
+async def test_a_chart_is_named_as_helm_names_it(client: AsyncClient, tmp_path: Path) -> None:
+    config = {"name": "web-app", "version": "1.2.3-rc.1+build.5", "apiVersion": "v2", "keywords": "not a list"}
+    await push_chart(client, config, (HELM_CHART, b"chart", None), (HELM_PROVENANCE, b"signature", None))
+    pulled = await client.pull(f"{NAME}:chart", tmp_path / "out")
+    assert [path.name for path in pulled.paths] == [
+        "web-app-1.2.3-rc.1+build.5.tgz",
+        "web-app-1.2.3-rc.1+build.5.tgz.prov",
+    ]
+    assert [path.read_bytes() for path in pulled.paths] == [b"chart", b"signature"]
+
+
+async def test_a_title_in_a_chart_counts_and_other_layers_are_left_out(client: AsyncClient, tmp_path: Path) -> None:
+    layers = (HELM_CHART, b"chart", "mine.tgz"), (OCTET_STREAM, b"other", None), ("application/tar+gzip", b"old", None)
+    await push_chart(client, {"name": "a", "version": "1"}, *layers)
+    pulled = await client.pull(f"{NAME}:chart", tmp_path / "out")
+    assert [path.name for path in pulled.paths] == ["mine.tgz", "a-1.tgz"]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"version": "1"}, "has no name"),
+        ({"name": "a"}, "has no version"),
+        ({"name": "a", "version": 1}, "has no version"),
+        ({"name": "", "version": "1"}, "has no name"),
+        ([], "has no name"),
+        ({"name": "../a", "version": "1"}, "has a slash"),
+        ({"name": "a", "version": "1/../../b"}, "has a slash"),
+        ({"name": "..\\a", "version": "1"}, "backslash"),
+        ({"name": "-a", "version": "1"}, "begins with"),
+        ({"name": "a\n", "version": "1"}, "control character"),
+        ({"name": ".lading-", "version": "1"}, "unfinished"),
+    ],
+)
+async def test_a_chart_without_a_safe_name_is_refused(
+    client: AsyncClient, tmp_path: Path, config: object, message: str
+) -> None:
+    await push_chart(client, config, (HELM_CHART, b"chart", None))
+    with pytest.raises(DocumentError, match=message):
+        await client.pull(f"{NAME}:chart", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 async def test_two_contents_under_one_title_are_refused_and_nothing_is_written(
     client: AsyncClient, tmp_path: Path
 ) -> None:
@@ -233,6 +313,40 @@ async def test_a_link_in_the_way_is_not_followed(client: AsyncClient, tmp_path: 
     with pytest.raises(StorageError, match="link"):
         await client.pull(f"{NAME}:hostile", tmp_path / "out")
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(os.mkfifo, id="pipe"),
+        pytest.param(os.mkdir, id="empty directory"),
+        pytest.param(lambda path: os.mknod(path, stat.S_IFSOCK | 0o600), id="socket"),
+    ],
+)
+async def test_what_is_not_a_file_is_not_replaced_by_one(
+    client: AsyncClient, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    await push_layers(client, "inside/name")
+    (tmp_path / "out" / "inside").mkdir(parents=True)
+    path = tmp_path / "out" / "inside" / "name"
+    make(path)
+    before = path.lstat()
+    with pytest.raises(StorageError, match=r"cannot write '\S+/inside/name': exists and is not a regular file"):
+        await client.pull(f"{NAME}:hostile", tmp_path / "out")
+    assert os.path.samestat(before, path.lstat())
+    assert [each.name for each in path.parent.iterdir()] == ["name"]
+
+
+@pytest.mark.parametrize("to", ["absent", "name", "../file"], ids=["nothing", "itself", "a file"])
+async def test_a_link_is_replaced_by_the_file_of_its_name(client: AsyncClient, tmp_path: Path, to: str) -> None:
+    await push_layers(client, "name")
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "name").symlink_to(to)
+    await client.pull(f"{NAME}:hostile", tmp_path / "out")
+    assert not (tmp_path / "out" / "name").is_symlink()
+    assert [(each.name, each.is_file()) for each in (tmp_path / "out").iterdir()] == [("name", True)]
+    assert (tmp_path / "file").read_text() == "precious"
 
 
 async def test_a_damaged_file_is_not_written_and_others_are_whole(

@@ -84,6 +84,19 @@ def test_what_lading_pushes_is_pulled_by_oras(
     assert (tmp_path / "out/site/deep/run").stat().st_mode & 0o111
 
 
+def test_the_current_directory_is_the_output_directory_for_both(
+    oras: Oras, place: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    oras.push(files, f"{place}:oras", ".")
+    with Client() as client:
+        client.push(f"{place}:lading", Artifact.pack(TYPE, "."))
+        client.pull(f"{place}:oras", tmp_path / "of-oras")
+        client.pull(f"{place}:lading", tmp_path / "of-lading")
+    oras.pull(tmp_path / "by-oras", f"{place}:lading")
+    assert tree(files) == tree(tmp_path / "of-oras") == tree(tmp_path / "of-lading") == tree(tmp_path / "by-oras")
+
+
 def test_options_mean_the_same_to_both(oras: Oras, embedded: str, files: Path) -> None:
     options = ("--annotation-file", "notes.json", "--artifact-type", TYPE, "report.json:application/json")
     oras.push(files, f"{embedded}/oras/same:oras", "--config", "config.json:application/vnd.acme+json", *options)

@@ -36,8 +36,8 @@ class File:
     media_type: str | None = None
     """Media type of the layer; None for `application/octet-stream`, or a gzipped tar layer for a directory."""
     title: str | None = None
-    """Relative path under which pulls write it; None for `path` if that is relative and without `..`, else its last
-    part."""
+    """Relative path under which pulls write it, `.` for a directory whose content pulls write to the output directory
+    itself. None for `path` if that is relative and without `..`, else its last part."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Further annotations of the layer."""
 
@@ -175,10 +175,12 @@ def _completed(part: Part) -> Part:
     """Return content with its title filled in and checked."""
     check_media_type(part.media_type or OCTET_STREAM)
     if part.title is not None:
-        return replace(part, title=str(safe_title(part.title)))
+        return replace(part, title=str(safe_title(part.title, is_directory=isinstance(part, File))))
     if isinstance(part, Blob):
         return part
     path = Path(part.path)
+    if not path.parts:
+        return replace(part, title=".")
     downwards = not path.is_absolute() and ".." not in path.parts and path.parts
     # `Path.resolve` raises a RuntimeError for links in a circle before Python 3.13.
     with storage_errors(f"cannot find {str(path)!r}"):

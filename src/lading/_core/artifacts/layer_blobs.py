@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lading._core.artifacts.artifact import Artifact, Blob, File, Part
+from lading._core.tar.file_titles import safe_title
 from lading._core.tar.packing import pack_directory
 from lading._io.atomic_files import is_directory
 from lading._io.file_sources import FileSource, SpoolSource, temporary_file
@@ -47,13 +48,21 @@ def layer_of(part: Part, spools: ExitStack) -> ArtifactLayer:
     """
     if isinstance(part, Blob):
         return _blob(part, spools)
-    return _packed(part, spools) if is_directory(Path(part.path)) else _file(part, OCTET_STREAM)
+    if is_directory(Path(part.path)):
+        return _packed(part, spools)
+    if part.title is not None:
+        safe_title(part.title)  # which cannot be `.`, unlike that of a directory
+    return _file(part, OCTET_STREAM)
 
 
 def config_of(artifact: Artifact, spools: ExitStack) -> ArtifactLayer:
     """Prepare the config of an artifact, as `layer_of` does; it cannot be a directory."""
-    config = artifact.config or EMPTY
-    return _blob(config, spools) if isinstance(config, Blob) else _file(config, _UNKNOWN_CONFIG)
+    return blob_of(artifact.config or EMPTY, spools, _UNKNOWN_CONFIG)
+
+
+def blob_of(part: Part, spools: ExitStack, media_type: str = OCTET_STREAM) -> ArtifactLayer:
+    """Prepare content as `layer_of` does, but refuse a directory; `media_type` is for files without one."""
+    return _blob(part, spools) if isinstance(part, Blob) else _file(part, media_type)
 
 
 def manifest_of(artifact: Artifact, config: ArtifactLayer, layers: Iterable[ArtifactLayer]) -> Manifest[ImageManifest]:

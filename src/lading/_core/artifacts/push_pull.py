@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lading._core.artifacts.artifact import Artifact, Part, Pulled, twin_key
+from lading._core.artifacts.helm_charts import chart_titles, is_chart
 from lading._core.artifacts.layer_blobs import EMPTY, ArtifactLayer, config_of, layer_of, manifest_of
 from lading._core.copying.references import name_of, selector_of
 from lading._core.exchange.settings import Settings
@@ -17,17 +18,20 @@ from lading._core.tar.file_titles import safe_title
 from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.async_target import Readable, Writable
 from lading._core.transfer.concurrency import move_all
+from lading._core.transfer.configs import pull_config
+from lading._core.transfer.platform_choice import PlatformChooser
 from lading._core.transfer.push import progress_events
 from lading._core.transfer.sinks import PlacedFileSink, Sink, UnpackingSink
 from lading._core.transfer.stored_blob import SourceBlob
-from lading._io.atomic_files import refusals
+from lading._io.atomic_files import make_directory
+from lading._io.base import IO
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
-from lading.documents import ImageIndex, ImageManifest, Manifest
-from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceError, naming
-from lading.events import Progress, Skipped
-from lading.platform import PlatformLike
+from lading.documents import ImageManifest, Manifest
+from lading.errors import DigestMismatchError, DocumentError, InvalidReferenceError
+from lading.events import Event, Progress, Skipped
+from lading.platform import Platform
 from lading.reference import LocalReference
 from lading.target import ParsedReference
 
@@ -51,7 +55,7 @@ class Artifacts:
         async with self._resolver.writable(reference, dry_run=False) as place:
             return await self._push(place, artifact, [] if tag is None else [tag], expected=reference.digest)
 
-    async def attach(self, reference: ParsedReference, artifact: Artifact, platform: PlatformLike | None) -> Descriptor:
+    async def attach(self, reference: ParsedReference, artifact: Artifact, platform: Platform | None) -> Descriptor:
         """Push an artifact whose subject is the manifest of a reference, next to that manifest."""
         if isinstance(reference, LocalReference) and reference.transport != "oci":
             raise InvalidReferenceError(f"{reference}: cannot add to an archive: copy it to oci:DIR", position=0)
@@ -60,19 +64,22 @@ class Artifacts:
                 f"the artifact already has the subject {artifact.subject.digest}: push it, or attach one without"
             )
         async with (
-            self._resolver.readable(reference) as source,
+            self._resolver.readable(reference, platform) as source,
             self._resolver.writable(reference, dry_run=False) as place,
         ):
-            subject = await resolve_subject(source, reference, platform)
+            # From the content: what header fields say of a manifest must not be written into another for good.
+            found = (await _pull(self._io, source, selector_of(reference), platform, self._settings.emit)).descriptor
+            subject = Descriptor(found.media_type, found.digest, found.size)
             return await self._push(place, replace(artifact, subject=subject), [], expected=None)
 
-    async def pull(self, reference: ParsedReference, directory: Path, platform: PlatformLike | None) -> Pulled:
+    async def pull(self, reference: ParsedReference, directory: Path, platform: Platform | None) -> Pulled:
         """Pull the titled layers of an artifact into a directory."""
-        async with self._resolver.readable(reference) as place:
-            pulled = await _pull(place, selector_of(reference), platform)
+        async with self._resolver.readable(reference, platform) as place:
+            pulled = await _pull(self._io, place, selector_of(reference), platform, self._settings.emit)
             manifest = pulled.expect(ImageManifest)
-            titled = _titled(manifest.document, reference)
-            await self._io.call(_make_directory, directory)
+            titles = await self._default_titles(place, manifest.document)
+            titled = _titled(manifest.document, reference, titles)
+            await self._io.call(make_directory, directory, 0o777)
 
             async def receive_file(entry: tuple[str, Descriptor]) -> Path:
                 title, layer = entry
@@ -91,6 +98,12 @@ class Artifacts:
                 concurrency=self._concurrency,
             )
         return Pulled(manifest, tuple(paths))
+
+    async def _default_titles(self, place: Readable, manifest: ImageManifest) -> Mapping[str, str]:
+        """Return the titles of layers without one, by their media types."""
+        if not is_chart(manifest) or all(TITLE in layer.annotations for layer in manifest.layers):
+            return {}
+        return chart_titles(await pull_config(self._io, place, manifest.config))
 
     async def _push(
         self, place: Writable, artifact: Artifact, tags: Sequence[str], *, expected: Digest | None
@@ -135,40 +148,40 @@ class Artifacts:
         await place.fetch(layer).into(self._io, make_sink, progress)
 
 
-async def resolve_subject(place: Readable, reference: ParsedReference, platform: PlatformLike | None) -> Descriptor:
+async def resolve_subject(
+    io: IO, place: Readable, reference: ParsedReference, platform: Platform | None, emit: Callable[[Event], object]
+) -> Descriptor:
     """Return media type, digest and size of the manifest of a reference, or of its entry for a platform."""
     selector = selector_of(reference)
     if platform is None:
         found = await place.resolve(selector)
     else:
-        found = (await _pull(place, selector, platform)).descriptor
+        found = (await _pull(io, place, selector, platform, emit)).descriptor
     return Descriptor(found.media_type, found.digest, found.size)
 
 
-async def _pull(place: Readable, selector: str | None, platform: PlatformLike | None) -> Manifest[Any]:
-    """Pull a manifest; of an index, with a platform, the entry for that platform."""
+async def _pull(
+    io: IO, place: Readable, selector: str | None, platform: Platform | None, emit: Callable[[Event], object]
+) -> Manifest[Any]:
+    """Pull a manifest; with a platform, of an index the entry for it, and another manifest only if it is for that."""
     manifest = await place.pull_manifest(selector)
-    if platform is None or not isinstance(manifest.document, ImageIndex):
+    if platform is None:
         return manifest
-    with naming(place.name):
-        chosen = manifest.document.choose(platform)
-    return await place.pull_manifest(chosen)
+    chosen = await PlatformChooser.of(io, place, emit).choose(manifest, platform)
+    return await place.pull_manifest(chosen.descriptor) if chosen.path else manifest
 
 
-def _make_directory(path: Path) -> None:
-    with refusals("create the directory", path):
-        path.mkdir(parents=True, exist_ok=True)
-
-
-def _titled(manifest: ImageManifest, reference: ParsedReference) -> dict[str, Descriptor]:
+def _titled(
+    manifest: ImageManifest, reference: ParsedReference, default_titles: Mapping[str, str]
+) -> dict[str, Descriptor]:
     """Return the layers with titles, by their titles."""
     titled: dict[str, Descriptor] = {}
     twins: dict[str, Descriptor] = {}
     for layer in manifest.layers:
-        title = layer.annotations.get(TITLE)
+        title = layer.annotations.get(TITLE, default_titles.get(layer.media_type))
         if title is None:
             continue
-        name = str(safe_title(title))
+        name = str(safe_title(title, is_directory=layer.annotations.get(UNPACK) == "true"))
         if twins.setdefault(twin_key(name), layer).digest != layer.digest:
             raise DocumentError(f"{reference} has two different files with the title {title!r}: nothing was written")
         titled[name] = layer
