@@ -13,7 +13,7 @@ from lading._core.exchange.connecting import CertificateFiles, origin_of, socket
 from lading._core.exchange.exchange import Exchange
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.exchange.retry import Retries
-from lading._core.exchange.settings import MOST_RANGES, Budgets, Settings
+from lading._core.exchange.settings import MOST_RANGES, Budgets, Settings, minimum_rate
 from lading._core.exchange.turns import Turns
 from lading._core.exchange.url_gate import Gate
 from lading._core.repository.registry import AsyncRegistry
@@ -21,6 +21,7 @@ from lading._core.repository.repository import AsyncRepository
 from lading._core.verbs.content import ContentVerbs
 from lading._core.verbs.images import ImageVerbs
 from lading._core.verbs.names import NameVerbs
+from lading._core.verbs.single_contents import SingleContentVerbs
 from lading._io.base import CANNOT_PICKLE, IO, Transport, ignore
 from lading._io.body_reading import one_at_a_time
 from lading._values import expect, integer, mapping, methods, number, one_or_many, path, plain_function
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 # command would take twice as long.
 
 
-class AsyncClient(NameVerbs, ContentVerbs, ImageVerbs):
+class AsyncClient(NameVerbs, ContentVerbs, SingleContentVerbs, ImageVerbs):
     """A client of registries. Close it, or use it as a context manager.
 
     Parameters:
@@ -48,8 +49,8 @@ class AsyncClient(NameVerbs, ContentVerbs, ImageVerbs):
     - `client_certificates`: client certificate for each registry that wants one: a PEM file with certificate and key,
       or a pair of files.
     - `headers`: header fields for every request to a registry. They are not sent to other hosts that a registry names.
-    - `timeout`: seconds without a byte after which a request fails; None for no limit. Rates and the limits for whole
-      answers (`Budgets`) hold all the same.
+    - `timeout`: seconds without a byte after which a request fails; None for no limit. The minimum rate and the limits
+      for whole answers (`Budgets`) hold all the same.
     - `concurrency`: number of blobs that are transferred at once; of blobs below 1 MiB, four times as many if it is
       more than 1.
     - `ranges`: connections, 1 to 16, over which a blob of 64 MiB or more is pulled into a file or layout. More than 1
@@ -60,6 +61,8 @@ class AsyncClient(NameVerbs, ContentVerbs, ImageVerbs):
     - `on_event`: plain function that is called with every event (`lading.events`), from one thread at a time.
     - `state`: directory for what later processes need: uploads to resume, and the digests of layout blobs that were
       hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state`, False for none.
+    - `links_below`: directory below which the targets of symbolic links in image layouts may be, as in those of Bazel.
+      Links that lead to below the layout itself are always read; nothing is written through a link.
     - `transport`: replaces sockets, in tests for instance; it is closed with the client. On Pyodide, the browser's
       `fetch` replaces them, which has certificates of its own.
 
@@ -88,6 +91,7 @@ class AsyncClient(NameVerbs, ContentVerbs, ImageVerbs):
         retries: Retries | None = None,
         on_event: EventHandler | None = None,
         state: str | os.PathLike[str] | bool = True,
+        links_below: str | os.PathLike[str] | None = None,
         transport: Transport | None = None,
         _io: IO | None = None,
     ) -> None:
@@ -105,6 +109,7 @@ class AsyncClient(NameVerbs, ContentVerbs, ImageVerbs):
         path(ca_file, "ca_file", none=True)
         if not isinstance(state, bool):
             path(state, "state")
+        path(links_below, "links_below", none=True)
         if on_event is not None:
             plain_function(on_event, "on_event")
         if transport is not None:
@@ -122,11 +127,14 @@ class AsyncClient(NameVerbs, ContentVerbs, ImageVerbs):
             retries=retries or Retries(),
             state=state,
             ranges=ranges,
+            links_below=links_below,
         )
         self._io = _io or _async_io()
         self._turns = Turns(self._io)
         self._exchanges: dict[Origin, Exchange] = {}
-        self._transport = transport or sockets(insecure, ca_file, client_certificates or {}, timeout)
+        self._transport = transport or sockets(
+            insecure, ca_file, client_certificates or {}, timeout, minimum_rate(self._settings.budgets)
+        )
 
     def registry(self, name: str) -> AsyncRegistry:
         """Return a registry by its name: `[http://|https://]HOST[:PORT]`. Raises `InvalidReferenceError`."""

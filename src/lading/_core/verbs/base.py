@@ -36,11 +36,21 @@ class VerbsBase(ABC):
         ...
 
     def _resolver(self) -> TargetResolver:
+        from pathlib import Path
+
         from lading._core.targets.resolver import TargetResolver
 
         settings = self._settings
         settings.lifetime.check()
-        return TargetResolver(self._io, self._remote, self._turns, settings.lifetime, settings.state_directory())
+        return TargetResolver(
+            self._io,
+            self._remote,
+            self._turns,
+            settings.lifetime,
+            settings.state_directory(),
+            settings.emit,
+            None if settings.links_below is None else Path(settings.links_below),
+        )
 
     def _copies(self) -> Copies:
         from lading._core.copying.references import Copies
@@ -58,13 +68,13 @@ def platform_of(platform: PlatformLike | None) -> Platform | None:
 
 
 def platforms_of(platforms: PlatformLike | Iterable[PlatformLike] | None) -> tuple[Platform, ...]:
-    """Return one or many platforms, parsed where they are strings. Raises as `platform_of` does."""
+    """Return one or many platforms, each once, parsed where they are strings. Raises as `platform_of` does."""
     if platforms is None:
         return ()
     from lading.platform import Platform, as_platform
 
     wanted: tuple[PlatformLike, ...] = one_or_many(platforms, "platforms", (str, Platform))
-    return tuple(map(as_platform, wanted))
+    return tuple({platform.normalised(): platform for platform in map(as_platform, wanted)}.values())
 
 
 def without_name(reference: AnyReference) -> ParsedReference:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import TYPE_CHECKING
 
 from lading._core.verbs.base import VerbsBase, flags, platform_of, platforms_of, without_name
-from lading._values import choice, expect, integer, mapping, path as check_path
+from lading._values import choice, expect, integer, mapping, path as check_path, plain_function
 from lading.target import AnyReference, as_reference
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from lading._core.graph.evidence import Evidence
     from lading._core.graph.predecessors import ReferrerTree
     from lading._core.graph.verify import Verified
+    from lading._core.tar.decompression import Limits
     from lading.descriptor import Descriptor
+    from lading.errors import LadingError
     from lading.platform import PlatformLike
 
 
@@ -28,7 +30,7 @@ class ContentVerbs(VerbsBase):
     async def push(self, reference: AnyReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under the tag of a reference, or by its digest alone; return the manifest's descriptor.
 
-        The reference names a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
+        The reference names a repository, an image layout (`oci:DIR:TAG`), an archive, which is written as a whole
         (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that exist there are not sent again. The
         manifest is pushed last, when all its blobs are there.
 
@@ -48,11 +50,11 @@ class ContentVerbs(VerbsBase):
         """Push an artifact that refers to a manifest, its subject, and return the descriptor of its own manifest.
 
         It is pushed to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an
-        index, the subject is the best match for `platform`, or without one the index itself. If the registry has no
-        referrers API, the list that clients keep under a tag is updated.
+        index, the subject is the best match for `platform`, as for `resolve`, or without one the index itself. If the
+        registry has no referrers API, the list that clients keep under a tag is updated.
 
-        Raises as `push` does, `ManifestUnknownError` if there is no such subject, and `DocumentError` if the artifact
-        has another subject.
+        Raises as `push` does, `ManifestUnknownError` if there is no such subject, `PlatformUnknownError`, and
+        `DocumentError` if the artifact has another subject.
         """
         _check_artifact(artifact)
         return await self._artifacts().attach(as_reference(reference), artifact, platform_of(platform))
@@ -66,11 +68,12 @@ class ContentVerbs(VerbsBase):
     ) -> Pulled:
         """Pull the files of an artifact into a directory, under the titles of its layers.
 
-        A file gets its name when its content is verified. Directories that `push` packed are unpacked. Layers without a
-        title are not files, and are not pulled.
+        A file gets its name when its content is verified. Directories that `push` packed are unpacked. The chart
+        of a Helm chart becomes `NAME-VERSION.tgz`, as `helm pull` names it. Other layers without a title are not files,
+        and are not pulled. `platform` is as for `resolve`.
 
-        Raises `ManifestUnknownError`, `DocumentError` if the manifest is not an image manifest or has no files,
-        `VerificationError` and `StorageError`.
+        Raises `ManifestUnknownError`, `PlatformUnknownError`, `DocumentError` if the manifest is not an image manifest
+        or has no files, `VerificationError` and `StorageError`.
         """
         from pathlib import Path
 
@@ -89,11 +92,11 @@ class ContentVerbs(VerbsBase):
         """Return the referrers of a manifest, their referrers, and so on, `depth` levels deep (1 to 32).
 
         Every referrer is pulled. One that is listed but does not exist, or has another subject, is left out with a
-        warning. With `artifact_type` or `annotations` (None stands for any value), only branches that lead to matching
-        referrers are returned.
+        warning. `platform` is as for `resolve`. With `artifact_type` or `annotations` (None stands for any value), only
+        branches that lead to matching referrers are returned.
 
-        Raises `ManifestUnknownError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers,
-        and `UnsupportedError` for a target that does not list referrers.
+        Raises `ManifestUnknownError` if there is no such manifest, `PlatformUnknownError`, `LimitExceededError` for
+        more than 10,000 referrers, and `UnsupportedError` for a target that does not list referrers.
         """
         from lading._core.artifacts.push_pull import resolve_subject
         from lading._core.graph.predecessors import Predecessors, ReferrerFilter
@@ -103,10 +106,10 @@ class ContentVerbs(VerbsBase):
         mapping({} if annotations is None else annotations, "annotations", (str, NoneType))
         integer(depth, "depth", least=1, most=32)
         whole, wanted = as_reference(reference), platform_of(platform)
-        async with self._resolver().readable(whole) as place:
+        async with self._resolver().readable(whole, wanted) as place:
             reader = TolerantReader(place, self._settings.emit)
             predecessors = Predecessors(self._io, place, reader, concurrency=self._concurrency)
-            root = await resolve_subject(place, whole, wanted)
+            root = await resolve_subject(self._io, place, whole, wanted, self._settings.emit)
             return await predecessors.tree(root, ReferrerFilter(artifact_type, annotations), depth)
 
     async def evidence(self, reference: AnyReference, *, platform: PlatformLike | None = None) -> tuple[Evidence, ...]:
@@ -114,7 +117,7 @@ class ContentVerbs(VerbsBase):
 
         Those are its referrers, the tags that cosign derives from its digest, and the index that the manifest is an
         entry of (BuildKit). Of an index, evidence of all its entries is included, or with `platform` that of the best
-        match alone. Evidence is found, not checked: no signature is verified.
+        match alone, as for `resolve`. Evidence is found, not checked: no signature is verified.
 
         Raises as `referrers_tree` does. What cannot be read is left out with a warning.
         """
@@ -122,7 +125,7 @@ class ContentVerbs(VerbsBase):
         from lading._core.graph.evidence import Search
 
         whole, wanted = as_reference(reference), platform_of(platform)
-        async with self._resolver().readable(whole) as place:
+        async with self._resolver().readable(whole, wanted) as place:
             search = Search(self._io, place, self._settings.emit, concurrency=self._concurrency)
             return await search.run(selector_of(whole), wanted)
 
@@ -132,7 +135,7 @@ class ContentVerbs(VerbsBase):
         destination: AnyReference,
         *,
         platforms: PlatformLike | Iterable[PlatformLike] = (),
-        index: IndexForm = "sparse",
+        index: IndexForm | None = None,
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
@@ -140,20 +143,22 @@ class ContentVerbs(VerbsBase):
     ) -> Copied:
         """Copy a manifest with everything that it names, byte for byte, between any two targets.
 
-        A target is a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
-        (`oci-archive:FILE:TAG`, `docker-archive:FILE:NAME`), or one of your own (`TargetReference`). Content that the
-        destination has is skipped. Between repositories of one registry, blobs are mounted. Other content is streamed,
-        `concurrency` blobs at once. Tags are moved last.
+        A target is a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced unless that loses an
+        image (`oci-archive:FILE:TAG`, `docker-archive:FILE:NAME`), or one of your own (`TargetReference`). Content that
+        the destination has is skipped. Between repositories of one registry, blobs are mounted. Other content is
+        streamed, `concurrency` blobs at once. Tags are moved last.
 
-        `platforms` selects the entries of an index to copy. The index itself is then pushed unchanged (`"sparse"`),
-        which registries may refuse because entries are missing, or rewritten with only these entries (`"rewritten"`),
-        which changes its digest. BuildKit's attestations are copied with their images.
+        `platforms` selects what is copied of an index: for one platform the image itself, for several a new index with
+        only their entries and BuildKit's attestations about them. A single image must be for all of them. `index` has
+        an index pushed for one platform too: a new one (`"rewritten"`), or the old one unchanged (`"sparse"`), which
+        most registries refuse, because entries are missing.
 
         `referrers` copies the referrers of the copied manifests too, up to `depth` levels, and `digest_tags`
         what cosign keeps under tags such as `sha256-….sig`. With `dry_run`, nothing is written, and the result has the
         steps that a copy would take.
 
-        Raises the error of the side that fails, whose `side` and `digest` say where and at which content.
+        Raises `PlatformUnknownError` before anything is written if there is nothing for one of the platforms; otherwise
+        the error of the side that fails, whose `side` and `digest` say where and at which content.
         """
         options = _copy_options(
             platforms,
@@ -172,18 +177,32 @@ class ContentVerbs(VerbsBase):
         pattern: str = "*",
         *,
         platforms: PlatformLike | Iterable[PlatformLike] = (),
-        index: IndexForm = "sparse",
+        index: IndexForm | None = None,
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
         dry_run: bool = False,
-    ) -> tuple[Copied, ...]:
+        fail_fast: bool = False,
+        on_result: Callable[[str, Copied | LadingError], object] | None = None,
+    ) -> dict[str, Copied | LadingError]:
         """Copy the manifests of all tags, or of those that match a pattern such as `v1.*`, under the same tags.
 
-        Both references have neither tag nor digest. An archive is written when all tags are in it. Everything else is
-        as for `copy`. Raises `UnsupportedError` for a target that does not list its tags.
+        Both references have neither tag nor digest. Everything else is as for `copy`.
+
+        Returns the result of each tag, in the order in which they are listed: a tag that cannot be copied has its
+        error, and the others are copied. With `fail_fast`, that error is the last result, and no further tag is tried.
+        A tag that is removed during the copy is left out, with a `Warned` event. `on_result`, a plain function, is
+        called with each tag and its result as soon as the tag is copied.
+
+        An archive is written when all tags are in it, and then `on_result` is called; if one of them fails, its error
+        is raised, and an existing archive stays as it is.
+
+        Raises `NotFoundError` if no tag matches, and `UnsupportedError` for a target that does not list its tags.
         """
         expect(pattern, str, "pattern")
+        flags(fail_fast=fail_fast)
+        if on_result is not None:
+            plain_function(on_result, "on_result")
         options = _copy_options(
             platforms,
             index=index,
@@ -192,20 +211,40 @@ class ContentVerbs(VerbsBase):
             digest_tags=digest_tags,
             dry_run=dry_run,
         )
-        return await self._copies().copy_tags(without_name(source), without_name(destination), pattern, options)
+        return await self._copies().copy_tags(
+            without_name(source),
+            without_name(destination),
+            pattern,
+            options,
+            fail_fast=fail_fast,
+            on_result=on_result,
+        )
 
-    async def verify(self, reference: AnyReference) -> Verified:
+    async def verify(self, reference: AnyReference, *, shallow: bool = False, limits: Limits | None = None) -> Verified:
         """Read a manifest and everything that it names, and compare all of it with its digests and sizes.
+
+        The layers of images are also expanded, and compared with the digests in their configs (image-spec, config.md,
+        Layer DiffID), unless the verification is `shallow`. `limits` bound what each layer may expand to.
 
         Missing and damaged content is in the result, and raises nothing. Raises `ManifestUnknownError` if there is no
         such manifest, and `TransportError` and `RegistryError` if the registry does not respond or refuses.
         """
         from lading._core.copying.references import selector_of
         from lading._core.graph.verify import Verification
+        from lading._core.tar.decompression import Limits
 
+        flags(shallow=shallow)
+        expect(limits, (Limits, NoneType), "limits", "write Limits(…)")
         whole = as_reference(reference)
         async with self._resolver().readable(whole) as place:
-            verification = Verification(self._io, self._settings, place, concurrency=self._concurrency)
+            verification = Verification(
+                self._io,
+                self._settings,
+                place,
+                shallow=shallow,
+                limits=limits or Limits(),
+                concurrency=self._concurrency,
+            )
             return await verification.verify(selector_of(whole))
 
     def _artifacts(self) -> Artifacts:
@@ -223,7 +262,7 @@ def _check_artifact(artifact: object) -> None:
 def _copy_options(
     platforms: PlatformLike | Iterable[PlatformLike],
     *,
-    index: IndexForm,
+    index: IndexForm | None,
     referrers: bool,
     depth: int,
     digest_tags: bool,
@@ -231,11 +270,15 @@ def _copy_options(
 ) -> CopyOptions:
     from lading._core.copying.plan import CopyOptions
 
-    choice(index, "index", ("sparse", "rewritten"))
+    wanted = platforms_of(platforms)
+    if index is not None:
+        choice(index, "index", ("sparse", "rewritten"))
+        if not wanted:
+            raise ValueError(f"index={index!r} needs platforms, which choose the entries")
     integer(depth, "depth", least=1)
     flags(referrers=referrers, digest_tags=digest_tags, dry_run=dry_run)
     return CopyOptions(
-        platforms=platforms_of(platforms),
+        platforms=wanted,
         index=index,
         referrers=referrers,
         depth=depth,

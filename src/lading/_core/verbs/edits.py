@@ -28,7 +28,7 @@ from lading.documents import ImageIndex, Manifest
 from lading.events import Warned
 from lading.platform import Platform, PlatformLike
 from lading.reference import Reference
-from lading.target import AnyReference, ParsedReference, as_reference
+from lading.target import AnyReference, ParsedReference, as_destination, as_reference
 
 
 class AsyncImages:
@@ -36,7 +36,8 @@ class AsyncImages:
 
     Layers that the destination has are skipped, layers in another repository of its registry are mounted, and only the
     others are transferred. Source and destination are a repository, an image layout (`oci:`), an archive or a target.
-    They may be the same: the tag is then moved to the new image.
+    They may be the same: the tag is then moved to the new image. Next to the source, the destination and the bases of
+    a rebase may be a tag or a digest alone (`parse_reference`).
     """
 
     def __init__(self, resolver: TargetResolver, copies: Copies, settings: Settings, *, concurrency: int) -> None:
@@ -48,10 +49,11 @@ class AsyncImages:
     async def load(self, reference: AnyReference, *, platform: PlatformLike | None = None) -> Image:
         """Load an image; of an index, the one for a platform, its only one, or the one for this machine.
 
-        Its layers can be read, and it can be pushed, as long as the client is open.
+        Its layers can be read, and it can be pushed, as long as the client is open. `platform` is as for
+        `client.resolve`.
 
-        Raises `ManifestUnknownError`, `VerificationError`, `DocumentError` for a manifest that is not a container image
-        and for an index without a matching one, and `LimitExceededError`.
+        Raises `ManifestUnknownError`, `VerificationError`, `PlatformUnknownError`, `DocumentError` for a manifest that
+        is not a container image, and `LimitExceededError`.
         """
         return await self._load(as_reference(reference), platform_of(platform))
 
@@ -121,7 +123,8 @@ class AsyncImages:
         wanted = platforms_of(platforms)
         if wanted:
             return await self.edit(source, destination, lambda image: image.annotated(annotations), platforms=wanted)
-        whole, goal = as_reference(source), as_reference(destination)
+        whole = as_reference(source)
+        goal = as_destination(destination, beside=whole)
         async with self._resolver.readable(whole) as place:
             manifest = await place.pull_manifest(selector_of(whole))
             made = OverlayTarget(place)
@@ -147,8 +150,9 @@ class AsyncImages:
         Raises `DocumentError` for an image that does not begin with the layers of its old base, or whose annotations
         do not name it; `ManifestUnknownError`; otherwise as `edit`.
         """
-        old_named = None if old_base is None else as_reference(old_base)
-        new_named = None if new_base is None else as_reference(new_base)
+        whole, gate = as_reference(source), self._settings.gate
+        old_named = None if old_base is None else as_reference(old_base, beside=whole)
+        new_named = None if new_base is None else as_reference(new_base, beside=whole)
 
         async def rebased(image: Image) -> Image:
             old = base_said(image, beside, gate, digest=True) if old_named is None else old_named
@@ -156,7 +160,6 @@ class AsyncImages:
             before = await self._load(old, image.platform)
             return image.rebased(before, await self._load(new, image.platform), base=new)
 
-        whole, gate = as_reference(source), self._settings.gate
         beside = whole.registry if isinstance(whole, Reference) else None
         return await self._edit(source, destination, rebased, platforms=platforms)
 
@@ -227,9 +230,10 @@ class AsyncImages:
         platforms: PlatformLike | Iterable[PlatformLike] = (),
         rebuild: Rebuild = with_entries,
     ) -> Copied:
-        whole, goal = as_reference(source), as_reference(destination)
+        whole = as_reference(source)
+        goal = as_destination(destination, beside=whole)
         wanted = platforms_of(platforms)
-        async with self._resolver.readable(whole) as place:
+        async with self._resolver.readable(whole, *wanted) as place:
             editing = PlatformEditor(
                 self._resolver.io,
                 place,
@@ -244,4 +248,6 @@ class AsyncImages:
 
     async def _load(self, reference: ParsedReference, platform: Platform | None) -> Image:
         place = await self._resolver.lasting(reference)
-        return await load_image(self._resolver.io, place, selector_of(reference), platform=platform)
+        return await load_image(
+            self._resolver.io, place, selector_of(reference), platform=platform, emit=self._settings.emit
+        )

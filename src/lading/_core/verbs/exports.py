@@ -83,5 +83,12 @@ class Exports:
 
     @asynccontextmanager
     async def _image(self) -> AsyncGenerator[Image]:
-        async with self._resolver.readable(self._reference) as place:
-            yield await load_image(self._io, place, selector_of(self._reference), platform=self._platform)
+        async with self._resolver.readable(self._reference, self._platform) as place:
+            yield await load_image(
+                self._io,
+                place,
+                selector_of(self._reference),
+                platform=self._platform,
+                files_only=True,
+                emit=self._settings.emit,
+            )

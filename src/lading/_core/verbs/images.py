@@ -36,12 +36,12 @@ class ImageVerbs(VerbsBase):
     ) -> Inspection:
         """Describe a manifest and what it names. No layer is read.
 
-        Of an index, `platform` selects the best match. Without it, manifests of the index are pulled as well, for their
-        sizes and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists
-        the referrers of the manifest, 1,000 at most.
+        Of an index, `platform` selects the best match, as for `resolve`. Without it, manifests of the index are pulled
+        as well, for their sizes and for the layers that they share: `details` of them, images first, and 64 MiB at
+        most. `referrers` lists the referrers of the manifest, 1,000 at most.
 
         Other content that cannot be read is in the `problems` of the result. Raises `ManifestUnknownError` if there is
-        no such manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
+        no such manifest, `PlatformUnknownError`, `DocumentError` if it is invalid, and `VerificationError`.
         """
         flags(referrers=referrers)
         integer(details, "details", least=0)
@@ -49,8 +49,8 @@ class ImageVerbs(VerbsBase):
         from lading._core.images.inspect import Inspector
 
         whole = as_reference(reference)
-        async with self._resolver().readable(whole) as place:
-            inspecting = Inspector(self._io, place, details=details, concurrency=self._concurrency)
+        async with self._resolver().readable(whole, platform) as place:
+            inspecting = Inspector(self._io, place, self._settings.emit, details=details, concurrency=self._concurrency)
             return await inspecting.inspect(selector_of(whole), platform=platform_of(platform), referrers=referrers)
 
     async def diff(
@@ -62,22 +62,28 @@ class ImageVerbs(VerbsBase):
     ) -> ImageDiff:
         """Compare the manifests and configs of two container images. No layer is read.
 
-        Of an index, the image for `platform` is compared, or without one its only image, or the one for this machine.
+        `new` may be a tag or a digest next to `old`, here and in `diff_files` (`parse_reference`).
 
-        Raises `ManifestUnknownError`, `VerificationError`, and `DocumentError` for a manifest that is not a container
-        image and for an index without a matching one.
+        Of an index, the image for `platform` is compared, as for `resolve`, or without one its only image, or the one
+        for this machine. Images that an index lists for another platform than their configs state are warned of.
+
+        Raises `ManifestUnknownError`, `VerificationError`, `PlatformUnknownError`, and `DocumentError` for a manifest
+        that is not a container image.
         """
         from lading._core.copying.references import selector_of
         from lading._core.images.image import load_image
         from lading._core.images.image_diff import difference
 
+        before = as_reference(old)
+        after = as_reference(new, beside=before)
         async with (
-            self._resolver().readable(as_reference(old)) as one,
-            self._resolver().readable(as_reference(new)) as other,
+            self._resolver().readable(before, platform) as one,
+            self._resolver().readable(after, platform) as other,
         ):
+            emit, wanted = self._settings.emit, platform_of(platform)
             return difference(
-                await load_image(self._io, one, selector_of(as_reference(old)), platform=platform_of(platform)),
-                await load_image(self._io, other, selector_of(as_reference(new)), platform=platform_of(platform)),
+                await load_image(self._io, one, selector_of(before), platform=wanted, emit=emit),
+                await load_image(self._io, other, selector_of(after), platform=wanted, emit=emit),
             )
 
     async def diff_files(
@@ -93,7 +99,8 @@ class ImageVerbs(VerbsBase):
         Layers that both images have are read once; of images with the same layers, none is read. `platform`, `limits`
         (for both images together) and errors are as for `files`.
         """
-        return await self._exports(old, platform, limits).changes_to(self._exports(new, platform, limits))
+        after = as_reference(new, beside=as_reference(old))
+        return await self._exports(old, platform, limits).changes_to(self._exports(after, platform, limits))
 
     async def files(
         self,
@@ -105,13 +112,13 @@ class ImageVerbs(VerbsBase):
     ) -> tuple[FileEntry, ...]:
         """List the files of a container image at a path and below it, as a container sees them, sorted by path.
 
-        All layers are read and verified. Of an index, `platform` selects the image; without one it is the only image,
-        or the one for this machine. `limits` bound what the image may cost; by default, 500,000 members in all layers
-        together.
+        All layers are read and verified. Of an index, `platform` selects the image, as for `resolve`; without one it is
+        the only image, or the one for this machine. `limits` bound what the image may cost; by default, 500,000 members
+        in all layers together.
 
         Raises `ManifestUnknownError`, `NotFoundError` for a path that the image does not have, `VerificationError`,
-        `DocumentError` for a manifest that is not a container image, `ProtocolError` for a damaged or hostile layer,
-        and `LimitExceededError`.
+        `PlatformUnknownError`, `DocumentError` for a manifest that is not a container image, `ProtocolError` for a
+        damaged or hostile layer, and `LimitExceededError`.
         """
         _check_member(path)
         return await self._exports(reference, platform, limits).files(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lading._core.copying.plan import Copied
@@ -10,7 +11,6 @@ from lading._core.copying.references import Copies, selector_of
 from lading._core.images.index_entries import EntryFinder, NewEntry, selected, with_added, without
 from lading._core.images.overlay_target import OverlayTarget
 from lading._core.images.per_platform_edits import with_entries
-from lading._core.targets.layout_target import LayoutTarget
 from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.async_target import Readable
 from lading._core.verbs.base import platforms_of
@@ -20,10 +20,10 @@ from lading.annotations import DOCKER_REFERENCE_DIGEST
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
-from lading.errors import InvalidReferenceError, NotFoundError
+from lading.errors import InvalidPlatformError, InvalidReferenceError, NotFoundError
 from lading.platform import Platform, PlatformLike
 from lading.reference import LocalReference, Reference
-from lading.target import AnyReference, ParsedReference, TargetReference, as_reference
+from lading.target import AnyReference, ParsedReference, TargetReference, as_destination, as_reference
 
 _ENTRIES = (NewEntry, str, Reference, LocalReference, TargetReference)
 
@@ -49,7 +49,8 @@ class AsyncIndexes:
         without `/` and `:` is a tag. Platforms are read from the configs of images unless a `NewEntry` gives one. Of an
         index among the manifests, the entries are added.
 
-        Raises `ManifestUnknownError`, `DocumentError` for a config that cannot be read, and what `client.copy` raises.
+        Raises `ManifestUnknownError`, `DocumentError` for a config that cannot be read and for two manifests for one
+        platform, and what `client.copy` raises.
         """
         mapping(annotations, "annotations", none=True)
         entries = items(manifests, "manifests", _ENTRIES)
@@ -67,7 +68,7 @@ class AsyncIndexes:
         *,
         to: AnyReference | None = None,
     ) -> Copied:
-        """Push an index with further entries under the tag of the old one, or to the reference `to`.
+        """Push an index with further entries under the tag of the old one, or to the reference or tag `to`.
 
         Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it are
         removed. Everything else in the index stays, and a Docker list stays one.
@@ -89,10 +90,11 @@ class AsyncIndexes:
         platforms: PlatformLike | Iterable[PlatformLike] = (),
         to: AnyReference | None = None,
     ) -> Copied:
-        """Push an index without some entries under the tag of the old one, or to the reference `to`.
+        """Push an index without some entries under the tag of the old one, or to the reference or tag `to`.
 
-        Entries are named by their digests, by tags in the target of the index, or by their platforms; attestations
-        about them are removed too. The manifests themselves are not deleted.
+        Entries are named by digests, by tags in the target of the index, or by `platforms`. A digest or tag names all
+        entries with its digest, a platform those for exactly that, whatever others share their digest. Attestations
+        about an image are removed with the last entry for it. The manifests themselves are not deleted.
 
         Raises `NotFoundError` if there is no such entry; otherwise as `add`.
         """
@@ -101,21 +103,27 @@ class AsyncIndexes:
         whole, destination = as_reference(reference), _destination(reference, to)
         place, overlay, index = await self._open(whole)
         entries = index.document.manifests
-        gone = {await _digest(place, selector) for selector in selectors}
-        for digest in gone - {entry.digest for entry in entries}:
-            raise NotFoundError(f"{whole} has no entry {digest}")
+        gone: set[int] = set()
+        for selector in selectors:
+            digest = await _digest(place, selector)
+            gone |= _found({position for position, each in enumerate(entries) if each.digest == digest}, whole, digest)
         for platform in wanted:
-            found = _for_platform(entries, platform)
-            if not found:
-                raise NotFoundError(f"{whole} has no entry for {platform}")
-            gone |= found
-        return await self._push(overlay, with_entries(index, tuple(without(entries, gone))), destination)
+            try:
+                gone |= _found(_for_platform(entries, platform), whole, f"for {platform}")
+            except NotFoundError as error:
+                if any(each.platform is None for each in entries):
+                    # Removal goes by what the index says: a config that says otherwise must not cost an entry.
+                    error.add_note(
+                        "entries without a platform are named by their digests, which `lading inspect` prints"
+                    )
+                raise
+        return await self._push(overlay, with_entries(index, without(entries, gone)), destination)
 
     async def _beside(self, reference: ParsedReference) -> tuple[Readable, OverlayTarget]:
         """Return the target that an index is pushed to; on disk it need not exist yet."""
         place: Readable
         if isinstance(reference, LocalReference) and reference.transport == "oci":
-            place = LayoutTarget(self._resolver.io, Path(reference.path))
+            place = self._resolver.layout(Path(reference.path))
         else:
             try:
                 place = await self._resolver.lasting(reference)
@@ -143,15 +151,30 @@ def _selector(manifest: str) -> str:
 
 async def _digest(place: Readable, name: str) -> Digest:
     """Return the digest that a tag or digest names."""
-    return (await place.resolve(name)).digest if ":" not in name else Digest(name)
+    if ":" in name:
+        return Digest(name)
+    try:
+        return (await place.resolve(name)).digest
+    except NotFoundError as error:
+        with suppress(InvalidPlatformError):
+            Platform.parse(name)
+            error.add_note(f"for the entry of a platform, give platforms={name!r} (--platform {name})")
+        raise
 
 
-def _for_platform(entries: tuple[Descriptor, ...], platform: Platform) -> set[Digest]:
-    """Return the digests of the entries for a platform and no other."""
+def _found(positions: set[int], index: ParsedReference, what: str) -> set[int]:
+    """Return positions of entries. Raises `NotFoundError` if there are none."""
+    if not positions:
+        raise NotFoundError(f"{index} has no entry {what}")
+    return positions
+
+
+def _for_platform(entries: tuple[Descriptor, ...], platform: Platform) -> set[int]:
+    """Return the positions of the entries for a platform and no other."""
     wanted = platform.normalised()
     return {
-        entry.digest
-        for entry in entries
+        position
+        for position, entry in enumerate(entries)
         if entry.platform is not None
         and DOCKER_REFERENCE_DIGEST not in entry.annotations
         and entry.platform.normalised() == wanted
@@ -160,7 +183,8 @@ def _for_platform(entries: tuple[Descriptor, ...], platform: Platform) -> set[Di
 
 def _destination(reference: AnyReference, to: AnyReference | None) -> ParsedReference:
     """Return the reference that a changed index is pushed to. Raises `InvalidReferenceError`."""
-    destination = as_reference(reference if to is None else to)
+    first = as_reference(reference)
+    destination = first if to is None else as_destination(to, beside=first)
     if to is None and destination.digest is not None:
         raise InvalidReferenceError(
             f"{destination}: an index named by its digest cannot change: give `to` (--to)",

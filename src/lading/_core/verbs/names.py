@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lading._core.transfer.concurrency import many
 from lading._core.verbs.base import VerbsBase, flags, has_default_tag, platform_of, without_name
+from lading._io.base import ignore
 from lading._values import items, one_or_many
 from lading.errors import InvalidReferenceError, LadingError
 from lading.names import check_tag
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lading._core.repository.tags import AsyncTags
     from lading._core.targets.resolver import TargetResolver
     from lading.descriptor import Descriptor
-    from lading.platform import PlatformLike
+    from lading.platform import Platform, PlatformLike
 
 # Each part is imported when it is first needed: a list of tags does without what reads manifests, and a registry
 # without the targets on disk.
@@ -31,13 +32,17 @@ class NameVerbs(VerbsBase):
         """Return the media type, digest and size in bytes of the manifest that a reference names (end-3, HEAD).
 
         The manifest may be in a repository, an image layout, an archive or a target. With `platform`, an index is
-        resolved to its best match for that platform, for which it is pulled.
+        resolved to its best match for that platform, for which it is pulled; entries without a platform are matched by
+        their configs, 64 at most. Any other manifest must be that of an image for the platform.
 
-        Raises `ManifestUnknownError` if there is no such manifest.
+        Raises `ManifestUnknownError` if there is no such manifest, and `PlatformUnknownError` if there is none for the
+        platform. In a layout or archive the manifest is read, and `VerificationError` raised if it is damaged.
         """
-        return await self._resolve(as_reference(reference), platform)
+        return await self._resolve(as_reference(reference), platform_of(platform))
 
-    async def resolve_many(self, references: Iterable[AnyReference]) -> list[Descriptor | LadingError]:
+    async def resolve_many(
+        self, references: Iterable[AnyReference], *, platform: PlatformLike | None = None
+    ) -> list[Descriptor | LadingError]:
         """Resolve many references at once, as `resolve` does, and return the results in their order.
 
         A reference that cannot be resolved gives its error instead of a descriptor; the others are not affected.
@@ -45,11 +50,12 @@ class NameVerbs(VerbsBase):
         Raises `InvalidReferenceError` for a string that is not a reference, before any request is sent.
         """
         self._settings.lifetime.check()
+        wanted = platform_of(platform)
         parsed = [as_reference(each) for each in items(references, "references", _REFERENCES)]
 
         async def resolved(reference: ParsedReference) -> Descriptor | LadingError:
             try:
-                return await self._resolve(reference, None)
+                return await self._resolve(reference, wanted)
             except LadingError as error:
                 return error
 
@@ -61,8 +67,9 @@ class NameVerbs(VerbsBase):
         The reference has neither tag nor digest. A repository is listed page by page: `repository(…).tags.list` says
         how, and takes the size of a page.
 
-        Raises `NameUnknownError` if there is no such repository, `LayoutError` for a directory that is not a layout,
-        `NotFoundError` if there is no such archive, and `UnsupportedError` for a target that does not list its tags.
+        Raises `NameUnknownError` if there is no such repository, `NotFoundError` if there is no such layout or archive,
+        `LayoutError` for a directory that is not a layout, and `UnsupportedError` for a target that does not list its
+        tags.
         """
         parsed = without_name(reference)
         if isinstance(parsed, Reference):
@@ -121,7 +128,8 @@ class NameVerbs(VerbsBase):
         The blobs and manifests that it names stay until the registry, or `lading layout gc`, cleans up.
 
         Raises `InvalidReferenceError` for a tag: `resolve` gives its digest, and `untag` removes a tag alone. Raises
-        `ManifestUnknownError` if there is no such manifest, and `UnsupportedError` where manifests cannot be deleted.
+        `ManifestUnknownError` if there is no such manifest, `RejectedError` if it is an entry of an index of the same
+        layout, and `UnsupportedError` where manifests cannot be deleted.
         """
         parsed = as_reference(reference)
         if parsed.digest is None or (isinstance(parsed, Reference) and parsed.tag is not None):
@@ -136,14 +144,19 @@ class NameVerbs(VerbsBase):
         target = await self._resolver().editable(parsed)
         await target.delete(await target.resolve(parsed.digest))
 
-    async def _resolve(self, reference: ParsedReference, platform: PlatformLike | None) -> Descriptor:
-        wanted = platform_of(platform)
-        if isinstance(reference, Reference) and wanted is None:
+    async def _resolve(self, reference: ParsedReference, platform: Platform | None) -> Descriptor:
+        if isinstance(reference, Reference) and platform is None:
             return await self._manifests_of(reference).resolve(reference.tag_or_digest or "latest")
         from lading._core.artifacts.push_pull import resolve_subject
 
-        async with self._resolver().readable(reference) as place:
-            return await resolve_subject(place, reference, wanted)
+        async with self._resolver().readable(reference, platform) as place:
+            found = await resolve_subject(self._io, place, reference, platform, self._settings.emit)
+            # An index.json may name what is missing or damaged; the manifest of a docker-archive was made just now.
+            if isinstance(reference, LocalReference) and reference.transport != "docker-archive":
+                from lading._core.transfer.verified_stream import stream_to
+
+                await stream_to(self._io, place.fetch(found), ignore)
+            return found
 
     def _tags_of(self, reference: Reference) -> AsyncTags:
         from lading._core.repository.tags import AsyncTags
