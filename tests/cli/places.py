@@ -87,6 +87,8 @@ def _fill(files: Path, names: dict[str, str]) -> dict[str, str]:
     (files / "dir" / "x").write_text("x")
     (files / "sealed").mkdir()
     os.mkfifo(files / "fifo")
+    with socket.socket(socket.AF_UNIX) as bound, chdir(files):  # the name of a socket has 107 bytes at most
+        bound.bind("socket")
     layout = Layout()
     amd64, arm64 = (layout.image(architecture, bytes([65]) * 1000) for architecture in ("amd64", "arm64"))
     layout.tag("v1", amd64)

@@ -28,7 +28,10 @@ def test_copy_prints_the_digest_and_repeats_itself(lading: Run, registry: str, c
     assert (record["mounted"], record["tags"]) == (5, ["2"])
     done = lading("verify", f"{registry}/copies/other:2")
     assert (done.code, done.stderr) == (0, "")
-    assert done.lines == [f"{digest}: 10 contents of {sizes(content, digest)} bytes are correct"]
+    correct = f"{digest}: 10 contents of {sizes(content, digest)} bytes are correct"
+    assert done.lines == [f"{correct}; layers expanded and compared with their diff_ids: 3 of 3"]
+    done = lading("verify", f"{registry}/copies/other:2", "--shallow")
+    assert done.lines == [f"{correct}; layers expanded and compared with their diff_ids: 0 of 3"]
 
 
 def sizes(content: Corpus, digest: str) -> int:
@@ -69,19 +72,33 @@ def test_copy_of_all_tags_and_of_a_pattern(lading: Run, content: Corpus) -> None
 
 
 def test_copy_for_platforms(lading: Run, registry: str, content: Corpus) -> None:
+    list_of_both = json.loads(content.blobs[content.tags["docker-list"]["digest"]])
+    arm64 = list_of_both["manifests"][1]["digest"]
     arguments = ("copy", "oci:source:docker-list", f"{registry}/copies/platforms:1", "--platform", "linux/arm64")
     done = lading(*arguments)
+    assert (done.code, done.lines) == (0, [arm64])
+    # All configs of the corpus are for amd64.
+    warning = f"{arm64}: the index lists it for linux/arm64, but its config is for linux/amd64"
+    assert done.stderr == f"lading: warning: oci:source: {warning}\n"
+    assert lading("resolve", f"{registry}/copies/platforms:1").lines == [arm64]
+    assert lading("verify", f"{registry}/copies/platforms:1").code == 0
+    done = lading(*arguments, "--index", "sparse", "-q")
     assert done.refused(1, "MANIFEST_BLOB_UNKNOWN")
     assert "--index rewritten" in done.stderr
-    assert lading(*arguments, "--index", "rewritten").code == 0
+    record = lading(*arguments, "--index", "rewritten", "--json").record
+    assert (record["mediaType"], record["tags"]) == (content.tags["docker-list"]["mediaType"], ["1"])
+    assert record["digest"] not in {arm64, content.tags["docker-list"]["digest"]}
+    both = lading(*arguments, "--platform", "linux/amd64").lines
+    assert both == [content.tags["docker-list"]["digest"]]  # all of the list
     assert lading("verify", f"{registry}/copies/platforms:1").code == 0
-    assert lading("copy", "oci:source:image", "oci:x", "--index", "rewritten").refused(2, "needs --platform")
+    for form in ("rewritten", "sparse"):
+        assert lading("copy", "oci:source:image", "oci:x", "--index", form).refused(2, f"{form} needs --platform")
 
 
 def test_what_goes_wrong_has_its_exit_code(lading: Run, registry: str, content: Corpus) -> None:
     assert lading("copy", f"{registry}/copies/nothing:1", "oci:copy").refused(3, f"in {registry}/copies/nothing")
     assert lading("copy", "127.0.0.1:1/a/b:1", "oci:copy", "--retries", "0").refused(6, "127.0.0.1:1")
-    assert lading("copy", "oci:absent:1", "oci:copy").refused(1, "does not exist")
+    assert lading("copy", "oci:absent:1", "oci:copy").refused(3, "does not exist")
     assert lading("copy", "--header", "X-Key: 1", "127.0.0.1:1/a", "127.0.0.2:1/a").refused(2, "both registries")
     assert lading("copy", "docker-archive:x", "oci:copy", "--all-tags").refused(2, "have names, not tags")
 

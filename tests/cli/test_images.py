@@ -135,6 +135,48 @@ def test_an_index_is_made_and_changed(lading: Run, name: str, tree: Path) -> Non
     assert lading("verify", "oci:docker:v1").code == 0
 
 
+@pytest.mark.parametrize("place", ["registry", "oci:layout"])
+def test_entries_with_one_digest_are_told_apart(lading: Run, name: str, tree: Path, place: str) -> None:
+    """An image without any programs is one image for every platform (containers/podman#18723)."""
+    at = name if place == "registry" else place
+    for tag, layers in (("old", ["tree"]), ("new", ["tree", "tree"]), ("app", ["tree", "tree"])):
+        assert lading("append", "scratch", *layers, "--platform", "linux/amd64", "--to", f"{at}:{tag}").code == 0
+    both = (f"linux/amd64={at}:app", f"linux/arm64={at}:app")
+    [index] = lading("index", "create", f"{at}:v1", *both).lines
+    first, second = inspected(lading, f"{at}:v1")["manifests"]
+    assert first["digest"] == second["digest"]
+    rows = [line.split() for line in lading("inspect", f"{at}:v1").lines if line.startswith("  linux/")]
+    assert [row[:2] for row in rows] == [["linux/amd64", first["digest"]], ["linux/arm64", first["digest"]]]
+
+    for number, edit in enumerate(
+        (
+            ("mutate", "--env", "A=b"),
+            ("annotate", "--annotation", "a=b"),
+            ("append", "tree"),
+            ("flatten",),
+            ("rebase", "--old-base", f"{at}:old", "--new-base", f"{at}:new"),
+            ("index add", f"linux/arm64={at}:old"),
+        )
+    ):
+        verb, *options = edit
+        to = f"{at}:edited{number}"
+        arm64 = [] if verb == "index add" else ["--platform", "linux/arm64"]
+        done = lading(*verb.split(), f"{at}:v1", *options, *arm64, "--to", to)
+        assert (done.code, "left out" in done.stderr) == (0, False), verb
+        entries = inspected(lading, to)["manifests"]
+        assert [entry["platform"]["architecture"] for entry in entries] == ["amd64", "arm64"], verb
+        assert [entry["digest"] == first["digest"] for entry in entries] == [True, False], verb
+
+    chosen = ("--platform", "linux/arm64", "--platform", "linux/amd64", "--index", "rewritten")
+    assert lading("copy", f"{at}:v1", "oci:copy:both", *chosen).lines == [index]
+    for number, removed in enumerate((("--platform", "linux/arm64"), ("linux/arm64",))):
+        assert lading("index", "remove", f"{at}:v1", *removed, "--to", f"{at}:left{number}").code == 0
+        [left] = inspected(lading, f"{at}:left{number}")["manifests"]
+        assert left == first
+    assert lading("index", "remove", f"{at}:v1", first["digest"]).code == 0
+    assert inspected(lading, f"{at}:v1")["manifests"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -170,7 +212,7 @@ def test_what_goes_wrong_has_its_exit_code(lading: Run, name: str, tree: Path, t
     assert lading("index", "create", f"{name}:1", "none").code == 3
     (tmp_path / "text").write_text("no archive")
     arguments = ("append", "scratch", "text", "--platform", "linux/amd64", "--to", f"{name}:1")
-    assert lading(*arguments).refused(1, "text cannot be a layer")
+    assert lading(*arguments).refused(1, "'text' cannot be a layer")
     lading("append", "scratch", "tree", "--platform", "linux/amd64", "--to", f"{name}:1")
     done = lading("rebase", f"{name}:1", "--to", f"{name}:2")
     assert done.refused(1, "does not name its base")

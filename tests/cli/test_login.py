@@ -5,6 +5,7 @@ import os
 import pty
 import stat
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from lading.testing import Access, Rights, Setup, User, serving
 from tests.cli.process import SECONDS, Run, command, environment, rest_of
+from tests.support.shelf import Shelf
 
 PASSWORD = "planted sesame"
 USERS = Access(users=(User("alice", PASSWORD),), anonymous=Rights(pull=("public/*",)))
@@ -92,6 +94,35 @@ def test_a_login_goes_into_the_helper_of_the_settings(lading: Run, guarded: str,
     done = lading("logout", guarded)
     assert done.lines == [f"{guarded}: logged out of docker-credential-keeper and {config}"]
     assert not keeper.exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "auth.json"])
+def test_a_pipe_in_place_of_the_settings_does_not_hang(
+    lading: Run, guarded: str, config: Path, tmp_path: Path, name: str
+) -> None:
+    pipe = config if name == "config.json" else tmp_path / name
+    pipe.parent.mkdir(exist_ok=True)
+    os.mkfifo(pipe)
+    env = {"REGISTRY_AUTH_FILE": str(pipe)} if name == "auth.json" else {}
+    message = f"cannot read '{pipe}': not a regular file ($DOCKER_AUTH_CONFIG takes the content of one)"
+    for arguments in (["tags", f"{guarded}/acme/app"], ["auth", "explain", f"{guarded}/acme/app"], ["logout", guarded]):
+        assert lading(*arguments, environment=env).refused(4, message)
+    done = lading("login", guarded, "-u", "alice", "--password-stdin", stdin=PASSWORD.encode(), environment=env)
+    assert done.refused(4, message)
+
+
+def test_a_registry_is_the_same_in_capitals(lading: Run, config: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "registry", Setup(access=USERS, scheme="basic")) as registry:
+        loud = registry.name.replace("127.0.0.1", "LOCALHOST")
+        quiet = loud.lower()
+        assert lading("login", loud, "-u", "alice", "--password-stdin", stdin=PASSWORD.encode()).code == 0
+        assert stored(config) == [quiet]
+        config.write_text(config.read_text().replace(quiet, loud))
+        for name in (quiet, loud):
+            assert lading("tags", f"{name}/acme/app").code == 3
+        done = lading("logout", loud)
+    assert done.lines == [f"{quiet}: logged out of {config}"]
+    assert stored(config) == []
 
 
 def test_a_registry_that_lets_everybody_in_is_told(lading: Run, registry: str, config: Path) -> None:
@@ -215,7 +246,7 @@ def test_where_credentials_come_from_is_explained(lading: Run, home: Path, confi
         ],
     )
     assert done.stderr.splitlines() == [
-        f"lading: warning: other users can read the secrets in {podman} (mode 0644): chmod 600 {podman}",
+        f"lading: warning: other users can read the secrets in '{podman}' (mode 0644): chmod 600 '{podman}'",
         f"lading: used: user 'alice' with a password, from {place}",
     ]
     assert "planted" not in done.stdout.decode() + done.stderr
@@ -278,3 +309,39 @@ def test_config_says_where_the_logins_are(lading: Run, guarded: str, config: Pat
     assert not config.exists()
     assert lading("tags", f"{guarded}/acme/app").code == 4
     assert lading("tags", f"{guarded}/acme/app", "--config", other).code == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tags", "{}/acme/app"],
+        ["resolve", "{}/acme/app:1"],
+        ["pull", "{}/acme/app:1"],
+        ["push", "{}/acme/app:1", "file"],
+        ["copy", "{}/acme/app:1", "oci:layout"],
+        ["copy", "oci:layout:latest", "{}/acme/app:1"],
+        ["inspect", "{}/acme/app:1"],
+        ["manifest", "exists", "{}/acme/app:1"],
+        ["untag", "{}/acme/app:1"],
+        ["ping", "{}"],
+        ["repos", "{}"],
+    ],
+    ids=" ".join,
+)
+def test_a_login_that_is_refused_is_said_by_every_verb(
+    lading: Run, guarded: str, config: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    config.parent.mkdir()
+    config.touch(0o600)
+    config.write_text(json.dumps({"auths": {guarded: {"auth": b64encode(b"alice:planted wrong").decode()}}}))
+    (tmp_path / "file").write_bytes(b"content")
+    shelf = Shelf(tmp_path / "layout")
+    shelf.tag("latest", shelf.image(shelf.layer("one")))
+    done = lading(*(word.format(guarded) for word in arguments))
+    problem = next(line for line in done.stderr.splitlines() if not line.startswith("lading: warning: "))
+    assert (done.code, done.stdout) == (4, b"")
+    assert f"{guarded}: login refused: the " in problem
+    assert f" did not accept the credentials ({config}, auths['{guarded}']): " in problem
+    assert "401" in problem
+    assert f"log in again: lading login {guarded}" in done.stderr
+    assert "planted" not in done.stderr

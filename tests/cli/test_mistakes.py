@@ -24,7 +24,10 @@ from lading.cli.main import main
 from tests.cli.places import PASSWORD, places
 
 WILD = "…"
+OTHER_IMAGE = "{amd64} is an image for linux/amd64, not for linux/arm64"
+IN_THE_WAY = "cannot create the directory 'f': exists and is not a directory"
 NO_LAYOUT = "is not an OCI image layout: it has no file oci-layout"
+NOT_COMPUTED = "digest algorithm 'md5' cannot be computed: use sha256 or sha512"
 PAGE = "the manifest is an HTML or XML page: is this a registry?"
 
 
@@ -151,6 +154,8 @@ REFERENCES = [
         2,
         "…: leave out oci:// before a registry; a path follows oci: directly",
     ),
+    Row("oci:// before a registry to log in to", "login oci://ghcr.io", 2, "…: leave out oci:// before a registry"),
+    Row("md5 of a layout", "copy {app}:v1 oci:x@md5:00", 2, NOT_COMPUTED),
     Row("dir: of skopeo", "copy {app}:v1 dir:/x", 2, "…: the transport 'dir' is not supported: use oci:/x"),
     Row(
         "containers-storage:",
@@ -185,9 +190,9 @@ REFERENCES = [
     ),
     Row(
         "layout for a registry",
-        "manifest exists oci:layout:v1",
+        "blob mount oci:layout@{none}",
         2,
-        "'oci:layout:v1' is on disk: this verb needs a reference to a registry",
+        "'oci:layout@{none}' is on disk: this verb needs a reference to a registry",
     ),
     Row(
         "registry to mount from",
@@ -219,6 +224,9 @@ TAGS_AND_DIGESTS = [
     Row("no tag and no latest", "inspect {app}", 3, "{app} has no tag 'latest'", "lading tags {app}"),
     Row("no such digest", "resolve {app}@{none}", 3, "{app} has no manifest {none}"),
     Row("no such blob", "blob pull {app}@{none}", 3, "{app} has no blob {none}"),
+    Row("no such blob in a layout", "blob pull oci:layout@{none}", 3, "oci:layout has no blob {none}"),
+    Row("manifest not in a layout", "manifest pull oci:layout:v9", 3, "oci:layout has no tag 'v9'…"),
+    Row("blob of an absent layout", "blob pull oci:absent@{none}", 3, "OCI image layout 'absent' does not exist"),
     Row("manifest that does not exist", "manifest exists {app}:v9", 3, ""),
     Row("blob that does not exist", "blob exists {app}@{none}", 3, ""),
     Row("empty tag", "resolve {app}:", 2, "invalid reference '{app}:' at its end: a tag is missing"),
@@ -243,6 +251,10 @@ TAGS_AND_DIGESTS = [
     ),
     Row("empty digest", "resolve {app}@", 2, "invalid reference '{app}@' at its end: …not ALGORITHM:ENCODED…"),
     Row("tag for a blob", "blob pull {app}:v1", 2, "'{app}:v1' does not name a blob: write REPOSITORY@DIGEST"),
+    Row("layout for a blob", "blob pull oci:layout", 2, "'oci:layout' does not name a blob: write oci:PATH@DIGEST"),
+    Row("tag and digest for a blob", "blob pull oci:layout:v1@{none}", 2, "oci:layout:v1: leave the tag out"),
+    Row("short digest for a blob", "blob exists oci:layout@sha256:12", 2, "invalid digest 'sha256:12': …"),
+    Row("tag for a repository of blobs", "blob push oci:layout:v1 man.json", 2, "oci:layout:v1: leave the tag out"),
     Row(
         "tag to delete",
         "delete {app}:v1",
@@ -305,7 +317,67 @@ PLATFORMS = [
         "of another image",
         "mutate {app}:v1 --to {app}:x --env A=b --platform linux/s390x",
         3,
-        "{app}: {amd64} is an image for linux/amd64, not an index",
+        "{app}: {amd64} is an image for linux/amd64, not for linux/s390x",
+    ),
+    *(
+        Row(f"of a single image, {verb}", f"{typed} --platform linux/arm64", 3, f"{where}{OTHER_IMAGE}")
+        for verb, typed, where in [
+            ("files", "files {app}:v1", "{app}: "),
+            ("cat", "cat {app}:v1 /etc/motd", "{app}: "),
+            ("export", "export {app}:v1 -o new.tar", "{app}: "),
+            ("export to a directory", "export {app}:v1 -o new", "{app}: "),
+            ("inspect", "inspect {app}:v1", "{app}: "),
+            ("diff", "diff {app}:v1 {app}:v2", "{app}: "),
+            ("resolve", "resolve {app}:v1", "{app}: "),
+            ("evidence", "evidence {app}:v1", "{app}: "),
+            ("referrers", "referrers {app}:v1", "{app}: "),
+            ("referrers as a tree", "referrers {app}:v1 --tree", "{app}: "),
+            ("attach", "attach {app}:v1 f --artifact-type text/plain", "{app}: "),
+            ("pull", "pull {app}:v1 -o new", "{app}: "),
+            ("manifest pull", "manifest pull {app}:v1", "{app}: "),
+            ("manifest pull to a file", "manifest pull {app}:v1 -o new", "{app}: "),
+            ("append", "append {app}:v1 dir --to oci:new:x", "{app}: "),
+            ("flatten", "flatten {app}:v1 --to oci:new:x", "{app}: "),
+            ("annotate", "annotate {app}:v1 --to oci:new:x --annotation a=b", "{app}: "),
+            ("copy", "copy {app}:v1 oci:new:x", "cannot copy {amd64} from {app}: {app}: "),
+            ("copy an archive", "copy oci-archive:oci.tar:v1 oci:new:x", "cannot copy {amd64} from …: …: "),
+            ("copy a list of", "copy {app}:v1 oci:new:x --platform linux/amd64", "cannot copy {amd64} from …: …: "),
+        ]
+    ),
+    *(
+        Row(
+            f"of an artifact, {typed.split()[0]}",
+            f"{typed} --platform linux/arm64",
+            3,
+            "…: {report} is not an image for linux/arm64: it is not an index, and its config states no platform",
+            "name it without a platform (--platform)",
+        )
+        for typed in (
+            "pull {app}:report -o new",
+            "copy {app}:report oci:new:x",
+            "resolve {app}:report",
+            "inspect {app}:report",
+            "attach {app}:report f --artifact-type text/plain",
+        )
+    ),
+    usage(
+        "all of them",
+        "copy {app}:multi oci:new:x --platform all",
+        "copy: argument --platform: 'all' is not a platform: leave --platform out for all of an index",
+    ),
+    usage(
+        "a list of them",
+        "copy {app}:multi oci:new:x --platform linux/amd64,linux/arm64",
+        "copy: argument --platform: 'linux/amd64,linux/arm64' is not one platform: give --platform once for each",
+    ),
+    Row(
+        "twice the same", "copy {app}:multi oci:new:x --platform linux/amd64 --platform linux/x86_64", 0, "", out="…\n"
+    ),
+    Row(
+        "an index for a docker-archive",
+        "copy {app}:multi docker-archive:new.tar:a/b:c --platform linux/amd64 --index rewritten",
+        1,
+        "cannot …: … is an index, and the destination takes one image: give one platform, without `index` (--index)",
     ),
     Row(
         "to remove, not in the index",
@@ -329,6 +401,20 @@ PLATFORMS = [
         "index add {app}:v1 v2 --to {app}:x",
         1,
         "{amd64} is application/vnd.oci.image.manifest.v1+json (ImageManifest), expected ImageIndex",
+    ),
+    Row(
+        "two images for one platform",
+        "index create {app}:x linux/amd64=v2 v1",
+        1,
+        "{arm64} and {amd64} are both for linux/amd64: name one of them",
+        "index add replaces the entry for a platform in an index that exists",
+    ),
+    Row(
+        "to remove, without its system",
+        "index remove {app}:multi arm64",
+        3,
+        "…arm64…",
+        "lading tags {app}\nfor the entry of a platform, give platforms='arm64' (--platform arm64)",
     ),
     Row("nothing to remove", "index remove {app}:multi", 2, "nothing to remove: name an ENTRY, such as linux/arm64"),
 ]
@@ -365,6 +451,8 @@ OPTIONS = [
     ),
     Row("before the verb", "--json tags {registry}/acme/one", 0, "", out='{{"tag": "v1"}}\n'),
     Row("with a value before the verb", "--timeout 5 tags {registry}/acme/one", 0, "", out="v1\n"),
+    Row("no minimum rate", "tags {registry}/acme/one --min-rate 0", 0, "", out="v1\n"),
+    Row("a high minimum rate", "tags {registry}/acme/one --min-rate 1e9", 0, "", out="v1\n"),
     Row("between the words of a verb", "manifest -q exists {app}:v1", 0, ""),
     Row(
         "before an argument that it could take",
@@ -402,6 +490,21 @@ OPTIONS = [
     usage(
         "not a number", "tags {app} --timeout abc", "tags: argument --timeout: 'abc' is not a number of seconds above 0"
     ),
+    usage(
+        "a rate below 0",
+        "pull {app}:v1 --min-rate -1",
+        "pull: argument --min-rate: '-1' is not a number of bytes a second, 0 or more",
+    ),
+    usage(
+        "a rate with a unit",
+        "copy {app}:v1 oci:x --min-rate 10k",
+        "copy: argument --min-rate: '10k' is not a number of bytes a second, 0 or more",
+    ),
+    usage(
+        "a rate that is not a number",
+        "tags {app} --min-rate nan",
+        "tags: argument --min-rate: 'nan' is not a number of bytes a second, 0 or more",
+    ),
     usage("zero", "tags {app} --concurrency 0", "tags: argument --concurrency: '0' is not a whole number above 0"),
     usage("below zero", "tags {app} --retries -1", "tags: argument --retries: '-1' is not a whole number, 0 or more"),
     usage("beyond the limit", "pull {app}:v1 --ranges 17", "pull: argument --ranges: '17' is more than 16"),
@@ -437,6 +540,12 @@ OPTIONS = [
         "--index rewritten needs --platform, which chooses the entries",
     ),
     Row(
+        "sparse without platform",
+        "copy {app}:multi oci:new --index sparse",
+        2,
+        "--index sparse needs --platform, which chooses the entries",
+    ),
+    Row(
         "nothing to change",
         "mutate {app}:v1 --to {app}:x",
         2,
@@ -470,11 +579,11 @@ OPTIONS = [
 ]
 
 FILES = [
-    Row("missing", "push {app}:x nofile", 1, "cannot read nofile: No such file or directory"),
+    Row("missing", "push {app}:x nofile", 1, "cannot read 'nofile': No such file or directory"),
     Row("missing manifest", "manifest push {app}:x nofile", 1, "cannot read 'nofile': No such file or directory"),
     Row("directory for a manifest", "manifest push {app}:x dir", 1, "cannot read 'dir': Is a directory"),
-    Row("directory for a blob", "blob push {app} dir", 1, "cannot read dir: not a regular file"),
-    Row("pipe", "push {app}:x fifo", 1, "cannot read fifo: not a regular file"),
+    Row("directory for a blob", "blob push {app} dir", 1, "cannot read 'dir': not a regular file"),
+    Row("pipe", "push {app}:x fifo", 1, "cannot read 'fifo': not a regular file"),
     Row(
         "stdin as a file",
         "push {app}:x -",
@@ -535,7 +644,7 @@ FILES = [
         "text for a layer",
         "append {app}:v1 f --to {app}:x",
         1,
-        "f cannot be a layer: it is neither a directory nor a tar archive, plain or compressed",
+        "'f' cannot be a layer: it is neither a directory nor a tar archive, plain or compressed",
     ),
     Row(
         "output is a directory",
@@ -544,18 +653,27 @@ FILES = [
         "cannot write 'dir': is a directory: name a file in it",
     ),
     Row(
-        "output is a pipe",
-        "manifest pull {app}:v1 -o fifo",
+        "output is a socket",
+        "manifest pull {app}:v1 -o socket",
         2,
-        "cannot write 'fifo': exists and is not a regular file: use > to write to it",
+        "cannot write 'socket': exists and is not a regular file: use > to write to it",
     ),
-    Row("output directory is a file", "pull {app}:report -o f", 1, "cannot create the directory 'f': File exists"),
+    Row("output directory is a file", "pull {app}:report -o f", 1, IN_THE_WAY),
     Row(
         "output directory below a file",
         "pull {app}:report -o f/x",
         1,
-        "cannot create the directory 'f/x': Not a directory",
+        IN_THE_WAY,
     ),
+    Row(
+        "export to a directory below a file",
+        "export {app}:v1 -o f/x",
+        1,
+        "cannot create the directory '…/f': exists and is not a directory",
+    ),
+    Row("layout is a file", "copy {app}:v1 oci:f", 1, f"cannot write oci:f: {IN_THE_WAY}"),
+    Row("planned layout is a file", "copy --dry-run {app}:v1 oci:f/x", 1, f"cannot write oci:f/x: {IN_THE_WAY}"),
+    Row("layout to read is a file", "resolve oci:f:v1", 1, "'f' is not an OCI image layout: it is not a directory"),
     Row(
         "forbidden output directory",
         "pull {app}:report -o /proc/x",
@@ -636,8 +754,63 @@ ANSWERS = [
     Row(
         "site without such a page",
         "tags {page404}/app",
-        3,
-        "{page404}/app: list of tags refused: 404: responded with a web page (Welcome): is this a registry?",
+        1,
+        "GET {page404}/app tags/list: 404: responded with a web page (Welcome): is this a registry?",
+    ),
+    *(
+        Row(
+            f"site that says no to {verb}",
+            f"{verb} {{page404}}/app{rest}",
+            1,
+            f"…{{page404}}/app {what}: 404: responded with a web page{title}: is this a registry?",
+        )
+        for verb, rest, what, title in (
+            ("resolve", ":v1", "manifests/v1", ""),
+            ("manifest exists", ":v1", "manifests/v1", ""),
+            ("manifest pull", ":v1", "manifests/v1", " (Welcome)"),
+            ("blob exists", "@{none}", "blobs/{none}", ""),
+            ("referrers", "@{none}", "referrers/{none}", " (Welcome)"),
+            ("untag", ":v1", "manifests/v1", " (Welcome)"),
+        )
+    ),
+    *(
+        Row(
+            f"site that says yes to {verb}",
+            f"{verb} {{page}}/app{rest}",
+            1,
+            f"{{page}}/app: deletion of {what}: responded with 200, but it is still there: is this a registry?",
+            "a registry may take its time to delete: look again in a while",
+        )
+        for verb, rest, what in (
+            ("untag", ":v1", "manifest v1"),
+            ("blob delete", "@{none}", "blob {none}"),
+        )
+    ),
+    Row("site to delete at", "delete {page}/app@{none}", 1, f"{{page}}/app@{{none}}: {PAGE}"),
+    Row(
+        "site with every blob",
+        "blob exists {page}/app@{none}",
+        1,
+        "HEAD {page}/app blobs/{none}: responded with an HTML page: is this a registry?",
+    ),
+    Row("site with every manifest", "manifest exists {page}/app:v1", 1, f"{{page}}/app:v1: {PAGE}"),
+    Row("site with every referrer", "referrers {page}/app@{none}", 1, f"…: {PAGE}"),
+    *(
+        Row(f"{verb} of a digest that cannot be computed", f"{verb} {{app}}@md5:00", 2, NOT_COMPUTED)
+        for verb in (
+            "resolve",
+            "referrers",
+            "evidence",
+            "inspect",
+            "verify",
+            "pull",
+            "delete",
+            "manifest exists",
+            "manifest pull",
+            "blob exists",
+            "blob pull",
+            "blob delete",
+        )
     ),
     Row(
         "JSON for tags",
@@ -809,7 +982,16 @@ LOGINS = [
         "wrong password at a token server",
         "login {bearer} -u alice --password-stdin",
         4,
-        "{bearer}: the token server refused the credentials (this login): …: wrong user name, password or token",
+        "{bearer} refused user 'alice': wrong user name or password",
+        stdin="wrong",
+    ),
+    Row(
+        "wrong password of a verb at a token server",
+        "ping {bearer} --user alice --password-stdin",
+        4,
+        "{bearer}: login refused: the token server http://{bearer} did not accept the credentials "
+        "(the credentials given for {bearer}): 401 UNAUTHORIZED: wrong user name, password or token",
+        "check the user name and the password or token, and log in again: lading login {bearer}",
         stdin="wrong",
     ),
     Row(
@@ -879,8 +1061,9 @@ LOGINS = [
         "wrong password of a verb",
         "tags {basic}/acme/app --user alice --password-stdin",
         4,
+        "{basic}: login refused: the registry did not accept the credentials (the credentials given for {basic}): "
         "{basic}/acme/app: list of tags refused: 401 UNAUTHORIZED: authentication required",
-        "the credentials were not accepted: check them, and log in again: lading login {basic}",
+        "check the user name and the password or token, and log in again: lading login {basic}",
         stdin="wrong",
     ),
     Row(
@@ -906,9 +1089,14 @@ LOGINS = [
 ]
 
 ARCHIVES_AND_LAYOUTS = [
-    Row("missing layout", "inspect oci:nodir:v1", 1, "OCI image layout 'nodir' does not exist"),
+    Row("missing layout", "inspect oci:nodir:v1", 3, "OCI image layout 'nodir' does not exist"),
     Row("directory for a layout", "inspect oci:dir:v1", 1, f"'dir' {NO_LAYOUT}"),
-    Row("archive for a layout", "inspect oci:oci.tar:v1", 1, f"'oci.tar' {NO_LAYOUT}"),
+    Row(
+        "archive for a layout",
+        "inspect oci:oci.tar:v1",
+        1,
+        "'oci.tar' is not an OCI image layout: it is not a directory",
+    ),
     Row(
         "layout without a tag",
         "inspect oci:layout",
@@ -921,8 +1109,78 @@ ARCHIVES_AND_LAYOUTS = [
         3,
         "oci:layout has no tag 'v9' …'bz2', 'gz', 'multi', 'v1', 'v2', 'xz'…",
     ),
+    Row(
+        "archive that is not one",
+        "copy oci:layout:v1 oci-archive:f:v1",
+        1,
+        "cannot write oci-archive:f:v1: cannot replace 'f', which is not an archive of this kind: remove it, or name …",
+    ),
+    Row(
+        "archive of another kind to write",
+        "copy oci:layout:v1 docker-archive:oci.tar:a/b:1",
+        1,
+        "cannot write docker-archive:oci.tar:docker.io/a/b:1: cannot replace 'oci.tar', which is not an archive of …",
+    ),
+    Row(
+        "archive with another image",
+        "copy oci:layout:v2 oci-archive:oci.tar:v2",
+        1,
+        "cannot write oci-archive:oci.tar:v2: cannot replace 'oci.tar': the new archive would lack 'v1': copy all …",
+    ),
+    Row(
+        "archive with other images",
+        "copy oci:layout:v2 docker-archive:two.tar:acme/one:v1",
+        1,
+        "cannot write …: cannot replace 'two.tar': the new archive would lack 'docker.io/acme/two:v1': copy all …",
+    ),
+    Row(
+        "plan of an archive with another image",
+        "copy oci:layout:v2 oci-archive:oci.tar:v2 --dry-run",
+        1,
+        "cannot write oci-archive:oci.tar:v2: cannot replace 'oci.tar': the new archive would lack 'v1': copy all …",
+    ),
+    Row(
+        "directory to write an archive",
+        "copy oci:layout:v1 oci-archive:dir:v1",
+        1,
+        "…'dir': exists and is not a regular…",
+    ),
+    Row(
+        "socket to write an archive",
+        "copy oci:layout:v1 oci-archive:socket",
+        1,
+        "…'socket': exists and is not a regul…",
+    ),
+    Row(
+        "archive on stdout, which has the result",
+        "copy oci:layout:v1 oci-archive:-:v1 --json",
+        2,
+        "--json prints to stdout, which has the archive: name a file",
+    ),
     Row("missing archive", "inspect oci-archive:nofile", 3, "…'nofile'…"),
-    Row("directory for an archive", "inspect oci-archive:layout", 1, "cannot read 'layout': not a regular file"),
+    Row("missing layout to collect", "layout gc nodir", 3, "OCI image layout 'nodir' does not exist"),
+    Row("missing layout to list", "tags oci:nodir", 3, "OCI image layout 'nodir' does not exist"),
+    Row("directory for an archive", "inspect oci-archive:layout", 1, "cannot read 'layout': not a regular file: …"),
+    Row(
+        "pipe for an archive",
+        "inspect oci-archive:fifo",
+        1,
+        "cannot read 'fifo': not a regular file: save the archive …",
+    ),
+    Row("stdin for an archive", "inspect oci-archive:-", 1, "cannot read an archive from stdin: save it to a file, …"),
+    Row(
+        "position that an archive lacks",
+        "inspect docker-archive:two.tar:@2",
+        3,
+        "docker-archive:two.tar has no image '@2' (it has 'acme/one:v1', 'acme/two:v1')",
+    ),
+    Row("position that a layout lacks", "inspect oci:layout:@99", 3, "oci:layout has no tag '@99' (it has …)"),
+    Row(
+        "position to write to",
+        "copy {app}:v1 docker-archive:new.tar:@0",
+        2,
+        "cannot write docker-archive:new.tar:@0: …'@0' is the position of an image to read: give the new one a name",
+    ),
     Row(
         "misspelt tag of an archive",
         "inspect oci-archive:oci.tar:v9",
@@ -958,7 +1216,7 @@ ARCHIVES_AND_LAYOUTS = [
         "blob that is a link",
         "copy oci:linked:v1 oci:new:v1",
         1,
-        "cannot resolve v1 in oci:linked: cannot open 'linked/…': is a symbolic link, which is not followed: …",
+        "cannot resolve v1 in oci:linked: cannot open 'linked/…': is a symbolic link …--links-below (links_below)",
     ),
     Row(
         "layer of bzip2", "files {app}:bz2", 1, "the archive is compressed with bzip2: only gzip and zstd are supported"
@@ -978,6 +1236,10 @@ ARCHIVES_AND_LAYOUTS = [
         "for a container image, use `lading export` …",
     ),
     Row("reference for a directory", "layout gc oci:layout", 2, "a directory is expected: write layout"),
+    Row("image for a directory", "layout gc oci:layout:v1", 2, "a directory is expected: write layout"),
+    Row("registry for a directory", "layout gc oci://a.example/b", 2, "…: leave out oci:// before a registry; …"),
+    Row("reference to serve", "serve oci:layout", 2, "a directory is expected: write layout"),
+    Row("registry to serve", "serve oci://a.example/b", 2, "…: leave out oci:// before a registry; …"),
     Row("directory that is no layout", "layout gc dir", 1, f"'dir' {NO_LAYOUT}"),
 ]
 
@@ -1027,7 +1289,10 @@ def test_a_mistake_is_explained(
     capsys.readouterr()
     code = main(shlex.split(row.typed.format_map(world)))
     printed = capsys.readouterr()
-    message, *notes = printed.err.removeprefix("lading: ").splitlines() or [""]
+    lines = printed.err.splitlines()
+    # A warning may precede the error.
+    message, *notes = [line for line in lines if not line.startswith("lading: warning: ")] or lines or [""]
+    message = message.removeprefix("lading: ")
     hint = "\n".join(note.removeprefix("  hint: ") for note in notes if note.startswith("  hint: "))
     assert code == row.code, printed.err
     assert fits(message, row.message, world), f"{message}\n{row.message.format_map(world)}"

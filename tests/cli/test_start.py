@@ -22,6 +22,7 @@ HEAVY = (
 )
 FOR_REQUESTS = ("lading.errors", "lading._wire.messages", "msgspec", "socket", "urllib")
 FOR_CONTENT = (
+    "lading._core.exchange.public_suffixes",
     "lading._core.repository.blobs",
     "lading._core.repository.manifests",
     "lading.auth",

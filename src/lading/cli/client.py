@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -13,16 +14,28 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from lading import Client, InvalidReferenceError, LocalReference, Reference, Retries, parse_reference, printable
+from lading import (
+    Budgets,
+    Client,
+    Digest,
+    InvalidReferenceError,
+    LocalReference,
+    Reference,
+    Retries,
+    StorageError,
+    parse_reference,
+    printable,
+)
 from lading.cli.event_output import Events
 from lading.cli.options import once
-from lading.cli.output import Output, UsageError
+from lading.cli.output import ClosedPipeError, Output, UsageError
 
 if TYPE_CHECKING:
-    from lading import CredentialSource, Digest, Repository
+    from lading import CredentialSource, Repository
 
 # Seconds to end after Ctrl-C. Sockets are shut at once; a thread that hashes a large file does not notice.
 _PATIENCE = 0.8
+_ARCHIVES = ("oci-archive:", "docker-archive:")
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -34,6 +47,7 @@ def connected(
 
     `credentials` replace those of docker and podman. Raises `UsageError`.
     """
+    _give_stdout_to_archive(options, output)
     if len(set(registries)) > 1 and (options.cert or options.headers):
         raise UsageError("--cert and --header would be sent to both registries: copy in two steps, by way of oci:DIR")
     if options.key and not options.cert:
@@ -56,13 +70,29 @@ def connected(
             client_certificates=dict.fromkeys(registries, certificate) if certificate else None,
             headers=once(options.headers, "header"),
             timeout=options.timeout,
+            budgets=None if options.min_rate is None else Budgets(min_rate=options.min_rate),
             retries=Retries(tries=options.retries + 1),
             concurrency=options.concurrency,
             ranges=options.ranges,
+            links_below=options.links_below,
             on_event=events,
         ) as client,
     ):
-        yield client
+        try:
+            yield client
+        except StorageError as error:
+            if output.has_archive and error.errno == errno.EPIPE:
+                raise ClosedPipeError from error
+            raise
+
+
+def _give_stdout_to_archive(options: argparse.Namespace, output: Output) -> None:
+    """Print results elsewhere if stdout gets an archive. Raises `UsageError` if it cannot."""
+    if any(isinstance(each, str) and each.startswith(_ARCHIVES) for each in vars(options).values()):
+        from lading.cli.file_arguments import archive_on_stdout
+
+        if archive_on_stdout(options):
+            output.has_archive = True
 
 
 def _account(options: argparse.Namespace, registries: tuple[str, ...]) -> dict[str, Any] | None:
@@ -100,12 +130,33 @@ def manifest_reference(text: str) -> Reference:
     return reference
 
 
+def without_tag(text: str) -> str:
+    """Read the name of a whole repository, layout or archive. Raises `InvalidReferenceError`."""
+    reference = parse_reference(text)
+    return str(reference if isinstance(reference, LocalReference) else Reference.parse_repository(text))
+
+
 def with_digest(text: str, digest: Digest, *, tagged: bool) -> str:
     """Return a whole reference with a digest, and with its tag if it is `tagged`; an archive has no digest."""
     reference = parse_reference(text)
     if isinstance(reference, LocalReference):
         return text if reference.transport != "oci" else str(replace(reference, name=None, digest=digest))
     return str(replace(reference, tag=reference.tag if tagged else None, digest=digest))
+
+
+def blob_place(text: str) -> tuple[str, Digest]:
+    """Read REPOSITORY@DIGEST, oci:DIR@DIGEST or oci-archive:FILE@DIGEST as the place and the digest of a blob.
+
+    Raises `InvalidReferenceError`, and `InvalidDigestError` for a digest that cannot be computed.
+    """
+    place, at, digest = text.rpartition("@")
+    local = parse_reference(place or text)
+    if not isinstance(local, LocalReference):
+        reference, named = blob_reference(text)
+        return str(replace(reference, tag=None, digest=None)), named
+    if not at or ":" not in digest:
+        raise InvalidReferenceError(f"'{printable(text)}' does not name a blob: write {local.transport}:PATH@DIGEST")
+    return place, Digest(digest)
 
 
 def blob_reference(text: str) -> tuple[Reference, Digest]:

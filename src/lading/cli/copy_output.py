@@ -9,19 +9,17 @@ from lading import Copied, parse_reference
 from lading.cli.client import registries_of
 from lading.cli.output import Output, UsageError
 
-# Algorithms of digests (image-spec, descriptor.md, Registered algorithms).
-_ALGORITHMS = frozenset({"sha256", "sha512", "blake3"})
-
 
 def show(copied: Copied, output: Output) -> None:
     """Print the digest of the manifest that was pushed."""
     output.result(copied.to_dict(), copied.descriptor.digest)
 
 
-def registries_beside(references: Iterable[str], manifests: Iterable[str]) -> tuple[str, ...]:
-    """Return the registries of references, and of the manifests that are not a tag or digest next to them."""
-    wholes = [name for name in manifests if {":", "/"} & {*name} and name.partition(":")[0] not in _ALGORITHMS]
-    return registries_of(*references, *wholes)
+def registries_beside(reference: str, others: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the registries of a reference, and of others that may be a tag or a digest next to it, or not given."""
+    first = parse_reference(reference)
+    wholes = [str(parse_reference(other, beside=first)) for other in others if other is not None]
+    return registries_of(reference, *wholes)
 
 
 def destination_of(options: argparse.Namespace) -> str:

@@ -22,7 +22,8 @@ def add_destination(parser: argparse.ArgumentParser, *, optional: bool = False) 
         "--to",
         metavar="NEWREF",
         required=not optional,
-        help="the destination" + (" (default: REF, whose tag moves)" if optional else "; may be REF itself"),
+        help="the destination, or a tag next to REF"
+        + (" (default: REF, whose tag moves)" if optional else "; may be REF itself"),
     )
 
 

@@ -36,7 +36,7 @@ class Events:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Warned):
-            self._output.warning(f"{event.registry}: {event.text}")
+            self._warn_once(f"{event.registry}: {event.text}")
         elif isinstance(event, Progress | Skipped) and self._wants_bars:
             self._draw(event)
         elif isinstance(event, Retried) and not self._output.verbose:
@@ -61,10 +61,12 @@ class Events:
         """Report once why nothing seems to happen, if that takes seconds."""
         if event.refused or event.seconds >= _LONG_WAIT:
             wait = "for 5 s" if event.refused else f"in {event.seconds:.0f} s"
-            line = f"{event.reason}; trying again {wait}"
-            if line not in self._reported:
-                self._reported.add(line)
-                self._output.warning(line)
+            self._warn_once(f"{event.reason}; trying again {wait}")
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._reported:
+            self._reported.add(line)
+            self._output.warning(line)
 
     def _report_once(self, line: str) -> None:
         # The end of a push has two events: when the last byte is sent, and when the registry has taken it.

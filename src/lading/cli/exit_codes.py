@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lading import (
     AuthError,
@@ -36,8 +36,8 @@ _CODES: tuple[tuple[int, tuple[type[Exception], ...]], ...] = (
 _LONGEST_NOTE = 1000
 
 
-def tell(error: Exception, output: Output) -> int:
-    """Print what went wrong and return the exit code.
+def tell(error: Exception, output: Output, *, about: str = "") -> int:
+    """Print what went wrong, after the thing that it is `about`, and return the exit code.
 
     With LADING_TRACEBACK in the environment, the traceback comes first.
     """
@@ -46,7 +46,7 @@ def tell(error: Exception, output: Output) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, LadingError | UsageError):
-        output.problem(str(error), *_notes(error))
+        output.problem(f"{about}: {error}" if about else str(error), *_notes(error))
     else:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         output.problem(f"internal error (please report it): {what}", "  hint: LADING_TRACEBACK=1 shows where")
@@ -56,6 +56,12 @@ def tell(error: Exception, output: Output) -> int:
 def exit_code(error: Exception) -> int:
     """Return the exit code for an error."""
     return next((code for code, kinds in _CODES if isinstance(error, kinds)), FAILED)
+
+
+def common(codes: Iterable[int]) -> int:
+    """Return the exit code for several results: that of the failures if they have the same one, else 1."""
+    failures = set(codes) - {0}
+    return failures.pop() if len(failures) == 1 else FAILED if failures else 0
 
 
 def _notes(error: Exception) -> Iterator[str]:

@@ -3,35 +3,76 @@
 from __future__ import annotations
 
 import argparse
+import os
 import stat
 import sys
 from io import BufferedIOBase
 from pathlib import Path
 from typing import cast
 
-from lading import LimitExceededError, StorageError, storage_errors
+from lading import InvalidReferenceError, LimitExceededError, LocalReference, StorageError, storage_errors
 from lading.cli.output import Output, UsageError
 
 
 def destination(options: argparse.Namespace) -> Path | None:
-    """Return the file that `--output` names, None for stdout.
+    """Return the file, FIFO or null device that `--output` names, None for stdout, also by a name such as /dev/stdout.
 
-    Raises `UsageError` for what a file cannot replace, such as a device, and for `--json` where stdout has the content.
+    Raises `UsageError` for what cannot be written to, such as a directory, and for `--json` where stdout has the
+    content.
     """
-    if options.output == "-":
+    path = Path(options.output)
+    if is_stdout(options.output):
         if options.json:
             raise UsageError("--json describes the file that -o FILE writes: without -o, stdout has the content")
         return None
-    path = Path(options.output)
     try:
         mode = path.stat().st_mode
     except OSError:
         return path  # it does not exist, or writing it will raise an error
-    if stat.S_ISREG(mode):
-        return path
     if stat.S_ISDIR(mode):
         raise UsageError(f"cannot write {options.output!r}: is a directory: name a file in it")
+    if stat.S_ISREG(mode) or is_stream(path):
+        return path
     raise UsageError(f"cannot write {options.output!r}: exists and is not a regular file: use > to write to it")
+
+
+def is_stdout(name: str) -> bool:
+    """Return whether a file argument stands for stdout: `-`, or a path of what is open there, such as /dev/stdout."""
+    if name == "-":
+        return True
+    try:
+        return os.path.samestat(Path(name).stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path is a FIFO or the null device, which are written to as they are."""
+    try:
+        status, null = path.stat(), Path(os.devnull).stat()
+    except OSError:
+        return False
+    return stat.S_ISFIFO(status.st_mode) or (stat.S_ISCHR(status.st_mode) and status.st_rdev == null.st_rdev)
+
+
+def archive_on_stdout(options: argparse.Namespace) -> bool:
+    """Return whether a reference among the arguments is an archive on stdout. Raises `UsageError` if it cannot be."""
+    texts = [each for each in vars(options).values() if isinstance(each, str)]
+    archives = [each for each in map(_parsed, texts) if each is not None and each.transport != "oci"]
+    if not any(is_stdout(each.path) for each in archives):
+        return False
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise UsageError("stdout is a terminal: name a file, or use a pipe")
+    if options.json:
+        raise UsageError("--json prints to stdout, which has the archive: name a file")
+    return True
+
+
+def _parsed(text: str) -> LocalReference | None:
+    try:
+        return LocalReference.parse(text)
+    except InvalidReferenceError:
+        return None
 
 
 class Stdout:

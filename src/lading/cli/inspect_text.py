@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lading import Platform, annotations as keys
@@ -50,26 +50,28 @@ def _heading(record: Record) -> Iterator[tuple[str, str]]:
 def _manifest_rows(entries: Iterable[Record], indent: str = "") -> Iterator[tuple[str, ...]]:
     """Return the entries of an index as a tree: below each its attestations, and the entries of a nested index."""
     entries = list(entries)
-    names = {entry["digest"]: _name(entry) for entry in entries}
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        names[entry["digest"]].append(_name(entry))
     attestations: defaultdict[str, list[Record]] = defaultdict(list)
     for entry in entries:
         attestations[_attested(entry)].append(entry)
     for entry in entries:
         if _attested(entry) in names:
             continue
-        yield indent + names[entry["digest"]], *_manifest_cells(entry, names)
+        yield indent + _name(entry), *_manifest_cells(entry, names)
         yield from _manifest_rows(entry.get("manifests", ()), f"{indent}  ")
         # Once, where the same image stands for several platforms.
         for about in attestations.pop(entry["digest"], ()):
             yield f"{indent}  attestation", *_manifest_cells(about, names)
 
 
-def _manifest_cells(entry: Record, names: Mapping[str, str]) -> tuple[str, str, str]:
+def _manifest_cells(entry: Record, names: Mapping[str, Sequence[str]]) -> tuple[str, str, str]:
     size = readable_size(entry["totalSize"]) if "totalSize" in entry else "-"
     return entry["digest"], size, ", ".join(_remarks(entry, names))
 
 
-def _remarks(entry: Record, names: Mapping[str, str]) -> Iterator[str]:
+def _remarks(entry: Record, names: Mapping[str, Sequence[str]]) -> Iterator[str]:
     if "predicateTypes" in entry:
         yield from entry["predicateTypes"]
     elif entry.get("kind") == "image":
@@ -79,7 +81,7 @@ def _remarks(entry: Record, names: Mapping[str, str]) -> Iterator[str]:
     if entry.get("missing"):
         yield "not here"
     if "sharedWith" in entry:
-        shown = [names[digest] for digest in entry["sharedWith"]]
+        shown = [name for digest in entry["sharedWith"] for name in names[digest]]
         more = [f"{len(shown) - _SHARING_SHOWN} more"] if len(shown) > _SHARING_SHOWN else []
         others = " and ".join([", ".join(shown[:_SHARING_SHOWN]), *more])
         yield f"{readable_size(entry['sharedSize'])} shared with {others}"

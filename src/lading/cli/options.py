@@ -41,6 +41,13 @@ def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = T
         "--timeout", metavar="SECONDS", type=seconds, default=60.0, help="longest time without a byte (default: 60)"
     )
     options.add_argument(
+        "--min-rate",
+        metavar="BYTES",
+        type=rate,
+        default=None,
+        help="lowest bytes a second of content, over 60 s of waiting for it; 0 for no limit (default: 10240)",
+    )
+    options.add_argument(
         "--retries", metavar="N", type=times, default=4, help="retries after a temporary failure (default: 4)"
     )
     options.add_argument("--concurrency", metavar="N", type=count, default=4, help="blobs at once (default: 4)")
@@ -50,6 +57,9 @@ def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = T
         type=ranges,
         default=1,
         help="connections for each pulled blob of 64 MiB or more, 1 to 16 (default: 1)",
+    )
+    options.add_argument(
+        "--links-below", metavar="DIR", help="read files of an image layout through symbolic links to below DIR"
     )
 
 
@@ -84,6 +94,11 @@ def seconds(text: str) -> float:
     return _above_zero(text, float, "is not a number of seconds above 0")
 
 
+def rate(text: str) -> float:
+    """Read a number of bytes a second, 0 or more."""
+    return 0.0 if text == "0" else _above_zero(text, float, "is not a number of bytes a second, 0 or more")
+
+
 def hours(text: str) -> float:
     """Read a time in hours, 0 or more."""
     return 0.0 if text == "0" else _above_zero(text, float, "is not a number of hours, 0 or more")
@@ -116,6 +131,15 @@ def port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a port")
 
 
+def directory(text: str) -> str:
+    """Return the name of a directory. Raises `UsageError` for a reference to a layout, such as `oci:DIR`."""
+    from lading import LocalReference
+
+    if text.startswith("oci:"):
+        raise UsageError(f"a directory is expected: write {LocalReference.parse(text).path}")
+    return text
+
+
 def header(text: str) -> tuple[str, str]:
     """Read `NAME: VALUE`."""
     from lading import TRANSPORT_FIELDS, Headers
@@ -145,6 +169,10 @@ def platform(text: str) -> Any:
     """Read a platform, such as `linux/arm64`."""
     from lading import InvalidPlatformError, Platform
 
+    if text == "all":
+        raise argparse.ArgumentTypeError("'all' is not a platform: leave --platform out for all of an index")
+    if "," in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one platform: give --platform once for each")
     try:
         return Platform.parse(text)
     except InvalidPlatformError as error:

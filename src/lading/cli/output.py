@@ -31,6 +31,7 @@ class Output:
         self.json: bool = False
         self.quiet: bool = False
         self.verbose: bool = False
+        self.has_archive: bool = False
         for stream in (sys.stdout, sys.stderr):
             # Python takes the encoding from the locale; a character outside of it must not be an error.
             with suppress(AttributeError):
@@ -42,6 +43,10 @@ class Output:
 
     def result(self, record: Mapping[str, Any], *lines: str) -> None:
         """Print a result: the record as JSON with `--json`, else the lines."""
+        if self.has_archive:
+            for line in lines:
+                self.notice(line)
+            return
         if self.json:
             from json import dumps
 
@@ -49,6 +54,11 @@ class Output:
         with _WRITING as stdout:
             for line in lines:
                 stdout.write(f"{printable(line, len(line))}\n")
+
+    def failure(self, record: Mapping[str, Any]) -> None:
+        """Print the record of one of several results that failed, with `--json`; the error itself goes to stderr."""
+        if self.json:
+            self.result(record)
 
     def raw(self, piece: bytes | memoryview) -> None:
         """Write bytes to stdout as they are; to a terminal only if they are text.

@@ -162,6 +162,7 @@ _OPTIONS = {
     "--retry-times": "--retries",
     "--silent": "--quiet",
     "--skip-tls-verify": "--insecure",
+    "--speed-limit": "--min-rate",
     "--src-creds": "--user",
     "--src-tls-verify": "--insecure",
     "--tls-verify": "--insecure",

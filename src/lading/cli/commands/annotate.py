@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected, registries_of
-    from lading.cli.copy_output import destination_of, show
+    from lading.cli.client import connected
+    from lading.cli.copy_output import destination_of, registries_beside, show
     from lading.cli.edit_options import pairs
 
     annotations = pairs(options.annotation, options.annotation_remove, "annotation")
     if not annotations:
         raise UsageError("nothing to change: give --annotation or --annotation-remove")
     destination = destination_of(options)
-    with connected(options, output, *registries_of(options.reference, destination)) as client:
+    with connected(options, output, *registries_beside(options.reference, [destination])) as client:
         annotated = client.images.annotate(options.reference, destination, annotations, platforms=options.platforms)
     show(annotated, output)

@@ -43,15 +43,19 @@ def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading import Image
     from lading.cli.client import connected, registries_of
-    from lading.cli.copy_output import show
+    from lading.cli.copy_output import registries_beside, show
 
     on_scratch = options.base == _SCRATCH
     if on_scratch and len(options.platforms) != 1:
         raise UsageError(f"{_SCRATCH} has no platform: give one --platform")
     if on_scratch and options.set_base:
         raise UsageError(f"--set-base needs an image as base, not {_SCRATCH}")
-    references = (options.to,) if on_scratch else (options.base, options.to)
-    with connected(options, output, *registries_of(*references)) as client:
+    if on_scratch and not {":", "/"} & {*options.to}:
+        raise UsageError(
+            f"{_SCRATCH} is in no repository: give --to a whole reference, such as REGISTRY/NAME:{options.to}"
+        )
+    registries = registries_of(options.to) if on_scratch else registries_beside(options.base, [options.to])
+    with connected(options, output, *registries) as client:
         layers = [client.images.pack_layer(path) for path in options.layers]
 
         def appended(image: Image) -> Image:

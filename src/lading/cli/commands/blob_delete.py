@@ -1,4 +1,7 @@
-"""Delete a blob (end-10). Manifests that name it can no longer be pulled completely."""
+"""Delete a blob (end-10). Manifests that name it can no longer be pulled completely.
+
+A blob in an image layout, oci:DIR@DIGEST, is not deleted if a manifest of the layout names it.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import blob_reference, connected_to
+    from lading.cli.client import blob_place, connected, registries_of
 
-    reference, digest = blob_reference(options.blob)
-    with connected_to(options, output, reference) as repository:
-        repository.blobs.delete(digest)
+    place, digest = blob_place(options.blob)
+    with connected(options, output, *registries_of(place)) as client:
+        client.delete_blob(place, digest)
     output.result({"digest": digest, "deleted": True})

@@ -1,6 +1,7 @@
 """Exit with 0 if the repository has a blob, with 3 if not (end-2).
 
-Prints nothing, except with --json.
+Prints nothing, except with --json. The blob may also be in an image layout, oci:DIR@DIGEST, or in an oci-archive; it is
+read then, and does not count if it is damaged.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
-    from lading.cli.client import blob_reference, connected_to
+    from lading.cli.client import blob_place, connected, registries_of
     from lading.cli.exit_codes import NOT_FOUND
 
-    reference, digest = blob_reference(options.blob)
-    with connected_to(options, output, reference) as repository:
-        exists = repository.blobs.exists(digest)
+    place, digest = blob_place(options.blob)
+    with connected(options, output, *registries_of(place)) as client:
+        exists = client.blob_exists(place, digest)
     output.result({"digest": digest, "exists": exists})
     return 0 if exists else NOT_FOUND

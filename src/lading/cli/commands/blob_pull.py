@@ -2,18 +2,15 @@
 
 With -o, the digest is printed, and the file appears under its name once its content is verified. On stdout the last
 piece is held back until then: the output is complete and correct only if the exit code is 0.
+The blob may also be in an image layout, oci:DIR@DIGEST, or in an oci-archive.
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
 from lading.cli.options import add_connection_options
 from lading.cli.output import Output
-
-if TYPE_CHECKING:
-    from lading import BlobStream
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,23 +22,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import blob_reference, connected_to
-    from lading.cli.file_arguments import destination
+    from lading import storage_errors
+    from lading.cli.client import blob_place, connected, registries_of
+    from lading.cli.file_arguments import destination, is_stream, stdout
 
-    reference, digest = blob_reference(options.blob)
+    place, digest = blob_place(options.blob)
     path = destination(options)
-    with connected_to(options, output, reference) as repository:
-        if path is None:
-            with repository.blobs.open(digest) as stream:
-                _write(stream, output)
-            return
-        pulled = repository.blobs.pull_file(digest, path, title=path.name)
-    output.result({"path": str(path), **pulled.to_dict()}, pulled.digest)
-
-
-def _write(stream: BlobStream, output: Output) -> None:
-    held = b""
-    for piece in stream:
-        output.raw(held)
-        held = piece
-    output.raw(held)
+    with connected(options, output, *registries_of(place)) as client:
+        if path is not None and is_stream(path):
+            with storage_errors(f"cannot write {str(path)!r}"), path.open("wb") as pipe:
+                pulled = client.pull_blob(place, digest, pipe)
+        else:
+            pulled = client.pull_blob(place, digest, path or stdout(output))
+    if path is not None:
+        output.result({"path": str(path), **pulled.to_dict()}, pulled.digest)

@@ -1,4 +1,8 @@
-"""Push a file as a blob, unless the repository has it, and print its digest (end-4a, end-6)."""
+"""Push a file as a blob, unless the repository has it, and print its digest (end-4a, end-6).
+
+The blob may also be pushed to an image layout, oci:DIR, where `lading layout gc` removes it after a day if no manifest
+names it.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading import Reference
-    from lading.cli.client import connected_to
+    from lading import Blob, File
+    from lading.cli.client import connected, registries_of, without_tag
     from lading.cli.file_arguments import stdin
 
-    reference = Reference.parse_repository(options.repository)
-    with connected_to(options, output, reference) as repository:
-        if options.file == "-":
-            pushed = repository.blobs.push_stream(stdin(), media_type=options.media_type)
-        else:
-            pushed = repository.blobs.push_file(options.file, media_type=options.media_type, title=options.file)
-    output.result({"repository": str(reference), **pushed.to_dict()}, pushed.digest)
+    place = without_tag(options.repository)
+    content = Blob(stdin(), options.media_type) if options.file == "-" else File(options.file, options.media_type)
+    with connected(options, output, *registries_of(place)) as client:
+        pushed = client.push_blob(place, content)
+    output.result({"repository": place, **pushed.to_dict()}, pushed.digest)

@@ -33,4 +33,5 @@ def run(options: argparse.Namespace, output: Output) -> None:
     with connected(options, output, *registries_of(options.reference)) as client:
         exported = client.export_file(options.reference, options.path, out, platform=options.platform)
     if path is not None:
-        output.result({"path": str(path), "size": path.stat().st_size, **exported.to_dict()}, str(path))
+        size = {"size": path.stat().st_size} if path.is_file() else {}
+        output.result({"path": str(path), **size, **exported.to_dict()}, str(path))

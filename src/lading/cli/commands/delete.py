@@ -1,7 +1,8 @@
 """Delete a manifest with all of its tags (end-9). Its blobs stay until the registry collects garbage.
 
 The manifest is named by its digest, which `lading resolve` prints. `lading untag` deletes a tag alone.
-It may also be in an image layout: oci:DIR@DIGEST, whose blobs stay until `lading layout gc`.
+It may also be in an image layout: oci:DIR@DIGEST, whose blobs stay until `lading layout gc`. An entry of one of its
+indexes is not deleted.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from lading.cli.output import Output
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("old", metavar="OLD", help="such as ghcr.io/acme/app:v1, oci:DIR:v1 or docker-archive:FILE")
-    parser.add_argument("new", metavar="NEW", help="the same")
+    parser.add_argument("new", metavar="NEW", help="the same, or a tag or digest next to OLD")
     parser.add_argument(
         "--platform", metavar="OS/ARCH", type=platform, help="of indexes, compare the images for this platform"
     )
@@ -29,10 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
-    from lading.cli.client import connected, registries_of
+    from lading.cli.client import connected
+    from lading.cli.copy_output import registries_beside
     from lading.cli.diff_output import comparison, lines
 
-    with connected(options, output, *registries_of(options.old, options.new)) as client:
+    with connected(options, output, *registries_beside(options.old, [options.new])) as client:
         diff = client.diff(options.old, options.new, platform=options.platform)
         files = client.diff_files(options.old, options.new, platform=options.platform) if options.files else None
     record = comparison(options.old, options.new, diff, files)

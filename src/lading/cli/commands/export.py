@@ -1,8 +1,8 @@
 """Write the files of a container image, as a container sees them, to a tar archive or a directory.
 
--o with a name that ends in .tar, or of an existing file, writes an archive, the same for the same image. Any other name
-is a directory, which must be empty or not exist. Without -o the archive goes to stdout. Nothing is written before all
-layers are read and verified.
+-o with a name that ends in .tar, or of an existing file or pipe, writes an archive, the same for the same image. Any
+other name is a directory, which must be empty or not exist. Without -o the archive goes to stdout. Nothing is written
+before all layers are read and verified.
 
 Symbolic links are never followed. In a directory the files are yours, with the permissions of the image less the umask;
 devices are left out. With --privileged root also restores owners, set-user-ID bits, capabilities and devices.
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
 
 def _names_directory(name: str) -> bool:
-    if name == "-" or Path(name).is_file():
+    if name == "-" or (Path(name).exists() and not Path(name).is_dir()):
         return False
     if name.endswith(_OTHER_FORMS):
         raise UsageError(f"cannot write {name!r}: archives are not compressed: end the name in .tar, or use a pipe")

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected, registries_of
-    from lading.cli.copy_output import show
+    from lading.cli.client import connected
+    from lading.cli.copy_output import registries_beside, show
 
-    with connected(options, output, *registries_of(options.reference, options.to)) as client:
+    with connected(options, output, *registries_beside(options.reference, [options.to])) as client:
         show(client.images.flatten(options.reference, options.to, platforms=options.platforms), output)

@@ -29,6 +29,6 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
     destination = destination_of(options)
     entries = [NewEntry(manifest, platform) for platform, manifest in options.manifests]
-    registries = registries_beside([options.reference, destination], [manifest for _, manifest in options.manifests])
-    with connected(options, output, *registries) as client:
+    others = (destination, *(manifest for _, manifest in options.manifests))
+    with connected(options, output, *registries_beside(options.reference, others)) as client:
         show(client.indexes.add(options.reference, entries, to=destination), output)

@@ -30,6 +30,6 @@ def run(options: argparse.Namespace, output: Output) -> None:
 
     annotations = once(options.annotations, "annotation")
     entries = [NewEntry(manifest, platform) for platform, manifest in options.manifests]
-    registries = registries_beside([options.reference], [manifest for _, manifest in options.manifests])
+    registries = registries_beside(options.reference, [manifest for _, manifest in options.manifests])
     with connected(options, output, *registries) as client:
         show(client.indexes.create(options.reference, entries, annotations=annotations), output)

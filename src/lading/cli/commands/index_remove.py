@@ -31,15 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected, registries_of
-    from lading.cli.copy_output import destination_of, show
+    from lading.cli.client import connected
+    from lading.cli.copy_output import destination_of, registries_beside, show
 
     manifests = [entry for entry in options.entries if isinstance(entry, str)]
     platforms = [*options.platforms, *(entry for entry in options.entries if not isinstance(entry, str))]
     if not manifests and not platforms:
         raise UsageError("nothing to remove: name an ENTRY, such as linux/arm64")
     destination = destination_of(options)
-    with connected(options, output, *registries_of(options.reference, destination)) as client:
+    with connected(options, output, *registries_beside(options.reference, [destination])) as client:
         removed = client.indexes.remove(options.reference, manifests, platforms=platforms, to=destination)
     show(removed, output)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from lading.cli.options import hours
-from lading.cli.output import Output, UsageError
+from lading.cli.options import directory, hours
+from lading.cli.output import Output
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,6 @@ def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
     from lading import collect_garbage
 
-    if options.directory.startswith("oci:"):
-        raise UsageError(f"a directory is expected: write {options.directory.removeprefix('oci:')}")
-    for removed in collect_garbage(options.directory, grace=options.grace * 3600, dry_run=options.dry_run):
+    layout = directory(options.directory)
+    for removed in collect_garbage(layout, grace=options.grace * 3600, dry_run=options.dry_run):
         output.result(removed.to_dict(), f"{removed.digest}  {removed.size}")

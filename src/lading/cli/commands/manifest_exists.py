@@ -1,6 +1,6 @@
 """Exit with 0 if the repository has a manifest with this tag or digest, with 3 if not (end-3).
 
-Prints nothing, except with --json.
+Prints nothing, except with --json. The manifest may also be in an image layout, oci:DIR:TAG, or in an archive.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
-    from lading.cli.client import connected_to, manifest_reference
+    from lading import NotFoundError, parse_reference
+    from lading.cli.client import connected, registries_of
     from lading.cli.exit_codes import NOT_FOUND
 
-    reference = manifest_reference(options.reference)
-    with connected_to(options, output, reference) as repository:
-        exists = repository.manifests.exists(str(reference.tag_or_digest))
-    output.result({"reference": str(reference), "exists": exists})
+    exists = True
+    with connected(options, output, *registries_of(options.reference)) as client:
+        try:
+            client.resolve(options.reference)
+        except NotFoundError:
+            exists = False
+    output.result({"reference": str(parse_reference(options.reference)), "exists": exists})
     return 0 if exists else NOT_FOUND

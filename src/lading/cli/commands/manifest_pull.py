@@ -1,6 +1,7 @@
 """Write a manifest, byte for byte, to stdout or to a file (end-3).
 
-The content is verified before the first byte is written. With -o the digest is printed.
+The content is verified before the first byte is written. With -o the digest is printed. The manifest may also be in an
+image layout, oci:DIR:TAG, or in an archive.
 """
 
 from __future__ import annotations
@@ -23,15 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected_to, manifest_reference
+    from lading.cli.client import connected, registries_of
     from lading.cli.file_arguments import destination
 
-    reference = manifest_reference(options.reference)
+    registries = registries_of(options.reference)
     path = destination(options)
-    with connected_to(options, output, reference) as repository:
-        if path is None:
-            manifest = repository.manifests.pull(str(reference.tag_or_digest), platform=options.platform)
-            output.raw(manifest.raw)
-            return
-        pulled = repository.manifests.pull_file(str(reference.tag_or_digest), path, platform=options.platform)
-    output.result({"path": str(path), **pulled.to_dict()}, pulled.digest)
+    with connected(options, output, *registries) as client:
+        manifest = client.pull_manifest(options.reference, path, platform=options.platform)
+    if path is None:
+        output.raw(manifest.raw)
+    else:
+        output.result({"path": str(path), **manifest.descriptor.to_dict()}, manifest.digest)

@@ -1,6 +1,7 @@
 """Push a manifest, byte for byte, and print its digest (end-7a, end-7b).
 
-The repository must have everything that it names. If the reference has a digest, the content must have it too.
+The repository must have everything that it names. If the reference has a digest, the content must have it too. The
+manifest may also be pushed to an image layout, oci:DIR:TAG.
 """
 
 from __future__ import annotations
@@ -24,18 +25,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading import Budgets, DocumentError, Manifest, VerificationError, check_tag
-    from lading.cli.client import connected_to, manifest_reference
+    from lading import (
+        Budgets,
+        DocumentError,
+        LocalReference,
+        Manifest,
+        VerificationError,
+        check_tag,
+        parse_reference,
+    )
+    from lading.cli.client import connected, registries_of
     from lading.cli.file_arguments import read
 
-    reference = manifest_reference(options.reference)
-    first = () if reference.tag is None else (reference.tag,)
-    tags = list(dict.fromkeys((*first, *map(check_tag, options.tags))))
+    reference = parse_reference(options.reference)
+    first = reference.name if isinstance(reference, LocalReference) else reference.tag
+    tags = list(dict.fromkeys((*filter(None, [first]), *map(check_tag, options.tags))))
     raw = read(options.file, Budgets().pushed_manifest, "a manifest")
     try:
         manifest = Manifest.parse(raw, options.media_type, digest=reference.digest)
     except (DocumentError, VerificationError) as error:
         raise type(error)(f"cannot push {options.file!r}: {error}") from error
-    with connected_to(options, output, reference) as repository:
-        pushed = repository.manifests.push(manifest, tags)
+    with connected(options, output, *registries_of(options.reference)) as client:
+        pushed = client.push_manifest(reference, manifest, options.tags)
     output.result({"reference": str(reference), **pushed.to_dict(), "tags": tags}, pushed.digest)

@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected, registries_of
-    from lading.cli.copy_output import show
+    from lading.cli.client import connected
+    from lading.cli.copy_output import registries_beside, show
     from lading.cli.edit_options import pairs
 
     changes: dict[str, Any] = {
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
     changes |= {name: value for name, value in replaced.items() if value is not None}
     if not any(value or isinstance(value, str | tuple) for value in changes.values()):
         raise UsageError("nothing to change: give --env, --label, --entrypoint or another such option")
-    with connected(options, output, *registries_of(options.reference, options.to)) as client:
+    with connected(options, output, *registries_beside(options.reference, [options.to])) as client:
         mutated = client.images.edit(
             options.reference, options.to, lambda image: _mutated(image, changes), platforms=options.platforms
         )

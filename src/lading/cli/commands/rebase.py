@@ -18,19 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("reference", metavar="REF", help="such as ghcr.io/acme/app:v1")
     add_destination(parser)
-    parser.add_argument("--old-base", metavar="REF", help="the image that REF was built on")
-    parser.add_argument("--new-base", metavar="REF", help="the image that replaces it")
+    parser.add_argument("--old-base", metavar="REF", help="the image that REF was built on, or its tag next to REF")
+    parser.add_argument("--new-base", metavar="REF", help="the image that replaces it, or its tag next to REF")
     add_platforms(parser)
     add_connection_options(parser)
 
 
 def run(options: argparse.Namespace, output: Output) -> None:
     """Run the verb."""
-    from lading.cli.client import connected, registries_of
-    from lading.cli.copy_output import show
+    from lading.cli.client import connected
+    from lading.cli.copy_output import registries_beside, show
 
-    named = [name for name in (options.reference, options.to, options.old_base, options.new_base) if name is not None]
-    with connected(options, output, *registries_of(*named)) as client:
+    others = (options.to, options.old_base, options.new_base)
+    with connected(options, output, *registries_beside(options.reference, others)) as client:
         rebased = client.images.rebase(
             options.reference,
             options.to,

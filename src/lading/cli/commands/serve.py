@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lading.cli.options import port
+from lading.cli.options import directory as plain_directory, port
 from lading.cli.output import Output
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
             directory = leaving.enter_context(TemporaryDirectory(prefix="lading-", ignore_cleanup_errors=True))
         else:
-            _check(Path(directory))
+            _check(Path(plain_directory(directory)))
         temporary = options.directory is None
 
         def ready(origin: Origin) -> None:
