@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Any, Self
 
-    from lading._core.artifacts.artifact import Artifact, Pulled
+    from lading._core.artifacts.artifact import Artifact, Blob, File, Pulled
     from lading._core.copying.plan import Copied, IndexForm
     from lading._core.exchange.connecting import CertificateFiles
     from lading._core.exchange.retry import Retries
@@ -76,8 +76,8 @@ class Client:
     - `client_certificates`: client certificate for each registry that wants one: a PEM file with certificate and key,
       or a pair of files.
     - `headers`: header fields for every request to a registry. They are not sent to other hosts that a registry names.
-    - `timeout`: seconds without a byte after which a request fails; None for no limit. Rates and the limits for whole
-      answers (`Budgets`) hold all the same.
+    - `timeout`: seconds without a byte after which a request fails; None for no limit. The minimum rate and the limits
+      for whole answers (`Budgets`) hold all the same.
     - `concurrency`: number of blobs that are transferred at once; of blobs below 1 MiB, four times as many if it is
       more than 1.
     - `ranges`: connections, 1 to 16, over which a blob of 64 MiB or more is pulled into a file or layout. More than 1
@@ -88,6 +88,8 @@ class Client:
     - `on_event`: plain function that is called with every event (`lading.events`), from one thread at a time.
     - `state`: directory for what later processes need: uploads to resume, and the digests of layout blobs that were
       hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state`, False for none.
+    - `links_below`: directory below which the targets of symbolic links in image layouts may be, as in those of Bazel.
+      Links that lead to below the layout itself are always read; nothing is written through a link.
     - `transport`: replaces sockets, in tests for instance; it is closed with the client. On Pyodide, the browser's
       `fetch` replaces them, which has certificates of its own.
 
@@ -116,6 +118,7 @@ class Client:
         retries: Retries | None = None,
         on_event: EventHandler | None = None,
         state: str | os.PathLike[str] | bool = True,
+        links_below: str | os.PathLike[str] | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._face = AsyncClient(
@@ -133,6 +136,7 @@ class Client:
             retries=retries,
             on_event=on_event,
             state=state,
+            links_below=links_below,
             transport=transport,
             _io=BlockingIO(),
         )
@@ -173,20 +177,24 @@ class Client:
         """Return the media type, digest and size in bytes of the manifest that a reference names (end-3, HEAD).
 
         The manifest may be in a repository, an image layout, an archive or a target. With `platform`, an index is
-        resolved to its best match for that platform, for which it is pulled.
+        resolved to its best match for that platform, for which it is pulled; entries without a platform are matched by
+        their configs, 64 at most. Any other manifest must be that of an image for the platform.
 
-        Raises `ManifestUnknownError` if there is no such manifest.
+        Raises `ManifestUnknownError` if there is no such manifest, and `PlatformUnknownError` if there is none for the
+        platform. In a layout or archive the manifest is read, and `VerificationError` raised if it is damaged.
         """
         return step(self._face.resolve(reference, platform=platform))
 
-    def resolve_many(self, references: Iterable[AnyReference]) -> list[Descriptor | LadingError]:
+    def resolve_many(
+        self, references: Iterable[AnyReference], *, platform: PlatformLike | None = None
+    ) -> list[Descriptor | LadingError]:
         """Resolve many references at once, as `resolve` does, and return the results in their order.
 
         A reference that cannot be resolved gives its error instead of a descriptor; the others are not affected.
 
         Raises `InvalidReferenceError` for a string that is not a reference, before any request is sent.
         """
-        return step(self._face.resolve_many(references))
+        return step(self._face.resolve_many(references, platform=platform))
 
     def tags(self, reference: AnyReference) -> Iterator[str]:
         """List the tags of a repository (end-8a), image layout, archive or target; of a docker-archive, image names.
@@ -194,8 +202,9 @@ class Client:
         The reference has neither tag nor digest. A repository is listed page by page: `repository(…).tags.list` says
         how, and takes the size of a page.
 
-        Raises `NameUnknownError` if there is no such repository, `LayoutError` for a directory that is not a layout,
-        `NotFoundError` if there is no such archive, and `UnsupportedError` for a target that does not list its tags.
+        Raises `NameUnknownError` if there is no such repository, `NotFoundError` if there is no such layout or archive,
+        `LayoutError` for a directory that is not a layout, and `UnsupportedError` for a target that does not list its
+        tags.
         """
         return steps(self._face.tags(reference))
 
@@ -225,14 +234,15 @@ class Client:
         The blobs and manifests that it names stay until the registry, or `lading layout gc`, cleans up.
 
         Raises `InvalidReferenceError` for a tag: `resolve` gives its digest, and `untag` removes a tag alone. Raises
-        `ManifestUnknownError` if there is no such manifest, and `UnsupportedError` where manifests cannot be deleted.
+        `ManifestUnknownError` if there is no such manifest, `RejectedError` if it is an entry of an index of the same
+        layout, and `UnsupportedError` where manifests cannot be deleted.
         """
         step(self._face.delete(reference))
 
     def push(self, reference: AnyReference, artifact: Artifact) -> Descriptor:
         """Push an artifact under the tag of a reference, or by its digest alone; return the manifest's descriptor.
 
-        The reference names a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
+        The reference names a repository, an image layout (`oci:DIR:TAG`), an archive, which is written as a whole
         (`oci-archive:FILE:TAG`), or a target (`TargetReference`). Blobs that exist there are not sent again. The
         manifest is pushed last, when all its blobs are there.
 
@@ -247,11 +257,11 @@ class Client:
         """Push an artifact that refers to a manifest, its subject, and return the descriptor of its own manifest.
 
         It is pushed to the same repository, image layout or target, without a tag: `referrers.list` finds it. Of an
-        index, the subject is the best match for `platform`, or without one the index itself. If the registry has no
-        referrers API, the list that clients keep under a tag is updated.
+        index, the subject is the best match for `platform`, as for `resolve`, or without one the index itself. If the
+        registry has no referrers API, the list that clients keep under a tag is updated.
 
-        Raises as `push` does, `ManifestUnknownError` if there is no such subject, and `DocumentError` if the artifact
-        has another subject.
+        Raises as `push` does, `ManifestUnknownError` if there is no such subject, `PlatformUnknownError`, and
+        `DocumentError` if the artifact has another subject.
         """
         return step(self._face.attach(reference, artifact, platform=platform))
 
@@ -260,11 +270,12 @@ class Client:
     ) -> Pulled:
         """Pull the files of an artifact into a directory, under the titles of its layers.
 
-        A file gets its name when its content is verified. Directories that `push` packed are unpacked. Layers without a
-        title are not files, and are not pulled.
+        A file gets its name when its content is verified. Directories that `push` packed are unpacked. The chart
+        of a Helm chart becomes `NAME-VERSION.tgz`, as `helm pull` names it. Other layers without a title are not files,
+        and are not pulled. `platform` is as for `resolve`.
 
-        Raises `ManifestUnknownError`, `DocumentError` if the manifest is not an image manifest or has no files,
-        `VerificationError` and `StorageError`.
+        Raises `ManifestUnknownError`, `PlatformUnknownError`, `DocumentError` if the manifest is not an image manifest
+        or has no files, `VerificationError` and `StorageError`.
         """
         return step(self._face.pull(reference, directory, platform=platform))
 
@@ -280,11 +291,11 @@ class Client:
         """Return the referrers of a manifest, their referrers, and so on, `depth` levels deep (1 to 32).
 
         Every referrer is pulled. One that is listed but does not exist, or has another subject, is left out with a
-        warning. With `artifact_type` or `annotations` (None stands for any value), only branches that lead to matching
-        referrers are returned.
+        warning. `platform` is as for `resolve`. With `artifact_type` or `annotations` (None stands for any value), only
+        branches that lead to matching referrers are returned.
 
-        Raises `ManifestUnknownError` if there is no such manifest, `LimitExceededError` for more than 10,000 referrers,
-        and `UnsupportedError` for a target that does not list referrers.
+        Raises `ManifestUnknownError` if there is no such manifest, `PlatformUnknownError`, `LimitExceededError` for
+        more than 10,000 referrers, and `UnsupportedError` for a target that does not list referrers.
         """
         return step(
             self._face.referrers_tree(
@@ -297,7 +308,7 @@ class Client:
 
         Those are its referrers, the tags that cosign derives from its digest, and the index that the manifest is an
         entry of (BuildKit). Of an index, evidence of all its entries is included, or with `platform` that of the best
-        match alone. Evidence is found, not checked: no signature is verified.
+        match alone, as for `resolve`. Evidence is found, not checked: no signature is verified.
 
         Raises as `referrers_tree` does. What cannot be read is left out with a warning.
         """
@@ -309,7 +320,7 @@ class Client:
         destination: AnyReference,
         *,
         platforms: PlatformLike | Iterable[PlatformLike] = (),
-        index: IndexForm = "sparse",
+        index: IndexForm | None = None,
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
@@ -317,20 +328,22 @@ class Client:
     ) -> Copied:
         """Copy a manifest with everything that it names, byte for byte, between any two targets.
 
-        A target is a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced
-        (`oci-archive:FILE:TAG`, `docker-archive:FILE:NAME`), or one of your own (`TargetReference`). Content that the
-        destination has is skipped. Between repositories of one registry, blobs are mounted. Other content is streamed,
-        `concurrency` blobs at once. Tags are moved last.
+        A target is a repository, an image layout (`oci:DIR:TAG`), an archive, which is replaced unless that loses an
+        image (`oci-archive:FILE:TAG`, `docker-archive:FILE:NAME`), or one of your own (`TargetReference`). Content that
+        the destination has is skipped. Between repositories of one registry, blobs are mounted. Other content is
+        streamed, `concurrency` blobs at once. Tags are moved last.
 
-        `platforms` selects the entries of an index to copy. The index itself is then pushed unchanged (`"sparse"`),
-        which registries may refuse because entries are missing, or rewritten with only these entries (`"rewritten"`),
-        which changes its digest. BuildKit's attestations are copied with their images.
+        `platforms` selects what is copied of an index: for one platform the image itself, for several a new index with
+        only their entries and BuildKit's attestations about them. A single image must be for all of them. `index` has
+        an index pushed for one platform too: a new one (`"rewritten"`), or the old one unchanged (`"sparse"`), which
+        most registries refuse, because entries are missing.
 
         `referrers` copies the referrers of the copied manifests too, up to `depth` levels, and `digest_tags`
         what cosign keeps under tags such as `sha256-….sig`. With `dry_run`, nothing is written, and the result has the
         steps that a copy would take.
 
-        Raises the error of the side that fails, whose `side` and `digest` say where and at which content.
+        Raises `PlatformUnknownError` before anything is written if there is nothing for one of the platforms; otherwise
+        the error of the side that fails, whose `side` and `digest` say where and at which content.
         """
         return step(
             self._face.copy(
@@ -352,16 +365,27 @@ class Client:
         pattern: str = "*",
         *,
         platforms: PlatformLike | Iterable[PlatformLike] = (),
-        index: IndexForm = "sparse",
+        index: IndexForm | None = None,
         referrers: bool = False,
         depth: int = 8,
         digest_tags: bool = False,
         dry_run: bool = False,
-    ) -> tuple[Copied, ...]:
+        fail_fast: bool = False,
+        on_result: Callable[[str, Copied | LadingError], object] | None = None,
+    ) -> dict[str, Copied | LadingError]:
         """Copy the manifests of all tags, or of those that match a pattern such as `v1.*`, under the same tags.
 
-        Both references have neither tag nor digest. An archive is written when all tags are in it. Everything else is
-        as for `copy`. Raises `UnsupportedError` for a target that does not list its tags.
+        Both references have neither tag nor digest. Everything else is as for `copy`.
+
+        Returns the result of each tag, in the order in which they are listed: a tag that cannot be copied has its
+        error, and the others are copied. With `fail_fast`, that error is the last result, and no further tag is tried.
+        A tag that is removed during the copy is left out, with a `Warned` event. `on_result`, a plain function, is
+        called with each tag and its result as soon as the tag is copied.
+
+        An archive is written when all tags are in it, and then `on_result` is called; if one of them fails, its error
+        is raised, and an existing archive stays as it is.
+
+        Raises `NotFoundError` if no tag matches, and `UnsupportedError` for a target that does not list its tags.
         """
         return step(
             self._face.copy_tags(
@@ -374,16 +398,108 @@ class Client:
                 depth=depth,
                 digest_tags=digest_tags,
                 dry_run=dry_run,
+                fail_fast=fail_fast,
+                on_result=on_result,
             )
         )
 
-    def verify(self, reference: AnyReference) -> Verified:
+    def verify(self, reference: AnyReference, *, shallow: bool = False, limits: Limits | None = None) -> Verified:
         """Read a manifest and everything that it names, and compare all of it with its digests and sizes.
+
+        The layers of images are also expanded, and compared with the digests in their configs (image-spec, config.md,
+        Layer DiffID), unless the verification is `shallow`. `limits` bound what each layer may expand to.
 
         Missing and damaged content is in the result, and raises nothing. Raises `ManifestUnknownError` if there is no
         such manifest, and `TransportError` and `RegistryError` if the registry does not respond or refuses.
         """
-        return step(self._face.verify(reference))
+        return step(self._face.verify(reference, shallow=shallow, limits=limits))
+
+    def pull_manifest(
+        self,
+        reference: AnyReference,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        platform: PlatformLike | None = None,
+    ) -> Manifest[Document]:
+        """Pull a manifest, verified, from a repository, an image layout, an archive or a target (end-3).
+
+        `platform` is as for `resolve`. With `path`, the manifest is also written to that file, byte for byte; an
+        existing file is replaced, a link to it stays a link, and a FIFO is written to.
+
+        Raises `ManifestUnknownError` if there is no such manifest, `PlatformUnknownError`, `VerificationError` if its
+        content is damaged, `DocumentError`, `LimitExceededError` for more than 8 MiB, and `StorageError`.
+        """
+        return step(self._face.pull_manifest(reference, path, platform=platform))
+
+    def push_manifest(
+        self,
+        reference: AnyReference,
+        manifest: Manifest[Any] | bytes,
+        tags: str | Iterable[str] = (),
+        *,
+        media_type: str | None = None,
+    ) -> Descriptor:
+        """Push a manifest byte for byte to a repository, an image layout or a target; return its descriptor (end-7).
+
+        It gets the tag of the reference and the further `tags`, or is stored by its digest alone. If the reference has
+        a digest, the manifest must have it too. `media_type` is for bytes without a `mediaType` field. The blobs and
+        manifests that it names must be there already; a layout that does not exist is created.
+
+        Raises `ManifestBlobUnknownError` if they are not, `DigestMismatchError`, `DocumentError`, `RejectedError` if a
+        registry does not accept the manifest, and `UnsupportedError` for an archive, which cannot be changed.
+        """
+        return step(self._face.push_manifest(reference, manifest, tags, media_type=media_type))
+
+    def blob_exists(self, reference: AnyReference, blob: str | Descriptor) -> bool:
+        """Return whether a repository, image layout, archive or target has a blob, given by digest or descriptor.
+
+        The reference has neither tag nor digest. In a layout or archive the blob is read, and does not count if it is
+        damaged; a registry's response is believed (end-2, HEAD).
+
+        Raises `UnsupportedError` for a docker-archive, and for the digest of a blob in a target of your own, which
+        needs a descriptor.
+        """
+        return step(self._face.blob_exists(reference, blob))
+
+    def pull_blob(
+        self, reference: AnyReference, blob: str | Descriptor, to: str | os.PathLike[str] | Writer
+    ) -> Descriptor:
+        """Pull a blob, given by digest or descriptor, into a file or to an open binary file (end-2).
+
+        The reference names a repository, image layout, archive or target, and has neither tag nor digest. A file at a
+        path gets its name once the content is verified, replacing an existing file; what a broken pull has received
+        stays for the next one. An open file gets the content piece by piece, the last one, of 1 MiB at most, when the
+        whole is verified. Returns a descriptor with the digest and the size in bytes.
+
+        Raises `NotFoundError` if there is no such blob, `VerificationError` if it is damaged, `StorageError`, and
+        `UnsupportedError` for a docker-archive, and for the digest of a blob in a target of your own, which needs a
+        descriptor.
+        """
+        return step(self._face.pull_blob(reference, blob, to))
+
+    def push_blob(self, reference: AnyReference, content: File | Blob) -> Descriptor:
+        """Push a file or other content as a blob, unless it is there; return its descriptor (end-4a, end-6).
+
+        The reference names a repository, image layout or target, and has neither tag nor digest. `content` is
+        `File(path)`, which is read twice, or `Blob(…)`: bytes, a binary file or an iterable of bytes, which is first
+        written to an unnamed temporary file. Its media type goes into the descriptor; title and annotations do not. A
+        layout that does not exist is created; `lading layout gc` removes a blob that no manifest names after a day.
+
+        Raises `StorageError` if the file cannot be read, is a directory, or changes in between, `RegistryError` for a
+        refusal, and `UnsupportedError` for an archive, which cannot be changed.
+        """
+        return step(self._face.push_blob(reference, content))
+
+    def delete_blob(self, reference: AnyReference, blob: str | Descriptor) -> None:
+        """Delete a blob, given by digest or descriptor, from a repository, image layout or target (end-10).
+
+        The reference has neither tag nor digest. A registry may delete a blob that manifests name; a layout does not.
+
+        Raises `NotFoundError` if there is no such blob, `RejectedError` if a manifest of the layout names it, and
+        `UnsupportedError` where blobs cannot be deleted, and for the digest of a blob in a target of your own, which
+        needs a descriptor.
+        """
+        step(self._face.delete_blob(reference, blob))
 
     def inspect(
         self,
@@ -395,22 +511,25 @@ class Client:
     ) -> Inspection:
         """Describe a manifest and what it names. No layer is read.
 
-        Of an index, `platform` selects the best match. Without it, manifests of the index are pulled as well, for their
-        sizes and for the layers that they share: `details` of them, images first, and 64 MiB at most. `referrers` lists
-        the referrers of the manifest, 1,000 at most.
+        Of an index, `platform` selects the best match, as for `resolve`. Without it, manifests of the index are pulled
+        as well, for their sizes and for the layers that they share: `details` of them, images first, and 64 MiB at
+        most. `referrers` lists the referrers of the manifest, 1,000 at most.
 
         Other content that cannot be read is in the `problems` of the result. Raises `ManifestUnknownError` if there is
-        no such manifest, `DocumentError` if it is invalid or not for that platform, and `VerificationError`.
+        no such manifest, `PlatformUnknownError`, `DocumentError` if it is invalid, and `VerificationError`.
         """
         return step(self._face.inspect(reference, platform=platform, referrers=referrers, details=details))
 
     def diff(self, old: AnyReference, new: AnyReference, *, platform: PlatformLike | None = None) -> ImageDiff:
         """Compare the manifests and configs of two container images. No layer is read.
 
-        Of an index, the image for `platform` is compared, or without one its only image, or the one for this machine.
+        `new` may be a tag or a digest next to `old`, here and in `diff_files` (`parse_reference`).
 
-        Raises `ManifestUnknownError`, `VerificationError`, and `DocumentError` for a manifest that is not a container
-        image and for an index without a matching one.
+        Of an index, the image for `platform` is compared, as for `resolve`, or without one its only image, or the one
+        for this machine. Images that an index lists for another platform than their configs state are warned of.
+
+        Raises `ManifestUnknownError`, `VerificationError`, `PlatformUnknownError`, and `DocumentError` for a manifest
+        that is not a container image.
         """
         return step(self._face.diff(old, new, platform=platform))
 
@@ -439,13 +558,13 @@ class Client:
     ) -> tuple[FileEntry, ...]:
         """List the files of a container image at a path and below it, as a container sees them, sorted by path.
 
-        All layers are read and verified. Of an index, `platform` selects the image; without one it is the only image,
-        or the one for this machine. `limits` bound what the image may cost; by default, 500,000 members in all layers
-        together.
+        All layers are read and verified. Of an index, `platform` selects the image, as for `resolve`; without one it is
+        the only image, or the one for this machine. `limits` bound what the image may cost; by default, 500,000 members
+        in all layers together.
 
         Raises `ManifestUnknownError`, `NotFoundError` for a path that the image does not have, `VerificationError`,
-        `DocumentError` for a manifest that is not a container image, `ProtocolError` for a damaged or hostile layer,
-        and `LimitExceededError`.
+        `PlatformUnknownError`, `DocumentError` for a manifest that is not a container image, `ProtocolError` for a
+        damaged or hostile layer, and `LimitExceededError`.
         """
         return step(self._face.files(reference, path, platform=platform, limits=limits))
 
@@ -654,7 +773,10 @@ class Tags:
 
 
 class Manifests:
-    """The manifests of one repository."""
+    """The manifests of one repository.
+
+    A digest that cannot be computed is an `InvalidDigestError`, before anything is sent.
+    """
 
     def __init__(self, _face: AsyncManifests) -> None:
         self._face = _face
@@ -702,11 +824,12 @@ class Manifests:
         """Pull a manifest, verified against the digest, or the descriptor, that it is requested by (end-3, GET).
 
         With `kind`, a document class such as `ImageManifest`, a manifest of another kind raises
-        `UnexpectedMediaTypeError`. With `platform`, an index gives the manifest of its best match for that platform; a
-        manifest that is not an index is returned as it is. `accept` are the media types to ask for.
+        `UnexpectedMediaTypeError`. With `platform`, an index gives the manifest of its best match for that platform,
+        and any other manifest must be that of an image for it. `accept` are the media types to ask for.
 
         Raises `ManifestUnknownError` if there is no such manifest, `NameUnknownError` if there is no such repository,
-        `VerificationError`, `DocumentError`, and `LimitExceededError` for more than 8 MiB (`Budgets.manifest`).
+        `PlatformUnknownError`, `VerificationError`, `DocumentError`, and `LimitExceededError` for more than 8 MiB
+        (`Budgets.manifest`).
         """
         return step(self._face.pull(tag_or_digest, kind, platform=platform, accept=accept))
 
@@ -720,7 +843,8 @@ class Manifests:
     ) -> Descriptor:
         """Pull a manifest into a file, byte for byte; return its descriptor. An existing file is replaced.
 
-        The file gets its name once it is complete and safe on disk. All else is as for `pull`.
+        The file gets its name once it is complete and safe on disk; a link to it stays a link. A FIFO is written to.
+        All else is as for `pull`.
 
         Raises as `pull` does, and `StorageError`.
         """
@@ -755,7 +879,8 @@ class Manifests:
 class Blobs:
     """The blobs of one repository.
 
-    A blob is named by its digest or by a descriptor, whose size is checked as well.
+    A blob is named by its digest or by a descriptor, whose size is checked as well. A digest that cannot be computed is
+    an `InvalidDigestError`, before anything is sent.
     """
 
     def __init__(self, _face: AsyncBlobs) -> None:
@@ -769,7 +894,10 @@ class Blobs:
         return step(self._face.resolve(blob))
 
     def exists(self, blob: str | Descriptor) -> bool:
-        """Return whether there is a blob with this digest (end-2, HEAD)."""
+        """Return whether there is a blob with this digest (end-2, HEAD).
+
+        Raises `ProtocolError` for a response that says nothing about a blob, such as a web page.
+        """
         return step(self._face.exists(blob))
 
     def open(self, blob: str | Descriptor, *, offset: int = 0, length: int | None = None) -> BlobStream:
@@ -784,7 +912,7 @@ class Blobs:
         return BlobStream(self._face.open(blob, offset=offset, length=length))
 
     def pull(self, blob: str | Descriptor) -> bytes:
-        """Pull a blob into memory, verified (end-2, GET).
+        """Pull a blob into memory, verified (end-2, GET). If the connection breaks, the pull resumes from there.
 
         Raises `BlobUnknownError`, `VerificationError`, and `LimitExceededError` for more than 32 MiB (`Budgets.blob`):
         use `pull_file` or `open` for larger blobs.
@@ -862,15 +990,16 @@ class Blobs:
         """Mount a blob from another repository of the registry, and return whether the registry did so (end-11).
 
         Without `from_repository`, the registry may take the blob from any repository; few do. An upload that it starts
-        instead is cancelled; `push`, `push_file` and `push_stream` use it, with `mount_from`. Raises `RegistryError`
-        for a refusal.
+        instead is cancelled; `push`, `push_file` and `push_stream` use it, with `mount_from`. A registry that confirms
+        a mount is asked for the blob. Raises `RegistryError` for a refusal.
         """
         return step(self._face.mount(blob, from_repository))
 
     def delete(self, blob: str | Descriptor) -> None:
         """Delete a blob (end-10). Manifests that name it can then no longer be pulled completely.
 
-        Raises `BlobUnknownError`, and `UnsupportedError` if the registry does not delete blobs.
+        Raises `BlobUnknownError`, `UnsupportedError` if the registry does not delete blobs, and `ProtocolError` if it
+        confirms a deletion with another status than 202 and still has the blob.
         """
         step(self._face.delete(blob))
 
@@ -996,7 +1125,7 @@ class Upload:
     def cancel(self) -> None:
         """Cancel the upload (end-14).
 
-        Errors are ignored: registries let abandoned uploads expire.
+        Errors are ignored, and a success is not confirmed: registries let abandoned uploads expire.
         """
         step(self._face.cancel())
 
@@ -1023,7 +1152,8 @@ class Images:
 
     Layers that the destination has are skipped, layers in another repository of its registry are mounted, and only the
     others are transferred. Source and destination are a repository, an image layout (`oci:`), an archive or a target.
-    They may be the same: the tag is then moved to the new image.
+    They may be the same: the tag is then moved to the new image. Next to the source, the destination and the bases of
+    a rebase may be a tag or a digest alone (`parse_reference`).
     """
 
     def __init__(self, _face: AsyncImages) -> None:
@@ -1032,10 +1162,11 @@ class Images:
     def load(self, reference: AnyReference, *, platform: PlatformLike | None = None) -> Image:
         """Load an image; of an index, the one for a platform, its only one, or the one for this machine.
 
-        Its layers can be read, and it can be pushed, as long as the client is open.
+        Its layers can be read, and it can be pushed, as long as the client is open. `platform` is as for
+        `client.resolve`.
 
-        Raises `ManifestUnknownError`, `VerificationError`, `DocumentError` for a manifest that is not a container image
-        and for an index without a matching one, and `LimitExceededError`.
+        Raises `ManifestUnknownError`, `VerificationError`, `PlatformUnknownError`, `DocumentError` for a manifest that
+        is not a container image, and `LimitExceededError`.
         """
         return step(self._face.load(reference, platform=platform))
 
@@ -1157,14 +1288,15 @@ class Indexes:
         without `/` and `:` is a tag. Platforms are read from the configs of images unless a `NewEntry` gives one. Of an
         index among the manifests, the entries are added.
 
-        Raises `ManifestUnknownError`, `DocumentError` for a config that cannot be read, and what `client.copy` raises.
+        Raises `ManifestUnknownError`, `DocumentError` for a config that cannot be read and for two manifests for one
+        platform, and what `client.copy` raises.
         """
         return step(self._face.create(reference, manifests, annotations=annotations))
 
     def add(
         self, reference: AnyReference, manifests: Iterable[NewEntry | AnyReference], *, to: AnyReference | None = None
     ) -> Copied:
-        """Push an index with further entries under the tag of the old one, or to the reference `to`.
+        """Push an index with further entries under the tag of the old one, or to the reference or tag `to`.
 
         Manifests are named as for `create`. An entry for the same platform is replaced, and attestations about it are
         removed. Everything else in the index stays, and a Docker list stays one.
@@ -1181,10 +1313,11 @@ class Indexes:
         platforms: PlatformLike | Iterable[PlatformLike] = (),
         to: AnyReference | None = None,
     ) -> Copied:
-        """Push an index without some entries under the tag of the old one, or to the reference `to`.
+        """Push an index without some entries under the tag of the old one, or to the reference or tag `to`.
 
-        Entries are named by their digests, by tags in the target of the index, or by their platforms; attestations
-        about them are removed too. The manifests themselves are not deleted.
+        Entries are named by digests, by tags in the target of the index, or by `platforms`. A digest or tag names all
+        entries with its digest, a platform those for exactly that, whatever others share their digest. Attestations
+        about an image are removed with the last entry for it. The manifests themselves are not deleted.
 
         Raises `NotFoundError` if there is no such entry; otherwise as `add`.
         """

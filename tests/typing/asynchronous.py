@@ -77,6 +77,8 @@ async def run(host: str, directory: Path) -> None:
         await one_repository(client, client.repository(f"{host}/acme/blobs"), directory)
         await one_registry(client.registry(host))
         await names(client, host)
+        await single_contents(client, f"{host}/acme/single", directory)
+        await single_contents(client, f"oci:{directory / 'single'}", directory)
     await client.close()
 
 
@@ -102,6 +104,7 @@ async def options(directory: Path) -> None:
         retries=Retries(tries=2),
         on_event=events.append,
         state=directory / "state",
+        links_below=directory,
         transport=Direct(),
     )
     await client.close()
@@ -135,7 +138,7 @@ async def artifacts(client: AsyncClient, host: str, directory: Path) -> None:
     assert_type(found, tuple[Evidence, ...])
     for evidence in found:
         results.of_evidence(evidence)
-    verified = await client.verify(reference)
+    verified = await client.verify(reference, shallow=True, limits=Limits(size=1 << 30))
     assert_type(verified, Verified)
     results.of_verification(verified)
 
@@ -234,8 +237,10 @@ async def copies(client: AsyncClient, host: str, directory: Path) -> None:
         depth=1,
         digest_tags=False,
         dry_run=True,
+        fail_fast=True,
+        on_result=lambda tag, result: assert_type((tag, result), tuple[str, Copied | LadingError]),
     )
-    assert_type(several, tuple[Copied, ...])
+    assert_type(several, dict[str, Copied | LadingError])
     await client.copy(source, TargetReference(Shelf(), "all"))
 
 
@@ -264,8 +269,8 @@ async def one_repository(client: AsyncClient, repository: AsyncRepository, direc
     assert_type(await manifests.pull("1", ImageManifest), Manifest[ImageManifest])
     file = directory / "manifest.json"
     accept = list(MANIFEST_TYPES)
-    assert_type(await manifests.pull_file("1", file, platform="linux/amd64", accept=accept), Descriptor)
-    pulled = await manifests.pull(descriptor, kind=ImageManifest, platform="linux/amd64", accept=[*MANIFEST_TYPES])
+    assert_type(await manifests.pull_file("1", file, platform=None, accept=accept), Descriptor)
+    pulled = await manifests.pull(descriptor, kind=ImageManifest, platform=None, accept=[*MANIFEST_TYPES])
     assert_type(pulled.document, ImageManifest)
     tags = repository.tags
     assert_type(tags, AsyncTags)
@@ -358,7 +363,7 @@ async def names(client: AsyncClient, host: str) -> None:
     descriptor = await client.resolve(reference, platform="linux/amd64")
     assert_type(descriptor, Descriptor)
     references = [reference, f"{host}/acme/image:missing"]
-    resolved = await client.resolve_many(references)
+    resolved = await client.resolve_many(references, platform="linux/amd64")
     assert_type(resolved, list[Descriptor | LadingError])
     errors = [each for each in resolved if isinstance(each, LadingError)]
     assert_type(errors, list[LadingError])
@@ -369,3 +374,21 @@ async def names(client: AsyncClient, host: str) -> None:
     index = await client.repository(f"{host}/acme/image").manifests.pull("all", ImageIndex)
     assert_type(index.document.choose("linux/amd64"), Descriptor)
     await client.delete(f"{host}/acme/image@{index.digest}")
+
+
+async def single_contents(client: AsyncClient, place: str, directory: Path) -> None:
+    """Push, pull and delete single manifests and blobs."""
+    (directory / "single.json").write_bytes(b"{}")
+    config = await client.push_blob(place, File(directory / "single.json", "application/vnd.oci.empty.v1+json"))
+    assert_type(config, Descriptor)
+    layer = await client.push_blob(place, Blob(io.BytesIO(b"layer"), "text/plain"))
+    manifest = Manifest.of(ImageManifest(artifact_type="application/vnd.acme", config=config, layers=(layer,)))
+    assert_type(await client.push_manifest(f"{place}:1", manifest, ["2"]), Descriptor)
+    pushed = await client.push_manifest(f"{place}:3", manifest.raw, "4", media_type=manifest.media_type)
+    pulled = await client.pull_manifest(f"{place}:1", directory / "manifest.json", platform=None)
+    assert_type(pulled, Manifest[Document])
+    assert_type(await client.blob_exists(place, layer), bool)
+    assert_type(await client.pull_blob(place, layer.digest, directory / "layer"), Descriptor)
+    await client.pull_blob(place, layer, Chunks())
+    await client.delete(f"{place}@{pushed.digest}")
+    await client.delete_blob(place, layer.digest)

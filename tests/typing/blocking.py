@@ -77,6 +77,8 @@ def run(host: str, directory: Path) -> None:
         one_repository(client, client.repository(f"{host}/acme/blobs"), directory)
         one_registry(client.registry(host))
         names(client, host)
+        single_contents(client, f"{host}/acme/single", directory)
+        single_contents(client, f"oci:{directory / 'single'}", directory)
     client.close()
 
 
@@ -102,6 +104,7 @@ def options(directory: Path) -> None:
         retries=Retries(tries=2),
         on_event=events.append,
         state=directory / "state",
+        links_below=directory,
         transport=Direct(),
     )
     client.close()
@@ -135,7 +138,7 @@ def artifacts(client: Client, host: str, directory: Path) -> None:
     assert_type(found, tuple[Evidence, ...])
     for evidence in found:
         results.of_evidence(evidence)
-    verified = client.verify(reference)
+    verified = client.verify(reference, shallow=True, limits=Limits(size=1 << 30))
     assert_type(verified, Verified)
     results.of_verification(verified)
 
@@ -234,8 +237,10 @@ def copies(client: Client, host: str, directory: Path) -> None:
         depth=1,
         digest_tags=False,
         dry_run=True,
+        fail_fast=True,
+        on_result=lambda tag, result: assert_type((tag, result), tuple[str, Copied | LadingError]),
     )
-    assert_type(several, tuple[Copied, ...])
+    assert_type(several, dict[str, Copied | LadingError])
     client.copy(source, TargetReference(Shelf(), "all"))
 
 
@@ -264,8 +269,8 @@ def one_repository(client: Client, repository: Repository, directory: Path) -> N
     assert_type(manifests.pull("1", ImageManifest), Manifest[ImageManifest])
     file = directory / "manifest.json"
     accept = list(MANIFEST_TYPES)
-    assert_type(manifests.pull_file("1", file, platform="linux/amd64", accept=accept), Descriptor)
-    pulled = manifests.pull(descriptor, kind=ImageManifest, platform="linux/amd64", accept=[*MANIFEST_TYPES])
+    assert_type(manifests.pull_file("1", file, platform=None, accept=accept), Descriptor)
+    pulled = manifests.pull(descriptor, kind=ImageManifest, platform=None, accept=[*MANIFEST_TYPES])
     assert_type(pulled.document, ImageManifest)
     tags = repository.tags
     assert_type(tags, Tags)
@@ -358,7 +363,7 @@ def names(client: Client, host: str) -> None:
     descriptor = client.resolve(reference, platform="linux/amd64")
     assert_type(descriptor, Descriptor)
     references = [reference, f"{host}/acme/image:missing"]
-    resolved = client.resolve_many(references)
+    resolved = client.resolve_many(references, platform="linux/amd64")
     assert_type(resolved, list[Descriptor | LadingError])
     errors = [each for each in resolved if isinstance(each, LadingError)]
     assert_type(errors, list[LadingError])
@@ -369,3 +374,21 @@ def names(client: Client, host: str) -> None:
     index = client.repository(f"{host}/acme/image").manifests.pull("all", ImageIndex)
     assert_type(index.document.choose("linux/amd64"), Descriptor)
     client.delete(f"{host}/acme/image@{index.digest}")
+
+
+def single_contents(client: Client, place: str, directory: Path) -> None:
+    """Push, pull and delete single manifests and blobs."""
+    (directory / "single.json").write_bytes(b"{}")
+    config = client.push_blob(place, File(directory / "single.json", "application/vnd.oci.empty.v1+json"))
+    assert_type(config, Descriptor)
+    layer = client.push_blob(place, Blob(io.BytesIO(b"layer"), "text/plain"))
+    manifest = Manifest.of(ImageManifest(artifact_type="application/vnd.acme", config=config, layers=(layer,)))
+    assert_type(client.push_manifest(f"{place}:1", manifest, ["2"]), Descriptor)
+    pushed = client.push_manifest(f"{place}:3", manifest.raw, "4", media_type=manifest.media_type)
+    pulled = client.pull_manifest(f"{place}:1", directory / "manifest.json", platform=None)
+    assert_type(pulled, Manifest[Document])
+    assert_type(client.blob_exists(place, layer), bool)
+    assert_type(client.pull_blob(place, layer.digest, directory / "layer"), Descriptor)
+    client.pull_blob(place, layer, Chunks())
+    client.delete(f"{place}@{pushed.digest}")
+    client.delete_blob(place, layer.digest)

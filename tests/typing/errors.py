@@ -131,6 +131,7 @@ def unreachable(error: TransportError) -> str:
             assert_type(error.refused, bool)
             return "the registry" if error.refused else "the network"
         case TimedOutError():
-            return "the network"
+            assert_type(error.slow, bool)
+            return "the registry" if error.slow else "the network"
         case _:
             return "unknown"

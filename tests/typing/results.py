@@ -81,6 +81,8 @@ def of_verification(verified: Verified) -> None:
     assert_type(verified.checked, int)
     assert_type(verified.bytes, int)
     assert_type(verified.problems, tuple[Problem, ...])
+    assert_type(verified.expanded, int)
+    assert_type(verified.unexpanded, int)
     as_json(verified.to_dict())
     for problem in verified.problems:
         of_problem(problem)

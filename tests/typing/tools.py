@@ -74,7 +74,9 @@ def checks() -> None:
     assert_type(check_tag("v1"), str)
     assert_type(check_media_type("text/plain"), str)
     assert isinstance(parse_reference("registry.example/acme/app:1"), Reference)
-    assert isinstance(parse_reference("oci:layout:1"), LocalReference)
+    local = parse_reference("oci:layout:1")
+    assert isinstance(local, LocalReference)
+    assert str(parse_reference("2", beside=local)) == "oci:layout:2"
     assert_type(printable("a\x1b[2J", limit=80), str)
     Client(ranges=MOST_RANGES, state=False).close()
     assert_type("host" in TRANSPORT_FIELDS, bool)

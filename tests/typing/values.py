@@ -202,7 +202,9 @@ def credentials() -> None:
 
 def bounds() -> None:
     """Set bounds."""
-    budgets = Budgets(manifest=1, pushed_manifest=1, blob=1, page=1, pages=1, error=1, seconds=1.0, blob_rate=1.0)
+    budgets = Budgets(
+        manifest=1, pushed_manifest=1, blob=1, page=1, pages=1, error=1, seconds=1.0, min_rate=1.0, rate_window=60
+    )
     assert_type(budgets.manifest, int)
     assert_type(budgets.pushed_manifest, int)
     assert_type(budgets.blob, int)
@@ -210,7 +212,8 @@ def bounds() -> None:
     assert_type(budgets.pages, int)
     assert_type(budgets.error, int)
     assert_type(budgets.seconds, float)
-    assert_type(budgets.blob_rate, float)
+    assert_type(budgets.min_rate, float)
+    assert_type(budgets.rate_window, float)
     gate = Gate(strict=True, trusted_realms=frozenset({"auth.example"}), foreign_layers=False)
     assert_type(gate.strict, bool)
     assert_type(gate.trusted_realms, frozenset[str])

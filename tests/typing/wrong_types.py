@@ -56,6 +56,7 @@ class NoSource:
 def options() -> None:
     """Give options of a client a wrong type."""
     Client(retries=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Client(links_below=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(on_event=on_event)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client(credentials={"h": "a:b"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
     Client(credentials="a:b")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -83,6 +84,10 @@ def verbs(client: Client, artifact: Artifact, image: Image) -> None:
     client.images.edit("a:1", "b:1", change)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.images.convert("a:1", "b:1", "OCI")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.images.push("a:1", "b:1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.push_blob("a", b"content")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.pull_blob("a", 1, "file")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.pull_blob("a", "sha256:" + "0" * 64, print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.push_manifest("a:1", "{}")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.export_file("a:1", "/b", print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     image.mutated(entrypoint="/hello")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     image.mutated(cmd="--help")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
