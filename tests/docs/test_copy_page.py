@@ -10,7 +10,7 @@ PAGE = "docs/copy.md"
 
 
 def test_the_commands_and_then_the_programs_run(served: str, tmp_path: Path) -> None:
-    [commands], [program, own_place] = blocks(PAGE), blocks(PAGE, "python")
+    [commands], [program, single, own_place] = blocks(PAGE), blocks(PAGE, "python")
     output = run_commands(commands, tmp_path, served).splitlines()
     [restored] = [json.loads(line) for line in output if line.startswith("{")]
     assert (restored["tags"], restored["moved"], restored["mounted"]) == (["2"], 3, 0)
@@ -23,4 +23,7 @@ def test_the_commands_and_then_the_programs_run(served: str, tmp_path: Path) -> 
     assert [line.split()[0] for line in output[1:]] == ["push"] * 3
     assert not (tmp_path / "python.tar").exists()
 
+    assert (tmp_path / "config.json").read_bytes() == b"{}"
+    run_program(single, tmp_path, served)
+    assert (tmp_path / "note.txt").read_bytes() == b"a note"
     run_program(own_place, tmp_path, served)

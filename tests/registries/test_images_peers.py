@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lading import Client, Image
+from lading import Client, Image, NewEntry
 from tests.support.programs import require
 from tests.support.skopeo import Skopeo
 
@@ -194,3 +194,68 @@ def _entries(crane: Program, reference: str) -> list[dict[str, Any]]:
     """Return the entries of an index, without what crane repeats of the manifests in it."""
     entries: list[dict[str, Any]] = json.loads(crane("manifest", reference))["manifests"]
     return [{key: value for key, value in entry.items() if key != "artifactType"} for entry in entries]
+
+
+def test_regctl_and_crane_tell_entries_with_one_digest_apart_too(
+    crane: Program, regctl: Program, name: str, tree: Path
+) -> None:
+    """An image without any programs is one image for every platform (containers/podman#18723)."""
+    with Client() as client:
+        client.images.push(Image.scratch("linux/amd64").appended(client.images.pack_layer(tree)), f"{name}:one")
+        entries = [NewEntry(f"{name}:one", f"linux/{each}") for each in ("amd64", "arm64", "s390x")]
+        client.indexes.create(f"{name}:v1", entries)
+        client.indexes.remove(f"{name}:v1", platforms="linux/arm64", to=f"{name}:ours")
+        client.copy(f"{name}:v1", f"{name}:ours2", platforms=["linux/amd64", "linux/s390x"], index="rewritten")
+    regctl("image", "copy", f"{name}:v1", f"{name}:theirs")
+    regctl("index", "delete", f"{name}:theirs", "--platform", "linux/arm64")
+    kept = ("--platform", "linux/amd64", "--platform", "linux/s390x")
+    crane("index", "filter", f"{name}:v1", *kept, "--tag", f"{name}:theirs2")
+    made = [json.loads(crane("manifest", f"{name}:{tag}")) for tag in ("ours", "ours2", "theirs", "theirs2")]
+    platforms = [[entry["platform"]["architecture"] for entry in index["manifests"]] for index in made]
+    assert platforms == [["amd64", "s390x"]] * 4
+    assert len({entry["digest"] for index in made for entry in index["manifests"]}) == 1
+
+
+def test_one_platform_is_copied_as_other_clients_copy_it(
+    crane: Program, regctl: Program, skopeo: Skopeo, name: str, tree: Path
+) -> None:
+    with Client() as client:
+        _made(client, name, tree)
+        expected = client.resolve(f"{name}:v1", platform="linux/arm64").digest
+        copied = client.copy(f"{name}:v1", f"{name}:ours", platforms="linux/arm64")
+    crane("copy", "--platform", "linux/arm64", f"{name}:v1", f"{name}:crane")
+    regctl("image", "copy", "--platform", "linux/arm64", f"{name}:v1", f"{name}:regctl")
+    skopeo.copy(f"docker://{name}:v1", f"docker://{name}:skopeo", "--override-arch", "arm64")
+    assert {crane("digest", f"{name}:{tag}") for tag in ("ours", "crane", "regctl", "skopeo")} == {expected}
+    assert copied.descriptor.digest == expected
+    crane("validate", "--remote", f"{name}:ours")
+
+
+@pytest.mark.parametrize("platforms", [["linux/arm64"], ["linux/arm64", "linux/s390x"]], ids=["one", "several"])
+@pytest.mark.parametrize("registry", ["distribution", "distribution3"])
+def test_distribution_takes_the_copies_of_platforms_and_others_read_them(  # noqa: PLR0917  # pytest passes them by name
+    registry: str,
+    platforms: list[str],
+    request: pytest.FixtureRequest,
+    skopeo: Skopeo,
+    tree: Path,
+    tmp_path: Path,
+) -> None:
+    umoci, address = require("umoci"), str(request.getfixturevalue(registry))
+    name, layout = f"{address}/platforms/{len(platforms)}", f"{tmp_path}/layout"
+    with Client() as client:
+        layer = client.images.pack_layer(tree)
+        for each in ("amd64", "arm64", "s390x"):
+            client.images.push(Image.scratch(f"linux/{each}").appended(layer), f"oci:{layout}:{each}")
+        client.indexes.create(f"oci:{layout}:all", ["amd64", "arm64", "s390x"])
+        for place in (f"{name}:v1", f"oci:{layout}:v1", f"oci-archive:{tmp_path}/copy.tar:v1"):
+            client.copy(f"oci:{layout}:all", place, platforms=platforms)
+            assert not client.verify(place).problems
+    for place in (f"docker://{name}:v1", f"oci:{layout}:v1", f"oci-archive:{tmp_path}/copy.tar:v1"):
+        assert json.loads(skopeo.inspect(place, "--override-arch", "arm64"))["Architecture"] == "arm64"
+    if len(platforms) == 1:
+        bundle = tmp_path / "bundle"
+        subprocess.run(
+            [umoci, "unpack", "--rootless", "--image", f"{layout}:v1", bundle], check=True, capture_output=True
+        )
+        assert (bundle / "rootfs/usr/bin/tool").read_text() == "#!/bin/sh\n"

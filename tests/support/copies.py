@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from lading import Copied, LadingError
 from lading._io.blocking import BlockingIO
 from lading.server.handler import EmbeddedRegistry
 from lading.transports.direct import DirectTransport
@@ -28,3 +30,13 @@ def layout(tmp_path: Path, content: Corpus) -> Path:
 @pytest.fixture
 def registry(root: Path) -> DirectTransport:
     return DirectTransport(EmbeddedRegistry(root, BlockingIO()))
+
+
+def digests_of(results: Mapping[str, Copied | LadingError]) -> set[str]:
+    """Return the digests of copied tags; an error among the results is raised."""
+    digests: set[str] = set()
+    for result in results.values():
+        if isinstance(result, LadingError):
+            raise result
+        digests.add(result.descriptor.digest)
+    return digests

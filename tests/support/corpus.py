@@ -46,6 +46,8 @@ class Corpus:
     blobs: dict[str, bytes] = field(default_factory=dict)
     tags: dict[str, Json] = field(default_factory=dict)
     untagged: list[Json] = field(default_factory=list)
+    # Manifests that a test looks for, by names of its own.
+    named: dict[str, Json] = field(default_factory=dict)
 
     def add(self, content: bytes, media_type: str, algorithm: str = "sha256", **more: Any) -> Json:
         descriptor = described(content, media_type, algorithm, **more)

@@ -29,7 +29,7 @@ USERS = (
     User("writer", PASSWORD, Rights(push=("acme/app",))),
     User("cleaner", PASSWORD, Rights(delete=("acme/app",))),
     User("lister", PASSWORD, Rights(catalog=True)),
-    User("neighbour", PASSWORD, Rights(pull=("acme",), push=("acme/apps", "ac*"), delete=("other/*",))),
+    User("neighbour", PASSWORD, Rights(pull=("acme",), push=("acme/apps", "ac/*"), delete=("other/*",))),
 )
 PUBLIC = Access(users=USERS, anonymous=Rights(pull=("acme/app",)))
 PRIVATE = Access(users=USERS)

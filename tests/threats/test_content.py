@@ -89,11 +89,18 @@ def test_t21_a_manifest_by_digest_is_that_manifest(registry: TestRegistry, face:
     assert left(face) == []
 
 
-def test_t21_a_header_that_lies_about_the_digest_is_told_and_not_believed(registry: TestRegistry, cargo: Image) -> None:
+def test_t21_a_header_that_lies_about_the_digest_of_a_tag_is_refused(registry: TestRegistry, face: Face) -> None:
+    registry.order(Change(add={"Docker-Content-Digest": sha256(b"a lie")}), MANIFESTS)
+    done = face.pull_manifest(f"{registry.name}/acme/app", "1")
+    assert done.code == 5 or isinstance(done.error, DigestMismatchError)
+    assert left(face) == []
+
+
+def test_t21_a_header_that_lies_is_told_where_the_user_has_the_digest(registry: TestRegistry, cargo: Image) -> None:
     registry.order(Change(add={"Docker-Content-Digest": sha256(b"a lie")}), MANIFESTS)
     told: list[Event] = []
     with Client(on_event=told.append) as client:
-        manifest = client.repository(f"{registry.name}/acme/app").manifests.pull("1")
+        manifest = client.repository(f"{registry.name}/acme/app").manifests.pull(sha256(cargo.manifest))
     assert manifest.digest == sha256(cargo.manifest)
     assert any(isinstance(event, Warned) for event in told)
 
