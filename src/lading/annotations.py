@@ -17,6 +17,10 @@ DESCRIPTION = "org.opencontainers.image.description"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 BASE_NAME = "org.opencontainers.image.base.name"
 
+# The whole name of an image, next to the tag alone in REF_NAME: containerd, nerdctl and `docker save` write it in
+# index.json: https://github.com/containerd/containerd/blob/main/core/images/annotations.go
+CONTAINERD_NAME = "io.containerd.image.name"
+
 # oras marks a layer packed from a directory: "true", and the digest of the tar archive before compression.
 UNPACK = "io.deis.oras.content.unpack"
 UNPACKED_DIGEST = "io.deis.oras.content.digest"
