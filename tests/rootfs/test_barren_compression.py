@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io as streams
 import os
-import shutil
 import subprocess
 import zlib
 from collections.abc import Awaitable, Callable
@@ -17,6 +16,7 @@ from lading import AsyncClient, LimitExceededError, StorageError
 from lading._core.images.packed_layer import pack_layer
 from lading._core.tar.unpacking import unpack
 from tests.support.layers import END, Blobs, Compress, folder, gzipped, member
+from tests.support.programs import require
 from tests.support.tars import snapshot
 from tests.support.zstandard import require_zstandard
 
@@ -128,8 +128,7 @@ async def test_what_compressors_write_is_read(exported: Export, layout: Path, co
 
 @pytest.mark.parametrize("program", ["gzip", "pigz", "bgzip", "zstd"])
 async def test_what_programs_write_is_read(exported: Export, layout: Path, program: str) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+    require(program)
 
     def compress(archive: bytes) -> bytes:
         return subprocess.run([program, "-c"], input=archive, capture_output=True, check=True).stdout

@@ -10,7 +10,7 @@ import pytest
 
 PEERS = Path(__file__).parents[2] / ".venvs" / "peers"
 _BUILT = frozenset({"registry", "crane", "regctl", "oras", "oci-conformance", "oras-py"})
-_ELSEWHERE = {"zot": "zotregistry.dev has it", "pyodide": "make pyodide brings it"}
+_ELSEWHERE = {"bgzip": "apt install tabix", "zot": "zotregistry.dev has it", "pyodide": "make pyodide brings it"}
 
 
 def require(name: str) -> str:
