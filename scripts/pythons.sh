@@ -9,8 +9,8 @@
 # none.
 set -u
 
-# Has to compile on any Python, or be refused with an error that nobody sees. Free-threaded builds and previews have no
-# wheels of the dependencies.
+# Has to compile on any Python, or be refused with an error that is not shown. A free-threaded build has to be named: it is
+# a second 3.14 besides the usual one, and not every dependency has wheels for it. Previews have none.
 probe='
 import sys, sysconfig
 def verdict():
@@ -18,30 +18,34 @@ def verdict():
         return "older than 3.11"
     if sys.implementation.name != "cpython" or sys.version_info[3] != "final":
         return "not a released CPython"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        return "free-threaded"
+    if sysconfig.get_config_var("Py_GIL_DISABLED") and not sys.argv[1:]:
+        return "free-threaded, which is used only if it is named"
     try:
         import ensurepip, venv
     except ImportError:
         return "no venv or ensurepip (on Debian and Ubuntu: apt install python3-venv)"
     return "usable"
 path = getattr(sys, "_base_executable", None) or sys.executable
-print("%d.%d.%d=%s=%s" % (sys.version_info[:3] + (path, verdict())))
+threads = "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
+print("%d.%d.%d%s=%s=%s" % (sys.version_info[:3] + (threads, path, verdict())))
 '
 
-# Where pyenv and uv keep interpreters. A pyenv shim on PATH runs only if its version is switched on.
+# Where pyenv, uv and scripts/python-3.14.sh keep interpreters. A pyenv shim on PATH runs only if its version is switched on.
 kept=${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/*/bin/
 kept_by_uv=${XDG_DATA_HOME:-${HOME:-}/.local/share}/uv/python/*/bin/
+kept_by_lading=${XDG_CACHE_HOME:-${HOME:-}/.cache}/lading/pythons/*/bin/
 
-run() {
-    "$1" -I -c "$probe" </dev/null 2>/dev/null
+run() { # CANDIDATE [named]
+    tried=$1
+    shift
+    "$tried" -I -c "$probe" "$@" </dev/null 2>/dev/null
 }
 
 named() {
-    for candidate in "$1" $kept"$1" $kept_by_uv"$1"; do
-        run "$candidate" && return
+    for candidate in "$1" $kept"$1" $kept_by_uv"$1" $kept_by_lading"$1"; do
+        run "$candidate" named && return
     done
-    echo "$1 is no Python that runs here: choose a CPython 3.11 or newer" >&2
+    echo "$1 is not a Python that runs here: choose a CPython 3.11 or newer" >&2
 }
 
 every() {
@@ -51,7 +55,7 @@ every() {
         ls -d "$directory"/python3 "$directory"/python3.[1-9][0-9] 2>/dev/null
     done
     IFS=$old_ifs
-    ls -d $kept"python3" $kept_by_uv"python3" 2>/dev/null
+    ls -d $kept"python3" $kept_by_uv"python3" $kept_by_lading"python3" 2>/dev/null
 }
 
 if [ $# -gt 0 ]; then

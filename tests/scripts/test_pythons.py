@@ -78,10 +78,35 @@ def test_an_interpreter_without_ensurepip_is_named_and_left_out(interpreters: Pa
     assert "/bare/python3.15 (3.15.7) is left out: no venv or ensurepip" in found.stderr
 
 
+def test_what_lading_fetched_is_found_like_any_other(interpreters: Path, home: Path) -> None:
+    program(home / ".cache/lading/pythons/3.14.3/bin/python3", "echo 3.94.3=/fetched/python3=usable")
+    assert "3.94.3=/fetched/python3" in pythons(interpreters).stdout.splitlines()
+    program(home / ".cache/lading/pythons/3.14.3/bin/python3.94", "echo 3.94.3=/fetched/python3=usable")
+    assert pythons(interpreters, "python3.94").stdout == "3.94.3=/fetched/python3\n"
+
+
+def test_a_free_threaded_build_is_used_if_it_is_named(interpreters: Path) -> None:
+    # `sysconfig` of the build, as far as the probe asks it.
+    program(
+        interpreters / "python3.94",
+        f"""exec "{sys.executable}" -c '
+import sys, sysconfig
+ask = sysconfig.get_config_var
+sysconfig.get_config_var = lambda name: 1 if name == "Py_GIL_DISABLED" else ask(name)
+del sys.argv[1:3]
+exec(sys.argv.pop(1))' "$@" """,
+    )
+    version = f"{platform.python_version()}t"
+    unnamed = pythons(interpreters)
+    assert version not in unnamed.stdout
+    assert f"({version}) is left out: free-threaded, which is used only if it is named" in unnamed.stderr
+    assert pythons(interpreters, "python3.94").stdout.startswith(f"{version}=")
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        pytest.param("exit 1", "is no Python that runs here", id="does not run"),
+        pytest.param("exit 1", "is not a Python that runs here", id="does not run"),
         pytest.param("echo '3.9.1=/old/python3=older than 3.11'", "is left out: older than 3.11", id="too old"),
     ],
 )
