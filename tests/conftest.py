@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.support.systems import UnavailableError, stand_in
 
 # How a test that is an `async def` is run, and its fixtures.
 pytest_plugins = ["tests.support.flows"]
@@ -43,12 +47,40 @@ PREFIXES = ("DOCKER_", "LADING_", "REGISTRY_", "XDG_")
 _numbers = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-tables", action="store_true", help="write the tables in docs from what is found (-n0)")
+
+
+@pytest.fixture
+def write_tables(request: pytest.FixtureRequest) -> bool:
+    """Return whether the pages are to be written."""
+    return bool(request.config.getoption("--write-tables"))
+
+
 def pytest_sessionstart() -> None:
+    stand_in()
     # A shell has what it starts in the background ignore Ctrl-C, and the programs that tests start would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by nohup
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    return (yield from _skipping())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    return (yield from _skipping())
+
+
+def _skipping() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except UnavailableError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -65,4 +97,7 @@ def home(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = _homes / str(next(_numbers))
     directory.mkdir()
     monkeypatch.setenv("HOME", str(directory))
+    if sys.platform == "win32":
+        monkeypatch.setenv("USERPROFILE", str(directory))
+        monkeypatch.setenv("LOCALAPPDATA", str(directory / "AppData" / "Local"))
     return directory

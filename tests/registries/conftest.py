@@ -24,16 +24,6 @@ REGISTRIES = {
 }
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-tables", action="store_true", help="write the tables in docs from what is found (-n0)")
-
-
-@pytest.fixture
-def write_tables(request: pytest.FixtureRequest) -> bool:
-    """Say whether the pages are to be written."""
-    return bool(request.config.getoption("--write-tables", default=False))
-
-
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run our own registry for the whole session. Tests share it: each uses repositories of its own."""
