@@ -47,8 +47,12 @@ class Run(Protocol):
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a command: it runs the package under test, also where PYTHONPATH is a relative path."""
-    given = {**os.environ, **(extra or {})}
+    """Return the environment of a command: it runs the package under test, also where PYTHONPATH is a relative path.
+
+    What it writes is UTF-8, on Windows as well.
+    """
+    encoding = {"PYTHONIOENCODING": "utf-8"} if sys.platform == "win32" else {}
+    given = {**encoding, **os.environ, **(extra or {})}
     paths = (given.get("PYTHONPATH"), str(Path(lading.__file__).parent.parent))
     return {**given, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
