@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import multiprocessing
 import os
 import stat
@@ -12,8 +11,9 @@ from threading import Barrier
 
 import pytest
 
-from lading._io import atomic_files
+from lading._io import atomic_files, system
 from lading.errors import StorageError
+from tests.support.systems import IS_DIRECTORY, MODES
 
 
 def names(directory: Path) -> list[str]:
@@ -38,6 +38,7 @@ def test_a_file_that_is_not_published_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+@MODES
 def test_files_have_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
@@ -87,7 +88,7 @@ def test_a_failure_at_the_end_leaves_no_file(tmp_path: Path, monkeypatch: pytest
     if call == "fsync":
         monkeypatch.setattr(os, "fsync", fail)
     else:
-        monkeypatch.setattr(Path, "replace", fail)
+        monkeypatch.setattr(system, "replace", fail)
     with pytest.raises(StorageError) as caught:
         atomic_files.replace(tmp_path / "file", b"new")
     assert caught.value.errno == errno.EIO
@@ -98,18 +99,23 @@ def test_content_is_synced_before_it_is_named_and_the_name_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
-    fsync, rename = os.fsync, Path.replace
+    sync, rename, sync_directory = system.sync, system.replace, system.sync_directory
 
-    def record_fsync(descriptor: int) -> None:
-        calls.append("sync directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
-        fsync(descriptor)
+    def record_sync(descriptor: int) -> None:
+        calls.append("sync file")
+        sync(descriptor)
 
-    def record_rename(source: Path, target: Path) -> Path:
+    def record_rename(source: Path, target: Path) -> None:
         calls.append("rename")
-        return rename(source, target)
+        rename(source, target)
 
-    monkeypatch.setattr(os, "fsync", record_fsync)
-    monkeypatch.setattr(Path, "replace", record_rename)
+    def record_sync_directory(path: Path) -> None:
+        calls.append("sync directory")
+        sync_directory(path)
+
+    monkeypatch.setattr(system, "sync", record_sync)
+    monkeypatch.setattr(system, "replace", record_rename)
+    monkeypatch.setattr(system, "sync_directory", record_sync_directory)
     atomic_files.replace(tmp_path / "file", b"x")
     assert calls == ["sync file", "rename", "sync directory"]
 
@@ -128,16 +134,16 @@ def test_sweep_keeps_what_is_being_written_and_foreign_files(tmp_path: Path) -> 
 def test_a_file_that_was_swept_before_it_was_locked_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flock = fcntl.flock
+    lock = system.lock
     swept: list[Path] = []
 
-    def flock_too_late(descriptor: int, operation: int) -> None:
+    def locked_too_late(descriptor: int) -> None:
         if not swept:
             swept.append(next(tmp_path.iterdir()))
             swept[0].unlink()
-        flock(descriptor, operation)
+        lock(descriptor)
 
-    monkeypatch.setattr(fcntl, "flock", flock_too_late)
+    monkeypatch.setattr(system, "lock", locked_too_late)
     with atomic_files.NewFile(tmp_path) as new:
         new.publish(tmp_path / "final")
     assert names(tmp_path) == ["final"]
@@ -148,8 +154,9 @@ def test_a_file_that_was_swept_before_it_was_locked_is_made_again(
     ("make", "text"),
     [
         pytest.param(lambda path: path.symlink_to("/etc/hostname"), "cannot open", id="symbolic link"),
-        pytest.param(os.mkfifo, "not a regular file", id="pipe"),
-        pytest.param(Path.mkdir, "not a regular file", id="directory"),
+        # Looked up late: the process below imports this module, and Windows does not have it.
+        pytest.param(lambda path: os.mkfifo(path), "not a regular file", id="pipe"),  # noqa: PLW0108
+        pytest.param(Path.mkdir, IS_DIRECTORY, id="directory"),
     ],
 )
 def test_only_regular_files_are_opened(tmp_path: Path, make: object, text: str) -> None:
@@ -197,7 +204,7 @@ def test_a_name_that_may_not_be_looked_at_is_an_error(tmp_path: Path, monkeypatc
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(system, "open_file", refuse)
     monkeypatch.setattr(Path, "lstat", refuse)
     for look in (atomic_files.open_regular, atomic_files.regular_size):
         with pytest.raises(StorageError, match="Permission denied") as caught:
@@ -209,7 +216,7 @@ def test_a_file_that_cannot_be_locked_is_removed(tmp_path: Path, monkeypatch: py
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(system, "lock", refuse)
     with pytest.raises(StorageError, match="No locks available"):
         atomic_files.NewFile(tmp_path)
     assert names(tmp_path) == []

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import threading
 from pathlib import Path
 
 import pytest
 
+from lading._io import system
 from lading._io.file_lock import exclusive
 from lading.errors import StorageError
 
@@ -58,9 +58,9 @@ def test_a_planted_symbolic_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_file_system_without_locks_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **_options: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(system, "lock", refuse)
     with pytest.raises(StorageError, match="No locks available"), exclusive(tmp_path / "lock"):
         pytest.fail("not locked")

@@ -6,6 +6,7 @@ import asyncio
 import io as streams
 import os
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -134,6 +135,13 @@ async def test_sleep_in_map_ends_when_another_part_fails(io: IO) -> None:
     assert io.now() - before < PATIENCE
 
 
+def interrupt() -> None:
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGINT)
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_ctrl_c_ends_a_map_and_all_its_waits() -> None:
     io = BlockingIO()
     sleeping = threading.Barrier(2)
@@ -141,7 +149,7 @@ def test_ctrl_c_ends_a_map_and_all_its_waits() -> None:
     async def wait(interrupts: bool) -> None:
         sleeping.wait(PATIENCE)
         if interrupts:
-            os.kill(os.getpid(), signal.SIGINT)  # reaches the main thread, which waits for the map
+            interrupt()  # reaches the main thread, which waits for the map
         await io.sleep(PATIENCE * 100)
 
     before = io.now()
@@ -207,6 +215,7 @@ def test_a_timeout_of_asyncio_ends_the_exchange() -> None:
     assert wire.ended.is_set()
 
 
+@pytest.mark.usefixtures("trio_loop")
 def test_cancelling_a_trio_scope_ends_its_exchange() -> None:
     wire = Silent()
 

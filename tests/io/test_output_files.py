@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
+import re
 import stat
 from collections.abc import Callable
 from contextlib import chdir
@@ -14,7 +14,8 @@ from lading._io.base import Cancellation, ignore
 from lading._io.file_lock import exclusive_directory
 from lading._io.output_files import OutputPath, writing
 from lading.errors import StorageError
-from tests.support.pipes import reading
+from tests.support.pipes import make_socket, reading
+from tests.support.systems import DESCRIPTORS, root_only
 
 LARGE = bytes(range(256)) * 1000
 
@@ -73,7 +74,7 @@ def test_a_relative_link_is_followed_from_where_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_bytes() == b"new"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives links to others")
+@root_only("gives links to another user")
 @pytest.mark.parametrize(
     ("owner", "mode", "is_followed"), [(65534, 0o1777, False), (65534, 0o755, True), (0, 0o1777, True)]
 )
@@ -103,17 +104,12 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     assert caught.value.errno == errno.ELOOP
 
 
-def _socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as bound, chdir(path.parent):
-        bound.bind(path.name)
-
-
 @pytest.mark.parametrize("through_link", [False, True])
 @pytest.mark.parametrize(
     "make",
     [
         pytest.param(Path.mkdir, id="directory"),
-        pytest.param(_socket, id="socket"),
+        pytest.param(make_socket, id="socket"),
         pytest.param(lambda path: device(path, 1, 7), id="full"),
         pytest.param(lambda path: device(path, 1, 5), id="zero"),
     ],
@@ -127,7 +123,7 @@ def test_what_is_not_a_file_is_refused_and_stays(
     if through_link:
         (tmp_path / "link").symlink_to(path)
         path = tmp_path / "link"
-    with pytest.raises(StorageError, match=f"cannot write '{path}': exists and is not a regular file"):
+    with pytest.raises(StorageError, match=re.escape(f"cannot write {str(path)!r}: exists and is not a regular file")):
         write(path, b"x")
     assert (tmp_path / "odd").lstat() == before
 
@@ -182,6 +178,7 @@ def test_a_wait_for_room_in_a_pipe_can_be_cancelled(tmp_path: Path) -> None:
         os.close(reader)
 
 
+@DESCRIPTORS
 @pytest.mark.parametrize("directory", ["/dev/fd", "/proc/self/fd", "/proc/{pid}/fd"])
 def test_a_descriptor_of_our_own_takes_a_stream(tmp_path: Path, directory: str) -> None:
     directory = directory.format(pid=os.getpid())  # here: each worker has its own, and must have the same tests
@@ -199,11 +196,13 @@ def test_a_descriptor_of_our_own_takes_a_stream(tmp_path: Path, directory: str) 
     assert [each.name for each in tmp_path.iterdir()] == ["link"]
 
 
+@DESCRIPTORS
 def test_a_descriptor_that_is_closed_is_refused() -> None:
     with pytest.raises(StorageError, match=r"cannot write '/dev/fd/987654': Bad file descriptor"):
         OutputPath.at(Path("/dev/fd/987654"))
 
 
+@DESCRIPTORS
 def test_a_terminal_is_refused() -> None:
     ours, theirs = os.openpty()
     try:

@@ -9,7 +9,6 @@ are being written.
 from __future__ import annotations
 
 import errno
-import fcntl
 import io
 import os
 import re
@@ -18,6 +17,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Self
 
+from lading._io import system
+from lading._io.system import Access
 from lading.errors import StorageError, storage_errors
 
 _PART = re.compile(r"\.[0-9a-f]{32}\.part", re.ASCII)
@@ -79,19 +80,18 @@ class NewFile(OpenFile):
 
     def give_to_owner_of(self, path: Path) -> None:
         """Give the file the owner and group of `path`, if that exists and this process may."""
-        with refusals("write", path), suppress(FileNotFoundError, PermissionError):
-            owner = path.stat()
-            os.fchown(self._descriptor, owner.st_uid, owner.st_gid)
+        with refusals("write", path):
+            system.copy_owner(self._descriptor, path)
 
-    def publish(self, final: Path, *, sync_name: bool = True) -> None:
+    def publish(self, final: Path, *, sync_name: bool = True, is_read: bool = False) -> None:
         """Give the content its final name, replacing any file there, and return when that would survive a power cut.
 
-        Without `sync_name` the content is on the disk, but the name may be lost until its directory is synced.
+        Without `sync_name` the content is on the disk, but the name may be lost until its directory is synced. With
+        `is_read`, this process may have the file open that is replaced.
         """
         with refusals("write", final):
-            # No retry: a failed fsync may lose pages, and a second one would not report that (Linux clears the error).
-            os.fsync(self._descriptor)
-            self._path.replace(final)
+            system.sync(self._descriptor)
+            (system.replace_open if is_read else system.replace)(self._path, final)
         self._close()
         if sync_name:
             sync_directory(final.parent)
@@ -124,10 +124,10 @@ def replace(path: Path, content: bytes, *, private: bool = False) -> None:
 def adopt(source: Path, final: Path) -> None:
     """Give a finished file of the same file system its final name. Raises `StorageError` when an operation fails."""
     with refusals("move into place", source):
-        descriptor = os.open(source, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = system.open_file(source, Access.UPDATE)
         try:
-            os.fsync(descriptor)
-            source.replace(final)
+            system.sync(descriptor)
+            system.replace(source, final)
         finally:
             os.close(descriptor)
     sync_directory(final.parent)
@@ -140,9 +140,9 @@ def sweep(directory: Path) -> None:
     for part in parts:
         # Removed in the meantime, or locked by its writer: either way not ours to remove.
         with suppress(OSError):
-            descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = system.open_file(part, Access.READ)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                system.lock(descriptor)
                 part.unlink()
             finally:
                 os.close(descriptor)
@@ -155,11 +155,11 @@ def open_regular(path: Path) -> io.FileIO | None:
     operation that fails.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = system.open_file(path, Access.READ)
     except OSError as error:
         if error.errno in _ABSENT:
             return None
-        if error.errno == errno.ELOOP:  # by O_NOFOLLOW, and the system would speak of too many levels of links
+        if error.errno == errno.ELOOP:  # a link, and the system would speak of too many levels of links
             raise StorageError(
                 f"cannot open {str(path)!r}: is a symbolic link, which is not followed: replace it with the file",
                 errno=error.errno,
@@ -219,11 +219,7 @@ def make_directory(path: Path, mode: int = 0o755) -> None:
 def sync_directory(path: Path) -> None:
     """Sync the names in a directory, so that they survive a power cut."""
     with refusals("sync the directory", path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        system.sync_directory(path)
 
 
 def _in_the_way(path: Path) -> StorageError:
@@ -237,10 +233,10 @@ def _in_the_way(path: Path) -> StorageError:
 def _create(directory: Path, mode: int) -> tuple[int, Path]:
     while True:
         path = directory / f".{os.urandom(16).hex()}.part"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        descriptor = system.open_file(path, Access.CREATE, mode)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_nlink:
+            system.lock(descriptor)
+            if system.is_named(descriptor, path):
                 return descriptor, path
         except BlockingIOError:
             pass

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from lading._io import system
 from lading._io.atomic_files import refusals
+from lading._io.system import Access
 from lading.errors import StorageError
+
+T = TypeVar("T")
 
 _FIRST_WAIT = 0.001
 _LONGEST_WAIT = 0.05
@@ -28,9 +32,9 @@ def exclusive(path: Path, *, seconds: float = 30.0, shared: bool = False, mode: 
     raises `StorageError` (EAGAIN).
     """
     with refusals("lock", path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+        descriptor = system.open_file(path, Access.UPDATE_OR_CREATE, mode)
     try:
-        _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, path, seconds)
+        _acquired(lambda: system.lock(descriptor, shared=shared), path, seconds)
         yield
     finally:
         os.close(descriptor)
@@ -42,32 +46,26 @@ def exclusive_directory(path: Path, *, seconds: float = 30.0) -> Generator[None]
 
     File systems that cannot lock a directory, such as NFS, go without.
     """
-    with refusals("lock", path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    held: system.HeldDirectory | None = None
     try:
-        try:
-            _acquire(descriptor, fcntl.LOCK_EX, path, seconds)
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
+        held = _acquired(lambda: system.lock_directory(path), path, seconds)
+    except StorageError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+    try:
         yield
     finally:
-        os.close(descriptor)
+        if held is not None:
+            held.close()
 
 
-def _acquire(descriptor: int, kind: int, path: Path, seconds: float) -> None:
-    # flock belongs to the open file, not to the process: two threads that each opened it exclude each other too.
+def _acquired(lock: Callable[[], T], path: Path, seconds: float) -> T:
+    """Call `lock` until no other holder keeps it from success, and return its result."""
     deadline = time.monotonic() + seconds
     wait = _FIRST_WAIT
     while True:
-        try:
-            with refusals("lock", path):
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno != errno.EAGAIN:
-                raise
-        else:
-            return
+        with refusals("lock", path), suppress(BlockingIOError):
+            return lock()
         if time.monotonic() >= deadline:
             raise StorageError(
                 f"{str(path)!r} has been locked by another process for {seconds:g} s: try again when it has finished",

@@ -1,31 +1,15 @@
-"""Ranges of open files: positioned reads, and sending by the system itself (sendfile(2))."""
+"""Ranges of open files, which the system itself may send (sendfile(2))."""
 
 from __future__ import annotations
 
 import io
-import os
 import socket
 from collections.abc import Callable
 
 from lading._io.base import ignore
 from lading._io.body_reading import PIECE_SIZE
+from lading._io.system import read_at, send_file
 from lading.errors import StorageError, storage_errors
-
-# Emscripten, in browsers, has neither.
-_SEND: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
-_READ: Callable[[int, list[memoryview], int], int] | None = getattr(os, "preadv", None)
-
-
-def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
-    """Fill the front of the buffer from `offset` in a file, and return the number of bytes; 0 at the end.
-
-    Raises `OSError`.
-    """
-    if _READ is not None:
-        return _READ(descriptor, [buffer], offset)
-    piece = os.pread(descriptor, len(buffer), offset)
-    buffer[: len(piece)] = piece
-    return len(piece)
 
 
 class Extent:
@@ -57,20 +41,21 @@ class Extent:
 
     def _sent_by_system(self, sock: socket.socket) -> int | None:
         """Send without reading; None if that is not possible or fails: sending after a read then shows the error."""
-        if _SEND is None:
+        if send_file is None:
             return None
         try:
             # At the end of a file that has become shorter, no bytes are sent.
-            return _SEND(sock.fileno(), self._descriptor, self._offset, self._length) or None
+            return send_file(sock.fileno(), self._descriptor, self._offset, self._length) or None
         except OSError:
             return None
 
-    def _read(self) -> bytes:
+    def _read(self) -> memoryview:
         with storage_errors("cannot read the content to send"):
-            piece = os.pread(self._descriptor, min(self._length, PIECE_SIZE), self._offset)
-        if not piece:
+            piece = bytearray(min(self._length, PIECE_SIZE))
+            count = read_at(self._descriptor, memoryview(piece), self._offset)
+        if not count:
             raise StorageError("the content to send became shorter while it was being sent")
-        return piece
+        return memoryview(piece)[:count]
 
 
 class FileReader:

@@ -14,7 +14,8 @@ import msgspec
 
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_identity import touched, written
-from lading._io.file_ranges import FileReader, read_at
+from lading._io.file_ranges import FileReader
+from lading._io.system import Access, open_file, read_at, unnamed_file
 from lading._wire.messages import Reader
 from lading.digest import Digest, hasher
 from lading.errors import StorageError, storage_errors
@@ -146,17 +147,14 @@ def temporary_file(directory: Path | None = None) -> BinaryIO:
 
     Raises `StorageError`.
     """
-    import tempfile
-
     where = "" if directory is None else f" in {str(directory)!r}"
     with storage_errors(f"cannot create a temporary file{where}"):
-        return _TemporaryFile(tempfile.TemporaryFile(dir=directory, buffering=0))  # the caller closes it
+        return _TemporaryFile(unnamed_file(directory))  # the caller closes it
 
 
 def _opened(path: Path) -> io.FileIO:
     with storage_errors(f"cannot read {str(path)!r}"):
-        # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_file(path, Access.READ, follow=True)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return io.FileIO(descriptor)
     os.close(descriptor)

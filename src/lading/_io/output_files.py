@@ -7,10 +7,8 @@ directory, a socket and a terminal are refused, and never replaced.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import select
 import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from lading._io import system
 from lading._io.atomic_files import NewFile, OpenFile, refusals
 from lading._io.base import IO, Cancellation
 from lading._io.file_lock import exclusive_directory
@@ -31,7 +30,6 @@ _DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self|([0-9]{1,10}))/f
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _PATIENCE = 0.05
 """Seconds between two looks for a reader of a FIFO, or for a cancellation."""
-_PIPE_BUF = getattr(select, "PIPE_BUF", 512)  # a pipe that can be written to takes so many bytes without a wait
 
 
 class OutputPath(msgspec.Struct, frozen=True):
@@ -81,11 +79,11 @@ def writing(
         with NewFile(output.final.parent, final=path) as new:
             yield new
             if check is None:
-                new.publish(output.final)
+                new.publish(output.final, is_read=True)
                 return
             with exclusive_directory(output.final.parent):
                 check()
-                new.publish(output.final)
+                new.publish(output.final, is_read=True)
         return
     with _Stream(output, cancellation or Cancellation()) as stream:
         yield stream
@@ -116,12 +114,13 @@ class _Stream(OpenFile):
                     raise StorageError(f"cannot write {str(output.path)!r}: cancelled before a program read from it")
         self._descriptor = descriptor
         status = os.fstat(descriptor)
-        self._poll = select.poll() if stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode) else None
+        is_polled = system.POLLS_PIPES and (stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode))
+        self._poll = system.poller() if is_polled else None
         try:
             # The path may have changed since it was looked at.
             _check_stream(output.path, status, output.descriptor)
             if self._poll is not None:
-                self._poll.register(descriptor, select.POLLOUT)
+                self._poll.register(descriptor, system.WRITABLE)
         except BaseException:
             os.close(descriptor)
             raise
@@ -143,22 +142,15 @@ class _Stream(OpenFile):
                 while not self._poll.poll(_PATIENCE * 1000):
                     if self._cancellation.cancelled:
                         raise StorageError(f"cannot write to {str(self._path)!r}: cancelled")
-                left = left[os.write(self._descriptor, left[:_PIPE_BUF]) :]
+                left = left[os.write(self._descriptor, left[: system.PIPE_BUF]) :]
 
 
 def _opened(output: OutputPath) -> int | None:
     """Open a stream; None if it is a FIFO without a reader yet."""
     if output.descriptor is not None:
         return os.dup(output.descriptor)
-    try:
-        # Without O_NONBLOCK, opening a FIFO would wait for a reader, and nothing could end that wait in a thread.
-        descriptor = os.open(output.path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            return None
-        raise
-    os.set_blocking(descriptor, True)
-    return descriptor
+    # To wait for a reader of a FIFO in there would be a wait that nothing could end.
+    return system.open_stream(output.path)
 
 
 def _check_stream(path: Path, status: os.stat_result, descriptor: int | None) -> None:
@@ -166,7 +158,7 @@ def _check_stream(path: Path, status: os.stat_result, descriptor: int | None) ->
     mode = status.st_mode
     if stat.S_ISFIFO(mode) or (descriptor is not None and (stat.S_ISREG(mode) or stat.S_ISSOCK(mode))):
         return
-    if stat.S_ISCHR(mode) and status.st_rdev == Path(os.devnull).stat().st_rdev:
+    if system.is_null(path, status):
         return
     if descriptor is not None and os.isatty(descriptor):
         raise StorageError(f"cannot write {str(path)!r}: is a terminal: name a file, or use a pipe")
@@ -174,17 +166,15 @@ def _check_stream(path: Path, status: os.stat_result, descriptor: int | None) ->
 
 
 def _refuse_planted(path: Path) -> None:
-    """Raise `StorageError` for another user's link in a directory such as /tmp, as Linux does by protected_symlinks."""
-    if not path.is_symlink():
-        return
-    link, directory = path.lstat(), path.parent.stat()
-    is_shared = directory.st_mode & stat.S_ISVTX and directory.st_mode & stat.S_IWOTH
-    if is_shared and link.st_uid not in {os.geteuid(), directory.st_uid}:
+    """Raise `StorageError` for another user's link in a directory such as /tmp."""
+    if path.is_symlink() and system.is_planted(path):
         raise StorageError(f"cannot write {str(path)!r}: is a symbolic link of another user in a shared directory")
 
 
 def _own_descriptor(path: Path) -> int | None:
     """Return the descriptor of this process that a path, or the link there, stands for; None for any other path."""
+    if path.as_posix() in _STANDARD:  # on Windows too, where these stand for no file
+        return _STANDARD[path.as_posix()]
     name = str(path)
     for _ in range(_LINKS):
         absolute = os.path.abspath(name)  # noqa: PTH100  # a Path cannot drop `..`

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from lading._io import system
 
 
 def work_together(work: Callable[[], object], count: int, stop: Callable[[], object]) -> None:
@@ -37,16 +40,19 @@ def work_together(work: Callable[[], object], count: int, stop: Callable[[], obj
         raise
     finally:
         for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+            while thread.ident is not None and thread.is_alive():
+                thread.join(system.LONGEST_WAIT)
     if failure is not None:
         raise failure
 
 
 def _first_failure(outcomes: SimpleQueue[BaseException | None], count: int) -> BaseException | None:
     """Wait for `count` outcomes or the first failure, and return that failure, if any."""
-    for _ in range(count):
-        failure = outcomes.get()
-        if failure is not None:
-            return failure
+    ended = 0
+    while ended < count:
+        with suppress(Empty):
+            failure = outcomes.get(timeout=system.LONGEST_WAIT)
+            if failure is not None:
+                return failure
+            ended += 1
     return None
