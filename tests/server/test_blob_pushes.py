@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import uuid
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from lading._io import system
 from lading.digest import Digest
 from lading.server.limits import ServerLimits
 from tests.server.peer import Answer, Peer
@@ -218,14 +218,14 @@ def test_t_64_a_request_that_comes_too_late_does_not_write_into_the_blob(
 ) -> None:
     location = peer.start("a")
     patch(peer, location, CONTENT, "0-9")
-    flock = fcntl.flock
+    lock = system.lock
 
-    def finished_meanwhile(descriptor: int, operation: int) -> None:
-        monkeypatch.setattr(fcntl, "flock", flock)
+    def finished_meanwhile(descriptor: int) -> None:
+        monkeypatch.setattr(system, "lock", lock)
         assert peer.ask("PUT", f"{location}?digest={DIGEST}").status == 201
-        flock(descriptor, operation)
+        lock(descriptor)
 
-    monkeypatch.setattr(fcntl, "flock", finished_meanwhile)
+    monkeypatch.setattr(system, "lock", finished_meanwhile)
     assert peer.ask("PATCH", location, b"more").code == "BLOB_UPLOAD_UNKNOWN"
     assert peer.ask("GET", f"/v2/a/blobs/{DIGEST}").body == CONTENT
 

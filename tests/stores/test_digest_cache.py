@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from lading import Digest
+from lading.stores import digest_cache
 from lading.stores.digest_cache import DigestCache
+from tests.support.systems import CACHED_DIGESTS
+
+pytestmark = CACHED_DIGESTS
 
 MIB = 1 << 20
 DIGEST, OTHER = Digest("sha256:" + "0" * 64), Digest("sha256:" + "1" * 64)
@@ -48,6 +52,17 @@ def test_a_file_that_was_hashed_is_known_in_a_later_process(cache: DigestCache, 
     again = DigestCache(tmp_path / "state" / "lading")
     assert again.has(DIGEST, blob.stat())
     assert not again.has(OTHER, blob.stat())
+
+
+def test_nothing_is_known_where_programs_can_set_every_time_of_a_file(
+    cache: DigestCache, blob: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.put(DIGEST, blob.stat())
+    monkeypatch.setattr(digest_cache, "HAS_CHANGE_TIME", False)
+    assert not cache.has(DIGEST, blob.stat())
+    before = notes.read_bytes() if notes.exists() else b""
+    cache.put(OTHER, blob.stat())
+    assert (notes.read_bytes() if notes.exists() else b"") == before
 
 
 def rewrite(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lading._io import atomic_files
+from lading._io.system import Directory
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import (
@@ -24,6 +25,7 @@ from lading.media_types import OCI_MANIFEST
 from lading.stores import partial_files
 from lading.stores.layout import Layout
 from tests.support.layouts import CONTENT, DIGEST, files, manifest, push, write
+from tests.support.systems import DESCRIPTORS
 
 
 def test_a_new_layout_is_what_the_specification_says(tmp_path: Path) -> None:
@@ -101,6 +103,8 @@ def test_open_refuses_what_is_no_layout(tmp_path: Path, header: bytes | None, te
 def test_an_index_that_cannot_be_read_is_an_error_and_stays(layout: Layout, content: bytes | None) -> None:
     raw, descriptor = manifest()
     path = layout.path / "index.json"
+    os.utime(path, (1000, 1000))  # so long ago that its content is kept
+    layout.tags()
     if content is None:
         path.unlink()
     else:
@@ -109,6 +113,15 @@ def test_an_index_that_cannot_be_read_is_an_error_and_stays(layout: Layout, cont
         with pytest.raises(LayoutError, match="restore it from a copy"):
             call()
     assert (path.read_bytes() if path.exists() else None) == content
+
+
+def test_an_index_that_is_removed_after_it_was_read_is_missing(layout: Layout) -> None:
+    path = layout.path / "index.json"
+    os.utime(path, (1, 1))
+    assert layout.tags() == ()
+    path.unlink()
+    with pytest.raises(LayoutError, match="is missing"):
+        layout.tags()
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
@@ -338,7 +351,7 @@ def test_nothing_unfinished_is_ever_among_the_blobs(layout: Layout, monkeypatch:
         places.append(directory)
         create(new, directory, mode=mode)
 
-    def record_partial(new: partial_files.Partial, directory: int, path: Path, digest: Digest) -> None:
+    def record_partial(new: partial_files.Partial, directory: Directory, path: Path, digest: Digest) -> None:
         places.append(path)
         begin(new, directory, path, digest)
 
@@ -368,6 +381,7 @@ def test_a_full_disk_leaves_the_index_and_no_files(layout: Layout, monkeypatch: 
     assert (layout.path / "index.json").read_bytes() == index
 
 
+@DESCRIPTORS
 def test_the_names_of_blobs_are_safe_before_the_index_that_may_name_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

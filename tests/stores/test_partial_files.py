@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Callable, Generator
@@ -12,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from lading._io import system
+from lading._io.system import Directory
 from lading.digest import Digest
 from lading.errors import ConnectionFailedError, DigestMismatchError, StorageError
 from lading.stores import partial_files
 from lading.stores.partial_files import LEAST_KEPT, Partial, name_of, sweep
+from tests.support.systems import DESCRIPTORS, root_only
 
 DIGEST = Digest.of(b"some content")
 LARGE = b"x" * LEAST_KEPT
@@ -24,11 +26,8 @@ LARGE = b"x" * LEAST_KEPT
 @contextmanager
 def begun(directory: Path) -> Generator[Partial]:
     """Begin what the test then publishes or leaves; all else goes."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        partial = Partial(descriptor, directory, DIGEST)
-    finally:
-        os.close(descriptor)
+    with Directory.at(directory) as opened:
+        partial = Partial(opened, directory, DIGEST)
     try:
         yield partial
     finally:
@@ -159,7 +158,7 @@ def test_t_55_what_is_planted_under_the_name_is_neither_followed_nor_touched(
     assert names(place) == [name_of(DIGEST), "final"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+@root_only("gives files to another user")
 def test_t_55_the_file_of_somebody_else_is_not_gone_on_with(tmp_path: Path) -> None:
     os.chown(left(tmp_path), 12345, -1)
     with begun(tmp_path) as partial:
@@ -171,25 +170,26 @@ def test_a_file_that_got_its_final_name_meanwhile_is_not_written_to(
 ) -> None:
     """Another process publishes between the opening of the file and its lock."""
     path = left(tmp_path)
-    flock = fcntl.flock
+    lock = system.lock
 
-    def late(descriptor: int, how: int) -> None:
+    def late(descriptor: int) -> None:
         if path.exists():
             path.rename(tmp_path / "final")
-        flock(descriptor, how)
+        lock(descriptor)
 
-    monkeypatch.setattr(fcntl, "flock", late)
+    monkeypatch.setattr(system, "lock", late)
     with begun(tmp_path) as partial:
         partial.restart()
         partial.write(b"other")
     assert (tmp_path / "final").read_bytes() == LARGE
 
 
+@DESCRIPTORS
 def test_without_locks_nothing_is_shared_and_nothing_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(_descriptor: int, _how: int) -> None:
+    def none(_descriptor: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", none)
+    monkeypatch.setattr(system, "lock", none)
     left(tmp_path)
     before = len(names(Path("/dev/fd")))
     with begun(tmp_path) as partial:
@@ -261,6 +261,7 @@ def test_whoever_leaves_something_clears_up(tmp_path: Path) -> None:
     assert names(tmp_path) == [name_of(DIGEST)]
 
 
+@DESCRIPTORS
 def test_descriptors_are_closed(tmp_path: Path) -> None:
     before = len(names(Path("/dev/fd")))
     for end in (Partial.leave, Partial.discard):

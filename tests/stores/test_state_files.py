@@ -12,6 +12,7 @@ import pytest
 
 from lading.stores import state_files
 from lading.stores.state_files import DAY, StateFile
+from tests.support.systems import DESCRIPTORS, MODES
 
 KEY = "http://registry acme/app sha256:00"
 
@@ -43,6 +44,7 @@ def test_a_note_is_found_again_by_its_key(tmp_path: Path) -> None:
     other.close()
 
 
+@MODES
 def test_nobody_else_may_read_a_note_or_see_what_it_is_for(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
@@ -98,7 +100,7 @@ def pipe(path: Path) -> None:
     os.mkfifo(path, 0o600)
 
 
-@pytest.mark.parametrize("change", [open_to_others, long, old, linked, link, pipe])
+@pytest.mark.parametrize("change", [pytest.param(open_to_others, marks=MODES), long, old, linked, link, pipe])
 def test_a_note_that_cannot_be_trusted_is_not_read(tmp_path: Path, change: Callable[[Path], None]) -> None:
     change(written(tmp_path, b"secret"))
     note = StateFile.open(tmp_path, KEY)
@@ -107,6 +109,7 @@ def test_a_note_that_cannot_be_trusted_is_not_read(tmp_path: Path, change: Calla
         note.close()
 
 
+@MODES
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o720])
 def test_a_directory_that_others_may_write_to_is_not_used(tmp_path: Path, mode: int) -> None:
     (tmp_path / "state").mkdir()
@@ -137,6 +140,7 @@ def test_old_notes_go_and_of_many_the_oldest(tmp_path: Path, monkeypatch: pytest
     assert (tmp_path / "mine").exists()
 
 
+@DESCRIPTORS
 def test_descriptors_are_closed(tmp_path: Path) -> None:
     before = len(list(Path("/dev/fd").iterdir()))
     first = opened(tmp_path)

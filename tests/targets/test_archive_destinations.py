@@ -18,6 +18,7 @@ from lading.events import Event
 from tests.support.corpus import digest_of
 from tests.support.images import Image, image, write_layout
 from tests.support.pipes import reading
+from tests.support.systems import CONTROLS
 
 REFERENCES = ["oci-archive:{}:v1", "docker-archive:{}:acme/app:v1"]
 
@@ -181,7 +182,10 @@ async def test_what_others_wrote_is_not_lost_either(client: AsyncClient, cargo: 
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["line\nfeed", "\x1b[2Jclear", "right\u202eleft"])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("line\nfeed", marks=CONTROLS), pytest.param("\x1b[2Jclear", marks=CONTROLS), "right\u202eleft"],
+)
 @pytest.mark.parametrize("transport", ["oci", "oci-archive", "docker-archive"])
 @pytest.mark.usefixtures("cargo")
 async def test_a_message_about_any_path_is_one_printable_line(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from lading import (
 from lading.stores.digest_cache import LEAST_CACHED
 from tests.cli.process import Run
 from tests.support.images import Image, image, sha256, write_layout
+from tests.support.systems import CACHED_DIGESTS
 from tests.support.tars import snapshot
 
 Damage = Callable[[Path], object]
@@ -150,7 +152,7 @@ async def test_a_directory_under_the_name_of_a_blob_is_refused(
     path = blob(tmp_path / "copy", cargo.layer)
     path.unlink()
     path.mkdir()
-    with pytest.raises(StorageError, match=f"cannot write '{path}': Is a directory"):
+    with pytest.raises(StorageError, match=re.escape(f"cannot write {str(path)!r}: Is a directory")):
         await client.copy(f"oci:{tmp_path / 'cargo'}:v1", f"oci:{tmp_path / 'copy'}:v1")
     assert path.is_dir()
 
@@ -175,6 +177,7 @@ def read_by(act: Callable[[], object]) -> int:
     return count() - before
 
 
+@CACHED_DIGESTS
 def test_an_unchanged_large_blob_is_hashed_once(large: Path, tmp_path: Path) -> None:
     shutil.copytree(large, tmp_path / "copy")
     then = time.time_ns() - 60 * 10**9

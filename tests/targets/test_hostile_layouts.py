@@ -13,6 +13,7 @@ import pytest
 from lading import AsyncClient, LadingError, LayoutError, LimitExceededError, StorageError
 from tests.support.corpus import digest_of
 from tests.support.images import Image, image, write_layout
+from tests.support.systems import MODES
 from tests.support.tars import snapshot
 
 Change = Callable[[Path, Path], object]
@@ -133,6 +134,7 @@ async def test_t_55_a_link_that_waits_under_the_name_of_an_archive_ends_no_file(
     assert snapshot(tmp_path / "outside") == {"precious": b"precious"}
 
 
+@MODES
 async def test_t_55_what_is_written_may_be_read_by_those_whom_the_umask_leaves(
     client: AsyncClient, cargo: Image, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ from tests.support.corpus import Corpus
 from tests.support.examples import run_program
 from tests.support.images import sha256
 from tests.support.shelf import Shelf
+from tests.support.systems import SIGNALS
 
 APP = "localhost:5000/acme/app"
 OTHER = "localhost:5000/acme/other"
@@ -278,6 +279,7 @@ WHILE_IT_IS_WRITTEN = """
 """
 
 
+@SIGNALS
 @pytest.mark.parametrize(
     "dying", [pytest.param(WHILE_IT_COMES, id="it comes"), pytest.param(WHILE_IT_IS_WRITTEN, id="it is written")]
 )

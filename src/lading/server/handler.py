@@ -19,7 +19,7 @@ from lading.errors import InvalidDigestError, InvalidReferenceError, InvalidTagE
 from lading.server import blob_pushes, deletions, listings, manifest_pushes, pulls, responses
 from lading.server.limits import ServerLimits
 from lading.server.referrers import ReferrersIndex
-from lading.server.repositories import Repositories
+from lading.server.repositories import Repositories, check_storable
 from lading.server.request_context import Call
 from lading.server.responses import RefusedError
 from lading.server.upload_sessions import Uploads
@@ -47,6 +47,7 @@ _FLOWS: Mapping[Endpoint, Callable[[Call], Awaitable[Response]]] = {
     endpoints.FINISH_UPLOAD: blob_pushes.finish_upload,
     endpoints.PUSH_MANIFEST: manifest_pushes.push_manifest,
 }
+_SAFE = frozenset({"GET", "HEAD"})
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -83,6 +84,8 @@ class EmbeddedRegistry:
             raise RefusedError(match.code, match.message, status=match.status, headers=headers)
         call = Call(request, match, content, self._io, self._limits, self._repositories, self._uploads, self._referrers)
         try:
+            if request.method not in _SAFE:  # what cannot exist is not found, and not changed
+                check_storable(match.name)
             flow = _FLOWS.get(match.endpoint)
             if flow is not None:
                 return await flow(call)

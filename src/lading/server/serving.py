@@ -14,6 +14,7 @@ from typing import TypeAlias
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from lading._io import system
 from lading._io.base import IO, Handler, ignore
 from lading._io.event_loop import AsyncIO
 from lading._wire.messages import Origin
@@ -135,13 +136,30 @@ def _server(build: Build, origin: Origin, certificate: Certificate | None = None
 def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = _exclusive(host, port, family)
     except OSError as error:
         # Python adds to the system's message which address it is about.
-        raise OSError(error.errno, (error.strerror or "").partition(" (while ")[0]) from error
+        raise OSError(error.errno, (system.explain(error) or "").partition(" (while ")[0]) from error
     # Connections inherit it; asyncio sets it only on sockets made with IPPROTO_TCP. Without it the content of a
     # response waits until the client acknowledges the head, about 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+def _exclusive(host: str, port: int, family: socket.AddressFamily) -> socket.socket:
+    """Listen on a port that no other process listens on. Raises `OSError`."""
+    # Without it, another process on Windows could take the port over (Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE).
+    exclusive: int | None = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+    if exclusive is None:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
     return listener
 
 

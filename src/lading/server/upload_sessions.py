@@ -8,7 +8,6 @@ hash in memory, with its offset, saves reading the file again. Everything here b
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -18,8 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from lading._io import atomic_files
+from lading._io import atomic_files, system
 from lading._io.body_reading import PIECE_SIZE
+from lading._io.system import Access
 from lading.digest import Digest, hasher
 from lading.server.limits import ServerLimits
 from lading.server.responses import RefusedError
@@ -128,7 +128,7 @@ class Uploads:
         session = str(uuid.uuid4())
         path = self._path(name, session)
         with atomic_files.refusals("create", path):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+            os.close(system.open_file(path, Access.CREATE, 0o644))
         self._hashes[path] = hashed
         return session
 
@@ -143,7 +143,7 @@ class Uploads:
         """Lock a session. Raises `RefusedError` if it does not exist or another request is writing to it."""
         path = self._path(name, session)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW)
+            descriptor = system.open_file(path, Access.APPEND)
         except FileNotFoundError:
             raise _unknown() from None
         try:
@@ -185,7 +185,7 @@ def _unknown() -> RefusedError:
 
 def _lock(descriptor: int, path: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        system.lock(descriptor)
     except BlockingIOError:
         message = "another request is writing to this upload: wait until it ends"
         raise RefusedError("BLOB_UPLOAD_INVALID", message) from None

@@ -6,7 +6,7 @@ racy-git.txt), and is hashed again. The cache does not detect silent disk corrup
 
 The cache lies in a directory of the user's own, so a layout cannot bring one along. It is a convenience, as state files
 are: where it cannot be kept, content is hashed each time, and nothing here raises. Without a directory it is kept in
-memory, for as long as one target is open.
+memory, for as long as one target is open. On Windows programs can set every time of a file, so nothing is cached there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final
 
 from lading._io import atomic_files
 from lading._io.file_identity import touched
+from lading._io.system import HAS_CHANGE_TIME, Access
 from lading.digest import Digest
 from lading.errors import StorageError
 from lading.stores.state_files import private_file
@@ -43,14 +44,14 @@ class DigestCache:
 
     def has(self, digest: Digest, status: os.stat_result) -> bool:
         """Return whether a file with this status had this digest, and has not been touched since."""
-        return _line(digest, status) in self._lines()
+        return HAS_CHANGE_TIME and _line(digest, status) in self._lines()
 
     def put(self, digest: Digest, status: os.stat_result, since: os.stat_result | None = None) -> None:
         """Record the digest of a file by its status, unless its status `since` it was hashed differs.
 
         A file written less than five seconds ago is not recorded: another write might leave its times unchanged.
         """
-        if not is_settled(status):
+        if not HAS_CHANGE_TIME or not is_settled(status):
             return
         line, lines = _line(digest, status), self._lines()
         if line in lines or (since is not None and _line(digest, since) != line):
@@ -64,7 +65,7 @@ class DigestCache:
             if kept is not None:
                 atomic_files.replace(self._path, b"".join(kept), private=True)
                 return
-            descriptor = private_file(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            descriptor = private_file(self._path, Access.APPEND_OR_CREATE)
             if descriptor is not None:
                 try:
                     os.write(descriptor, line)
@@ -75,7 +76,7 @@ class DigestCache:
         if self._path is None:
             return self._memory
         with suppress(OSError):
-            descriptor = private_file(self._path, os.O_RDONLY)
+            descriptor = private_file(self._path, Access.READ)
             if descriptor is not None:
                 with os.fdopen(descriptor, "rb") as file:
                     return file.read(2 * _LONGEST).splitlines(keepends=True)

@@ -11,20 +11,23 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import msgspec
 
 from lading import _values
-from lading._io import atomic_files
+from lading._io import atomic_files, system
 from lading._io.base import ignore
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_identity import backdated, written
 from lading._io.file_lock import exclusive
+from lading._io.system import Directory
+from lading._text import shortened
 from lading.descriptor import Descriptor
 from lading.digest import REGISTERED_ALGORITHMS, Digest
-from lading.errors import LayoutError, NotFoundError, StorageError
+from lading.errors import InvalidDigestError, LayoutError, NotFoundError, StorageError
 from lading.stores import partial_files
 from lading.stores.blob_writer import BlobWriter
 from lading.stores.index_json import LayoutIndex
@@ -41,6 +44,8 @@ _MAX_HEADER = 64 * 1024
 _MAX_INDEX = 128 * 1024 * 1024
 # Two changes closer than this may have the same time stamp: the clock of a file system is coarser than a nanosecond.
 _CLOCK_GRAIN_NS = 100_000_000
+# EINVAL: Windows, for a file system without hard links or a file with as many as it can have.
+_NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOENT, errno.EINVAL})
 
 
 class _Header(msgspec.Struct, rename="camel"):
@@ -122,8 +127,9 @@ class Layout:
         path = self.path / "index.json"
         snapshot = self._snapshot
         if snapshot is not None and snapshot.settled:
-            with atomic_files.refusals("look at", path):
-                if written(path.stat()) == snapshot.signature:
+            # Whether it is missing is told below.
+            with atomic_files.refusals("look at", path), suppress(FileNotFoundError):
+                if written(system.file_status(path, follow=True)) == snapshot.signature:
                     return snapshot.content
         read = self._read(path, _MAX_INDEX)
         if read is None:
@@ -166,7 +172,7 @@ class Layout:
 
     def blob_size(self, digest: Digest) -> int | None:
         """Return the size of a blob in bytes, None if it does not exist."""
-        return self._links.size(self.blob_path(digest))
+        return None if _name_fault(digest) else self._links.size(self.blob_path(digest))
 
     def touch_blob(self, digest: Digest) -> os.stat_result | None:
         """Protect a blob from garbage collection as if it were new; return its new status, None if it does not exist.
@@ -177,17 +183,18 @@ class Layout:
         # Under the lock, so that no removal comes in between. The lock is shared: touches do not exclude each other.
         with exclusive(self.path / _LOCK, shared=True), atomic_files.refusals("keep", path):
             try:
-                try:
-                    os.utime(path, ns=backdated(), follow_symlinks=False)
-                except PermissionError:
-                    os.utime(path, follow_symlinks=False)  # only the owner of a file can choose its times
-                return path.lstat()
+                with Directory.at(path.parent, follow=False) as directory:
+                    try:
+                        directory.set_times(path.name, backdated())
+                    except PermissionError:
+                        directory.set_times(path.name, None)  # only the owner of a file can choose its times
+                    return directory.status(path.name)
             except FileNotFoundError:
                 return None
 
     def open_blob(self, digest: Digest) -> io.FileIO | None:
         """Open a blob, unbuffered and unverified; None if it does not exist."""
-        return self._links.open(self.blob_path(digest))
+        return None if _name_fault(digest) else self._links.open(self.blob_path(digest))
 
     def read_blob(self, descriptor: Descriptor) -> bytes | None:
         """Return the verified content of a small blob; None if it does not exist.
@@ -221,11 +228,9 @@ class Layout:
         final = self._final_path(digest)
         self._sweep()
         with atomic_files.refusals("create a file in", self.path):
-            directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+            directory = Directory.at(self.path)
+        with directory:
             return Partial(directory, self.path, digest), final
-        finally:
-            os.close(directory)
 
     def adopt(self, path: Path, digest: Digest) -> None:
         """Move a file of the same file system into the layout as a blob. The caller has verified it."""
@@ -241,11 +246,11 @@ class Layout:
         if atomic_files.regular_size(source.blob_path(digest)) is None:
             return False
         try:
-            os.link(source.blob_path(digest), final, follow_symlinks=False)
+            system.make_hard_link(final, source.blob_path(digest))
         except FileExistsError:
             return True
         except OSError as error:
-            if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOENT}:
+            if error.errno in _NO_LINK:
                 return False
             raise StorageError.because(f"cannot link {str(final)!r}", error) from error
         atomic_files.sync_directory(final.parent)
@@ -354,10 +359,11 @@ class Layout:
         path = self._writable_path(digest)
         with atomic_files.refusals("delete", path):
             try:
-                path.unlink()
+                with Directory.at(path.parent, follow=False) as directory:
+                    directory.remove(path.name)
+                    directory.sync()
             except FileNotFoundError:
                 return False
-        atomic_files.sync_directory(path.parent)
         return True
 
     def _final_path(self, digest: Digest) -> Path:
@@ -366,7 +372,15 @@ class Layout:
         return path
 
     def _writable_path(self, digest: Digest) -> Path:
-        """Return the path of a blob to be written or deleted. Raises `LayoutError` if a directory of it is a link."""
+        """Return the path of a blob to be written or deleted.
+
+        Raises `LayoutError` if a directory of it is a link, and `InvalidDigestError` if no file can have its name.
+        """
+        fault = _name_fault(digest)
+        if fault is not None:
+            raise InvalidDigestError(
+                f"{shortened(digest)!r}: {fault}: no layout on this system can have it", text=digest
+            )
         path = self.blob_path(digest)
         refuse_links(path.parent.parent, path.parent)
         return path
@@ -381,6 +395,17 @@ class Layout:
 def blob_path(layout: Path, digest: Digest) -> Path:
     """Return the path of a blob in a layout; the blob need not exist."""
     return layout / "blobs" / digest.algorithm / digest.encoded
+
+
+def _name_fault(digest: Digest) -> str | None:
+    """Return why this system cannot have the file of a blob; None if it can. Registered algorithms have no such names.
+
+    On Windows the path of `foo:nul` would lead to a device.
+    """
+    if digest.algorithm in REGISTERED_ALGORITHMS:
+        return None
+    names = (digest.algorithm, digest.encoded)
+    return next((f"{name!r} {fault}" for name in names if (fault := system.name_fault(name)) is not None), None)
 
 
 def has_marker(path: Path) -> bool:

@@ -13,11 +13,10 @@ import os
 import stat
 from pathlib import Path
 
-from lading._io import atomic_files
+from lading._io import atomic_files, system
+from lading._io.system import Access, Directory
 from lading.errors import LayoutError, StorageError
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ADVICE = "links are followed only to below the layout, or to below the DIR of --links-below (links_below)"
 
 
@@ -104,18 +103,16 @@ def refuse_links(*paths: Path) -> None:
 
 def _is_link(path: Path) -> bool:
     try:
-        return stat.S_ISLNK(path.lstat().st_mode)
+        status = path.lstat()
+        return stat.S_ISLNK(status.st_mode) or system.is_junction(status)
     except OSError:
         return False  # opening it raises the error
 
 
 def _opened(root: Path, names: tuple[str, ...]) -> int:
-    current = os.open(root, _DIRECTORY)
-    for position, name in enumerate(names, 1):
-        flags = _FILE if position == len(names) else _DIRECTORY | os.O_NOFOLLOW
-        try:
-            inner = os.open(name, flags, dir_fd=current)
-        finally:
-            os.close(current)
-        current = inner
-    return current
+    directory = Directory.at(root)
+    for name in names[:-1]:
+        with directory:
+            directory = directory.enter(name)
+    with directory:
+        return directory.open(names[-1] if names else ".", Access.READ)

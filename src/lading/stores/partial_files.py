@@ -9,7 +9,7 @@ name (a link, a pipe, a file with a second name), writes a private file instead 
 
 from __future__ import annotations
 
-import fcntl
+import io
 import os
 import re
 import stat
@@ -19,9 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from lading._io import file_identity
+from lading._io import file_identity, system
 from lading._io.atomic_files import OpenFile, refusals, sync_directory
 from lading._io.body_reading import PIECE_SIZE
+from lading._io.system import Access, Directory
 from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
 
@@ -35,15 +36,13 @@ _SWEEPING = 16 << 20
 _MOST_KEPT = 32
 _NAME = re.compile(r"\.lading-[a-z0-9]+-[0-9a-f]+\.part", re.ASCII)
 _PRIVATE = ".lading-private-"
-_FOUND = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SLICE = 64 << 20
 
 
 class Partial(OpenFile):
     """Content that is incomplete or unverified. Publish, leave or discard it.
 
-    `directory` is an open descriptor of the file's directory, which the caller closes; `path` is the same directory,
+    `directory` is the open directory of the file, which the caller closes; `path` is the same directory,
     for messages, and `final` the path that they name if the file cannot be created. Call `replay` to continue from the
     existing bytes, or `restart` to begin with an empty file.
 
@@ -53,19 +52,19 @@ class Partial(OpenFile):
     __slots__ = ("_directory", "_is_private", "_name")
 
     def __init__(
-        self, directory: int, path: Path, digest: Digest, *, final: Path | None = None, mode: int = 0o644
+        self, directory: Directory, path: Path, digest: Digest, *, final: Path | None = None, mode: int = 0o644
     ) -> None:
         self._path = path
         self._name = name_of(digest)
         with refusals("create a file in", path) if final is None else refusals("write", final):
-            self._directory = os.dup(directory)
+            self._directory = directory.duplicate()
             try:
                 opened = _claimed(directory, self._name, mode)
                 self._is_private = opened is None
                 if opened is None:
                     self._name, opened = _private(directory, mode)
             except BaseException:
-                os.close(self._directory)
+                self._directory.close()
                 raise
         self._descriptor = opened
 
@@ -78,7 +77,8 @@ class Partial(OpenFile):
         with refusals("read from", self._path):
             size = os.fstat(self._descriptor).st_size
             buffer = memoryview(bytearray(min(PIECE_SIZE, size)))
-            while size and left and (count := os.readv(self._descriptor, [buffer[:left]])):
+            file = io.FileIO(self._descriptor, closefd=False)
+            while size and left and (count := file.readinto(buffer[:left])):
                 on_chunk(buffer[:count])
                 left -= count
         return not left
@@ -107,15 +107,13 @@ class Partial(OpenFile):
         """
         with refusals("write", final):
             if backdated:
-                os.utime(self._descriptor, ns=file_identity.backdated())
-            # A failed fsync may have lost pages that a second one would not miss (Linux clears the error): no retry.
-            os.fsync(self._descriptor)
-            directory = self._directory
+                system.set_times(self._descriptor, file_identity.backdated())
+            system.sync(self._descriptor)
             if within:
-                os.rename(self._name, final.name, src_dir_fd=directory, dst_dir_fd=directory)
-                os.fsync(directory)
+                self._directory.rename(self._name, self._directory, final.name)
+                self._directory.sync()
             else:
-                os.rename(self._name, final, src_dir_fd=directory)
+                self._directory.rename_to(self._name, final)
             status = os.fstat(self._descriptor)
         self._close()
         if sync_name and not within:
@@ -129,7 +127,7 @@ class Partial(OpenFile):
         """Remove the content if it was not published."""
         if self._descriptor >= 0:
             with suppress(OSError):
-                os.unlink(self._name, dir_fd=self._directory)
+                self._directory.remove(self._name)
             self._close()
 
     def leave(self) -> None:
@@ -155,7 +153,7 @@ class Partial(OpenFile):
 
     def _close(self) -> None:
         os.close(self._descriptor)
-        os.close(self._directory)
+        self._directory.close()
         self._descriptor = -1
 
 
@@ -189,25 +187,22 @@ def _look(entry: os.DirEntry[str]) -> tuple[float, int]:
 
 
 def _remove(path: Path, name: str) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        descriptor = os.open(name, _FOUND, dir_fd=directory)
+    with Directory.at(path) as directory:
+        descriptor = directory.open(name, Access.UPDATE)
         try:
             if _is_ours(descriptor, directory, name):
-                os.unlink(name, dir_fd=directory)
+                directory.remove(name)
         finally:
             os.close(descriptor)
-    finally:
-        os.close(directory)
 
 
-def _claimed(directory: int, name: str, mode: int) -> int | None:
+def _claimed(directory: Directory, name: str, mode: int) -> int | None:
     """Open or create the file of a name for this process alone; None if neither is possible."""
     try:
         try:
-            descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
+            descriptor = directory.open(name, Access.CREATE, mode)
         except FileExistsError:
-            descriptor = os.open(name, _FOUND, dir_fd=directory)
+            descriptor = directory.open(name, Access.UPDATE)
     except OSError:
         return None
     with suppress(OSError):
@@ -217,11 +212,11 @@ def _claimed(directory: int, name: str, mode: int) -> int | None:
     return None
 
 
-def _private(directory: int, mode: int) -> tuple[str, int]:
+def _private(directory: Directory, mode: int) -> tuple[str, int]:
     """Create a file under a name that other processes do not look for. Raises `OSError`."""
     while True:
         name = f"{_PRIVATE}{os.urandom(16).hex()}.part"
-        descriptor = os.open(name, _FRESH, mode, dir_fd=directory)
+        descriptor = directory.open(name, Access.CREATE, mode)
         try:
             ours = _is_ours(descriptor, directory, name)
         except OSError:
@@ -232,17 +227,16 @@ def _private(directory: int, mode: int) -> tuple[str, int]:
         os.close(descriptor)
 
 
-def _is_ours(descriptor: int, directory: int, name: str) -> bool:
+def _is_ours(descriptor: int, directory: Directory, name: str) -> bool:
     """Lock an open file, and return whether the file belongs to this user and has only this name.
 
     Raises `OSError` where locks are not supported.
     """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Only now: the previous holder of the lock may have published the file, which must not change any more.
-        status = os.fstat(descriptor)
-        named = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except (BlockingIOError, FileNotFoundError):
+        system.lock(descriptor)
+    except BlockingIOError:
         return False
-    is_own_file = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and status.st_nlink == 1
-    return is_own_file and os.path.samestat(status, named)
+    # Only now: the previous holder of the lock may have published the file, which must not change any more.
+    status = os.fstat(descriptor)
+    is_own_file = stat.S_ISREG(status.st_mode) and system.is_own(status) and status.st_nlink == 1
+    return is_own_file and directory.has(name, descriptor)

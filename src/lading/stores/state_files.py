@@ -6,7 +6,6 @@ the same upload. State files are a convenience: everything works without them, s
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -15,6 +14,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
+
+from lading._io import system
+from lading._io.system import Access, Directory
 
 DAY: Final = 24 * 3600.0
 """Age in seconds after which a state file is no longer read."""
@@ -28,7 +30,7 @@ class StateFile:
 
     __slots__ = ("_descriptor", "_directory", "_name", "content")
 
-    def __init__(self, directory: int, name: str, descriptor: int) -> None:
+    def __init__(self, directory: Directory, name: str, descriptor: int) -> None:
         self._directory = directory
         self._name = name
         self._descriptor = descriptor
@@ -39,18 +41,18 @@ class StateFile:
         """Open or create the file of a key; None if another process holds it or it cannot be created."""
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            parent = Directory.at(directory)
         except OSError:
             return None
         # Hashed, because others may see the name and must not learn the key from it.
         name = f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.upload"
         try:
             _sweep(parent)
-            descriptor = _locked(parent, name, os.O_RDWR | os.O_CREAT)
+            descriptor = _locked(parent, name, Access.UPDATE_OR_CREATE)
         except OSError:
             descriptor = None
         if descriptor is None:
-            os.close(parent)
+            parent.close()
             return None
         return cls(parent, name, descriptor)
 
@@ -59,7 +61,8 @@ class StateFile:
         self.content = content
         # A write that a crash cuts short leaves invalid JSON, which is not used.
         with suppress(OSError):
-            os.pwrite(self._descriptor, content, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, content)
             os.ftruncate(self._descriptor, len(content))
 
     def clear(self) -> None:
@@ -72,70 +75,62 @@ class StateFile:
             return
         if not self.content:
             with suppress(OSError):
-                os.unlink(self._name, dir_fd=self._directory)
+                self._directory.remove(self._name)
         os.close(self._descriptor)
-        os.close(self._directory)
+        self._directory.close()
         self._descriptor = -1
 
     def _read(self) -> bytes:
         with suppress(OSError):
             status = os.fstat(self._descriptor)
             if time.time() - status.st_mtime < DAY and status.st_size <= _LONGEST:
-                return os.pread(self._descriptor, _LONGEST, 0)
+                return os.read(self._descriptor, _LONGEST)
         return b""
 
 
-def private_file(path: Path, flags: int) -> int | None:
+def private_file(path: Path, access: Access) -> int | None:
     """Open a state file; None if others have access to it or can write to its directory. Raises `OSError`."""
-    if flags & os.O_CREAT:
+    if access is Access.APPEND_OR_CREATE:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return _private(directory, path.name, flags)
-    finally:
-        os.close(directory)
+    with Directory.at(path.parent) as directory:
+        return _private(directory, path.name, access)
 
 
-def _private(directory: int, name: str, flags: int) -> int | None:
-    if not _is_private(os.fstat(directory), stat.S_IWGRP | stat.S_IWOTH):
+def _private(directory: Directory, name: str, access: Access) -> int | None:
+    if not system.is_private(directory.status(), stat.S_IWGRP | stat.S_IWOTH):
         return None
-    descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    descriptor = directory.open(name, access, 0o600)
     status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and _is_private(status, stat.S_IRWXG | stat.S_IRWXO):
+    is_private = system.is_private(status, stat.S_IRWXG | stat.S_IRWXO)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and is_private:
         return descriptor
     os.close(descriptor)
     return None
 
 
-def _locked(directory: int, name: str, flags: int) -> int | None:
+def _locked(directory: Directory, name: str, access: Access) -> int | None:
     """Open a file and lock it; None if others have access to it or hold the lock. Raises `OSError`."""
-    descriptor = _private(directory, name, flags)
+    descriptor = _private(directory, name, access)
     if descriptor is None:
         return None
     with suppress(OSError):
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        system.lock(descriptor)
         # The previous holder of the lock may have removed the file.
-        if os.path.samestat(os.fstat(descriptor), os.stat(name, dir_fd=directory, follow_symlinks=False)):
+        if directory.has(name, descriptor):
             return descriptor
     os.close(descriptor)
     return None
 
 
-def _is_private(status: os.stat_result, others: int) -> bool:
-    return status.st_uid == os.getuid() and not status.st_mode & others
-
-
-def _sweep(directory: int) -> None:
+def _sweep(directory: Directory) -> None:
     """Remove state files that are too old to be read, and the oldest ones beyond 128. Raises `OSError`."""
-    with os.scandir(directory) as entries:
-        states = [entry for entry in entries if _NAME.fullmatch(entry.name)]
-        found = [(entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in states]
+    found = [(directory.status(name).st_mtime, name) for name in directory.names() if _NAME.fullmatch(name)]
     before = time.time() - DAY
     for position, (changed, name) in enumerate(sorted(found, reverse=True)):
         if position < _MOST and changed >= before:
             continue
         with suppress(OSError):
-            descriptor = _locked(directory, name, os.O_RDWR)
+            descriptor = _locked(directory, name, Access.UPDATE)
             if descriptor is not None:
-                os.unlink(name, dir_fd=directory)
+                directory.remove(name)
                 os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -115,7 +116,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Directory below which the targets of a layout's links may be; the layout itself always counts."""
 
     def state_directory(self) -> Path | None:
-        """Return the directory for `state` (XDG Base Directory Specification); None without one."""
+        """Return the directory for `state` (XDG Base Directory Specification); None without one.
+
+        On Windows the default one is in %LOCALAPPDATA%.
+        """
         from pathlib import Path
 
         if not isinstance(self.state, bool):
@@ -123,5 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if not self.state:
             return None
         stated = Path(os.environ.get("XDG_STATE_HOME", ""))
-        above = stated if stated.is_absolute() else Path(os.environ.get("HOME", ""), ".local", "state")
+        if stated.is_absolute():
+            above = stated
+        elif sys.platform == "win32":
+            above = Path(os.environ.get("LOCALAPPDATA", ""))
+        else:
+            above = Path(os.environ.get("HOME", ""), ".local", "state")
         return above / "lading" if above.is_absolute() else None

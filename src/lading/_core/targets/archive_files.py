@@ -16,8 +16,8 @@ from lading._core.tar.reader import MemberKind, TarReader
 from lading._io import atomic_files
 from lading._io.base import Cancellation
 from lading._io.body_reading import PIECE_SIZE
-from lading._io.file_ranges import read_at
 from lading._io.file_sources import temporary_file
+from lading._io.system import Access, open_file, read_at
 from lading._text import shortened
 from lading.errors import (
     LadingError,
@@ -106,11 +106,11 @@ class Archive:
         cursor = _Cursor(self._file.fileno())
         files: dict[str, Span | str] = {}
         for member in TarReader(cursor.read, entries=_ENTRIES):
-            name = posixpath.normpath(os.fsdecode(member.name))
+            name = posixpath.normpath(member.name.decode("utf-8", "surrogateescape"))
             if member.kind is MemberKind.FILE:
                 files[name] = Span(cursor.offset, member.size)
             elif member.kind is MemberKind.LINK:
-                files[name] = os.fsdecode(member.target)
+                files[name] = member.target.decode("utf-8", "surrogateescape")
             cursor.skip(member.size + -member.size % BLOCK)
         return files
 
@@ -152,7 +152,8 @@ class _Cursor:
     def read(self, size: int) -> bytes:
         skipped = self._skipped_to - self.offset
         if skipped <= 0:
-            content = os.pread(self._descriptor, size, self.offset)
+            buffer = bytearray(size)
+            content = bytes(memoryview(buffer)[: read_at(self._descriptor, memoryview(buffer), self.offset)])
         else:
             content = _ZEROS[: max(0, min(size, skipped, self._size - self.offset))]
         self.offset += len(content)
@@ -164,14 +165,19 @@ def _opened(path: Path) -> io.FileIO:
         raise StorageError("cannot read an archive from stdin: save it to a file, and name that")
     with atomic_files.refusals("read", path):
         try:
-            # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = open_file(path, Access.READ, follow=True)
         except FileNotFoundError as error:
             raise NotFoundError(f"archive {str(path)!r} does not exist") from error
+        except IsADirectoryError as error:  # Windows opens no directories as files
+            raise _not_regular(path) from error
     if atomic_files.is_regular(descriptor):
         return io.FileIO(descriptor)
     os.close(descriptor)
-    raise StorageError(f"cannot read {str(path)!r}: not a regular file: save the archive to a file, and name that")
+    raise _not_regular(path)
+
+
+def _not_regular(path: Path) -> StorageError:
+    return StorageError(f"cannot read {str(path)!r}: not a regular file: save the archive to a file, and name that")
 
 
 def _expanded(expansion: Expansion, cancellation: Cancellation) -> BinaryIO:

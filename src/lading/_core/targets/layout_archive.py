@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
@@ -11,7 +10,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lading._core.targets.archive_files import Archive, SpanReader
 from lading._core.transfer.async_target import read_whole
@@ -19,6 +18,7 @@ from lading._io import atomic_files
 from lading._io.base import Cancellation
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.output_files import OutputPath, writing
+from lading._io.system import HeldDirectory, lock_directory
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import LayoutError
@@ -86,12 +86,12 @@ def work_directory(output: OutputPath) -> Generator[Path]:
     parent = output.directory or Path(tempfile.gettempdir())
     with atomic_files.refusals("write", output.path):
         _sweep(parent)
-        path, descriptor = _made(parent)
+        path, lock = _made(parent)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        os.close(descriptor)
+        lock.close()
 
 
 def write_archive(
@@ -107,7 +107,7 @@ def write_archive(
     the archive gets its name. Raises `StorageError`, which leaves an existing file of that name unchanged.
     """
     files = {**_files(layout.path), **(replaced or {})}
-    directories = {str(parent) for name in files for parent in Path(name).parents} - {"."}
+    directories = {str(parent) for name in files for parent in PurePosixPath(name).parents} - {"."}
     with writing(path, cancellation, check) as new:
         for name in sorted({*files, *directories}):
             content = files.get(name)
@@ -148,30 +148,25 @@ def _padded(content: bytes) -> bytes:
     return content + bytes(-len(content) % tarfile.BLOCKSIZE)
 
 
-def _made(directory: Path) -> tuple[Path, int]:
-    """Create a directory that no sweep treats as abandoned; return its path and the descriptor that holds its lock."""
+def _made(directory: Path) -> tuple[Path, HeldDirectory]:
+    """Create a directory that no sweep treats as abandoned; return its path and its lock."""
     while True:
         path = directory / f".{secrets.token_hex(16)}.archive"
         path.mkdir(mode=0o700)
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_nlink:
-                return path, descriptor
-        # A sweep ran between creation and locking: it has removed the directory, or is about to.
-        os.close(descriptor)
+        # A sweep may run between creation and locking, and has removed the directory then, or is about to.
+        with suppress(BlockingIOError, FileNotFoundError):
+            return path, lock_directory(path, follow=False)
 
 
 def _sweep(directory: Path) -> None:
     for path in [each for each in directory.iterdir() if _WORK.fullmatch(each.name)]:
         # Locked by its writer, or already removed: in both cases left alone.
         with suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            lock = lock_directory(path, follow=False)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(path)
             finally:
-                os.close(descriptor)
+                lock.close()
 
 
 def _path(digest: Digest) -> str:

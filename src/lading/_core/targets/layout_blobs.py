@@ -12,6 +12,7 @@ from lading._core.transfer.sinks import PartialSink
 from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO
 from lading._io.file_sources import FileSource
+from lading._io.system import file_status
 from lading._wire.messages import Reader
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -61,7 +62,7 @@ class CachedLayoutBlob(FileBlob):
 
     def _known(self) -> FileSource | None:
         try:
-            status = os.lstat(self._path)
+            status = file_status(self._path)
         except OSError:
             return None
         digest = self.descriptor.digest

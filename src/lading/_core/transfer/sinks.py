@@ -12,8 +12,9 @@ from typing import Protocol, TypeAlias
 from lading._core.tar.safe_open import open_below
 from lading._io.atomic_files import refusals
 from lading._io.output_files import OutputPath
+from lading._io.system import Directory
 from lading.digest import Digest
-from lading.errors import LimitExceededError, StorageError
+from lading.errors import LimitExceededError, ProtocolError, StorageError
 from lading.stores.partial_files import Partial
 
 OnProgress: TypeAlias = Callable[[int, int | None], None]
@@ -107,11 +108,9 @@ class FileSink(PartialSink):
             raise StorageError(f"cannot write {str(path)!r}: not a regular file: read the blob with `blobs.open`")
         self._path = final
         with refusals("write", path):
-            directory = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
+            directory = Directory.at(final.parent)
+        with directory:
             super().__init__(Partial(directory, final.parent, digest, final=path))
-        finally:
-            os.close(directory)
 
     def commit(self) -> None:
         self._partial.publish(self._path, within=True)
@@ -128,7 +127,7 @@ class PlacedFileSink(PartialSink):
         with open_below(directory, title) as place:
             self._path = place.path
             with refusals("write", place.path), suppress(FileNotFoundError):
-                mode = os.stat(place.name, dir_fd=place.directory, follow_symlinks=False).st_mode
+                mode = place.directory.status(place.name).st_mode
                 if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                     raise StorageError(f"cannot write {str(place.path)!r}: exists and is not a regular file")
             super().__init__(Partial(place.directory, place.path.parent, digest, mode=0o666))
@@ -138,10 +137,17 @@ class PlacedFileSink(PartialSink):
 
 
 class UnpackingSink(PartialSink):
-    """A directory at the location of a title below another one, unpacked from a complete and verified archive."""
+    """A directory at the location of a title below another one, unpacked from a complete and verified archive.
 
-    def __init__(self, directory: Path, title: str, content_digest: str | None, digest: Digest) -> None:
+    `advice` is a note for the error of an archive that is refused.
+    """
+
+    def __init__(
+        self, directory: Path, title: str, content_digest: str | None, digest: Digest, *, portable: bool, advice: str
+    ) -> None:
         self._directory = directory
+        self._portable = portable
+        self._advice = advice
         self._title = title
         self._content_digest = None if content_digest is None else Digest(content_digest)
         with open_below(directory, title) as place:
@@ -151,5 +157,15 @@ class UnpackingSink(PartialSink):
         from lading._core.tar.unpacking import unpack  # few blobs are directories
 
         with os.fdopen(self._partial.reader(), "rb") as archive:
-            unpack(archive, self._directory, self._title, content_digest=self._content_digest)
+            try:
+                unpack(
+                    archive,
+                    self._directory,
+                    self._title,
+                    content_digest=self._content_digest,
+                    portable=self._portable,
+                )
+            except ProtocolError as error:
+                error.add_note(self._advice)
+                raise
         self.discard()
