@@ -23,6 +23,7 @@ from lading import (
 )
 from lading.annotations import TITLE
 from lading.media_types import OCI_EMPTY, OCTET_STREAM
+from tests.support.systems import IS_DIRECTORY
 
 NAME = "localhost:5000/acme/report"
 TYPE = "application/vnd.acme.report.v1"
@@ -138,7 +139,7 @@ async def test_a_config_file_without_a_media_type_gets_that_of_oras(client: Asyn
 
 
 async def test_a_directory_is_no_config(client: AsyncClient, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="not a regular file"):
+    with pytest.raises(StorageError, match=IS_DIRECTORY):
         await client.push(f"{NAME}:1", Artifact.pack(TYPE, [], config=File(tmp_path)))
 
 

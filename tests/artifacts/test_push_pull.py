@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from lading import (
     Manifest,
     ManifestUnknownError,
     Progress,
+    ProtocolError,
     Skipped,
     StorageError,
     UnexpectedMediaTypeError,
@@ -31,6 +33,7 @@ from lading import (
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
 from lading.media_types import HELM_CHART, HELM_CONFIG, HELM_PROVENANCE, OCI_EMPTY, OCI_LAYER_GZIP, OCTET_STREAM
 from tests.support.flows import MakeClient
+from tests.support.systems import HAS_LINKS, WINDOWS
 from tests.support.transports import Recording
 
 NAME = "localhost:5000/acme/report"
@@ -47,7 +50,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "site" / "index.html").write_text("<p>")
     (directory / "site" / "deep" / "run").write_text("#!/bin/sh\n")
     (directory / "site" / "deep" / "run").chmod(0o755)
-    (directory / "site" / "link").symlink_to("deep/run")
+    if HAS_LINKS:
+        (directory / "site" / "link").symlink_to("deep/run")
     monkeypatch.chdir(directory)
     return directory
 
@@ -64,13 +68,13 @@ async def test_files_and_directories_come_back_as_they_were(client: AsyncClient,
     pushed = await client.push(f"{NAME}:1", Artifact.pack(TYPE, ["report.json", "site", "site/index.html"]))
     pulled = await client.pull(f"{NAME}:1", tmp_path / "out")
     assert pulled.manifest.digest == pushed.digest
-    assert [str(path.relative_to(tmp_path / "out")) for path in pulled.paths] == [
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in pulled.paths] == [
         "report.json",
         "site",
         "site/index.html",
     ]
     assert tree(tmp_path / "out") == {name: text for name, text in tree(files).items() if name != "copy.json"}
-    assert (tmp_path / "out/site/deep/run").stat().st_mode & 0o111
+    assert WINDOWS or (tmp_path / "out/site/deep/run").stat().st_mode & 0o111
 
 
 @pytest.mark.spec("end-7a.media-type", "end-7a.references-blobs")
@@ -180,7 +184,7 @@ def test_two_files_with_one_title_are_refused(files: Path) -> None:
         Artifact.pack(TYPE, ["report.json", files / "report.json"])
 
 
-@pytest.mark.parametrize("title", ["../up", "/etc/passwd", "a\\..\\b", "", "CON", "a\x00b"])
+@pytest.mark.parametrize("title", ["../up", "/etc/passwd", "a\\..\\b", "", "a\x00b"])
 def test_an_unsafe_title_is_refused_when_packed(title: str) -> None:
     with pytest.raises(DocumentError):
         Artifact.pack(TYPE, [File("report.json", title=title)])
@@ -213,7 +217,7 @@ async def push_layers(client: AsyncClient, *titles: str) -> None:
     await client.repository(NAME).manifests.push(manifest, "hostile")
 
 
-@pytest.mark.parametrize("title", ["../out-too", "/tmp/evil", "a/../../evil", "..", ".", "a\\b", "CON", "x" * 5000])
+@pytest.mark.parametrize("title", ["../out-too", "/tmp/evil", "a/../../evil", "..", ".", "a\\b", "x" * 5000])
 async def test_an_unsafe_title_is_refused_when_pulled_and_nothing_is_written(
     client: AsyncClient, tmp_path: Path, title: str
 ) -> None:
@@ -222,6 +226,62 @@ async def test_an_unsafe_title_is_refused_when_pulled_and_nothing_is_written(
     with pytest.raises(DocumentError):
         await client.pull(f"{NAME}:hostile", tmp_path / "out")
     assert {path for path in tmp_path.rglob("*") if "registry" not in path.parts} == before
+
+
+@pytest.mark.parametrize("title", ["a:b", "NUL", "dir/x.", "x ", "a<b", "Good"])
+async def test_a_title_that_windows_cannot_have_is_refused_before_anything_is_written(
+    client: AsyncClient, tmp_path: Path, title: str
+) -> None:
+    await push_layers(client, "good", title)
+    before = {path for path in tmp_path.rglob("*") if "registry" not in path.parts}
+    with pytest.raises(DocumentError, match=r"nothing was written|cannot name a file") as refused:
+        await client.pull(f"{NAME}:hostile", tmp_path / "out", portable=True)
+    assert {path for path in tmp_path.rglob("*") if "registry" not in path.parts} == before
+    layer = (await client.repository(NAME).manifests.pull("hostile", ImageManifest)).document.layers[1]
+    assert refused.value.__notes__ == [
+        f"to write it under another name: lading blob pull {NAME}@{layer.digest} -o FILE"
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot have such names")
+async def test_a_title_that_only_windows_cannot_have_is_pushed_and_pulled(
+    client: AsyncClient, files: Path, tmp_path: Path
+) -> None:
+    titles = ["a:b", "NUL", "dir/x.", "x ", "a<b", "c:d"]
+    Path("odd", "con").mkdir(parents=True)
+    Path("odd/con/what?").write_bytes(b"odd")
+    await client.push(
+        f"{NAME}:1", Artifact.pack(TYPE, ["odd", *(File("report.json", title=title) for title in titles)])
+    )
+    pulled = await client.pull(f"{NAME}:1", tmp_path / "out")
+    assert pulled.paths == tuple(tmp_path / "out" / title for title in ("odd", *titles))
+    assert (tmp_path / "out/odd/con/what?").read_bytes() == b"odd"
+    assert (tmp_path / "out/NUL").read_bytes() == (files / "report.json").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems cannot have such names")
+async def test_a_packed_directory_is_refused_for_a_name_that_windows_cannot_have(
+    client: AsyncClient, files: Path, tmp_path: Path
+) -> None:
+    (files / "site/aux.c").write_bytes(b"")
+    await client.push(f"{NAME}:1", Artifact.pack(TYPE, ["site"]))
+    with pytest.raises(
+        ProtocolError, match=r"'site/aux\.c' is refused: its name has the part 'aux\.c', which is the name"
+    ):
+        await client.pull(f"{NAME}:1", tmp_path / "out", portable=True)
+    assert not list((tmp_path / "out").iterdir())
+    await client.pull(f"{NAME}:1", tmp_path / "out")
+    assert (tmp_path / "out/site/aux.c").exists()
+
+
+@pytest.mark.parametrize("titles", [("a", "a/b"), ("A/b/c", "a/B")])
+async def test_a_title_that_is_a_file_and_a_directory_is_refused_before_anything_is_written(
+    client: AsyncClient, tmp_path: Path, titles: tuple[str, str]
+) -> None:
+    await push_layers(client, *titles)
+    with pytest.raises(DocumentError, match="as a file and as a directory: nothing was written"):
+        await client.pull(f"{NAME}:hostile", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 async def test_a_file_cannot_be_the_output_directory(client: AsyncClient, files: Path) -> None:
@@ -331,7 +391,7 @@ async def test_what_is_not_a_file_is_not_replaced_by_one(
     path = tmp_path / "out" / "inside" / "name"
     make(path)
     before = path.lstat()
-    with pytest.raises(StorageError, match=r"cannot write '\S+/inside/name': exists and is not a regular file"):
+    with pytest.raises(StorageError, match=r"cannot write '\S+inside\S+name': exists and is not a regular file"):
         await client.pull(f"{NAME}:hostile", tmp_path / "out")
     assert os.path.samestat(before, path.lstat())
     assert [each.name for each in path.parent.iterdir()] == ["name"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lading import Artifact, Blob, Client, File, ImageManifest, ReferrerTree
+from lading import Artifact, Blob, Client, DocumentError, File, ImageManifest, ReferrerTree
 from tests.cli.process import command, environment
 from tests.support.oras import Oras
 from tests.support.programs import require
@@ -70,6 +70,21 @@ def test_what_oras_pushes_is_pulled_by_lading(oras: Oras, place: str, files: Pat
     assert (pulled.manifest.digest, pulled.manifest.document.artifact_type) == (digest, TYPE)
     assert tree(tmp_path / "out") == {name: tree(files)[name] for name in PUSHED}
     assert (tmp_path / "out/site/deep/run").stat().st_mode & 0o111
+
+
+def test_names_that_only_windows_cannot_have_are_pulled_from_oras(
+    oras: Oras, place: str, files: Path, tmp_path: Path
+) -> None:
+    odd = ("aux.c", "x.", "what?", "c:d")
+    for name in odd:
+        (files / name).write_text(name)
+    oras.push(files, f"{place}:1", "--artifact-type", TYPE, *(f"{name}:text/plain" for name in odd))
+    with Client() as client:
+        client.pull(f"{place}:1", tmp_path / "out")
+        assert tree(tmp_path / "out") == {name: name for name in odd}
+        with pytest.raises(DocumentError, match="aux"):
+            client.pull(f"{place}:1", tmp_path / "portable", portable=True)
+    assert not (tmp_path / "portable").exists()
 
 
 def test_what_lading_pushes_is_pulled_by_oras(

@@ -14,6 +14,7 @@ from lading import AsyncClient, DocumentError
 from lading.cli.main import main
 from tests.support.layers import read_tar
 from tests.support.shelf import Shelf
+from tests.support.systems import WINDOWS
 
 Change = Callable[[dict[str, Any]], object]
 ELSEWHERE: dict[str, Change] = {
@@ -68,9 +69,11 @@ async def test_what_does_not_concern_the_files_may_be_wrong(
     out = streams.BytesIO()
     await client.export_tar(reference, out)
     assert read_tar(out.getvalue()) == {"x": b"x"}
-    await client.export_directory(reference, tmp_path / "out")
     await client.export_file(reference, "x", tmp_path / "file")
-    assert (tmp_path / "out/x").read_bytes() == (tmp_path / "file").read_bytes() == b"x"
+    assert (tmp_path / "file").read_bytes() == b"x"
+    if not WINDOWS:
+        await client.export_directory(reference, tmp_path / "out")
+        assert (tmp_path / "out/x").read_bytes() == b"x"
     other = shelf.tag("other", shelf.image(shelf.layer("y")))
     assert {each.path for each in await client.diff_files(reference, other)} == {"/x", "/y"}
 

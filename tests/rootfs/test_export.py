@@ -5,6 +5,7 @@ from __future__ import annotations
 import io as streams
 import os
 import stat
+import sys
 import tarfile
 import tempfile
 from collections.abc import Generator
@@ -16,11 +17,12 @@ import pytest
 from lading import AsyncClient, Event, ProtocolError, StorageError, Warned
 from tests.support.images import sha256
 from tests.support.layers import Blobs, Compress, folder, gzipped, hard_link, link, member
+from tests.support.systems import IMAGES_IN_DIRECTORIES, root_only
 from tests.support.tars import snapshot
 
 # The second version of the format, in effect, with bits that are no UTF-8 (linux/capability.h).
 CAPABILITY = {"SCHILY.xattr.security.capability": "\x01\0\0\x02\udcff\x04" + "\0" * 14}
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices and gives files away")
+as_root = root_only("makes devices and gives files to another user")
 NOBODY = 65534
 
 
@@ -98,6 +100,7 @@ async def test_an_exported_image_is_the_layer_of_the_same_image(client: AsyncCli
     assert first.getvalue() == second.getvalue()
 
 
+@IMAGES_IN_DIRECTORIES
 async def test_a_directory_has_what_its_owner_may_have(
     client: AsyncClient, events: list[Event], layout: Path, tmp_path: Path
 ) -> None:
@@ -136,6 +139,29 @@ async def test_root_gets_everything_on_request(client: AsyncClient, layout: Path
     assert (out / "private").stat().st_uid == 9_999_999
 
 
+@as_root
+async def test_an_attribute_that_cannot_be_set_is_an_error_and_leaves_nothing(
+    client: AsyncClient, layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "setxattr")  # as on macOS
+    reference = rich().write(layout)
+    with pytest.raises(StorageError, match=r"cannot set the extended attribute 'security\.capability'") as refused:
+        await client.export_directory(reference, tmp_path / "out", privileged=True)
+    assert "\n" not in str(refused.value)
+    assert not [path for path in tmp_path.iterdir() if path.name == "out" or path.name.startswith(".lading")]
+
+
+@pytest.mark.skipif(sys.platform != "win32", reason="other systems have links")
+async def test_on_windows_a_directory_is_refused_before_a_layer_is_pulled(
+    client: AsyncClient, layout: Path, tmp_path: Path, events: list[Event]
+) -> None:
+    with pytest.raises(StorageError, match=r"Windows has no links and owners .*archive"):
+        await client.export_directory(rich().write(layout), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not events
+
+
+@IMAGES_IN_DIRECTORIES
 async def test_others_get_the_rest(client: AsyncClient, layout: Path, tmp_path: Path) -> None:
     # This also imports what an export needs: the home of root, where its Python may be, is closed to others.
     await client.export_directory(rich().write(layout), tmp_path / "out")
@@ -150,6 +176,7 @@ async def test_others_get_the_rest(client: AsyncClient, layout: Path, tmp_path: 
         assert not (place / "more").exists()
 
 
+@IMAGES_IN_DIRECTORIES
 async def test_an_empty_directory_is_filled(client: AsyncClient, layout: Path, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "out").symlink_to("real")
@@ -188,6 +215,7 @@ async def test_an_archive_replaces_a_file_only_when_it_is_complete(
     assert len(out.read_bytes()) == 1536
 
 
+@IMAGES_IN_DIRECTORIES
 async def test_a_path_that_is_too_long_for_systems_is_refused(client: AsyncClient, tmp_path: Path) -> None:
     part = "p" * 250
     deep = "/".join([part] * 15)
@@ -197,6 +225,7 @@ async def test_a_path_that_is_too_long_for_systems_is_refused(client: AsyncClien
     assert not (tmp_path / "out").exists()
 
 
+@IMAGES_IN_DIRECTORIES
 @pytest.mark.parametrize("compress", [bytes, gzipped])
 async def test_a_large_file_comes_whole(client: AsyncClient, layout: Path, tmp_path: Path, compress: Compress) -> None:
     content = os.urandom(1 << 20) * 3 + b"rest"

@@ -12,6 +12,7 @@ from lading import AsyncClient, Budgets, LimitExceededError, NotFoundError, Prog
 from lading._io.base import IO
 from lading.events import Event
 from tests.support.layers import Blobs, folder, hard_link, link, member
+from tests.support.systems import IMAGES_IN_DIRECTORIES
 
 BASE = (folder("etc"), member("etc/a", b"base a"), member("etc/b", b"base b"), folder("usr"), folder("usr/lib"))
 USR = (folder("usr"), folder("usr/lib"))
@@ -120,6 +121,7 @@ async def test_a_file_that_is_not_there_is_said_not_to_be(
     assert layers_read(events) == read
 
 
+@IMAGES_IN_DIRECTORIES
 async def test_a_file_is_the_one_that_a_whole_export_has(client: AsyncClient, layout: Path, tmp_path: Path) -> None:
     for number, (layers, path, content, _) in enumerate(FOUND.values()):
         out = tmp_path / str(number)

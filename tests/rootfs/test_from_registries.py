@@ -16,6 +16,7 @@ from lading.testing import Corrupt, Cut, TestRegistry, serving
 from tests.cli import process
 from tests.support.images import sha256
 from tests.support.layers import Blobs, folder, member
+from tests.support.systems import IMAGES_IN_DIRECTORIES, SIGNALS, WINDOWS
 from tests.support.tars import snapshot
 
 IMAGE = Blobs(
@@ -53,7 +54,10 @@ def test_a_file_of_the_last_layer_costs_that_layer(registry: TestRegistry, clien
 
 
 def test_an_export_asks_for_each_layer_once(registry: TestRegistry, client: Client, tmp_path: Path) -> None:
-    client.export_directory(f"{registry.name}/acme/app:v1", tmp_path / "out")
+    if WINDOWS:
+        client.export_tar(f"{registry.name}/acme/app:v1", tmp_path / "out")
+    else:
+        client.export_directory(f"{registry.name}/acme/app:v1", tmp_path / "out")
     assert pulled(registry) == [0, 1, 2]
 
 
@@ -64,6 +68,7 @@ def test_a_layer_that_breaks_off_is_asked_for_again(registry: TestRegistry, clie
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
 
 
+@IMAGES_IN_DIRECTORIES
 def test_a_layer_that_always_breaks_off_leaves_nothing(registry: TestRegistry, client: Client, tmp_path: Path) -> None:
     registry.order(Cut(100_000), f"GET /v2/*/blobs/{sha256(IMAGE.layers[0])}")
     with pytest.raises(ConnectionFailedError):
@@ -80,6 +85,7 @@ def test_a_layer_that_is_changed_on_the_way_leaves_nothing(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["layout", "registry"]
 
 
+@SIGNALS
 @pytest.mark.parametrize("function", ["rename", "mkdir", "utime"])
 def test_a_process_that_is_killed_leaves_a_hidden_part_and_no_more(tmp_path: Path, function: str) -> None:
     reference = IMAGE.write(tmp_path / "layout")

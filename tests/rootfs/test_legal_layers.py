@@ -11,10 +11,11 @@ import pytest
 
 from lading import AsyncClient, FileEntry
 from tests.support.layers import Blobs, folder, hard_link, link, member
+from tests.support.systems import WINDOWS, root_only
 from tests.support.tars import extended, patched, record
 
 Export = Callable[[str], Awaitable[dict[str, str | bytes]]]
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+as_root = root_only("gives files to another user")
 BLOCK = b"00000001000\0"  # a size of 512 bytes
 AFTER = member("z", b"1")  # what a reader misses that skips content which is not there
 
@@ -103,7 +104,8 @@ async def test_values_at_the_edge_are_those_of_the_file(
     await client.export_tar(reference, tmp_path / "x.tar")
     [again] = await client.files(Blobs([(tmp_path / "x.tar").read_bytes()[:-1024]]).write(layout, "v2"))
     assert _values(again, values) == values
-    await client.export_directory(reference, tmp_path / "out")
+    if not WINDOWS:
+        await client.export_directory(reference, tmp_path / "out")
 
 
 def _values(entry: FileEntry, names: dict[str, object]) -> dict[str, object]:

@@ -60,7 +60,8 @@ class AsyncClient(NameVerbs, ContentVerbs, SingleContentVerbs, ImageVerbs):
     - `budgets`, `gate`, `retries`: bounds on what a server can make the client receive, follow and repeat.
     - `on_event`: plain function that is called with every event (`lading.events`), from one thread at a time.
     - `state`: directory for what later processes need: uploads to resume, and the digests of layout blobs that were
-      hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state`, False for none.
+      hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state` (on Windows `%LOCALAPPDATA%`), False
+      for none.
     - `links_below`: directory below which the targets of symbolic links in image layouts may be, as in those of Bazel.
       Links that lead to below the layout itself are always read; nothing is written through a link.
     - `transport`: replaces sockets, in tests for instance; it is closed with the client. On Pyodide, the browser's

@@ -12,12 +12,13 @@ import io
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import NoneType
 from typing import Any, Self, TypeAlias, cast
 
 from lading import _values
-from lading._core.tar.file_titles import safe_title, title_key
+from lading._core.tar.file_titles import safe_title
+from lading._core.tar.member_names import name_key
 from lading._io.iterable_reader import IterableReader
 from lading._result import Result, plain
 from lading._wire.messages import Reader
@@ -166,11 +167,6 @@ class Pulled(Result, frozen=True):
         return {**self.manifest.descriptor.to_dict(), "paths": plain(self.paths)}
 
 
-def twin_key(title: str) -> str:
-    """Return a key that is the same for titles that name one file on some file systems."""
-    return title_key(PurePosixPath(title))
-
-
 def _completed(part: Part) -> Part:
     """Return content with its title filled in and checked."""
     check_media_type(part.media_type or OCTET_STREAM)
@@ -181,7 +177,7 @@ def _completed(part: Part) -> Part:
     path = Path(part.path)
     if not path.parts:
         return replace(part, title=".")
-    downwards = not path.is_absolute() and ".." not in path.parts and path.parts
+    downwards = not path.anchor and ".." not in path.parts  # `C:x` is relative on Windows, but has an anchor
     # `Path.resolve` raises a RuntimeError for links in a circle before Python 3.13.
     with storage_errors(f"cannot find {str(path)!r}"):
         title = path.as_posix() if downwards else Path(os.path.realpath(path)).name
@@ -191,7 +187,7 @@ def _completed(part: Part) -> Part:
 def _check_twins(parts: tuple[Part, ...]) -> None:
     twins: dict[str, Part] = {}
     for part in parts:
-        if part.title is not None and twins.setdefault(twin_key(part.title), part) is not part:
+        if part.title is not None and twins.setdefault(name_key(part.title), part) is not part:
             raise DocumentError(f"two files of one artifact have the title {part.title!r}: give one of them another")
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lading._core.artifacts.artifact import Artifact, Part, Pulled, twin_key
+from lading._core.artifacts.artifact import Artifact, Part, Pulled
 from lading._core.artifacts.helm_charts import chart_titles, is_chart
 from lading._core.artifacts.layer_blobs import EMPTY, ArtifactLayer, config_of, layer_of, manifest_of
 from lading._core.copying.references import name_of, selector_of
 from lading._core.exchange.settings import Settings
 from lading._core.tar.file_titles import safe_title
+from lading._core.tar.member_names import name_key
 from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.async_target import Readable, Writable
 from lading._core.transfer.concurrency import move_all
@@ -23,6 +24,7 @@ from lading._core.transfer.platform_choice import PlatformChooser
 from lading._core.transfer.push import progress_events
 from lading._core.transfer.sinks import PlacedFileSink, Sink, UnpackingSink
 from lading._core.transfer.stored_blob import SourceBlob
+from lading._io import system
 from lading._io.atomic_files import make_directory
 from lading._io.base import IO
 from lading.annotations import TITLE, UNPACK, UNPACKED_DIGEST
@@ -72,20 +74,30 @@ class Artifacts:
             subject = Descriptor(found.media_type, found.digest, found.size)
             return await self._push(place, replace(artifact, subject=subject), [], expected=None)
 
-    async def pull(self, reference: ParsedReference, directory: Path, platform: Platform | None) -> Pulled:
-        """Pull the titled layers of an artifact into a directory."""
+    async def pull(
+        self, reference: ParsedReference, directory: Path, platform: Platform | None, *, portable: bool
+    ) -> Pulled:
+        """Pull the titled layers of an artifact into a directory; with `portable`, only names that Windows can have."""
+        portable = portable or not system.HAS_FREE_NAMES
         async with self._resolver.readable(reference, platform) as place:
             pulled = await _pull(self._io, place, selector_of(reference), platform, self._settings.emit)
             manifest = pulled.expect(ImageManifest)
             titles = await self._default_titles(place, manifest.document)
-            titled = _titled(manifest.document, reference, titles)
+            titled = _titled(manifest.document, f"{reference}", place.name, titles, portable=portable)
             await self._io.call(make_directory, directory, 0o777)
 
             async def receive_file(entry: tuple[str, Descriptor]) -> Path:
                 title, layer = entry
                 sink: Callable[[Digest], Sink] = partial(PlacedFileSink, directory, title)
-                if layer.annotations.get(UNPACK) == "true":
-                    sink = partial(UnpackingSink, directory, title, layer.annotations.get(UNPACKED_DIGEST))
+                if _is_packed(layer):
+                    sink = partial(
+                        UnpackingSink,
+                        directory,
+                        title,
+                        layer.annotations.get(UNPACKED_DIGEST),
+                        portable=portable,
+                        advice=f"to get the archive itself: {_blob_pull(place.name, layer)}",
+                    )
                 await self._receive(place, layer, sink, title)
                 return directory / title
 
@@ -172,21 +184,47 @@ async def _pull(
 
 
 def _titled(
-    manifest: ImageManifest, reference: ParsedReference, default_titles: Mapping[str, str]
+    manifest: ImageManifest, reference: str, place: str, default_titles: Mapping[str, str], *, portable: bool
 ) -> dict[str, Descriptor]:
-    """Return the layers with titles, by their titles."""
+    """Return the layers with titles, by their titles. Errors name a layer as a blob of `place`."""
     titled: dict[str, Descriptor] = {}
     twins: dict[str, Descriptor] = {}
     for layer in manifest.layers:
         title = layer.annotations.get(TITLE, default_titles.get(layer.media_type))
         if title is None:
             continue
-        name = str(safe_title(title, is_directory=layer.annotations.get(UNPACK) == "true"))
-        if twins.setdefault(twin_key(name), layer).digest != layer.digest:
-            raise DocumentError(f"{reference} has two different files with the title {title!r}: nothing was written")
+        with _advised(place, layer):
+            name = str(safe_title(title, is_directory=_is_packed(layer), portable=portable))
+            if twins.setdefault(name_key(name), layer).digest != layer.digest:
+                raise DocumentError(
+                    f"{reference} has two different files with the title {title!r}: nothing was written"
+                )
         titled[name] = layer
+    directories = {name_key(str(parent)) for name in titled for parent in PurePosixPath(name).parents}
+    for name, layer in titled.items():
+        if name_key(name) in directories and not _is_packed(layer):
+            with _advised(place, layer):
+                raise DocumentError(f"{reference} has {name!r} as a file and as a directory: nothing was written")
     if not titled:
         error = DocumentError(f"{reference} has no files: none of its layers has a title")
         error.add_note("for a container image, use `lading export` (export_directory) or `lading copy` (copy)")
         raise error
     return titled
+
+
+@contextmanager
+def _advised(place: str, layer: Descriptor) -> Generator[None]:
+    """Tell in errors about a title how to do without it."""
+    try:
+        yield
+    except DocumentError as error:
+        error.add_note(f"to write it under another name: {_blob_pull(place, layer)}")
+        raise
+
+
+def _blob_pull(place: str, layer: Descriptor) -> str:
+    return f"lading blob pull {place}@{layer.digest} -o FILE"
+
+
+def _is_packed(layer: Descriptor) -> bool:
+    return layer.annotations.get(UNPACK) == "true"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_sources import temporary_file
-from lading.errors import storage_errors
+from lading._io.system import read_at
+from lading.errors import StorageError, storage_errors
 
 
 class FileContents:
@@ -35,12 +35,14 @@ class FileContents:
 
     def pieces(self, offset: int, size: int) -> Iterator[bytes]:
         """Read `size` bytes from `offset` on; safe in any thread."""
-        end = offset + size
+        end, buffer = offset + size, memoryview(bytearray(min(size, PIECE_SIZE)))
         while offset < end:
             with storage_errors("cannot read a temporary file"):
-                piece = os.pread(self._file.fileno(), min(end - offset, PIECE_SIZE), offset)
-            offset += len(piece)
-            yield piece
+                count = read_at(self._file.fileno(), buffer[: end - offset], offset)
+            if not count:
+                raise StorageError("cannot read a temporary file: it became shorter")
+            offset += count
+            yield bytes(buffer[:count])
 
     def close(self) -> None:
         """Free the disk space."""

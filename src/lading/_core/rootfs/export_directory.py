@@ -3,15 +3,14 @@
 The directory is created under a hidden name next to its final one, and renamed when it is complete; on any error it is
 deleted. A process that is killed leaves a directory named `.lading-…`, which may be deleted.
 
-Symbolic links are created with their targets unchanged, and never followed: every step starts from the descriptor of a
-directory that was just created (`safe_open`). Unless `privileged`, entries belong to the user of this process, have the
+Symbolic links are created with their targets unchanged, and never followed: every step starts from an open directory
+that was just created (`safe_open`). Unless `privileged`, entries belong to the user of this process, have the
 permissions of the image less the umask and the set-user-ID, set-group-ID and sticky bits, and devices are left out.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,11 +20,12 @@ from lading._core.rootfs.entries import Inode, RootfsEntry, too_long
 from lading._core.rootfs.tree import Tree
 from lading._core.tar.member_names import LONGEST_PATH, shown
 from lading._core.tar.reader import Member, MemberKind
-from lading._core.tar.safe_open import FRESH, closing, disk_errors, fresh_name, shown_path
+from lading._core.tar.safe_open import disk_errors, fresh_name, shown_path
+from lading._io import system
 from lading._io.atomic_files import make_directory
+from lading._io.system import Access, Directory
 from lading.errors import ProtocolError, StorageError
 
-_ENTER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TREE = b"tree"
 _DEVICES = {
     MemberKind.CHARACTER_DEVICE: stat.S_IFCHR,
@@ -37,8 +37,16 @@ _XATTRS = (b"user.", b"security.capability")
 
 
 def check_destination(directory: Path, *, privileged: bool) -> Path:
-    """Return the resolved path to write a directory to. Raises `StorageError` if it exists and is not empty."""
-    if privileged and os.geteuid() != 0:
+    """Return the resolved path to write a directory to. Raises `StorageError` if it exists and is not empty.
+
+    Raises it for every path on Windows, where files have no links, devices and owners as images have them.
+    """
+    if not system.HAS_OWNERS:
+        raise StorageError(
+            f"cannot write {shown_path(directory)}: "
+            "Windows has no links and owners as images have them: write an archive, FILE.tar (export_tar)"
+        )
+    if privileged and not system.is_root():
         raise StorageError("cannot restore owners and devices: only root can")
     with disk_errors(f"cannot write {shown_path(directory)}"):
         final = Path(os.path.realpath(directory))  # until 3.13, `Path.resolve` raises RuntimeError for a loop of links
@@ -52,41 +60,40 @@ def check_destination(directory: Path, *, privileged: bool) -> Path:
 
 def write_directory(tree: Tree, final: Path, *, privileged: bool) -> Written:
     """Write an image, whose file contents were kept, to a directory that `check_destination` returned."""
-    with disk_errors(f"cannot write {shown_path(final)}"), closing(os.open(final.parent, _ENTER)) as parent:
+    with disk_errors(f"cannot write {shown_path(final)}"), Directory.at(final.parent, follow=False) as parent:
         with _scratch(parent) as scratch:
-            written = Written(privileged=privileged)
-            written.write(tree.root, scratch)
-            os.rename(_TREE, final.name, src_dir_fd=scratch, dst_dir_fd=parent)
+            written = Written(scratch, privileged=privileged)
+            written.write(tree.root)
+            scratch.rename(_TREE, parent, final.name)
         return written
 
 
 class Written:
     """Counts of the entries written and left out, with the path of the first one left out."""
 
-    def __init__(self, *, privileged: bool) -> None:
+    def __init__(self, scratch: Directory, *, privileged: bool) -> None:
         self.entries = 0
         self.left_out = 0
         self.first_left_out = b""
         self._privileged = privileged
         self._first: dict[Inode, bytes] = {}
-        self._top = -1
-
-    def write(self, root: RootfsEntry, scratch: int) -> None:
-        """Write a tree below the scratch directory."""
         self._top = scratch
-        self._directory(root, _TREE, scratch, _TREE)
 
-    def _directory(self, entry: RootfsEntry, name: bytes, parent: int, path: bytes) -> None:
+    def write(self, root: RootfsEntry) -> None:
+        """Write a tree below the scratch directory."""
+        self._directory(root, _TREE, self._top, _TREE)
+
+    def _directory(self, entry: RootfsEntry, name: bytes, parent: Directory, path: bytes) -> None:
         member = None if entry.inode is None else entry.inode.member
         mode = 0o755 if member is None else member.mode & 0o777
-        os.mkdir(name, mode | stat.S_IRWXU, dir_fd=parent)  # otherwise it could not be written to
-        with closing(os.open(name, _ENTER, dir_fd=parent)) as directory:
+        parent.make(name, mode | stat.S_IRWXU)  # otherwise it could not be written to
+        with parent.enter(name) as directory:
             for child, below in sorted((entry.children or {}).items()):
                 self._entry(below, child, directory, path + b"/" + child)
             if member is not None:
-                self._restore(directory, member)
+                self._restore(directory.descriptor(), member)
 
-    def _entry(self, entry: RootfsEntry, name: bytes, parent: int, path: bytes) -> None:
+    def _entry(self, entry: RootfsEntry, name: bytes, parent: Directory, path: bytes) -> None:
         self.entries += 1
         if len(path) > len(_TREE) + 1 + LONGEST_PATH:
             raise too_long(path)
@@ -100,21 +107,21 @@ class Written:
                 f"cannot write {shown(path)}: this file system treats its name as that of another file"
             ) from None
 
-    def _leaf(self, inode: Inode, name: bytes, parent: int, path: bytes) -> None:
+    def _leaf(self, inode: Inode, name: bytes, parent: Directory, path: bytes) -> None:
         first = self._first.get(inode)
         if first is not None:
-            os.link(first, name, src_dir_fd=self._top, dst_dir_fd=parent, follow_symlinks=False)
+            parent.make_hard_link(name, self._top, first)
             return
         member = inode.member
         if member.kind is MemberKind.FILE:
             self._file(inode, name, parent)
         elif member.kind is MemberKind.LINK:
-            os.symlink(member.target, name, dir_fd=parent)
+            parent.make_link(name, member.target)
             self._restore_link(name, parent, member)
         elif self._privileged:
-            os.mknod(name, _DEVICES[member.kind] | member.mode & 0o777, os.makedev(*member.device), dir_fd=parent)
+            parent.make_node(name, _DEVICES[member.kind] | member.mode & 0o777, member.device)
             self._restore_link(name, parent, member)
-            os.chmod(name, member.mode, dir_fd=parent)
+            parent.set_permissions(name, member.mode)
         else:
             self.entries -= 1
             self.left_out += 1
@@ -122,9 +129,9 @@ class Written:
             return
         self._first[inode] = path
 
-    def _file(self, inode: Inode, name: bytes, parent: int) -> None:
+    def _file(self, inode: Inode, name: bytes, parent: Directory) -> None:
         member = inode.member
-        descriptor = os.open(name, FRESH, member.mode & 0o777, dir_fd=parent)
+        descriptor = parent.open(name, Access.CREATE, member.mode & 0o777)
         with os.fdopen(descriptor, "wb", buffering=0) as file:
             if inode.contents is not None:
                 for piece in inode.contents.pieces(inode.offset, member.size):
@@ -134,28 +141,23 @@ class Written:
             self._restore(descriptor, member)
 
     def _restore(self, descriptor: int, member: Member) -> None:
-        """Restore owner, permissions, attributes and time, in an order in which no step undoes another."""
-        if self._privileged:
-            os.fchown(descriptor, member.owner, member.group)
-            os.fchmod(descriptor, member.mode)
-            for key, value in member.xattrs:
-                if key.startswith(_XATTRS):
-                    os.setxattr(descriptor, key, value)
-        os.utime(descriptor, ns=(member.time, member.time))
+        owner = (member.owner, member.group) if self._privileged else None
+        attributes = [(key, value) for key, value in member.xattrs if key.startswith(_XATTRS)]
+        system.restore(descriptor, owner, member.mode, attributes, member.time)
 
-    def _restore_link(self, name: bytes, parent: int, member: Member) -> None:
+    def _restore_link(self, name: bytes, parent: Directory, member: Member) -> None:
         if self._privileged:
-            os.chown(name, member.owner, member.group, dir_fd=parent, follow_symlinks=False)
-        os.utime(name, ns=(member.time, member.time), dir_fd=parent, follow_symlinks=False)
+            parent.set_owner(name, member.owner, member.group)
+        parent.set_times(name, (member.time, member.time))
 
 
 @contextmanager
-def _scratch(parent: int) -> Generator[int]:
+def _scratch(parent: Directory) -> Generator[Directory]:
     """Create a directory that only this user may enter, and delete it with its content at the end."""
     name = fresh_name()
-    os.mkdir(name, 0o700, dir_fd=parent)
+    parent.make(name, 0o700)
     try:
-        with closing(os.open(name, _ENTER, dir_fd=parent)) as descriptor:
-            yield descriptor
+        with parent.enter(name) as scratch:
+            yield scratch
     finally:
-        shutil.rmtree(name, dir_fd=parent)
+        parent.remove_tree(name)

@@ -12,10 +12,6 @@ from pathlib import PurePosixPath
 from lading._core.tar.member_names import shown, split_name
 from lading.errors import DocumentError
 
-# Names that Windows reserves for devices, in every directory and with any extension ("Naming Files, Paths, and
-# Namespaces").
-_PORTS = {f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³"}
-_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", *_PORTS})
 # Classes of characters that reorder displayed text (Unicode Bidirectional Algorithm, 2.1 to 2.5).
 _BIDIRECTIONAL = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 # Partial files and directories that are being unpacked have such names, next to the files that pulls write.
@@ -23,13 +19,13 @@ _RESERVED = ".lading-"
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
-def safe_title(title: str, *, is_directory: bool = False) -> PurePosixPath:
+def safe_title(title: str, *, is_directory: bool = False, portable: bool = False) -> PurePosixPath:
     """Convert the title of a file or directory to a path relative to the output directory.
 
     Subdirectories are allowed, and `.` parts are dropped. Of a directory, the title `.` is the output directory itself,
-    as for oras. Raises `DocumentError` for absolute paths, `..`, backslashes, drives, names of Windows devices, names
-    of partial files, control characters, parts that a shell would take for an option or a home directory, and titles
-    longer than 4,096 bytes or deeper than 64 parts.
+    as for oras. Raises `DocumentError` for absolute paths, `..`, backslashes, names of partial files, control
+    characters, parts that a shell would take for an option or a home directory, and titles longer than 4,096 bytes or
+    deeper than 64 parts; with `portable` also for names that Windows cannot have, or takes for something else.
     """
     if title == "." and is_directory:
         return PurePosixPath()
@@ -37,18 +33,12 @@ def safe_title(title: str, *, is_directory: bool = False) -> PurePosixPath:
         parts = split_name(title.encode("utf-8", "surrogatepass"))
         _check_characters(title)
         for part in parts:
-            _check_portable(part.decode())
+            _check_part(part.decode())
+        if portable:
+            split_name(title.encode(), portable=True)
     except ValueError as wrong:
         raise DocumentError(f"title {shown(title)} cannot name a file: it {wrong}") from None
     return PurePosixPath(*(part.decode() for part in parts))
-
-
-def title_key(title: PurePosixPath) -> str:
-    """Return a key that is equal for titles which some file systems treat as the same file.
-
-    These differ only in case or in Unicode normalization (Unicode, 3.13, Default Caseless Matching).
-    """
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", str(title)).casefold())
 
 
 def _check_characters(title: str) -> None:
@@ -57,12 +47,8 @@ def _check_characters(title: str) -> None:
             raise ValueError(f"contains the control character U+{ord(character):04X}")
 
 
-def _check_portable(part: str) -> None:
+def _check_part(part: str) -> None:
     if part.startswith(("-", "~")):
         raise ValueError("has a part that begins with '-' or '~'")
     if part.casefold().startswith(_RESERVED):
         raise ValueError(f"has a part that begins with '{_RESERVED}', as unfinished files do")
-    if part.endswith((".", " ")):
-        raise ValueError("has a part that ends with a dot or a space")
-    if part.partition(".")[0].rstrip(" ").upper() in _DEVICES:
-        raise ValueError("is the name of a device on Windows")

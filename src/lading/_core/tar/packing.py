@@ -7,6 +7,8 @@ compressed one also on the version of zlib.
 In an artifact, names begin with the title, as oras packs directories, and of the permissions only "executable" is kept.
 Packing refuses everything that `unpacking` would refuse, so that it fails before the push. In the layer of an image,
 names begin at the root of the file system, and links and permissions stay unchanged.
+
+Files of Windows have no permissions that could be kept: all are packed as 0644, and directories as 0755.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from lading._core.tar.file_titles import safe_title
 from lading._core.tar.member_names import check_link, shown, split_name
 from lading._core.tar.safe_open import disk_errors, shown_path
 from lading._core.tar.source_date_epoch import source_date_epoch
+from lading._io import system
 from lading._io.body_reading import PIECE_SIZE
+from lading._io.system import Access
 from lading.digest import Digest, hasher
 from lading.errors import StorageError
 
@@ -33,8 +37,6 @@ _LEVEL = 6
 # Deflate; no flags; no time; level not given; unknown system (RFC 1952, 2.3.1).
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _ALGORITHM = "sha256"
-# If a FIFO or a link has replaced the file since it was listed, do not wait for the FIFO or follow the link.
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def _packed(root: Path, prefix: bytes, out: BinaryIO, *, portable: bool) -> Pack
         packer = Packer(out)
         depth = prefix.count(b"/") + 1 if prefix else 0
         packing = _Packing(packer, source_date_epoch() or 0, portable, depth)
-        packing.add(_PackEntry(os.fsencode(root), prefix, stat.S_IFDIR))
+        packing.add(_PackEntry(system.tree_path(root), prefix, stat.S_IFDIR))
         packer.write(bytes(2 * tarfile.BLOCKSIZE))
         return packer.finish()
 
@@ -182,18 +184,21 @@ class _Packing:
     def _children(self, directory: _PackEntry) -> list[_PackEntry]:
         children: list[_PackEntry] = []
         for name in sorted(os.listdir(directory.path)):  # noqa: PTH208  # names are bytes here
-            path = directory.path + b"/" + name
+            path = os.path.join(directory.path, name)  # noqa: PTH118  # names are bytes here
             full = directory.name + b"/" + name if directory.name else name
             if self.portable:
                 try:
                     split_name(full)
                 except ValueError as wrong:
                     raise StorageError(f"cannot pack {shown_path(path)}: its name {wrong}; rename it") from None
-            children.append(_PackEntry(path, full, os.lstat(path).st_mode))
+            status = os.lstat(path)
+            if system.is_junction(status):
+                raise StorageError(f"cannot pack {shown_path(path)}: is a junction, which a pull could not restore")
+            children.append(_PackEntry(path, full, status.st_mode))
         return children
 
     def _link_target(self, entry: _PackEntry) -> bytes:
-        target = os.readlink(entry.path)  # noqa: PTH115  # names are bytes here
+        target = system.read_link(entry.path)
         if self.portable:
             try:
                 check_link(target, entry.name.count(b"/") - self.title_depth)
@@ -206,7 +211,8 @@ class _Packing:
     def _add_file(self, entry: _PackEntry) -> None:
         if not stat.S_ISREG(entry.mode):
             raise _no_file(entry)
-        with os.fdopen(os.open(entry.path, _READ), "rb", buffering=0) as file:
+        # A FIFO or a link that replaced the file since it was listed is neither waited for nor followed.
+        with os.fdopen(system.open_file(entry.path, Access.READ), "rb", buffering=0) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise _no_file(entry)
@@ -225,7 +231,8 @@ class _Packing:
     ) -> None:
         header = tarfile.TarInfo(_text(entry.name or b"."))
         header.type, header.size, header.mtime, header.linkname = kind, size, self.time, _text(target)
-        header.mode = portable_mode if self.portable or kind == tarfile.SYMTYPE else stat.S_IMODE(entry.mode)
+        is_portable = self.portable or kind == tarfile.SYMTYPE or not system.HAS_OWNERS
+        header.mode = portable_mode if is_portable else stat.S_IMODE(entry.mode)
         self.out.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
 
 

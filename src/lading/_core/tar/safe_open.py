@@ -1,7 +1,7 @@
 """Opening files below a directory without following symbolic links.
 
-Every step opens a name relative to the descriptor of its parent directory (POSIX, openat and O_NOFOLLOW), so that
-symbolic links, already present or created meanwhile, are never followed (CWE-59).
+Every step opens a name in an open directory (`Directory`), so that symbolic links and junctions, already present or
+created meanwhile, are never followed (CWE-59).
 """
 
 from __future__ import annotations
@@ -9,39 +9,36 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from lading._core.tar.file_titles import safe_title
+from lading._io.system import Directory
 from lading.errors import LadingError, StorageError, storage_errors
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Flags to create a file whose name nothing else may have, not even a link."""
 _SHOWN = 200
-# Errors of systems when O_DIRECTORY or O_NOFOLLOW meets a link or a file.
+# Errors of systems when a link or a file is opened as a directory.
 _NO_DIRECTORY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
 
 
 class SafePath:
     """Location of one file or directory: an open parent directory and a name in it. Close it.
 
-    `directory` is the descriptor of the parent, to be passed as `dir_fd` to the functions of `os`; `path` is only for
-    messages.
+    `directory` is the parent; `path` is only for messages.
     """
 
     __slots__ = ("directory", "name", "path")
 
-    def __init__(self, directory: int, name: str, path: Path) -> None:
+    def __init__(self, directory: Directory, name: str, path: Path) -> None:
         self.directory = directory
         self.name = name
         self.path = path
 
     def close(self) -> None:
         """Close the parent directory."""
-        os.close(self.directory)
+        self.directory.close()
 
     def __enter__(self) -> Self:
         return self
@@ -62,32 +59,20 @@ def open_below(directory: Path, title: str) -> SafePath:
     """
     path = safe_title(title, is_directory=True)
     where = directory / path
-    with disk_errors(f"cannot write {shown_path(where)}"):
-        top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        with closing(top):
-            return SafePath(descend(top, path.parts[:-1]), path.name or ".", where)
+    with disk_errors(f"cannot write {shown_path(where)}"), Directory.at(directory) as top:
+        return SafePath(descend(top, path.parts[:-1]), path.name or ".", where)
 
 
-def descend(directory: int, names: Iterable[str | bytes]) -> int:
-    """Open nested directories below an open directory, creating missing ones, and return the last one's descriptor.
+def descend(directory: Directory, names: Iterable[str | bytes]) -> Directory:
+    """Open nested directories below an open directory, creating missing ones, and return the last one.
 
     Raises `OSError`; `not_a_directory` returns whether a link or a file in the way caused it.
     """
-    current = os.dup(directory)
+    current = directory.duplicate()
     for name in names:
-        with closing(current):
-            current = enter(current, name)
+        with current:
+            current = current.enter(name, create=True)
     return current
-
-
-def enter(directory: int, name: str | bytes) -> int:
-    """Open one directory below an open directory, creating it if it is missing."""
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=directory)
-    except FileNotFoundError:
-        with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=directory)
-        return os.open(name, _DIRECTORY, dir_fd=directory)
 
 
 def not_a_directory(error: OSError) -> bool:
@@ -102,17 +87,8 @@ def fresh_name() -> str:
 
 def shown_path(path: Path | bytes) -> str:
     """Quote a local path for a message; a long one is cut at the start, because its end is the more specific part."""
-    text = os.fsdecode(path)
+    text = os.fsdecode(path).removeprefix("\\\\?\\")  # the mark of long paths on Windows
     return repr(text if len(text) <= _SHOWN else "…" + text[-_SHOWN:])
-
-
-@contextmanager
-def closing(descriptor: int) -> Generator[int, None, None]:
-    """Close a descriptor at the end of a block."""
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -65,20 +65,26 @@ class ContentVerbs(VerbsBase):
         directory: str | os.PathLike[str] = ".",
         *,
         platform: PlatformLike | None = None,
+        portable: bool = False,
     ) -> Pulled:
         """Pull the files of an artifact into a directory, under the titles of its layers.
 
         A file gets its name when its content is verified. Directories that `push` packed are unpacked. The chart
         of a Helm chart becomes `NAME-VERSION.tgz`, as `helm pull` names it. Other layers without a title are not files,
-        and are not pulled. `platform` is as for `resolve`.
+        and are not pulled. `platform` is as for `resolve`. With `portable`, and always on Windows, names are refused
+        that Windows cannot have or takes for something else, such as `aux.c`, `a:b` and `x.`.
 
-        Raises `ManifestUnknownError`, `PlatformUnknownError`, `DocumentError` if the manifest is not an image manifest
-        or has no files, `VerificationError` and `StorageError`.
+        Raises `ManifestUnknownError`, `PlatformUnknownError`, `DocumentError` if the manifest is not an image manifest,
+        has no files or an unsafe title, before anything is written, `ProtocolError` for a packed directory with an
+        unsafe name, `VerificationError` and `StorageError`.
         """
         from pathlib import Path
 
         check_path(directory, "directory")
-        return await self._artifacts().pull(as_reference(reference), Path(directory), platform_of(platform))
+        flags(portable=portable)
+        return await self._artifacts().pull(
+            as_reference(reference), Path(directory), platform_of(platform), portable=portable
+        )
 
     async def referrers_tree(
         self,

@@ -156,7 +156,8 @@ class ImageVerbs(VerbsBase):
         Files have the permissions of the image, less the umask. With `privileged`, which needs root, owners,
         set-user-ID bits, capabilities and devices are restored too; without it, devices are left out, with an event.
 
-        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too. On Windows, where files have no
+        links and owners as images have them, that is always raised.
         """
         check_path(directory, "directory")
         flags(privileged=privileged)

@@ -6,6 +6,7 @@ before all layers are read and verified.
 
 Symbolic links are never followed. In a directory the files are yours, with the permissions of the image less the umask;
 devices are left out. With --privileged root also restores owners, set-user-ID bits, capabilities and devices.
+On Windows only archives are written.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 
 from lading.cli.options import add_connection_options, platform
-from lading.cli.output import Output, UsageError
+from lading.cli.output import Output, UsageError, is_terminal
 
 _OTHER_FORMS = (".tgz", ".gz", ".zst", ".zip", ".bz2", ".xz")
 
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace, output: Output) -> None:
     if options.privileged and not to_directory:
         raise UsageError("--privileged is for a directory: an archive always has owners and devices")
     path = Path(options.output) if to_directory else destination(options)
-    if path is None and sys.stdout is not None and sys.stdout.isatty():
+    if path is None and is_terminal(sys.stdout):
         raise UsageError("stdout is a terminal: use -o FILE.tar, -o DIR or a pipe")
     with connected(options, output, *registries_of(options.reference)) as client:
         if to_directory:
