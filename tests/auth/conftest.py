@@ -1,4 +1,4 @@
-"""Credential helpers as small scripts in a PATH of their own."""
+"""Credential helpers as small programs in a PATH of their own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.support.commands import write_program
 
 WriteHelper = Callable[[str, str], Path]
 
@@ -22,12 +24,9 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def helper(programs: Path) -> WriteHelper:
-    """Write `docker-credential-NAME`, a shell script that is given the verb as `$1` and the request on stdin."""
+    """Write `docker-credential-NAME`, a program in Python that is given the verb and the request on stdin."""
 
-    def write(name: str, script: str) -> Path:
-        path = programs / f"docker-credential-{name}"
-        path.write_text(f"#!/bin/sh\n{script}\n")
-        path.chmod(0o755)
-        return path
+    def write(name: str, source: str) -> Path:
+        return write_program(programs, f"docker-credential-{name}", source)
 
     return write

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import re
 import stat
 from base64 import b64encode
 from collections.abc import Callable
@@ -20,13 +20,15 @@ from lading.auth.logins import Logins
 from lading.errors import AuthError, CredentialHelperError, StorageError
 from lading.transports.proxies import Proxies
 from tests.auth.conftest import WriteHelper
+from tests.support.pipes import make_socket
+from tests.support.systems import CONTROLS, DESCRIPTORS, MODES, posix_only, root_only
 
-SAYS_A = 'read -r server; echo "{\\"Username\\":\\"a\\",\\"Secret\\":\\"$server\\"}"'
-SAYS_NOTHING = "echo 'credentials not found in native keychain'; exit 1"
+SAYS_A = """print('{"Username":"a","Secret":"%s"}' % sys.stdin.read())"""
+SAYS_NOTHING = "print('credentials not found in native keychain'); sys.exit(1)"
 
 
-ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
-NULL, ZERO = os.makedev(1, 3), os.makedev(1, 5)
+ROOT = root_only("makes devices")
+NULL, ZERO = (1, 3), (1, 5)
 
 
 def auth(username: str, password: str) -> str:
@@ -165,17 +167,18 @@ def test_a_login_does_not_replace_the_null_device(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(AuthError, match=f"cannot read '{tmp_path}': Is a directory"):
+    with pytest.raises(AuthError, match=re.escape(f"cannot read {str(tmp_path)!r}: Is a directory")):
         ConfigFile(tmp_path).find("ghcr.io", "acme/app")
 
 
 def test_a_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
     """As of DOCKER_CONFIG=~/.docker/config.json, which names a directory: the push would continue as another user."""
     (tmp_path / "file").touch()
-    with pytest.raises(AuthError, match=r"^cannot read '\S+/file/config.json': '\S+/file' is not a directory$"):
+    with pytest.raises(AuthError, match=r"^cannot read '\S+[/\\]+config.json': '\S+file' is not a directory$"):
         ConfigFile(tmp_path / "file" / "config.json").find("ghcr.io", "acme/app")
 
 
+@CONTROLS
 def test_messages_about_any_path_are_one_line(tmp_path: Path) -> None:
     odd = tmp_path / "two\nlines\x1b[31m\udcff"
     odd.mkdir()
@@ -194,14 +197,9 @@ def test_messages_about_any_path_are_one_line(tmp_path: Path) -> None:
         file.find("ghcr.io", "acme/app")
 
 
-def make_device(path: Path, number: int) -> None:
+def make_device(path: Path, device: tuple[int, int]) -> None:
     """Make a device in the test's own directory, since code that replaces it would break the system's own for all."""
-    os.mknod(path, stat.S_IFCHR | 0o600, number)
-
-
-def make_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(path))
+    os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(*device))
 
 
 @pytest.mark.parametrize(
@@ -226,6 +224,7 @@ def test_what_is_not_a_file_is_an_error_at_once(
             read()
 
 
+@DESCRIPTORS
 def test_a_pipe_with_a_writer_is_an_error_too(tmp_path: Path) -> None:
     """It would have no credentials at the next lookup."""
     reader, writer = os.pipe()
@@ -245,6 +244,7 @@ def test_a_file_has_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ConfigFile(written(tmp_path / "b", "{}" + " " * 19)).read()
 
 
+@MODES
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602], ids=oct)
 def test_t_56_a_file_of_secrets_that_others_may_read_is_warned_of(tmp_path: Path, mode: int) -> None:
     path = written(tmp_path / "config.json", {"auths": {"ghcr.io": {"auth": auth("a", "b")}}}, mode)
@@ -257,6 +257,7 @@ def test_t_56_a_file_of_secrets_that_others_may_read_is_warned_of(tmp_path: Path
     assert answer.warnings == ()
 
 
+@MODES
 @pytest.mark.parametrize(
     ("document", "warned"),
     [
@@ -339,6 +340,7 @@ def test_the_helper_that_is_to_keep_a_login() -> None:
     assert parsed(credHelpers={"ghcr.io": "own"}).helper_of("quay.io") is None
 
 
+@posix_only("absolute paths without a drive")
 def test_the_places_of_docker_and_podman() -> None:
     home = Path("/home/alice")
     assert list(map(str, places({}, home, 1000))) == [
@@ -393,6 +395,7 @@ def test_a_variable_answers_by_itself_too(monkeypatch: pytest.MonkeyPatch) -> No
     assert answer.credential == Credential(registry_token="t")
 
 
+@posix_only("variables that are not Unicode")
 def test_a_variable_that_is_no_utf_8_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_AUTH_CONFIG", os.fsdecode(b"{\xff}"))
     with pytest.raises(AuthError, match=r"\$DOCKER_AUTH_CONFIG is not UTF-8: byte 1 is wrong"):

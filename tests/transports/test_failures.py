@@ -6,9 +6,11 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
+from lading._io import system
 from lading._io.base import Cancellation
 from lading._wire.messages import Origin, Request
 from lading.errors import ConnectionFailedError, ForbiddenRedirectError, TimedOutError, TransportError
@@ -251,6 +253,52 @@ def test_cancelling_ends_the_wait_for_a_body(serve: Serve, transport: SocketTran
         read_all(response.body)
     assert type(caught.value) is TransportError
     response.body.close()
+
+
+def read_whole(transport: SocketTransport, origin: Origin, cancellation: Cancellation) -> None:
+    with closing(transport.send(get(origin), cancellation).body) as body:
+        read_all(body)
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["head", "body"])
+def test_cancelling_ends_a_wait_that_a_shutdown_does_not_end(
+    serve: Serve, transport: SocketTransport, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    # On Windows, a thread that waits for a socket does not see what another one does to it.
+    monkeypatch.setattr(system, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(socket.socket, "shutdown", lambda *_: None)
+    cancellation, is_asked, is_seen = Cancellation(), threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" * begun)
+        is_asked.set()
+        assert is_seen.wait(10)
+
+    def cancel() -> None:
+        assert is_asked.wait(10)
+        cancellation.cancel()
+
+    server = serve(script)
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    try:
+        with pytest.raises(TransportError, match="cancelled"):
+            read_whole(transport, server.origin, cancellation)
+    finally:
+        is_seen.set()
+        canceller.join()
+
+
+def test_a_wait_in_slices_ends_at_the_timeout(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system, "LONGEST_WAIT", 0.05)
+    slow = steps(
+        Peer.read_request, lambda _: threading.Event().wait(0.3), lambda peer: peer.send(OK), Peer.wait_for_close
+    )
+    assert exchange(connect(), get(serve(slow).origin))[2] == b"hello"
+    mute = serve(steps(Peer.read_request, Peer.wait_for_close))
+    with pytest.raises(TimedOutError, match=r"timed out after 0\.2 s"):
+        exchange(connect(NetworkSettings(idle_timeout=0.2)), get(mute.origin))
 
 
 def test_cancelling_ends_the_sending(serve: Serve, transport: SocketTransport) -> None:

@@ -25,6 +25,7 @@ from lading.transports.network_settings import NetworkSettings
 from lading.transports.request_writer import cut
 from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, ScriptedServer, exchange, steps
+from tests.support.systems import CACHED_DIGESTS
 
 Serve = Callable[..., ScriptedServer]
 Connect = Callable[..., SocketTransport]
@@ -121,6 +122,7 @@ def test_r_68_a_file_that_changes_after_its_last_piece_was_handed_over_is_an_err
         next(pieces)
 
 
+@CACHED_DIGESTS
 def test_other_rights_make_what_is_known_unknown_and_do_not_hurt_what_was_hashed_just_now(tmp_path: Path) -> None:
     path = tmp_path / "blob"
     path.write_bytes(CONTENT)

@@ -203,7 +203,7 @@ def test_an_upload_that_is_read_fast_enough_takes_as_long_as_it_takes(
         assert b"PUT" in head
         left = 64 * MIB
         while left:
-            select.select([], [], [], 0.02)
+            threading.Event().wait(0.02)
             left -= len(peer.read(min(left, 1 * MIB)))
         peer.send(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
 
@@ -220,7 +220,7 @@ def test_an_answer_may_take_longer_than_the_window_of_a_body(serve: Serve, trans
 
     def wait(peer: Peer) -> None:
         peer.read_request()
-        select.select([], [], [], 2 * WINDOW)
+        threading.Event().wait(2 * WINDOW)
         peer.send(late)
 
     server = serve(steps(wait, wait, lambda peer: peer.wait_for_close()))

@@ -16,6 +16,7 @@ from lading.headers import Headers
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.socket_transport import SocketTransport
 from tests.support.scripted import Peer, Script, ScriptedServer, answers, exchange, get, repeats, steps
+from tests.support.systems import posix_only
 
 Serve = Callable[..., ScriptedServer]
 Connect = Callable[..., SocketTransport]
@@ -351,6 +352,7 @@ transport.close()
 """
 
 
+@posix_only("fork")
 def test_child_of_a_fork_uses_no_connection_of_its_parent(serve: Serve) -> None:
     server = serve(answers(OK), answers(OK, OK), answers(OK))
     subprocess.run([sys.executable, "-W", "error", "-c", FORK, server.origin.authority], check=True, timeout=30)

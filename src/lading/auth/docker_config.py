@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from lading._io import system
+from lading._io.system import Access
 from lading._wire.escaping import printable, quoted
 from lading.auth.credential_helpers import Helper
 from lading.auth.credential_keys import matching, spellings
@@ -201,7 +203,7 @@ class ConfigFile:
         if len(content) > LONGEST_FILE:
             raise AuthError(f"{str(self.path)!r} exceeds {LONGEST_FILE} bytes: not a credentials file")
         config = DockerConfig.parse(content, shown(self.path))
-        if mode & 0o077 == 0 or not config.holds_secrets:
+        if not system.HAS_OWNERS or mode & 0o077 == 0 or not config.holds_secrets:
             return config
         # A quoted path is also what a shell takes, unless it has characters that are escaped here.
         warning = (
@@ -235,21 +237,27 @@ class _Variable:
         yield from DockerConfig.parse(content, self._place).search(registry, repository)
 
 
-def places(environment: Mapping[str, str], home: Path, user: int) -> tuple[Path, ...]:
+def places(environment: Mapping[str, str], home: Path, user: int | None) -> tuple[Path, ...]:
     """Return the paths of credentials files, in the order of the lookup.
 
-    A file that `REGISTRY_AUTH_FILE` names is first. A login writes to the first one.
+    A file that `REGISTRY_AUTH_FILE` names is first. A login writes to the first one. Systems that do not number users
+    have no directory for the files of a session (containers-auth.json(5)).
     """
     named = environment.get("REGISTRY_AUTH_FILE")
     docker = environment.get("DOCKER_CONFIG") or home / ".docker"
     # The XDG specification: paths that are not absolute must be ignored.
-    absolute = {name: path for name, path in environment.items() if name.startswith("XDG_") and path.startswith("/")}
-    runtime = absolute.get("XDG_RUNTIME_DIR")
+    absolute = {
+        name: path for name, path in environment.items() if name.startswith("XDG_") and Path(path).is_absolute()
+    }
+    session: list[Path] = []
+    if user is not None:
+        runtime = absolute.get("XDG_RUNTIME_DIR")
+        session = [Path(runtime, "containers") if runtime else Path("/run/containers", str(user))]
     settings = absolute.get("XDG_CONFIG_HOME", home / ".config")
     return (
         *([Path(named)] if named else []),
         Path(docker, "config.json"),
-        Path(runtime, "containers", "auth.json") if runtime else Path("/run/containers", str(user), "auth.json"),
+        *(each / "auth.json" for each in session),
         Path(settings, "containers", "auth.json"),
     )
 
@@ -258,7 +266,7 @@ def own_places() -> tuple[Path, ...]:
     """Return `places` for the environment, the home directory and the user of this process."""
     # Joined to the root, an unknown home directory cannot lead into the current one.
     home = Path("/", os.path.expanduser("~"))  # noqa: PTH111  # Path.home raises if it is unknown
-    return places(os.environ, home, os.getuid())
+    return places(os.environ, home, system.user_id())
 
 
 def docker_credentials() -> Chain:
@@ -279,25 +287,20 @@ def shown(path: Path) -> str:
 def _read(path: Path) -> tuple[int, bytes]:
     """Return the permissions and the content of a file, up to one byte more than the limit.
 
-    Raises `OSError`, also for a pipe: each lookup reads the file again, and a pipe would then have no credentials.
+    The null device stands for a file without entries. Raises `OSError`, also for a pipe: each lookup reads the file
+    again, and a pipe would then have no credentials.
     """
-    # Without O_NONBLOCK, opening a FIFO would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = system.open_file(path, Access.READ, follow=True)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) and not _is_null(status):
+        if not stat.S_ISREG(status.st_mode) and not system.is_null(path, status):
             raise OSError(errno.EINVAL, f"not a regular file (${_VARIABLE} takes the content of one)")
         return stat.S_IMODE(status.st_mode), file.read(LONGEST_FILE + 1)
 
 
-def _is_null(status: os.stat_result) -> bool:
-    """Return whether a file is the null device, which stands for a file without entries."""
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev
-
-
 def _is_null_or_missing(path: Path) -> bool:
     try:
-        return _is_null(path.stat())
+        return system.is_null(path, path.stat())
     except OSError:
         return True
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
+import time
 
+from lading._io import system
 from lading._io.base import Cancellation
 from lading._wire.messages import Origin
 from lading.errors import TransportError
@@ -45,6 +48,19 @@ class Abort:
         """Raise `TransportError` if the exchange is cancelled."""
         if self.cancelled:
             raise TransportError(f"{self._origin}: cancelled")
+
+    def poll(self, poller: system.Poller, seconds: float | None) -> list[tuple[int, int]]:
+        """Wait for the events of a poller, None for any time. Raises `TransportError` on cancellation."""
+        # Rounded up, as poll(2) counts in milliseconds: a wait that ends too early would not be too slow yet.
+        if system.LONGEST_WAIT is None:
+            return poller.poll(None if seconds is None else math.ceil(seconds * 1000))
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            events = poller.poll(min(left, system.LONGEST_WAIT) * 1000)
+            self.check()
+            if events or left <= system.LONGEST_WAIT:
+                return events
 
     def end(self) -> None:
         """Detach from the cancellation when the exchange is over."""

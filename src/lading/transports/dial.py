@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
-import select
 import socket
 import time
 from collections.abc import Iterator
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
+from lading._io import system
 from lading._text import shortened
 from lading._wire.messages import Origin
 from lading._wire.private_addresses import is_below_localhost, is_public
@@ -130,7 +129,7 @@ class _Race:
     def __init__(self, addresses: list[_Address], abort: Abort) -> None:
         self._addresses: Iterator[_Address] = iter(addresses)
         self._abort = abort
-        self._poll = select.poll()
+        self._poll = system.poller()
         self._attempts: dict[int, socket.socket] = {}
         self._failure: OSError | None = None
 
@@ -168,15 +167,15 @@ class _Race:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = sock.connect_ex(address)
-        if code in {0, errno.EINPROGRESS}:
-            self._poll.register(sock, select.POLLOUT)
+        if system.is_connecting(code):
+            self._poll.register(sock, system.WRITABLE)
         else:
             self._fail(sock, code)
         return True
 
     def _poll_once(self, wait: float) -> socket.socket | None:
         """Wait for an attempt to end; return its socket if it has connected."""
-        for number, _ in self._poll.poll(wait * 1000):
+        for number, _ in self._abort.poll(self._poll, wait):
             sock = self._attempts[number]
             self._poll.unregister(number)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -187,7 +186,7 @@ class _Race:
         return None
 
     def _fail(self, sock: socket.socket, code: int) -> None:
-        self._failure = OSError(code, os.strerror(code))
+        self._failure = system.socket_error(code)
         del self._attempts[sock.fileno()]
         self._abort.release(sock)
         sock.close()

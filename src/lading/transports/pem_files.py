@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import stat
 import threading
 import time
@@ -12,11 +11,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
+from lading._io import system
 from lading._io.file_sources import temporary_file
 
 LONGEST: Final = 16 << 20
 """Limit on the size of such a file in bytes; the certificates of a system have 300 KB."""
-_PIECE = 1 << 16
 
 
 class PemFiles:
@@ -59,23 +58,12 @@ class PemFiles:
 
 
 def _read_pipe(path: str, seconds: float) -> bytes:
-    deadline, content = time.monotonic() + seconds, bytearray()
-    # With O_NONBLOCK, so that neither opening nor reading waits for a writer that does not come.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        while True:
-            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise OSError(errno.ETIMEDOUT, f"the pipe has not ended after {seconds:g} s")
-            piece = os.read(descriptor, _PIECE)
-            if not piece:
-                return bytes(content)
-            content += piece
-            if len(content) > LONGEST:
-                raise _too_large()
-    finally:
-        os.close(descriptor)
+        return system.read_pipe(path, LONGEST, time.monotonic() + seconds)
+    except TimeoutError:
+        raise OSError(errno.ETIMEDOUT, f"the pipe has not ended after {seconds:g} s") from None
+    except OverflowError:
+        raise _too_large() from None
 
 
 def _too_large() -> OSError:

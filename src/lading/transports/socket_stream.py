@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import select
 import socket
 import time
 
+from lading._io import system
 from lading._io.file_ranges import Extent
 from lading._io.minimum_rate import Meter
 from lading.errors import ConnectionFailedError, LimitExceededError, StorageError, TimedOutError, TransportError
@@ -38,15 +38,16 @@ class SocketStream:
         self.deadline: float = 0.0
         self._meter: Meter | None = None
         self._timeout = idle_timeout
+        self._until = math.inf
         self._socket = sock
         self._where = where
         self._idle_timeout = idle_timeout
         self._buffer = bytearray(HEAD_BYTES)
         self._view = memoryview(self._buffer)
         self._start = self._searched = self._end = 0
-        self._readable, self._ready = select.poll(), select.poll()
-        self._readable.register(sock, select.POLLIN)
-        self._ready.register(sock, select.POLLIN | select.POLLOUT)
+        self._readable, self._ready = system.poller(), system.poller()
+        self._readable.register(sock, system.READABLE)
+        self._ready.register(sock, system.READABLE | system.WRITABLE)
         self._pending = getattr(sock, "pending", None)
 
     @property
@@ -122,9 +123,9 @@ class SocketStream:
                 deadline = 0.0 if self._meter is None else started + self._meter.allowed()
                 try:
                     events = self._wait(deadline)
-                    if events != select.POLLOUT and self._is_closed():
+                    if events != system.WRITABLE and self._is_closed():
                         break
-                    if events & select.POLLOUT:
+                    if events & system.WRITABLE:
                         data = self._send_some(data, deadline)
                 finally:
                     if self._meter is not None:
@@ -146,10 +147,20 @@ class SocketStream:
             rest = data.after(count)
         else:
             self._allow(deadline)
-            count = self._socket.send(data[: _WRITE_SECURE if self.is_secure else _WRITE_PLAIN])
+            count = self._send_bytes(data[: _WRITE_SECURE if self.is_secure else _WRITE_PLAIN])
             rest = data[count:]
         self.sent += count
         return rest
+
+    def _send_bytes(self, data: memoryview) -> int:
+        """Send bytes, and return how many the system took."""
+        while True:
+            try:
+                # The same bytes each time: those that OpenSSL has encrypted are still to be sent.
+                return self._socket.send(data)
+            except TimeoutError:
+                if not self._may_go_on():
+                    raise
 
     def _check_rate(self, cause: OSError | None = None) -> None:
         """Raise `TimedOutError` if the server reads the request too slowly."""
@@ -186,7 +197,12 @@ class SocketStream:
     def _receive(self, buffer: memoryview, doing: str, deadline: float = 0.0) -> int:
         try:
             self._allow(deadline)
-            return self._socket.recv_into(buffer)
+            while True:
+                try:
+                    return self._socket.recv_into(buffer)
+                except TimeoutError:
+                    if not self._may_go_on():
+                        raise
         except OSError as error:
             raise self._failure(error, doing) from error
 
@@ -196,11 +212,18 @@ class SocketStream:
         if deadline:
             left = max(0.001, deadline - time.monotonic())
             seconds = left if seconds is None else min(left, seconds)
+        if system.LONGEST_WAIT is not None:
+            self._until = math.inf if seconds is None else time.monotonic() + seconds
+            seconds = system.LONGEST_WAIT if seconds is None else min(system.LONGEST_WAIT, seconds)
         held = self._timeout
         # Each change is a system call, so a little longer than allowed will do. Shorter would be an error too early.
         if held != seconds and (seconds is None or held is None or not seconds <= held <= seconds * 1.02):
             self._timeout = seconds if seconds is None or seconds == self._idle_timeout else seconds * 1.01
             self._socket.settimeout(self._timeout)
+
+    def _may_go_on(self) -> bool:
+        """Return whether a call on the socket that has timed out may wait again, having looked for a cancellation."""
+        return system.LONGEST_WAIT is not None and not self.abort.cancelled and time.monotonic() < self._until
 
     def _receive_now(self) -> int | None:
         """Append available bytes to the buffer and return their number: 0 at the end, None if that would block."""
@@ -224,8 +247,7 @@ class SocketStream:
         if deadline:
             left = max(0.0, deadline - time.monotonic())
             seconds = left if seconds is None else min(left, seconds)
-        # Rounded up, as poll(2) counts in milliseconds: what ends too early would not be too slow yet.
-        for _, events in self._ready.poll(None if seconds is None else math.ceil(seconds * 1000)):
+        for _, events in self.abort.poll(self._ready, seconds):
             return events
         raise TimeoutError
 
@@ -260,4 +282,4 @@ def is_not_ready(error: OSError) -> bool:
 def reason(error: OSError) -> str:
     """Return the short reason that the system or OpenSSL gives for a failure."""
     said: str | None = getattr(error, "reason", None)
-    return said.replace("_", " ").lower() if said else error.strerror or type(error).__name__
+    return said.replace("_", " ").lower() if said else system.explain(error) or type(error).__name__
