@@ -33,6 +33,8 @@ them can be pickled: `args` holds the message alone, everything else is an attri
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal, Self
@@ -290,8 +292,19 @@ class TokenError(AuthError):
     """Obtaining a token failed."""
 
 
+# Of Windows: sharing violation, lock violation.
+_IN_USE = frozenset({32, 33})
+
+
 def said_by_system(error: OSError) -> str:
-    """Return the operating system's message for a failure, without number and path."""
+    """Return the system's message for a failure, without number and path; on Windows in the words of POSIX."""
+    number = getattr(error, "winerror", None)
+    if number in _IN_USE:
+        return "in use by another program"
+    # Windows has sentences, in the language of the user. EINVAL is also the number of all that errno cannot tell apart,
+    # and numbers from 10000 on are those of sockets.
+    if number is not None and error.errno is not None and error.errno < 10_000 and error.errno != errno.EINVAL:
+        return os.strerror(error.errno)
     return error.strerror or str(error)
 
 

@@ -130,7 +130,10 @@ class Platform(
     @classmethod
     def local(cls) -> Platform:
         """Return the platform of this machine, as its kernel reports it."""
-        machine = os.environ.get("PROCESSOR_ARCHITECTURE", "") if sys.platform == "win32" else os.uname().machine
+        if sys.platform == "win32":
+            machine = os.environ.get("PROCESSOR_ARCHITECTURE", "")
+        else:
+            machine = os.uname().machine
         return _described(sys.platform, machine)
 
     def normalised(self) -> Platform:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,22 +9,15 @@ import pytest
 
 from lading.server.serving import running
 from tests.cli import process
-from tests.cli.process import SECONDS, Done, Run, command
+from tests.cli.process import SECONDS, Done, Run
+from tests.support import forked
 from tests.support.images import Image, image
 
 
 @pytest.fixture
 def lading(tmp_path: Path) -> Run:
     def run(*arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Done:
-        done = subprocess.run(
-            command(*arguments),
-            cwd=tmp_path,
-            env=process.environment(environment),
-            input=stdin,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        done = forked.run(list(arguments), tmp_path, process.environment(environment), stdin, SECONDS)
         return Done(done.returncode, done.stdout, done.stderr.decode())
 
     return run
@@ -67,12 +59,5 @@ def _stocked(name: str, cargo: Image, directory: Path) -> str:
         ("blob", "push", name, "layer"),
         ("manifest", "push", f"{name}:1", "manifest"),
     ):
-        subprocess.run(
-            command(*arguments),
-            cwd=directory,
-            env=process.environment(),
-            check=True,
-            capture_output=True,
-            timeout=SECONDS,
-        )
+        forked.run(list(arguments), directory, process.environment(), b"", SECONDS).check_returncode()
     return name

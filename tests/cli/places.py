@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import tarfile
 import threading
 from collections.abc import Generator
@@ -24,6 +25,9 @@ from lading.cli.main import main
 from lading.server.serving import Certificate, hosting
 from lading.testing import Access, Rights, Setup, TestRegistry, User, serving
 from tests.support.images import tar_of
+from tests.support.metered import stop_accepting
+from tests.support.pipes import make_socket
+from tests.support.systems import HAS_LINKS, WINDOWS
 
 CERTIFICATES = Path(__file__).parents[1] / "transports" / "certificates"
 PASSWORD = "planted sesame"
@@ -66,8 +70,8 @@ def places(directory: Path) -> Generator[dict[str, str]]:
             "basic": stack.enter_context(serving(directory / "basic", Setup(access=users, scheme="basic"))).name,
             "bearer": stack.enter_context(serving(directory / "bearer", Setup(access=users))).name,
             "gone": stack.enter_context(_gone()),
-            "files": str(files),
-            "certificates": str(CERTIFICATES),
+            "files": files.as_posix(),
+            "certificates": CERTIFICATES.as_posix(),
             "none": f"sha256:{'0' * 64}",
         }
         names["tlsport"] = names["tls"].rpartition(":")[2]
@@ -86,9 +90,9 @@ def _fill(files: Path, names: dict[str, str]) -> dict[str, str]:
     (files / "dir" / "sub").mkdir(parents=True)
     (files / "dir" / "x").write_text("x")
     (files / "sealed").mkdir()
-    os.mkfifo(files / "fifo")
-    with socket.socket(socket.AF_UNIX) as bound, chdir(files):  # the name of a socket has 107 bytes at most
-        bound.bind("socket")
+    if sys.platform != "win32":
+        os.mkfifo(files / "fifo")
+        make_socket(files / "socket")
     layout = Layout()
     amd64, arm64 = (layout.image(architecture, bytes([65]) * 1000) for architecture in ("amd64", "arm64"))
     layout.tag("v1", amd64)
@@ -101,7 +105,8 @@ def _fill(files: Path, names: dict[str, str]) -> dict[str, str]:
     shutil.copytree(files / "layout", files / "linked")
     blob = files / "linked" / "blobs" / amd64["digest"].replace(":", "/")
     blob.rename(files / "kept-elsewhere")
-    blob.symlink_to(files / "kept-elsewhere")
+    if HAS_LINKS:
+        blob.symlink_to(files / "kept-elsewhere")
     app = names["app"]
     for tag in ("v1", "v2", "multi", "bz2", "xz"):
         _lading("copy", f"oci:{files}/layout:{tag}", f"{app}:{tag}")
@@ -109,6 +114,8 @@ def _fill(files: Path, names: dict[str, str]) -> dict[str, str]:
     with chdir(files), redirect_stdout(io.StringIO()) as printed:
         _lading("push", f"{app}:report", "f")
     report = printed.getvalue().strip()
+    if not WINDOWS:
+        _push_odd_names(files, f"{names['registry']}/acme/odd")
     _lading("copy", f"oci:{files}/layout:v1", f"docker-archive:{files}/docker.tar:acme/app:v1")
     _lading("copy", f"oci:{files}/layout:v1", f"oci-archive:{files}/oci.tar:v1")
     (files / "man.json").write_bytes(layout.content(amd64))
@@ -122,6 +129,15 @@ def _fill(files: Path, names: dict[str, str]) -> dict[str, str]:
         "arm64": arm64["digest"],
         "report": report,
     }
+
+
+def _push_odd_names(files: Path, repository: str) -> None:
+    with chdir(files):
+        (files / "aux.c").write_text("int main;\n")
+        (files / "odd").mkdir()
+        (files / "odd" / "a:b").touch()
+        _lading("push", f"{repository}:title", "aux.c")
+        _lading("push", f"{repository}:member", "odd")
 
 
 def _lading(*arguments: str) -> None:
@@ -218,7 +234,7 @@ def _answering(raw: bytes) -> Generator[str]:
         thread.start()
         port = listener.getsockname()[1]
         yield f"127.0.0.1:{port}"
-        listener.shutdown(socket.SHUT_RDWR)
+        stop_accepting(listener)
         thread.join()
 
 

@@ -16,7 +16,7 @@ NOTATION = "application/vnd.cncf.notary.signature"
 
 @pytest.fixture
 def bom(tmp_path: Path) -> str:
-    (tmp_path / "sbom.json").write_text("{}\n")
+    (tmp_path / "sbom.json").write_bytes(b"{}\n")
     return f"sbom.json:{SPDX}"
 
 
@@ -67,7 +67,7 @@ def test_a_layout_is_a_place_like_any_other(lading: Run, bom: str) -> None:
     attached = attach(lading, "oci:layout:1", SPDX, bom)
     assert lading("referrers", "oci:layout:1").lines == [f"{attached} {SPDX}"]
     assert lading("referrers", "oci:layout:1", "--tree").lines[1:] == [f"└── {attached} {SPDX}"]
-    assert lading("pull", f"oci:layout@{attached}", "-o", "out").lines == ["out/sbom.json"]
+    assert lading("pull", f"oci:layout@{attached}", "-o", "out").lines == [str(Path("out", "sbom.json"))]
     pushed = lading("push", "oci-archive:a.tar:1", "sbom.json")
     assert (pushed.lines, pushed.stderr) == ([root], "lading: pushed oci-archive:a.tar:1\n")
     assert lading("evidence", "oci:layout:1").lines == [
@@ -119,7 +119,7 @@ def test_annotations_from_a_file_and_a_config(lading: Run, registry: str, bom: s
     )
     [layer] = manifest["layers"]
     assert layer["annotations"] == {"f": "3", "org.opencontainers.image.title": "renamed.json"}
-    assert lading("pull", reference, "-o", "out").lines == ["out/renamed.json"]
+    assert lading("pull", reference, "-o", "out").lines == [str(Path("out", "renamed.json"))]
     assert lading("push", reference, bom, *options).code == 0
     manifest = json.loads(lading("manifest", "pull", reference).stdout)
     assert manifest["config"]["annotations"] == {"c": "2"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import signal
 import subprocess
 import threading
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from lading.cli.interruption import ending_soon
 from tests.cli.process import SECONDS, command, environment
 from tests.support.scripted import Peer, ScriptedServer
+from tests.support.systems import SIGNALS
 
 DIGEST = f"sha256:{'a' * 64}"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
@@ -55,22 +58,24 @@ def _hanging(directory: Path, *arguments: str, answer: bytes = b"") -> Generator
                 process.kill()
 
 
+@SIGNALS
 @pytest.mark.parametrize("answer", [b"", HEAD + b"half"], ids=["before the head", "in the body"])
 @pytest.mark.parametrize(
     ("number", "code", "told"),
-    [(signal.SIGINT, 130, b"lading: interrupted\n"), (signal.SIGTERM, 143, b""), (signal.SIGHUP, 129, b"")],
+    [("SIGINT", 130, b"lading: interrupted\n"), ("SIGTERM", 143, b""), ("SIGHUP", 129, b"")],
     ids=["SIGINT", "SIGTERM", "SIGHUP"],
 )
 def test_a_signal_ends_a_pull_and_leaves_nothing(
-    tmp_path: Path, number: signal.Signals, code: int, told: bytes, answer: bytes
+    tmp_path: Path, number: str, code: int, told: bytes, answer: bytes
 ) -> None:
     with _hanging(tmp_path, "blob", "pull", f"{{}}/app@{DIGEST}", "-o", "file", answer=answer) as process:
-        process.send_signal(number)
+        process.send_signal(getattr(signal, number))
         stdout, stderr = process.communicate(timeout=SECONDS)
     assert (process.returncode, stdout, stderr) == (code, b"", told)
     assert named(tmp_path) == []
 
 
+@SIGNALS
 def test_ctrl_c_ends_a_push_whose_blobs_are_under_way_in_threads(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).write_bytes(name.encode())
@@ -80,15 +85,16 @@ def test_ctrl_c_ends_a_push_whose_blobs_are_under_way_in_threads(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
+@SIGNALS
 def test_ctrl_c_ends_what_does_not_notice_it(tmp_path: Path) -> None:
     # A lock that nobody releases stands for whatever blocks for good, also while the command unwinds. The first wait is
     # short: a signal that comes just before a long one is not noticed by CPython until that has ended.
     program = (
         "import threading\n"
-        "from lading.cli.client import _ending_soon\n"
+        "from lading.cli.interruption import ending_soon\n"
         "lock = threading.Lock()\n"
         "lock.acquire()\n"
-        "with _ending_soon():\n"
+        "with ending_soon():\n"
         "    try:\n"
         "        print(flush=True)\n"
         "        while True:\n"
@@ -108,6 +114,16 @@ def test_ctrl_c_ends_what_does_not_notice_it(tmp_path: Path) -> None:
             process.kill()
 
 
+def test_ctrl_c_interrupts_where_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    with pytest.raises(KeyboardInterrupt), ending_soon():
+        signal.raise_signal(signal.SIGINT)
+
+
+@SIGNALS
 def test_a_signal_that_the_parent_has_it_ignore_is_ignored(tmp_path: Path) -> None:
     answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     reached, go_on = threading.Event(), threading.Event()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import stat
 import subprocess
 from base64 import b64encode
@@ -13,7 +12,10 @@ import pytest
 
 from lading.testing import Access, Rights, Setup, User, serving
 from tests.cli.process import SECONDS, Run, command, environment, rest_of
+from tests.support.commands import write_program
 from tests.support.shelf import Shelf
+from tests.support.systems import MODES, WINDOWS
+from tests.support.terminals import open_terminal
 
 PASSWORD = "planted sesame"
 USERS = Access(users=(User("alice", PASSWORD),), anonymous=Rights(pull=("public/*",)))
@@ -32,16 +34,25 @@ def config(home: Path) -> Path:
     return home / ".docker" / "config.json"
 
 
+KEEPER = """
+verb, kept, request = sys.argv[1], f"{me}.kept", sys.stdin.read()
+if verb == "store":
+    open(kept, "w").write(request)
+elif not os.path.exists(kept):
+    print("credentials not found in native keychain")
+    sys.exit(1)
+elif verb == "get":
+    print(open(kept).read())
+else:
+    os.remove(kept)
+"""
+
+
 @pytest.fixture
 def keeper(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A credential helper that keeps one login in a file, named by docker's settings."""
-    program = tmp_path / "bin" / "docker-credential-keeper"
-    program.parent.mkdir()
-    program.write_text(
-        '#!/bin/sh\ncase "$1" in store) cat >"$0.kept";; erase) rm "$0.kept";;\n'
-        'get) cat "$0.kept" 2>/dev/null || { echo "credentials not found in native keychain"; exit 1; };;\nesac\n'
-    )
-    program.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    program = write_program(tmp_path / "bin", "docker-credential-keeper", KEEPER)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
     config.parent.mkdir()
     config.write_text('{"credsStore": "keeper"}')
@@ -58,7 +69,7 @@ def test_a_login_is_checked_kept_used_and_given_up(lading: Run, guarded: str, co
     assert (done.code, done.lines) == (0, [f"{guarded}: logged in as alice"])
     warning = f"lading: warning: the password is stored unencrypted in {config}: a credential helper would protect it\n"
     assert done.stderr == warning
-    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    assert WINDOWS or stat.S_IMODE(config.stat().st_mode) == 0o600
     assert lading("tags", f"{guarded}/acme/app").code == 3
     done = lading("logout", f"http://{guarded}/")
     assert (done.code, done.lines, done.stderr) == (0, [f"{guarded}: logged out of {config}"], "")
@@ -189,7 +200,7 @@ def test_a_registry_that_does_not_answer_is_not_logged_in_to(lading: Run, config
 
 def at_a_terminal(directory: Path, typed: bytes, *arguments: str) -> tuple[int, bytes]:
     """Run the command at a terminal of its own; return its exit code and what could be read there."""
-    ours, theirs = pty.openpty()
+    ours, theirs = open_terminal()
     with subprocess.Popen(
         command(*arguments),
         cwd=directory,
@@ -226,6 +237,7 @@ def test_nothing_typed_is_no_login(tmp_path: Path, guarded: str, config: Path, t
     assert not config.exists()
 
 
+@MODES
 def test_where_credentials_come_from_is_explained(lading: Run, home: Path, config: Path, tmp_path: Path) -> None:
     podman = home / ".config" / "containers" / "auth.json"
     for path, document in (

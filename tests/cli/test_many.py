@@ -13,6 +13,7 @@ from lading.testing import Refuse, Say, serving
 from tests.cli import process
 from tests.cli.process import SECONDS, Run, command
 from tests.support.images import image, write_layout
+from tests.support.systems import SIGNALS
 
 
 @pytest.fixture
@@ -103,6 +104,7 @@ def test_resolve_stops_at_the_first_failure_if_asked(lading: Run, source: str) -
     assert (done.code, len(done.lines), len(done.stderr.splitlines())) == (3, 1, 1)
 
 
+@SIGNALS
 def test_an_interrupted_copy_of_tags_tells_what_was_done(lading: Run, source: str, tmp_path: Path) -> None:
     with serving(tmp_path / "registry") as registry:
         app = f"{registry.name}/acme/app"

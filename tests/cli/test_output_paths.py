@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import signal
 import stat
 import subprocess
@@ -18,9 +17,11 @@ from tests.cli import process
 from tests.cli.process import Run, command
 from tests.support.layers import Blobs, member
 from tests.support.pipes import reading
+from tests.support.systems import DESCRIPTORS, SHELL, SIGNALS
+from tests.support.terminals import open_terminal
 
 ARCHIVES = ["oci-archive:{}:v1", "docker-archive:{}:acme/app:v1"]
-STDOUT = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]
+STDOUT = ["-", *(pytest.param(name, marks=DESCRIPTORS) for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"))]
 
 
 @pytest.fixture
@@ -35,8 +36,9 @@ def test_an_archive_goes_to_stdout_and_the_result_to_stderr(
     lading: Run, reference: str, tmp_path: Path, archive: str, name: str
 ) -> None:
     digest = lading("copy", reference, archive.format("file.tar")).lines[0]
-    done = lading("copy", reference, archive.format(name))
-    assert (done.code, done.stderr.splitlines()[-1]) == (0, f"lading: {digest}")
+    started = command("copy", reference, archive.format(name))  # for descriptor 1, a process of its own everywhere
+    done = subprocess.run(started, cwd=tmp_path, env=process.environment(), capture_output=True, check=False)
+    assert (done.returncode, done.stderr.decode().splitlines()[-1]) == (0, f"lading: {digest}")
     assert done.stdout == (tmp_path / "file.tar").read_bytes()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file.tar", "layout"]
     assert lading("copy", reference, archive.format(name), "--json").refused(2, "--json prints to stdout")
@@ -50,6 +52,7 @@ def test_files_go_to_stdout_by_any_name(lading: Run, reference: str, name: str) 
     assert lading("cat", reference, "motd", "-o", name, "--json").refused(2, "--json describes the file")
 
 
+@SHELL
 def test_a_file_that_the_shell_opened_is_written_from_where_it_stands(reference: str, tmp_path: Path) -> None:
     with (tmp_path / "all").open("wb") as stdout:
         stdout.write(b"before")
@@ -118,7 +121,7 @@ def test_blobs_and_manifests_go_to_pipes_and_through_links(
 
 @pytest.mark.parametrize("archive", ARCHIVES)
 def test_a_terminal_gets_no_archive(reference: str, tmp_path: Path, archive: str) -> None:
-    ours, theirs = pty.openpty()
+    ours, theirs = open_terminal()
     try:
         done = subprocess.run(
             command("copy", reference, archive.format("-")),
@@ -135,6 +138,7 @@ def test_a_terminal_gets_no_archive(reference: str, tmp_path: Path, archive: str
     assert (done.returncode, done.stderr) == (2, b"lading: stdout is a terminal: name a file, or use a pipe\n")
 
 
+@SIGNALS
 def test_a_reader_of_an_archive_that_leaves_is_no_fault(tmp_path: Path) -> None:
     Blobs([member("x", os.urandom(4 << 20))]).write(tmp_path / "layout")
     with subprocess.Popen(
@@ -152,6 +156,7 @@ def test_a_reader_of_an_archive_that_leaves_is_no_fault(tmp_path: Path) -> None:
     assert running.returncode == 128 + signal.SIGPIPE
 
 
+@SIGNALS
 def test_a_wait_for_the_reader_of_a_fifo_ends_with_ctrl_c(reference: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with subprocess.Popen(

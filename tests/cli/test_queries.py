@@ -100,9 +100,9 @@ def test_inspect_of_an_index_lists_platforms_and_goes_on_to_one(lading: Run, cha
         "index",
         {**entry, "platform": platform},
     )
-    chosen = lading("inspect", f"{changing}:index", "--platform", "arm64", "--json").record
+    chosen = lading("inspect", f"{changing}:index", "--platform", "linux/arm64", "--json").record
     assert chosen["digest"] == sha256(cargo.manifest)
-    done = lading("inspect", f"{changing}:index", "--platform", "s390x")
+    done = lading("inspect", f"{changing}:index", "--platform", "linux/s390x")
     assert done.refused(3, f"{changing}: the index has no manifest for linux/s390x: it has 'linux/arm64/v8'")
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from lading.server.serving import running
 from tests.cli.process import SECONDS, Run, command, environment
+from tests.support.systems import posix_only
 
 
 @pytest.fixture
@@ -47,6 +48,7 @@ def test_a_refused_connection_is_told_before_it_is_given_up(tags: subprocess.Pop
     assert all(line.startswith("  ") for line in advice)
 
 
+@posix_only("ports that two sockets share")
 def test_what_begins_to_listen_in_the_meantime_is_asked(
     tags: subprocess.Popen[str], port: int, storage: Path, repository: str
 ) -> None:

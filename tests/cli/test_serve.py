@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.process import SECONDS, Run, command, environment
 from tests.support.images import sha256
+from tests.support.systems import SIGNALS
 
 
 @contextmanager
@@ -39,6 +40,7 @@ def _ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     return record
 
 
+@SIGNALS
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_serve_keeps_a_directory_and_ends_on_a_signal(
     lading: Run, tmp_path: Path, number: signal.Signals, code: int
@@ -54,6 +56,7 @@ def test_serve_keeps_a_directory_and_ends_on_a_signal(
     assert kept.read_bytes() == b"kept"
 
 
+@SIGNALS
 def test_serve_without_a_directory_leaves_nothing(lading: Run, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()

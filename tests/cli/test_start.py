@@ -13,7 +13,7 @@ from lading import __version__
 from lading.cli import argument_parser
 from lading.cli.commands import VERBS
 from lading.cli.main import main
-from tests.cli.process import Run, environment
+from tests.cli.process import SECONDS, Run, command, environment
 
 # What costs a command milliseconds that only other commands have a use for: those below wait for none of it.
 HEAVY = (
@@ -182,3 +182,29 @@ def test_help_reaches_a_closed_pipe_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in {0, 141}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content"),
+    [
+        (["--version"], b""),
+        (["blob", "push", "oci:layout", "-"], b"content"),
+        (["tags", "oci:missing", "--json"], b""),
+        (["no-such-verb"], b""),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_command_that_is_forked_is_like_one_that_is_started(
+    lading: Run, tmp_path: Path, arguments: list[str], content: bytes
+) -> None:
+    started = subprocess.run(
+        command(*arguments),
+        cwd=tmp_path,
+        env=environment(),
+        input=content,
+        capture_output=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    forked = lading(*arguments, stdin=content)
+    assert (forked.code, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr.decode())

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import subprocess
-import termios
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,8 @@ from lading.cli.output import Output
 from tests.cli.process import SECONDS, Run, command, environment, rest_of
 from tests.support.images import Image, sha256
 from tests.support.scripted import ScriptedServer, answers
+from tests.support.systems import DESCRIPTORS, SHELL, posix_only
+from tests.support.terminals import open_terminal
 
 PTY_WIDTH = 100
 
@@ -23,8 +24,7 @@ def _run_on_terminal(directory: Path, *arguments: str, **extra: str) -> tuple[in
 
 
 def _run_at_width(width: int, directory: Path, *arguments: str, **extra: str) -> tuple[int, str, bytes]:
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (25, width))
+    ours, theirs = open_terminal(width)
     with subprocess.Popen(
         command(*arguments),
         cwd=directory,
@@ -80,8 +80,7 @@ def test_a_closed_pipe_leaves_no_bar(lading: Run, registry: str, tmp_path: Path)
     (tmp_path / "tree" / "large").write_bytes(os.urandom(5_000_000))
     image = f"{registry}/acme/bars:6"
     assert lading("append", "scratch", "tree", "--platform", "linux/amd64", "--to", image).code == 0
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (25, PTY_WIDTH))
+    ours, theirs = open_terminal(PTY_WIDTH)
     with subprocess.Popen(
         ["sh", "-c", '"$@" | head -1', "sh", *command("files", image)],
         env=environment({"TERM": "xterm-256color", "NO_COLOR": "1"}),
@@ -141,6 +140,7 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert process.returncode == 141
 
 
+@DESCRIPTORS
 @pytest.mark.parametrize("arguments", [["tags", "{}"], ["manifest", "pull", "{}:1"]], ids=["text", "bytes"])
 def test_a_full_disk_behind_stdout_is_an_error(repository: str, arguments: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -158,18 +158,40 @@ def test_a_full_disk_behind_stdout_is_an_error(repository: str, arguments: list[
     )
 
 
+def test_a_closed_pipe_makes_no_null_device(tmp_path: Path) -> None:
+    program = (
+        "import os\nos.devnull = 'null'\nfrom lading.cli.main import main\nraise SystemExit(main(['--version']))\n"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env=environment({"PYTHONUNBUFFERED": ""}),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(writer)
+        _, problem = process.communicate(timeout=SECONDS)
+    assert problem  # of the interpreter at its exit, as nothing could take what is left
+    assert list(tmp_path.iterdir()) == []
+
+
+@SHELL
 def test_a_closed_stdout_is_an_error(repository: str) -> None:
     shell = ["sh", "-c", 'exec "$@" >&-', "sh", *command("tags", repository)]
     done = subprocess.run(shell, env=environment(), stderr=subprocess.PIPE, timeout=SECONDS, check=False)
     assert (done.returncode, done.stderr) == (1, b"lading: cannot write the result to stdout: Bad file descriptor\n")
 
 
+@SHELL
 def test_closed_stderr_does_no_harm(repository: str) -> None:
     shell = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command("tags", f"{repository}/missing")]
     done = subprocess.run(shell, env=environment(), stdout=subprocess.PIPE, timeout=SECONDS, check=False)
     assert (done.returncode, done.stdout) == (3, b"")
 
 
+@posix_only("locales of the environment")
 @pytest.mark.parametrize(
     "extra",
     [{"PYTHONIOENCODING": "ascii:strict"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}],
@@ -189,7 +211,7 @@ def test_a_locale_without_unicode_is_no_error(
 
 
 def test_binary_content_does_not_reach_a_terminal(repository: str, cargo: Image, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
+    ours, theirs = open_terminal()
     done = subprocess.run(
         command("blob", "pull", f"{repository}@{sha256(cargo.layer)}"),
         cwd=tmp_path,

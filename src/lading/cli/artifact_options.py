@@ -40,7 +40,8 @@ def add_artifact_options(parser: argparse.ArgumentParser) -> None:
 def named_file(text: str) -> Named:
     """Read `FILE[:MEDIATYPE]`, or a FILE of exactly that name."""
     path, colon, kind = text.rpartition(":")
-    if not colon or "/" not in kind or os.path.lexists(text):
+    # The colon may be that of a drive: C:/FILE.
+    if not colon or "/" not in kind or kind.startswith(("/", "\\")) or os.path.lexists(text):
         return text, None
     return path, media_type(kind)
 

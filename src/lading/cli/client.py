@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
-import signal
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -27,16 +23,14 @@ from lading import (
     printable,
 )
 from lading.cli.event_output import Events
+from lading.cli.interruption import ending_soon
 from lading.cli.options import once
-from lading.cli.output import ClosedPipeError, Output, UsageError
+from lading.cli.output import ClosedPipeError, Output, UsageError, is_closed_pipe
 
 if TYPE_CHECKING:
     from lading import CredentialSource, Repository
 
-# Seconds to end after Ctrl-C. Sockets are shut at once; a thread that hashes a large file does not notice.
-_PATIENCE = 0.8
 _ARCHIVES = ("oci-archive:", "docker-archive:")
-_SHOW_CURSOR = b"\x1b[?25h"
 
 
 @contextmanager
@@ -60,7 +54,7 @@ def connected(
         os.environ["DOCKER_CONFIG"] = options.config
     certificate = (options.cert, options.key) if options.key else options.cert
     with (
-        _ending_soon(),
+        ending_soon(),
         Events(output) as events,
         Client(
             credentials=credentials or _account(options, registries),
@@ -81,7 +75,7 @@ def connected(
         try:
             yield client
         except StorageError as error:
-            if output.has_archive and error.errno == errno.EPIPE:
+            if output.has_archive and is_closed_pipe(error):
                 raise ClosedPipeError from error
             raise
 
@@ -165,30 +159,3 @@ def blob_reference(text: str) -> tuple[Reference, Digest]:
     if reference.digest is None:
         raise InvalidReferenceError(f"'{printable(text)}' does not name a blob: write REPOSITORY@DIGEST")
     return reference, reference.digest
-
-
-@contextmanager
-def _ending_soon() -> Generator[None]:
-    """Have Ctrl-C end the process soon, even if a thread does not notice the interrupt."""
-    usual = signal.getsignal(signal.SIGINT)
-    if usual is not signal.default_int_handler:  # shells have background jobs ignore it
-        yield
-        return
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGINT, usual)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGALRM, _give_up)
-    signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
-    raise KeyboardInterrupt
-
-
-def _give_up(_number: int, _frame: FrameType | None) -> NoReturn:
-    if sys.stderr is not None and sys.stderr.isatty():
-        os.write(sys.stderr.fileno(), _SHOW_CURSOR)
-    os._exit(128 + signal.SIGINT)

@@ -88,7 +88,9 @@ class Cargo:
 def write_package(directory: Path) -> None:
     """Copy the installed package into `directory/lading`."""
     package = Path(__file__).resolve().parent.parent
-    shutil.copytree(package, directory / "lading", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        package, directory / "lading", ignore=shutil.ignore_patterns("__pycache__"), copy_function=shutil.copyfile
+    )
 
 
 def write_images(directory: Path) -> Cargo:

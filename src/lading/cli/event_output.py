@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lading import Authorized, Event, Exchanged, Progress, Redirected, Retried, Skipped, Warned, printable
-from lading.cli.output import Output
+from lading.cli.output import Output, is_terminal
 
 if TYPE_CHECKING:
     from lading.cli.progress_bars import ProgressBars
@@ -89,7 +89,9 @@ class Events:
 
 
 def _can_draw() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in {"dumb", "unknown"}
+    # Windows has consoles of one kind, and no such variable.
+    kind = os.environ.get("TERM", "windows" if sys.platform == "win32" else "dumb")
+    return is_terminal(sys.stderr) and kind not in {"dumb", "unknown"}
 
 
 def _progress_line(event: Progress) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from lading import InvalidReferenceError, LimitExceededError, LocalReference, StorageError, storage_errors
-from lading.cli.output import Output, UsageError
+from lading.cli.output import Output, UsageError, is_terminal
 
 
 def destination(options: argparse.Namespace) -> Path | None:
@@ -41,9 +41,10 @@ def is_stdout(name: str) -> bool:
     if name == "-":
         return True
     try:
-        return os.path.samestat(Path(name).stat(), os.fstat(1))
+        named, open_there = Path(name).stat(), os.fstat(1)
     except OSError:
         return False
+    return named.st_ino != 0 and os.path.samestat(named, open_there)  # on Windows, pipes and devices have no number
 
 
 def is_stream(path: Path) -> bool:
@@ -52,7 +53,10 @@ def is_stream(path: Path) -> bool:
         status, null = path.stat(), Path(os.devnull).stat()
     except OSError:
         return False
-    return stat.S_ISFIFO(status.st_mode) or (stat.S_ISCHR(status.st_mode) and status.st_rdev == null.st_rdev)
+    is_null = stat.S_ISCHR(status.st_mode)
+    if sys.platform != "win32":  # there, devices have no numbers, and the library looks at the name
+        is_null = is_null and status.st_rdev == null.st_rdev
+    return stat.S_ISFIFO(status.st_mode) or is_null
 
 
 def archive_on_stdout(options: argparse.Namespace) -> bool:
@@ -61,7 +65,7 @@ def archive_on_stdout(options: argparse.Namespace) -> bool:
     archives = [each for each in map(_parsed, texts) if each is not None and each.transport != "oci"]
     if not any(is_stdout(each.path) for each in archives):
         return False
-    if sys.stdout is not None and sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         raise UsageError("stdout is a terminal: name a file, or use a pipe")
     if options.json:
         raise UsageError("--json prints to stdout, which has the archive: name a file")

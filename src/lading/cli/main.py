@@ -2,7 +2,7 @@
 
 Only what `--help` and `--version` need is imported here. Exit codes: 0 done, 1 refused or failed, 2 usage, 3 not
 found, 4 not allowed, 5 verification failed, 6 no answer; and, as shells count them, 130 for Ctrl-C, 143 for SIGTERM,
-141 when the reader of the output has closed it.
+141 when the reader of the output has closed it. Windows has 149 for Ctrl-Break in place of SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ from typing import NoReturn
 from lading.cli import argument_parser
 from lading.cli.output import ClosedPipeError, Output
 
+_CLOSED_PIPE = 128 + 13  # SIGPIPE, also where there is no such signal
+
 
 def run() -> NoReturn:
     """Run the command with the arguments of this process, and exit."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Windows has no SIGHUP; its SIGBREAK is Ctrl-Break, and the closing of the console.
+    found = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGBREAK"))
+    for number in filter(None, found):
         if signal.getsignal(number) is signal.SIG_DFL:  # a signal that `nohup` ignores stays ignored
             signal.signal(number, _terminate)
     sys.exit(main(sys.argv[1:]))
@@ -38,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         output.problem("interrupted")
         code = 128 + signal.SIGINT
     except (ClosedPipeError, BrokenPipeError):  # the second by argparse printing its help, in an early Python 3.11
-        code = 128 + signal.SIGPIPE
+        code = _CLOSED_PIPE
     except Exception as error:  # noqa: BLE001  # the one place where every error becomes a line and a code
         from lading.cli import exit_codes
 

@@ -6,6 +6,7 @@ stderr. Text of others is escaped, so that it cannot control the terminal.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import sys
@@ -18,6 +19,9 @@ from lading import printable
 
 # Longer than any line that is worth reading.
 _LONGEST = 4000
+# For the encodings of consoles that lack them; every character outside of ASCII that this package prints itself.
+_IN_ASCII = {"…": "...", "─": "-", "│": "|", "└": "`", "├": "|"}
+_ERRORS = "lading.in-ascii"
 
 
 class ClosedPipeError(Exception):
@@ -33,9 +37,10 @@ class Output:
         self.verbose: bool = False
         self.has_archive: bool = False
         for stream in (sys.stdout, sys.stderr):
-            # Python takes the encoding from the locale; a character outside of it must not be an error.
+            # Python takes the encoding from the locale; a character outside of it must not be an error. Lines end
+            # alike on every system: a shell on Windows would take a \r for a part of the last word.
             with suppress(AttributeError):
-                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # hence the suppress
+                stream.reconfigure(errors=_ERRORS, newline="\n")  # type: ignore[union-attr]  # hence the suppress
 
     def configure(self, *, json: bool, quiet: bool, verbose: bool) -> None:
         """Set the options of the command line."""
@@ -53,7 +58,7 @@ class Output:
             lines = (dumps(record),)
         with _WRITING as stdout:
             for line in lines:
-                stdout.write(f"{printable(line, len(line))}\n")
+                stdout.write(f"{_as_it_is(printable(line, len(line)), stdout)}\n")
 
     def failure(self, record: Mapping[str, Any]) -> None:
         """Print the record of one of several results that failed, with `--json`; the error itself goes to stderr."""
@@ -65,7 +70,7 @@ class Output:
 
         Raises `UsageError`.
         """
-        if sys.stdout is not None and sys.stdout.isatty() and not _is_text(bytes(piece)):
+        if is_terminal(sys.stdout) and not _is_text(bytes(piece)):
             raise UsageError("the content is not text, and stdout is a terminal: use -o FILE or a pipe")
         with _WRITING as stdout:
             stdout.flush()
@@ -88,10 +93,9 @@ class Output:
         try:
             sys.stdout.flush()
         except OSError:
-            with suppress(OSError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, sys.stdout.fileno())
-                os.close(nowhere)
+            # Never created: in a root directory without devices it would be a file.
+            with suppress(OSError), open(os.devnull, "r+b", buffering=0) as nowhere:  # noqa: PTH123  # without pathlib
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
     def problem(self, message: str, *notes: str) -> None:
         """Print in one line what went wrong; notes are lines of their own."""
@@ -125,6 +129,49 @@ class UsageError(Exception):
     """The command line is wrong or contradicts itself."""
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether an output stream is a terminal."""
+    if stream is None or not stream.isatty():
+        return False
+    try:
+        os.get_terminal_size(stream.fileno())
+    except OSError:  # the null device of Windows, for which `isatty` holds as well
+        return False
+    return True
+
+
+def drawn(lines: str) -> str:
+    """Return characters that lines are drawn of, in ASCII if the encoding of stdout lacks them."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return lines.encode(encoding, _ERRORS).decode(encoding)
+
+
+def is_closed_pipe(error: OSError) -> bool:
+    """Return whether a write to stdout failed since its reader has closed it."""
+    # The C library of Windows knows no EPIPE for the pipe that is being closed (ERROR_NO_DATA).
+    return error.errno == errno.EPIPE or (sys.platform == "win32" and error.errno == errno.EINVAL)
+
+
+def _as_it_is(line: str, stream: TextIO) -> str:
+    """Escape the characters that the encoding of a stream lacks, for a result must not show a name as another one."""
+    if line.isascii():
+        return line
+    encoding = stream.encoding or "utf-8"
+    return line.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _to_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write characters that the encoding of a stream lacks, our own by their likes and others by their numbers."""
+    assert isinstance(error, UnicodeEncodeError)
+    lacking = error.object[error.start : error.end]
+    return "".join(
+        _IN_ASCII.get(each) or each.encode("ascii", "backslashreplace").decode() for each in lacking
+    ), error.end
+
+
+codecs.register_error(_ERRORS, _to_ascii)
+
+
 class _Writing:
     """Stdout, with its failures as our own errors. A class, since a long list enters it for each line."""
 
@@ -145,7 +192,7 @@ _WRITING = _Writing()
 
 
 def _refused(error: OSError) -> Exception:
-    if isinstance(error, BrokenPipeError):
+    if is_closed_pipe(error):
         return ClosedPipeError()
     from lading import StorageError
 

@@ -7,6 +7,7 @@ file can see them. Without options, both are asked for at the terminal. The exit
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,8 @@ def _asked(options: argparse.Namespace) -> tuple[str, str]:
         if not options.user:
             raise UsageError("--password-stdin needs --user: stdin has the password only")
         return options.user, from_stdin()
-    if sys.stdin is None or not sys.stdin.isatty():
+    # On Windows, `isatty` holds for the null device too, and `getpass` never ends without a console.
+    if sys.stdin is None or not sys.stdin.isatty() or os.device_encoding(sys.stdin.fileno()) is None:
         raise UsageError("cannot ask for the password without a terminal: use --password-stdin")
     try:
         return _prompted(options.user)

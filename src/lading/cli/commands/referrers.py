@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from lading import printable
 from lading.cli.options import add_connection_options, count, media_type, platform
-from lading.cli.output import Output, UsageError
+from lading.cli.output import Output, UsageError, drawn
 
 if TYPE_CHECKING:
     from lading import Client, Descriptor, ReferrerTree
@@ -103,8 +103,8 @@ def _branches(tree: ReferrerTree, margin: str = "") -> Iterator[str]:
     last = len(tree.referrers) - 1
     for number, branch in enumerate(tree.referrers):
         fork, below = ("└── ", "    ") if number == last else ("├── ", "│   ")
-        yield f"{margin}{fork}{_line(branch.descriptor)}"
-        yield from _branches(branch, margin + below)
+        yield f"{margin}{drawn(fork)}{_line(branch.descriptor)}"
+        yield from _branches(branch, margin + drawn(below))
 
 
 def _line(found: Descriptor) -> str:
