@@ -87,7 +87,8 @@ class Client:
     - `budgets`, `gate`, `retries`: bounds on what a server can make the client receive, follow and repeat.
     - `on_event`: plain function that is called with every event (`lading.events`), from one thread at a time.
     - `state`: directory for what later processes need: uploads to resume, and the digests of layout blobs that were
-      hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state`, False for none.
+      hashed before. True for `lading` in `$XDG_STATE_HOME` or `~/.local/state` (on Windows `%LOCALAPPDATA%`), False
+      for none.
     - `links_below`: directory below which the targets of symbolic links in image layouts may be, as in those of Bazel.
       Links that lead to below the layout itself are always read; nothing is written through a link.
     - `transport`: replaces sockets, in tests for instance; it is closed with the client. On Pyodide, the browser's
@@ -266,18 +267,25 @@ class Client:
         return step(self._face.attach(reference, artifact, platform=platform))
 
     def pull(
-        self, reference: AnyReference, directory: str | os.PathLike[str] = ".", *, platform: PlatformLike | None = None
+        self,
+        reference: AnyReference,
+        directory: str | os.PathLike[str] = ".",
+        *,
+        platform: PlatformLike | None = None,
+        portable: bool = False,
     ) -> Pulled:
         """Pull the files of an artifact into a directory, under the titles of its layers.
 
         A file gets its name when its content is verified. Directories that `push` packed are unpacked. The chart
         of a Helm chart becomes `NAME-VERSION.tgz`, as `helm pull` names it. Other layers without a title are not files,
-        and are not pulled. `platform` is as for `resolve`.
+        and are not pulled. `platform` is as for `resolve`. With `portable`, and always on Windows, names are refused
+        that Windows cannot have or takes for something else, such as `aux.c`, `a:b` and `x.`.
 
-        Raises `ManifestUnknownError`, `PlatformUnknownError`, `DocumentError` if the manifest is not an image manifest
-        or has no files, `VerificationError` and `StorageError`.
+        Raises `ManifestUnknownError`, `PlatformUnknownError`, `DocumentError` if the manifest is not an image manifest,
+        has no files or an unsafe title, before anything is written, `ProtocolError` for a packed directory with an
+        unsafe name, `VerificationError` and `StorageError`.
         """
-        return step(self._face.pull(reference, directory, platform=platform))
+        return step(self._face.pull(reference, directory, platform=platform, portable=portable))
 
     def referrers_tree(
         self,
@@ -600,7 +608,8 @@ class Client:
         Files have the permissions of the image, less the umask. With `privileged`, which needs root, owners,
         set-user-ID bits, capabilities and devices are restored too; without it, devices are left out, with an event.
 
-        `platform`, `limits` and errors are as for `files`; raises `StorageError` too.
+        `platform`, `limits` and errors are as for `files`; raises `StorageError` too. On Windows, where files have no
+        links and owners as images have them, that is always raised.
         """
         return step(
             self._face.export_directory(reference, directory, platform=platform, privileged=privileged, limits=limits)

@@ -126,7 +126,7 @@ async def artifacts(client: AsyncClient, host: str, directory: Path) -> None:
     assert_type(await client.push(reference, made), Descriptor)
     sbom = Artifact.pack(SBOM, File(directory / "a.txt", title="sbom.txt"))
     assert_type(await client.attach(reference, sbom, platform=None), Descriptor)
-    pulled = await client.pull(reference, directory / "pulled", platform=None)
+    pulled = await client.pull(reference, directory / "pulled", platform=None, portable=True)
     assert_type(pulled, Pulled)
     results.of_pull(pulled)
     referrer_tree = await client.referrers_tree(

@@ -126,7 +126,7 @@ def artifacts(client: Client, host: str, directory: Path) -> None:
     assert_type(client.push(reference, made), Descriptor)
     sbom = Artifact.pack(SBOM, File(directory / "a.txt", title="sbom.txt"))
     assert_type(client.attach(reference, sbom, platform=None), Descriptor)
-    pulled = client.pull(reference, directory / "pulled", platform=None)
+    pulled = client.pull(reference, directory / "pulled", platform=None, portable=True)
     assert_type(pulled, Pulled)
     results.of_pull(pulled)
     referrer_tree = client.referrers_tree(

@@ -35,6 +35,7 @@ def test_the_async_program_runs_under_asyncio(lading_registry: TestRegistry, tmp
     asyncio.run(asynchronous.run(lading_registry.name, tmp_path))
 
 
+@pytest.mark.usefixtures("trio_loop")
 def test_the_async_program_runs_under_trio(lading_registry: TestRegistry, tmp_path: Path) -> None:
     trio.run(asynchronous.run, lading_registry.name, tmp_path)
 
