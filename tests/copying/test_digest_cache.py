@@ -24,7 +24,10 @@ from lading import (
 )
 from lading.stores.digest_cache import DigestCache
 from tests.support.flows import MakeClient
+from tests.support.systems import CACHED_DIGESTS
 from tests.support.transports import Recording
+
+pytestmark = CACHED_DIGESTS
 
 MIB = 1 << 20
 CONTENT = bytes(range(251)) * 30_000

@@ -53,7 +53,7 @@ def test_rfc_7493_json_is_taken(raw: bytes, value: object) -> None:
         (b"'a'", "is not JSON"),
         (b'"a\nb"', "is not JSON"),
         (b"01", "is not JSON"),
-        (b"\xef\xbb\xbf{}", "is not JSON"),
+        (b"\xef\xbb\xbf{}", "is not JSON: it begins with a byte order mark: save it as UTF-8 without one"),
         ("{}".encode("utf-16"), "is not UTF-8"),
         (b"{}\0", "is not JSON"),
         (b'{"x":"\xff"}', "is not UTF-8: byte 6 is wrong"),

@@ -15,6 +15,7 @@ import pytest
 import lading
 from lading import AsyncClient, Digest, PackedLayer, StorageError
 from tests.support.shelf import LAYER, sha256, tar
+from tests.support.systems import WINDOWS, posix_only
 
 PLAIN = "application/vnd.oci.image.layer.v1.tar"
 DIFF_ID = "sha256:90a8842acd308392a59003e4aad558d443aa3ce5aac15bee12331cadc2a1b709"
@@ -41,6 +42,8 @@ def content(layer: PackedLayer) -> bytes:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
+    if WINDOWS:
+        pytest.skip("Windows does not have modes of files, and backslashes in their names")
     directory = tmp_path / "tree"
     (directory / "usr/bin").mkdir(parents=True)
     (directory / "tmp").mkdir()
@@ -85,6 +88,19 @@ async def test_a_directory_is_the_root_with_modes_and_links_as_they_are(client: 
     }
 
 
+@pytest.mark.skipif(not WINDOWS, reason="other systems have modes of files")
+async def test_on_windows_every_file_and_directory_has_the_usual_mode(client: AsyncClient, tmp_path: Path) -> None:
+    (tmp_path / "tree/sub").mkdir(parents=True)
+    for name in ("run.exe", "sub/read.txt"):
+        (tmp_path / "tree" / name).write_bytes(b"x")
+    (tmp_path / "tree/sub/read.txt").chmod(0o444)
+    layer = await client.images.pack_layer(tmp_path / "tree")
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(content(layer)))) as archive:
+        modes = {member.name: member.mode for member in archive}
+    assert modes == {"run.exe": 0o644, "sub": 0o755, "sub/read.txt": 0o644}
+
+
+@posix_only("such long paths")
 async def test_a_directory_deeper_than_python_calls_is_packed(client: AsyncClient, tmp_path: Path) -> None:
     directory = tmp_path / "deep"
     directories = [directory.joinpath(*["d"] * depth) for depth in range(1201)]

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,7 +31,7 @@ def member(
     pax: dict[str, str] | None = None,
     form: Literal[0, 1, 2] = tarfile.PAX_FORMAT,
 ) -> bytes:
-    info = tarfile.TarInfo(name if isinstance(name, str) else os.fsdecode(name))
+    info = tarfile.TarInfo(name if isinstance(name, str) else name.decode("utf-8", "surrogateescape"))
     info.size, info.type, info.linkname, info.mode = len(content), kind, target, mode
     info.uid, info.gid, info.mtime, info.pax_headers = owner, group, time, pax or {}
     info.devmajor, info.devminor = device

@@ -41,10 +41,8 @@ class Metered:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._released.set()
-        # Closing alone would not wake the thread that accepts.
-        self._server.shutdown(socket.SHUT_RDWR)
+        stop_accepting(self._server)
         self._accepting.join()
-        self._server.close()
         self.settle()
 
     @property
@@ -120,3 +118,10 @@ class Metered:
             self._reached.set()
             self._released.wait(SECONDS)
         return not cut
+
+
+def stop_accepting(listener: socket.socket) -> None:
+    """Close a socket that listens, and wake up the thread that accepts."""
+    with suppress(OSError):  # on Windows, closing wakes it, and shutting down is an error
+        listener.shutdown(socket.SHUT_RDWR)
+    listener.close()

@@ -42,7 +42,7 @@ def snapshot(directory: Path) -> Tree:
     """Everything below a directory, links not followed."""
     found: Tree = {}
     for path in sorted(directory.rglob("*")):
-        name = str(path.relative_to(directory))
+        name = path.relative_to(directory).as_posix()
         if path.is_symlink():
             found[name] = f"-> {path.readlink()}"
         else:

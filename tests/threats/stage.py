@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import pickle
-import subprocess
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -25,7 +23,8 @@ from lading._io.base import IO, Handler, RequestBody
 from lading._wire.messages import Origin, Request, Response
 from lading.server.repositories import Repositories
 from lading.testing import Access, Fault, Faults, Say, Seen, Setup, TestRegistry, User, Watch
-from tests.cli.process import SECONDS, command
+from tests.cli.process import SECONDS, environment
+from tests.support import forked
 
 USER, PASSWORD = "ann", "s3cret-pass-word"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -209,14 +208,8 @@ class Face:
         return Done(value, seen="\n".join(events))
 
     def _command(self, words: list[str]) -> Done:
-        done = subprocess.run(
-            command(*words, "-v", "--retries", "0", "--timeout", "10", *self.arguments),
-            cwd=self.directory,
-            env=dict(os.environ),
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        arguments = [*words, "-v", "--retries", "0", "--timeout", "10", *self.arguments]
+        done = forked.run(arguments, self.directory, environment(), b"", SECONDS)
         text = done.stderr.decode()
         assert "Traceback" not in text
         return Done(_output(words[0], done.stdout), code=done.returncode, seen=text)

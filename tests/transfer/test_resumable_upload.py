@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io as streams
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -34,6 +35,7 @@ from lading import (
 from lading._io.base import IO
 from lading.media_types import OCTET_STREAM
 from tests.support.flows import MakeClient
+from tests.support.systems import WINDOWS
 from tests.support.transports import Clockwork, Recording, Reply, Scripted, Torn, answer
 
 NAME = "localhost:5000/acme/app"
@@ -96,7 +98,7 @@ def from_byte(offset: int) -> str:
 
 
 def notes(home: Path) -> list[Path]:
-    directory = home / ".local/state/lading"
+    directory = home / ("AppData/Local/lading" if WINDOWS else ".local/state/lading")
     return list(directory.iterdir()) if directory.exists() else []
 
 
@@ -198,6 +200,15 @@ async def test_the_state_is_where_xdg_says(
     assert ranges(wire) == [None]
 
 
+@pytest.mark.skipif(sys.platform != "win32", reason="only Windows has this directory")
+async def test_the_state_is_in_the_local_application_data_of_windows(
+    push: Push, wire: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    await broken(push, wire, 5 * MIB)
+    assert len(list((tmp_path / "local/lading").iterdir())) == 1
+
+
 async def test_r_97_without_a_home_all_goes_on_without_notes(
     push: Push, wire: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +231,7 @@ async def test_a_note_has_where_to_go_on_and_no_credential(make_client: MakeClie
     with pytest.raises(ConnectionFailedError):
         await client.repository(NAME).blobs.push(CONTENT)
     [path] = (tmp_path / "state").iterdir()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert WINDOWS or stat.S_IMODE(path.stat().st_mode) == 0o600
     raw = path.read_bytes()
     assert UploadState.parse(raw).location == "http://localhost:5000/u?_state=token"
     assert b"secret" not in raw

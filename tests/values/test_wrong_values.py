@@ -40,8 +40,9 @@ def descriptor(**changes: Any) -> Any:
 
 Row = tuple[Callable[[], object], type[Exception], str]
 
+PATH = type(Path()).__name__  # PosixPath or WindowsPath
 REFERENCES: list[Row] = [
-    (lambda: api.Reference.parse(Path("app")), TypeError, "reference must be a string, not PosixPath: write str(path)"),
+    (lambda: api.Reference.parse(Path("app")), TypeError, f"reference must be a string, not {PATH}: write str(path)"),
     (lambda: api.Reference.parse(b"app"), TypeError, "reference must be a string, not bytes: decode it first"),
     (lambda: api.Reference.parse_repository(None), TypeError, "reference must be a string, not None"),
     (lambda: api.Reference("ghcr.io", "acme/app", 1), TypeError, "tag must be a string, not int"),
@@ -52,9 +53,9 @@ REFERENCES: list[Row] = [
     (lambda: api.Reference.parse("ghcr.io/a").with_tag(None), TypeError, "tag must be a string, not None"),
     (lambda: api.Reference.parse("ghcr.io/a").with_digest(None), TypeError, "digest must be a string, not None"),
     (lambda: api.RegistryName.parse(5000), TypeError, "registry must be a string, not int"),
-    (lambda: api.LocalReference("oci", Path("x")), TypeError, "path must be a string, not PosixPath: write str(path)"),
+    (lambda: api.LocalReference("oci", Path("x")), TypeError, f"path must be a string, not {PATH}: write str(path)"),
     (lambda: api.LocalReference("oci", "x", 1), TypeError, "name must be a string or None, not int"),
-    (lambda: api.LocalReference.parse(Path("x")), TypeError, "reference must be a string, not PosixPath"),
+    (lambda: api.LocalReference.parse(Path("x")), TypeError, f"reference must be a string, not {PATH}"),
     (lambda: api.LocalReference("oci", "a\0b"), InvalidReferenceError, "a path has no NUL"),
     (lambda: api.LocalReference("oci", "a\ud800b"), InvalidReferenceError, "a path has no lone surrogate"),
 ]
@@ -147,10 +148,10 @@ ARTIFACTS: list[Row] = [
     (lambda: api.Artifact("a/b", ("file",), {}), TypeError, "files[0] must be a lading.File or a lading.Blob, not str"),
     (lambda: api.File(5), TypeError, "path must be a path (a string or a pathlib.Path), not int"),
     (lambda: api.File("f", media_type=5), TypeError, "media_type must be a string or None, not int"),
-    (lambda: api.File("f", title=Path("t")), TypeError, "title must be a string or None, not PosixPath"),
+    (lambda: api.File("f", title=Path("t")), TypeError, f"title must be a string or None, not {PATH}"),
     (lambda: api.File("f", annotations={"a": 1}), TypeError, "annotations['a'] must be a string, not int"),
     (lambda: api.Blob("text"), TypeError, "not str: encode text, and write File(path) for a file"),
-    (lambda: api.Blob(Path("f")), TypeError, "not PosixPath: encode text, and write File(path) for a file"),
+    (lambda: api.Blob(Path("f")), TypeError, f"not {PATH}: encode text, and write File(path) for a file"),
     (lambda: api.Blob(5), TypeError, "content must be bytes, a binary file or an iterable of bytes, not int"),
     (lambda: api.Blob(b"", media_type=None), TypeError, "media_type must be a string, not None"),
 ]

@@ -41,6 +41,7 @@ from lading import (
 )
 from tests.support.corpus import Corpus, platform
 from tests.support.images import CONFIG, LAYER, Image, image, sha256, write_layout
+from tests.support.systems import IS_DIRECTORY
 from tests.support.tars import snapshot
 
 APP = "localhost:5000/acme/app"
@@ -154,7 +155,7 @@ async def test_a_blob_that_is_there_is_not_pushed_again(
 
 
 async def test_a_directory_is_not_a_blob(client: AsyncClient, place: Place, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="not a regular file"):
+    with pytest.raises(StorageError, match=IS_DIRECTORY):
         await client.push_blob(place(""), File(tmp_path))
 
 
