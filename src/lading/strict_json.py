@@ -42,6 +42,8 @@ def parse(raw: bytes, what: str) -> Any:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentError(f"{what} is not UTF-8: byte {error.start} is wrong") from None
+    if text.startswith("\ufeff"):  # Notepad and Windows PowerShell write it; RFC 8259, section 8.1, forbids it
+        raise DocumentError(f"{what} is not JSON: it begins with a byte order mark: save it as UTF-8 without one")
     _check_depth(raw, what)
     try:
         tree = json.loads(text, object_pairs_hook=_members, parse_int=_integer, parse_constant=_constant)
