@@ -34,7 +34,7 @@ _MOST_REDIRECTS = 10
 
 
 class Sender:
-    """Sends the requests for one registry, which share the state of each host."""
+    """Sends the requests for one registry. Those of one client share the state of each host."""
 
     def __init__(self, io: IO, transport: Transport, registry: str, origin: Origin, settings: Settings) -> None:
         self.io: Final = io
@@ -43,7 +43,6 @@ class Sender:
         self.settings: Final = settings
         self._transport = transport
         self._rate = minimum_rate(settings.budgets)
-        self._hosts: dict[Origin, HostState] = {}
         # Judged by the name until the address of the first connection is known.
         self._is_public = not is_private(origin.host)
         # Hosts that were dialled at public addresses. Later their names may lead inside (DNS rebinding).
@@ -175,4 +174,4 @@ class Sender:
         return Headers([("Authorization", authorization)]) + own if authorization else own or None
 
     def _host(self, origin: Origin) -> HostState:
-        return self._hosts.setdefault(origin, HostState(self.io, self.settings.retries.patience))
+        return self.settings.hosts.setdefault(origin, HostState(self.io, self.settings.retries.patience))

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from lading import _values
+from lading._core.exchange.hosts import HostState
 from lading._core.exchange.recording import Recorder
 from lading._core.exchange.retry import Retries
 from lading._core.exchange.url_gate import Gate
 from lading._io.base import CLOSED
 from lading._io.minimum_rate import MinimumRate
+from lading._wire.messages import Origin
 from lading.errors import ClientClosedError
 from lading.events import EventHandler
 from lading.headers import Headers
@@ -107,6 +109,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retries: Retries = msgspec.field(default_factory=Retries)
     recorder: Recorder = msgspec.field(default_factory=Recorder)
     lifetime: Lifetime = msgspec.field(default_factory=Lifetime)
+    hosts: dict[Origin, HostState] = msgspec.field(default_factory=dict)
+    """What the client knows of each host that it has contacted, whichever registry led there."""
     state: str | os.PathLike[str] | bool = False
     """Directory of state for later processes, such as uploads, which need not exist yet: True for the user's default
     one, False for none."""
