@@ -1,4 +1,4 @@
-"""A check that nothing got slower: ratios to the other clients now, beside those that were kept.
+"""A check that nothing got slower: ratios to the other clients now, compared with those that were kept.
 
     python -m benchmarks.check [STAGE…] [--keep] [--rounds N] [--works NAMES] [--only CLIENTS] [--kept FILE]
 
@@ -120,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     options.stages = options.stages or STAGES
     kept = json.loads(options.kept.read_text(encoding="utf-8")) if options.kept.exists() else {"works": {}}
-    clients = present(options.only.split(",") if options.only else None)
+    clients = present(options)
     rows, found = _measured(options, clients, kept["works"])
     print(table(rows))
     if options.keep:

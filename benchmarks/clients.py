@@ -3,7 +3,8 @@
 A command is a text with fields in braces. `{source}` and `{target}` are images with the tag `1` in registries,
 `{layout}` and `{made}` image layouts that are read and written, `{blob}` and `{digest}` one blob of `{source}`, which
 is in the repository `{name}`, `{file}` a file to be written, `{repository}` one with many tags, `{few}` one with one
-tag, `{tags}` a file with a reference on each line, `{registry}` and `{other}` the addresses of the registries.
+tag, `{tags}` a file with a reference on each line, `{registry}` and `{other}` the addresses of the registries. The work
+`tags` is to list the tags of `{name}` and to resolve each: a line for a shell.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,17 +40,22 @@ class Client:
         """Return where the program is, None if it is not installed. Ours and packages are those of this interpreter."""
         if self.package:
             return sys.executable if find_spec(self.package) else None
-        if self.name == "lading":
+        if self.program == "lading":
             return str(Path(sys.executable).with_name(self.program))
         return shutil.which(self.program)
 
+    def told(self, options: str) -> Client:
+        """Return lading by another name, with options for what it asks of registries."""
+        commands = {work: _VERB.sub(rf"\g<0> {options}", command) for work, command in self.commands.items()}
+        return replace(self, name=f"{self.name} {options}", commands=commands)
+
     @property
     def hint(self) -> str:
-        """Say how to get it."""
-        return "`make bench` installs it" if self.package or self.name == "lading" else "`make peers` builds it"
+        """Return how to get it."""
+        return "`make bench` installs it" if self.package or self.program == "lading" else "`make peers` builds it"
 
     def is_outdated(self) -> bool:
-        """Say whether it is older than what is compared."""
+        """Return whether it is older than what is compared."""
         numbers = re.findall(r"[0-9]+", self.says())
         return tuple(int(number) for number in numbers) < self.least
 
@@ -61,8 +67,13 @@ class Client:
         return told.split()[-1].strip('",')
 
 
+# The part of a command of lading that options follow.
+_VERB = re.compile(r"\blading (?:copy|blob pull|resolve|tags)\b")
 # What runs one program for each line of a file, four at a time: none of the others resolves more than one tag a run.
 _EACH = "xargs -a {tags} -P 4 -I REF "
+# Far away, where each run mostly waits, as many at a time as pay.
+_EACH_TAG = "| xargs -P 64 -I TAG "
+_NAMES_OF_JSON = "| sed -n 's/^ *\"\\([^ ]*\\)\",\\{{0,1\\}}$/\\1/p' "
 _REGCTL = "regctl --host reg={registry},tls=disabled --host reg={other},tls=disabled "
 _REGCTL_TLS = "regctl --host reg={registry},tls=enabled "
 _CALLS_ORAS_PY = str(Path(__file__).with_name("oras_py.py"))
@@ -82,6 +93,7 @@ CLIENTS = (
             "blob-tls": "lading blob pull https://{blob} -o {file}",
             "resolve": "xargs -a {tags} lading resolve",
             "list": "lading tags {repository}",
+            "tags": "lading tags {name} | sed s,^,{name}:, | xargs lading resolve",
             "start": "lading --version",
             "start-tags": "lading tags {few}",
             "start-resolve": "lading resolve {source}",
@@ -99,6 +111,7 @@ CLIENTS = (
             "blob-tls": "crane blob {blob}",
             "resolve": _EACH + "crane digest REF",
             "list": "crane ls {repository}",
+            "tags": "crane ls {name} " + _EACH_TAG + "crane digest {name}:TAG",
             "start": "crane version",
             "start-tags": "crane ls {few}",
             "start-resolve": "crane digest {source}",
@@ -116,6 +129,7 @@ CLIENTS = (
             "blob-tls": "oras blob fetch --no-tty --plain-http=false --output {file} {blob}",
             "resolve": _EACH + "oras resolve --plain-http REF",
             "list": "oras repo tags --plain-http {repository}",
+            "tags": "oras repo tags --plain-http {name} " + _EACH_TAG + "oras resolve --plain-http {name}:TAG",
             "start": "oras version",
             "start-tags": "oras repo tags --plain-http {few}",
             "start-resolve": "oras resolve --plain-http {source}",
@@ -133,6 +147,7 @@ CLIENTS = (
             "blob-tls": _REGCTL_TLS + "blob get {name} {digest}",
             "resolve": _EACH + _REGCTL + "image digest REF",
             "list": _REGCTL + "tag ls {repository}",
+            "tags": _REGCTL + "tag ls {name} " + _EACH_TAG + _REGCTL + "image digest {name}:TAG",
             "start": "regctl version",
             "start-tags": _REGCTL + "tag ls {few}",
             "start-resolve": _REGCTL + "image digest {source}",
@@ -152,6 +167,10 @@ CLIENTS = (
             "blob-tls": "skopeo --insecure-policy copy -q docker://{source} dir:{made}",
             "resolve": _EACH + "skopeo inspect --tls-verify=false --no-tags --format {{{{.Digest}}}} docker://REF",
             "list": "skopeo list-tags --tls-verify=false docker://{repository}",
+            "tags": "skopeo list-tags --tls-verify=false docker://{name} "
+            + _NAMES_OF_JSON
+            + _EACH_TAG
+            + "skopeo inspect --tls-verify=false --no-tags --format {{{{.Digest}}}} docker://{name}:TAG",
             "start": "skopeo --version",
             "start-tags": "skopeo list-tags --tls-verify=false docker://{few}",
             "start-resolve": "skopeo inspect --tls-verify=false --no-tags --format {{{{.Digest}}}} docker://{source}",
@@ -169,6 +188,7 @@ CLIENTS = (
             "blob-tls": _ORAS_PY_TLS + "blob {blob} {file}",
             "resolve": "xargs -a {tags} " + _ORAS_PY + "resolve",
             "list": _ORAS_PY + "list {repository}",
+            "tags": _ORAS_PY + "tags {name}",
             "start": _ORAS_PY + "version",
             "start-tags": _ORAS_PY + "list {few}",
             "start-resolve": _ORAS_PY + "resolve {source}",

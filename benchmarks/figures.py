@@ -22,8 +22,8 @@ def median(runs: Sequence[Mapping[str, float]], what: str) -> float:
 
 
 def ratio(runs: Sequence[Mapping[str, float]], to: Sequence[Mapping[str, float]], what: str) -> float:
-    """Return the median of the ratios of one figure, taken within each round."""
-    return statistics.median(own[what] / max(other[what], 1e-9) for own, other in zip(runs, to, strict=True))
+    """Return the median of the ratios of one figure, taken within each round that both took part in."""
+    return statistics.median(own[what] / max(other[what], 1e-9) for own, other in zip(runs, to, strict=False))
 
 
 def shown(requests: Mapping[str, int] | None) -> str:
@@ -71,6 +71,7 @@ def save(path: Path, measured: Measured, clients: Sequence[Client]) -> None:
             for name, costs in measured.runs.items()
         },
         "requests": measured.requests,
+        "scripts": measured.scripts,
     }
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
@@ -81,7 +82,7 @@ def today() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Return what figures depend on beside the programs."""
+    """Return what figures depend on except the programs."""
     model = next(
         (
             line.partition(":")[2].strip()

@@ -50,7 +50,7 @@ def date_back(layout: Path) -> None:
 
 
 def _write_layer(blobs: Path, size: int) -> tuple[dict[str, object], str]:
-    """Write noise that nobody can make smaller, in the form of gzip, so that nobody tries to."""
+    """Write noise that cannot be made smaller, in the form of gzip, so that no client tries to."""
     noise, left = os.urandom(min(size, MIB)), size
     packing, packed, content = zlib.compressobj(_STORED, wbits=31), hashlib.sha256(), hashlib.sha256()
     with (blobs / "new").open("wb") as file:

@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def version(_client: Any) -> None:
-    """Say the version."""
+    """Print the version."""
     print(import_module("oras.version").__version__)
 
 
@@ -58,6 +58,11 @@ def list_tags(client: Any, repository: str) -> None:
     print("\n".join(client.get_tags(repository)))
 
 
+def resolve_tags(client: Any, repository: str) -> None:
+    """Print the digest of each tag of a repository."""
+    resolve(client, *(f"{repository}:{tag}" for tag in client.get_tags(repository)))
+
+
 _WORKS: dict[str, Callable[..., None]] = {
     "version": version,
     "pull": pull,
@@ -65,6 +70,7 @@ _WORKS: dict[str, Callable[..., None]] = {
     "blob": blob,
     "resolve": resolve,
     "list": list_tags,
+    "tags": resolve_tags,
 }
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ _LISTENING = re.compile(r"(?:listening on|at) 127\.0\.0\.1:([0-9]+)", re.ASCII)
 # A line of the combined log of Apache, which Distribution writes for each request when it has answered.
 _ANSWERED = re.compile(r'"([A-Z]+) \S+ HTTP/[0-9.]+" [0-9]{3} ', re.ASCII)
 _READY_SECONDS = 20.0
+_ROOT = str(Path(__file__).parent.parent)
 
 
 @dataclass(slots=True)
 class Registry:
-    """A registry that can be started anew at the same address. `certificate` is what to trust if it speaks TLS.
+    """A registry that can be restarted at the same address. `certificate` is what to trust if it speaks TLS.
 
     `command` returns what serves at a port, 0 for any that is free, with a log of requests or without. `can_count` says
     that there is such a log.
@@ -84,6 +85,7 @@ class Registry:
                 env={
                     **os.environ,
                     "HOME": str(self.directory),
+                    "PYTHONPATH": _ROOT,
                     "OTEL_SDK_DISABLED": "true",
                     "OTEL_TRACES_EXPORTER": "none",
                 },
@@ -142,12 +144,12 @@ def embedded(directory: Path) -> Generator[Registry]:
 
 
 @contextmanager
-def sink(directory: Path) -> Generator[Registry]:
-    """Run a registry that keeps nothing of what is pushed."""
-    program = [sys.executable, str(Path(__file__).with_name("sink.py"))]
+def sink(directory: Path, *options: str) -> Generator[Registry]:
+    """Run a registry that keeps nothing of what is pushed, with options of `benchmarks.sink`."""
+    program = [sys.executable, "-m", "benchmarks.sink"]
 
     def command(port: int, is_logging: bool) -> list[str]:
-        return [*program, "--port", str(port), *["--log"] * is_logging]
+        return [*program, "--port", str(port), *["--log"] * is_logging, *options]
 
     with Registry(directory, command).running() as registry:
         yield registry

@@ -20,7 +20,7 @@ BEGIN, END = "<!-- figures: python -m benchmarks.report -->", "<!-- end of figur
 NEAR = ("pull", "push", "push-new", "copy", "many", "resolve", "list", "blob", "blob-tls", "sink-new")
 # Two of each line: what many connections help with where each is slow, and what many requests cost far away.
 FAR = tuple(f"{name}-{line}" for line in LINES for name in ("pull", "many" if line in {"20ms", "100ms"} else "push"))
-DRAWN = (*NEAR, *FAR)
+DRAWN = (*NEAR, *FAR, "one-50ms-16MB", "four-50ms-16MB", "push-many-20ms", "push-many-100ms", "tags-50ms")
 
 _WIDTH, _LEFT, _BAR, _GAP, _HEAD, _RIGHT = 760, 90, 13, 4, 22, 70
 # Colours that can be read on white and on black; text follows the reader's choice.
@@ -32,7 +32,7 @@ Runs = Mapping[str, Sequence[Mapping[str, float]]]
 
 
 def main() -> None:
-    """Write both files anew."""
+    """Write both files."""
     figures: dict[str, Any] = json.loads((RESULTS / "suite.json").read_text(encoding="utf-8"))
     page = ROOT / "docs" / "benchmarks.md"
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
@@ -47,7 +47,7 @@ def tables(figures: Mapping[str, Any]) -> str:
     for work in figures["works"].values():
         runs: Runs = work["runs"]
         requests: Mapping[str, Mapping[str, int]] = work.get("requests", {})
-        rounds, machine = len(next(iter(runs.values()))), work["machine"]
+        rounds, machine = max(len(costs) for costs in runs.values()), work["machine"]
         where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory GiB']} GiB, {machine['python']}"
         wire = " wire, MiB | connections |" if has_wire(runs) else ""
         head = f"| | wall, s | to lading | CPU, s | to lading | peak, MiB | server's CPU, s |{wire} requests |"
@@ -56,11 +56,20 @@ def tables(figures: Mapping[str, Any]) -> str:
             f"{work['date']}; {where}; medians of {rounds} rounds, written to `{work['written to']}`.\n",
             head,
             "|" + "---|" * (head.count("|") - 1),
-            *(_row(name, costs, runs["lading"], requests.get(name)) for name, costs in runs.items()),
+            *(_row(name, costs, runs["lading"], requests.get(name), rounds) for name, costs in runs.items()),
             *(f"| {name} | {why} |{' |' * (head.count('|') - 3)}" for name, why in work["left out"].items()),
             "",
+            *_commands(work.get("scripts", {})),
         ]
     return "\n".join(parts)
+
+
+def _commands(scripts: Mapping[str, str]) -> list[str]:
+    """Return the commands of clients as a list; none where all are the plain ones."""
+    # Braces that a shell gets are four in a template.
+    typed = {name: " ".join(command.replace("{{", "{").replace("}}", "}").split()) for name, command in scripts.items()}
+    listed = [f"- {name}: `{command}`" for name, command in typed.items()]
+    return ["Each by a command of its own:\n", *listed, ""] if listed else []
 
 
 def _row(
@@ -68,9 +77,10 @@ def _row(
     costs: Sequence[Mapping[str, float]],
     own: Sequence[Mapping[str, float]],
     requests: Mapping[str, int] | None,
+    rounds: int,
 ) -> str:
     cells = [
-        name,
+        name if len(costs) == rounds else f"{name} ({len(costs)} of {rounds} rounds)",
         f"{median(costs, 'wall'):.3f}",
         f"{ratio(costs, own, 'wall'):.2f}",
         f"{median(costs, 'cpu'):.3f}",

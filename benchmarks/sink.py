@@ -1,9 +1,13 @@
 """A registry that takes whatever is pushed and keeps nothing but manifests: what a push costs its client.
 
-    python -m benchmarks.sink [--port 0] [--log]
+    python -m benchmarks.sink [--port 0] [--log] [--images DIR] [--limit N] [--hold MS] [--retry-after SECONDS]
 
 It answers as the specification wants it for a push, and hashes no blob. The kernel drops blobs unread. `GET /-/counts`
 says how many bytes of blobs came for each repository. `--log` writes a line for each request as Distribution does.
+
+With `--images`, the image layouts in a directory can be pulled, each as a repository. With `--limit`, a request that
+comes while so many are under way gets 429; `--hold` has each count for longer, by the round trip time of a relay.
+`GET /-/crowd` returns what was under way in each tenth of a second since it was asked last.
 """
 
 from __future__ import annotations
@@ -20,12 +24,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from pathlib import Path
 from urllib.parse import parse_qsl
+
+from benchmarks.crowd import Crowd
 
 _PIECE = 1 << 20
 _LARGEST_HEAD = 64 << 10
 _PATH = re.compile(r"/v2/(.+)/(manifests|blobs/uploads|blobs|tags)/([^/]*)", re.ASCII)
-_REASONS = {200: "OK", 201: "Created", 202: "Accepted", 404: "Not Found"}
+_REASONS = {200: "OK", 201: "Created", 202: "Accepted", 404: "Not Found", 429: "Too Many Requests"}
+# What an item ends with: a blob that is pulled, a blob that is pushed, a tag that is resolved.
+_ITEMS = {
+    ("GET", "blobs", 200),
+    ("PUT", "blobs/uploads", 201),
+    ("POST", "blobs/uploads", 201),
+    ("HEAD", "manifests", 200),
+}
 # With this begins what a client sends that tries TLS first.
 _HANDSHAKE = b"\x16"
 # Where the kernel would write what is read, if it were not told to drop it.
@@ -60,10 +74,16 @@ class Answer:
 
 
 class Contents:
-    """What the registry knows: manifests, and how many bytes of blobs came for each repository and upload."""
+    """What the registry knows: manifests, and how many bytes of blobs came for each repository and upload.
 
-    def __init__(self) -> None:
+    The image layouts in the directory `images` are repositories by their names.
+    """
+
+    def __init__(self, images: Path | None = None) -> None:
         self._manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self._blobs: dict[tuple[str, str], Path] = {}
+        for index in images.glob("*/index.json") if images else ():
+            self._load(index)
         self._received: Counter[str] = Counter()
         self._uploads: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -84,7 +104,23 @@ class Contents:
             tags = [tag for repository, tag in list(self._manifests) if repository == name and ":" not in tag]
             content = json.dumps({"name": name, "tags": tags}).encode()
             return Answer(200, {"Content-Type": "application/json"}, content)
-        return Answer(404)  # a blob, of which there is none
+        return self._blob(name, which)
+
+    def _blob(self, name: str, which: str) -> Answer:
+        blob = self._blobs.get((name, which))
+        if blob is None:
+            return Answer(404)
+        headers = {"Content-Type": "application/octet-stream", "Docker-Content-Digest": which}
+        return Answer(200, headers, blob.read_bytes())
+
+    def _load(self, index: Path) -> None:
+        name = index.parent.name
+        for blob in (index.parent / "blobs" / "sha256").iterdir():
+            self._blobs[name, f"sha256:{blob.name}"] = blob
+        for entry in json.loads(index.read_text(encoding="utf-8"))["manifests"]:
+            kept = (entry["mediaType"], self._blobs[name, entry["digest"]].read_bytes())
+            for reference in (entry["digest"], entry["annotations"]["org.opencontainers.image.ref.name"]):
+                self._manifests[name, reference] = kept
 
     def _manifest(self, request: Request, name: str, reference: str, body: bytes) -> Answer:
         if request.method == "PUT":
@@ -115,11 +151,37 @@ class Contents:
         return Answer(202, {**place, "Range": f"0-{max(total - 1, 0)}"})
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What all connections share. `refusal` is what says that too many requests are under way."""
+
+    contents: Contents = field(default_factory=Contents)
+    crowd: Crowd = field(default_factory=Crowd)
+    refusal: Answer = Answer(429)
+    is_logging: bool = False
+
+    def is_open(self, request: Request) -> bool:
+        """Return whether a request is let in; what asks about the registry itself always is, and is not counted."""
+        return request.path.startswith("/-/") or self.crowd.enter()
+
+    def answer(self, request: Request, size: int, body: bytes) -> Answer:
+        """Answer a request that was let in."""
+        if request.path == "/-/crowd":
+            return Answer(200, {"Content-Type": "application/json"}, json.dumps(self.crowd.record()).encode())
+        return self.contents.answer(request, size, body)
+
+    def note(self, request: Request, answer: Answer) -> None:
+        """Note that a request that was let in is over."""
+        if not request.path.startswith("/-/"):
+            found = _PATH.fullmatch(request.path)
+            self.crowd.leave(is_item=found is not None and (request.method, found[2], answer.status) in _ITEMS)
+
+
 class Connection:
     """One connection, and what was read of it beyond what was asked for."""
 
-    def __init__(self, connection: socket.socket, contents: Contents, *, is_logging: bool) -> None:
-        self._socket, self._contents, self._is_logging = connection, contents, is_logging
+    def __init__(self, connection: socket.socket, service: Service) -> None:
+        self._socket, self._service = connection, service
         self._read = bytearray()
 
     def serve(self) -> None:
@@ -128,13 +190,24 @@ class Connection:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while True:
                 request = self._request()
-                if request.headers.get("expect", "").lower() == "100-continue":
-                    self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                is_kept = "/manifests/" in request.path
-                size, body = self._body(request.length, is_kept=is_kept)
-                self._answer(request, self._contents.answer(request, size, body))
+                # It counts no more when it is answered: a client that has its response may ask again at once.
+                self._answer(request, self._answered(request))
                 if request.headers.get("connection", "").lower() == "close":
                     return
+
+    def _answered(self, request: Request) -> Answer:
+        """Return the answer to a request whose body is yet to be read."""
+        is_open, answer = self._service.is_open(request), self._service.refusal
+        try:
+            if request.headers.get("expect", "").lower() == "100-continue":
+                self._socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            size, body = self._body(request.length, is_kept="/manifests/" in request.path)
+            if is_open:
+                answer = self._service.answer(request, size, body)
+            return answer
+        finally:
+            if is_open:
+                self._service.note(request, answer)
 
     def _request(self) -> Request:
         line, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
@@ -188,7 +261,7 @@ class Connection:
         self._read += piece
 
     def _answer(self, request: Request, answer: Answer) -> None:
-        if self._is_logging:
+        if self._service.is_logging:
             target = request.path + f"?{request.query}" * bool(request.query)
             line = f'127.0.0.1 - - [{formatdate()}] "{request.method} {target} HTTP/1.1" {answer.status} '
             # One write a line, so that lines of several connections do not mix.
@@ -204,12 +277,11 @@ class Connection:
         self._socket.sendall(head if request.method == "HEAD" else head + answer.body)
 
 
-def serve(listener: socket.socket, *, is_logging: bool = False) -> None:
+def serve(listener: socket.socket, service: Service) -> None:
     """Serve whatever connects, until the listener is shut down."""
-    contents = Contents()
     with contextlib.suppress(OSError):
         while True:
-            connection = Connection(listener.accept()[0], contents, is_logging=is_logging)
+            connection = Connection(listener.accept()[0], service)
             threading.Thread(target=connection.serve, daemon=True).start()
 
 
@@ -218,10 +290,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="0 for any that is free (default)")
     parser.add_argument("--log", action="store_true", help="write a line for each request")
+    parser.add_argument("--images", type=Path, help="a directory of image layouts to serve")
+    parser.add_argument("--limit", type=int, default=float("inf"), help="most requests under way")
+    parser.add_argument("--hold", type=float, default=0.0, help="milliseconds for which each counts after its answer")
+    parser.add_argument("--retry-after", type=int, help="seconds that the answer 429 asks for")
     options = parser.parse_args()
+    waiting = {} if options.retry_after is None else {"Retry-After": str(options.retry_after)}
+    crowd = Crowd(options.limit, options.hold / 1000)
+    service = Service(Contents(options.images), crowd, Answer(429, waiting), is_logging=options.log)
     with socket.create_server(("127.0.0.1", options.port), backlog=256) as listener:
         print(f"listening on 127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        serve(listener, is_logging=options.log)
+        serve(listener, service)
 
 
 if __name__ == "__main__":

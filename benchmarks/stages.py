@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.far import LINES, at
+from benchmarks import far
 from benchmarks.images import MIB, SMALL, date_back, write_image
 from benchmarks.registries import embedded, sink
 from benchmarks.work import (
@@ -27,8 +27,6 @@ from benchmarks.work import (
     to,
     wrote,
 )
-
-Stage = Callable[[Path, Sizes], AbstractContextManager[list[Work]]]
 
 
 @contextmanager
@@ -59,7 +57,7 @@ def pulls(directory: Path, sizes: Sizes) -> Generator[list[Work]]:
             ),
             Work(
                 "push-new",
-                f"(b) push {what} from a layout of somebody else",
+                f"(b) push {what} from a layout of another program",
                 "push",
                 registry,
                 to(fields, registry, "new"),
@@ -205,7 +203,7 @@ def _one_blob(directory: Path, sizes: Sizes, *, tls: bool) -> Generator[Work]:
         )
 
 
-STAGES: Mapping[str, Stage] = {
+STAGES: Mapping[str, far.Stage] = {
     "pulls": pulls,
     "many": many,
     "blob": blob,
@@ -213,5 +211,5 @@ STAGES: Mapping[str, Stage] = {
     "tags": tags,
     "server": server,
     "sink": sink_pushes,
-    **{name: at(name, distance) for name, distance in LINES.items()},
+    **far.STAGES,
 }

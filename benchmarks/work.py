@@ -35,7 +35,8 @@ class Sizes:
     listed: int = 100_000
     far_blob: int = 96
     far_layers: tuple[int, ...] = (1, 2, 4, 8, 12, 16, 20, 24)
-    far_many: int = 64
+    one: int = 512
+    four: int = 128
 
     @classmethod
     def small(cls) -> Sizes:
@@ -44,11 +45,12 @@ class Sizes:
             layer=64,
             many=100,
             blob=512,
-            resolved=40,
+            resolved=200,
             listed=10_000,
             far_blob=32,
             far_layers=(1, 2, 4, 8),
-            far_many=20,
+            one=128,
+            four=64,
         )
 
 
@@ -58,8 +60,9 @@ class Work:
 
     `command` is its key in `Client.commands`. `fields` gives what a run's command needs, of its scratch directory and
     of a number that no other run has; `check` looks at what a run has made, and raises if that is not all. The floors
-    are programs that do a part of the same. `others` are the registries that take part beside the one that is measured.
+    are programs that do a part of the same. `others` are the registries that take part too.
     `twice` says that the second of two runs is measured. The `relay`, if there is one, is what clients connect to.
+    `is_script` says that the commands are lines of a shell, each client's own, which tables show.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Work:
     others: tuple[Registry, ...] = ()
     twice: bool = False
     relay: Relay | None = None
+    is_script: bool = False
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def copy(source: str, target: str, environment: Mapping[str, str] | None = None)
 
 @contextmanager
 def another(directory: Path) -> Generator[Registry]:
-    """Run a second registry beside the first."""
+    """Run a second registry."""
     place = directory / "other"
     place.mkdir()
     with distribution(place) as registry:

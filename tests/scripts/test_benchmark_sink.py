@@ -6,12 +6,16 @@ import json
 import socket
 import threading
 from collections.abc import Generator
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
+from benchmarks.crowd import Crowd
+from benchmarks.images import write_image
 from benchmarks.registries import requests_in
-from benchmarks.sink import serve
+from benchmarks.sink import Answer, Contents, Service, serve
 
 SECONDS = 30.0
 MANIFEST = b'{"schemaVersion":2}'
@@ -21,13 +25,20 @@ DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 @pytest.fixture
 def address(capfd: pytest.CaptureFixture[str]) -> Generator[str]:
     """Serve meanwhile, with a log."""
+    with serving(Service(is_logging=True)) as address:
+        yield address
+
+
+@contextmanager
+def serving(service: Service) -> Generator[str]:
+    """Serve meanwhile."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = threading.Thread(target=serve, args=(listener,), kwargs={"is_logging": True})
-        serving.start()
+        thread = threading.Thread(target=serve, args=(listener, service))
+        thread.start()
         yield f"127.0.0.1:{listener.getsockname()[1]}"
         # Closing alone would not wake the thread that accepts.
         listener.shutdown(socket.SHUT_RDWR)
-        serving.join()
+        thread.join()
 
 
 @pytest.fixture
@@ -130,3 +141,61 @@ def test_requests_are_logged_as_they_are_counted(connection: HTTPConnection, cap
     asked(connection, "POST", "/v2/a/blobs/uploads/?mount=sha256:0")
     asked(connection, "HEAD", "/v2/a/blobs/sha256:0")
     assert requests_in(capfd.readouterr().out) == {"POST": 1, "HEAD": 1}
+
+
+def test_images_of_a_directory_can_be_pulled(tmp_path: Path) -> None:
+    [digest] = write_image(tmp_path / "a", [100])
+    blob = (tmp_path / "a" / "blobs" / "sha256" / digest.removeprefix("sha256:")).read_bytes()
+    with (
+        serving(Service(Contents(tmp_path))) as address,
+        closing(HTTPConnection(address, timeout=SECONDS)) as connection,
+    ):
+        assert asked(connection, "GET", f"/v2/a/blobs/{digest}")[:2] == (200, blob)
+        manifest = json.loads(asked(connection, "GET", "/v2/a/manifests/1")[1])
+        assert manifest["layers"][0]["digest"] == digest
+        assert asked(connection, "GET", f"/v2/b/blobs/{digest}")[0] == 404
+
+
+def test_more_requests_than_a_limit_are_refused_until_one_is_over() -> None:
+    now = [0.0]
+    crowd = Crowd(limit=1, hold=5, clock=lambda: now[0])
+    service = Service(crowd=crowd, refusal=Answer(429, {"Retry-After": "1"}))
+    with serving(service) as address, closing(HTTPConnection(address, timeout=SECONDS)) as connection:
+        assert asked(connection, "HEAD", "/v2/a/manifests/1")[0] == 404
+        connection.request("GET", "/v2/")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Retry-After"], answer.read()) == (429, "1", b"")
+        now[0] = 5.0
+        assert asked(connection, "PUT", "/v2/a/manifests/1", MANIFEST)[0] == 201
+        assert asked(connection, "HEAD", "/v2/a/manifests/1")[0] == 429
+        record = json.loads(asked(connection, "GET", "/-/crowd")[1])
+        assert [sum(moment[what] for moment in record) for what in ("answered", "refused", "items")] == [2, 2, 0]
+
+
+def test_a_request_whose_client_is_gone_counts_no_more() -> None:
+    crowd = Crowd(limit=1)
+    with serving(Service(crowd=crowd)) as address:
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=SECONDS) as raw, raw.makefile("rb") as answers:
+            raw.sendall(b"PUT /v2/a/manifests/1 HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            assert answers.readline() == b"HTTP/1.1 100 Continue\r\n"
+            assert not crowd.enter()
+            raw.shutdown(socket.SHUT_WR)
+            assert answers.read() == b"\r\n"
+        assert crowd.enter()
+
+
+def test_what_is_under_way_is_recorded_for_each_tenth_of_a_second() -> None:
+    now = [10.0]
+    crowd = Crowd(hold=0.1, clock=lambda: now[0])
+    for is_item in (True, False):
+        assert crowd.enter()
+        now[0] += 0.05
+        crowd.leave(is_item=is_item)
+    now[0] = 10.3
+    record = crowd.record()
+    # The first for 0.15 s, the second from 0.05 s on, likewise.
+    assert [moment["under_way"] for moment in record[:3]] == pytest.approx([1.5, 1.5, 0])
+    assert [moment["answered"] for moment in record[:2]] == [1, 1]
+    assert [moment["items"] for moment in record[:2]] == [1, 0]
+    assert len(crowd.record()) == 1

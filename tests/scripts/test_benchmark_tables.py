@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from benchmarks.clients import CLIENTS
 from benchmarks.figures import printed
 from benchmarks.report import picture, tables
 from benchmarks.running import Measured
@@ -63,3 +64,26 @@ def test_every_work_that_is_drawn_has_a_bar_for_each_client() -> None:
     work = {"title": "T & U", "runs": {"lading": [RUN], "crane": [RUN], "SHA-256 alone": [RUN]}}
     drawn = picture({"works": {"pull": work, "many-20ms": work, "resolve-20ms": work}})
     assert (drawn.count("T &amp; U"), drawn.count("<rect")) == (2, 4)
+
+
+def test_a_client_that_took_part_in_fewer_rounds_is_compared_in_those_and_named() -> None:
+    runs = {"lading": [RUN, {**RUN, "wall": 1.0}, {**RUN, "wall": 1.0}], "crane": [{**RUN, "wall": 3.0}]}
+    found = rows(runs=runs)
+    assert found[2].startswith("| lading | 1.000 | 1.00 |")
+    assert found[3].startswith("| crane (1 of 3 rounds) | 3.000 | 1.50 |")
+
+
+def test_commands_of_shells_are_listed_as_they_are_typed() -> None:
+    runs = {"lading": [RUN]}
+    work = {"title": "T", "date": "", "written to": "/", "left out": {}, "machine": MACHINE, "runs": runs}
+    scripts = {"skopeo": "skopeo list-tags {name} | xargs  -I TAG skopeo inspect --format {{{{.Digest}}}} {name}:TAG"}
+    page = tables({"clients": {}, "works": {"tags": {**work, "scripts": scripts}}})
+    assert "- skopeo: `skopeo list-tags {name} | xargs -I TAG skopeo inspect --format {{.Digest}} {name}:TAG`" in page
+
+
+def test_lading_is_told_options_in_every_command_that_asks_a_registry() -> None:
+    told = CLIENTS[0].told("--ranges 8")
+    assert (told.name, told.path()) == ("lading --ranges 8", CLIENTS[0].path())
+    assert told.commands["blob"].startswith("lading blob pull --ranges 8 ")
+    assert told.commands["tags"].count(" --ranges 8") == 2
+    assert told.commands["start"] == CLIENTS[0].commands["start"]
