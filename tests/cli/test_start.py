@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from ast import literal_eval
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -14,20 +14,51 @@ from lading.cli import argument_parser
 from lading.cli.commands import VERBS
 from lading.cli.main import main
 from tests.cli.process import SECONDS, Run, command, environment
+from tests.support.systems import posix_only
 
-# What costs a command milliseconds that only other commands have a use for: those below wait for none of it.
+# Each module costs a command a part of a millisecond, and some cost many: a command loads these and no others. Names of
+# the standard library are those of the oldest and the newest Python together, without their private parts.
+LIBRARY = "importlib warnings"
+LIBRARY_OF_ARGUMENTS = f"""{LIBRARY} argparse collections contextlib copyreg enum errno functools gc gettext itertools
+    keyword locale math operator re reprlib signal textwrap types typing"""
+LIBRARY_OF_REQUESTS = f"""{LIBRARY_OF_ARGUMENTS} array contextvars datetime decimal fcntl msgspec numbers platform
+    select selectors socket threading uuid"""
+OF_ARGUMENTS = {
+    "": "lading",
+    "lading": "_text _version _wire cli",
+    "lading._wire": "escaping",
+    "lading.cli": "argument_parser commands main options output",
+}
+OF_REQUESTS = {
+    "lading": """_blocking _core _io _patterns _result _values digest errors events headers media_types names
+        other_transports raw_response reference registry_name target transports verification""",
+    "lading._core": "client exchange repository transfer verbs",
+    "lading._core.exchange": """admission connecting content_encoding exchange host_ranges hosts part_memory rate_limits
+        recording registrable_domains remote_repository retry sender settings turns url_gate width""",
+    "lading._core.repository": "pagination registry repository unsupported",
+    "lading._core.transfer": "concurrency",
+    "lading._core.verbs": "base content images names single_contents",
+    "lading._io": "base blocking body_reading file_ranges hashing_thread minimum_rate system",
+    "lading._io.system": "access poller posix_files posix_waits windows_names",
+    "lading._wire": """barren_bytes endpoints error_documents header_fields messages operations private_addresses
+        refusals requests response_facts urls""",
+    "lading.cli": "client event_output interruption",
+    "lading.transports": """cancellation connection connection_pool dial network_settings proxies request_writer
+        response_body response_head socket_stream socket_transport""",
+}
+OF_TAGS = {"lading.cli.commands": "tags", "lading._core.repository": "tags"}
+OF_RESOLVE = {
+    "lading": "annotations descriptor documents platform strict_json",
+    "lading._core.repository": "deletion manifest_requests manifests referrers referrers_tag",
+    "lading.cli": "exit_codes",
+    "lading.cli.commands": "resolve",
+    "lading.documents": """configs document image_manifests json_editing manifest media_type_registry successors
+        type_confusion""",
+}
+# What only some other command has a use for.
 HEAVY = (
-    *("asyncio", "concurrent", "dataclasses", "hashlib", "http", "inspect", "json", "logging"),
-    *("pathlib", "random", "rich", "shutil", "ssl", "subprocess", "tempfile", "uvicorn"),
-)
-FOR_REQUESTS = ("lading.errors", "lading._wire.messages", "msgspec", "socket", "urllib")
-FOR_CONTENT = (
-    "lading._core.exchange.public_suffixes",
-    "lading._core.repository.blobs",
-    "lading._core.repository.manifests",
-    "lading.auth",
-    "lading.documents",
-    "lading.platform",
+    *("asyncio", "concurrent", "dataclasses", "http", "inspect", "logging", "random", "rich", "shutil", "ssl"),
+    *("subprocess", "tarfile", "tempfile", "uvicorn", "lading._core.archives"),
 )
 
 
@@ -36,27 +67,51 @@ def test_version_is_one_line(lading: Run) -> None:
     assert (done.code, done.lines, done.stderr) == (0, [f"lading {__version__}"], "")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["push", "--help"]], ids=" ".join)
-def test_start_imports_nothing_heavy(arguments: list[str]) -> None:
-    assert _imported(arguments, (*HEAVY, *FOR_REQUESTS, *FOR_CONTENT)) == []
+@posix_only("the modules of its system")
+def test_the_library_imports_nothing_until_a_name_is_used() -> None:
+    assert _imported("import lading") - _named(LIBRARY, {"": "lading", "lading": "_version"}) == set()
 
 
-def test_a_list_of_tags_imports_nothing_that_it_has_no_use_for(repository: str) -> None:
-    assert _imported(["tags", repository], (*HEAVY, *FOR_CONTENT)) == []
+@posix_only("the modules of its system")
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_start_imports_what_arguments_need(argument: str) -> None:
+    assert _imported(_command([argument])) - _named(LIBRARY_OF_ARGUMENTS, OF_ARGUMENTS) == set()
 
 
-def test_resolve_imports_nothing_heavy(repository: str) -> None:
-    modules = {*HEAVY, "lading._core.repository.blobs", "lading.auth"} - {"json"}
-    assert _imported(["resolve", f"{repository}:1"], tuple(modules)) == []
+@posix_only("the modules of its system")
+def test_help_of_a_verb_imports_nothing_of_requests() -> None:
+    own = {"lading.cli": "artifact_options file_arguments", "lading.cli.commands": "push"}
+    assert _imported(_command(["push", "--help"])) - _named(LIBRARY_OF_ARGUMENTS, OF_ARGUMENTS, own) == set()
+
+
+@posix_only("the modules of its system")
+def test_a_list_of_tags_imports_what_requests_need(repository: str) -> None:
+    allowed = _named(LIBRARY_OF_REQUESTS, OF_ARGUMENTS, OF_REQUESTS, OF_TAGS)
+    assert _imported(_command(["tags", repository])) - allowed == set()
+
+
+@posix_only("the modules of its system")
+def test_resolve_imports_what_requests_and_manifests_need(repository: str) -> None:
+    allowed = _named(f"{LIBRARY_OF_REQUESTS} json", OF_ARGUMENTS, OF_REQUESTS, OF_RESOLVE)
+    assert _imported(_command(["resolve", f"{repository}:1"])) - allowed == set()
 
 
 def test_a_copy_imports_nothing_that_it_has_no_use_for(repository: str, tmp_path: Path) -> None:
-    modules = {*HEAVY, "lading._core.archives", "tarfile"} - {"hashlib", "json", "pathlib"}
-    assert _imported(["copy", f"{repository}:1", f"oci:{tmp_path / 'copy'}:1"], tuple(modules)) == []
+    assert _imported(_command(["copy", f"{repository}:1", f"oci:{tmp_path / 'copy'}:1"])) & set(HEAVY) == set()
 
 
-def _imported(arguments: list[str], modules: tuple[str, ...]) -> list[str]:
-    """Return which modules a command imports, other than for the interpreter's own start."""
+def _named(library: str, *own: Mapping[str, str]) -> set[str]:
+    """Return the names of modules of the standard library, and of ours by their packages."""
+    ours = {f"{package}.{name}".lstrip(".") for each in own for package in each for name in each[package].split()}
+    return {*library.split(), *ours}
+
+
+def _command(arguments: list[str]) -> str:
+    return f"from lading.cli.main import main\nassert main({arguments}) == 0"
+
+
+def _imported(program: str) -> set[str]:
+    """Return the modules that a program imports: ours, and the packages of others without a leading underscore."""
     program = (
         "import sys\n"
         # msgspec takes it where it is installed, and with it comes inspect.
@@ -64,15 +119,16 @@ def _imported(arguments: list[str], modules: tuple[str, ...]) -> list[str]:
         # The argparse of Python 3.14 takes it for its colours, and with it come dataclasses.
         "if sys.version_info >= (3, 14): import _colorize\n"
         "there = set(sys.modules)\n"
-        "from lading.cli.main import main\n"
-        f"assert main({arguments}) == 0\n"
-        f"print([name for name in {modules} if name in sys.modules.keys() - there], file=sys.stderr)"
+        f"{program}\n"
+        "print(*(sys.modules.keys() - there), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True
     )
-    imported: list[str] = literal_eval(done.stderr)
-    return imported
+    found = set(done.stderr.split())
+    ours = {name for name in found if name.partition(".")[0] == "lading"}
+    assert "lading" in ours
+    return ours | {name.partition(".")[0] for name in found - ours if not name.startswith("_")}
 
 
 def test_help_names_every_verb(lading: Run) -> None:

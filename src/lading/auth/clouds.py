@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 from lading import strict_json
 from lading._io.base import Body, Cancellation, Transport
 from lading._io.body_reading import read_all
+from lading._patterns import lazy_pattern
 from lading._wire.escaping import printable
 from lading._wire.messages import Origin, Request
 from lading.auth.credentials import Credential, Found
@@ -34,12 +35,12 @@ from lading.headers import Headers
 # A credential, and the seconds for which it is valid.
 _Answer: TypeAlias = tuple[Credential, float]
 
-_ECR = re.compile(
+_ECR = lazy_pattern(
     r"[0-9]{12}\.dkr[.-]ecr(?:-fips)?\.(?P<region>[a-z0-9-]{1,32})\.(?:amazonaws\.(?:com(?:\.cn)?|eu)|on\.aws)",
     re.ASCII,
 )
-_GOOGLE = re.compile(r"(?:[a-z0-9-]{1,32}\.)?gcr\.io|[a-z0-9-]{1,63}\.pkg\.dev", re.ASCII)
-_AZURE = re.compile(r"[a-z0-9-]{1,63}\.azurecr\.(?:io|cn|us)", re.ASCII)
+_GOOGLE = lazy_pattern(r"(?:[a-z0-9-]{1,32}\.)?gcr\.io|[a-z0-9-]{1,63}\.pkg\.dev", re.ASCII)
+_AZURE = lazy_pattern(r"[a-z0-9-]{1,63}\.azurecr\.(?:io|cn|us)", re.ASCII)
 
 _ECR_PUBLIC: Final = "public.ecr.aws"
 # The only region that serves its logins.

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire.escaping import quoted
 from lading.auth.credential_keys import CredentialKey, server
 from lading.auth.credentials import Credential, Found
@@ -27,7 +28,7 @@ LONGEST_ANSWER: Final = 1 << 20
 SECONDS: Final = 30.0
 """Time limit on a helper in seconds."""
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
+_NAME = lazy_pattern(r"[A-Za-z0-9._-]{1,200}", re.ASCII)
 # Output, with exit code 1, of every helper that is built with Docker's library.
 _NOT_FOUND = b"credentials not found"
 _TOKEN_USER = "<token>"  # noqa: S105  # the user name that marks an identity token

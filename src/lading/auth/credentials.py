@@ -18,16 +18,17 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from lading import _values
+from lading._patterns import lazy_pattern
 from lading._result import Result
 from lading._wire.escaping import quoted
 from lading.auth.credential_keys import CredentialKey, matching
 from lading.errors import AuthError, InvalidReferenceError
 
 # RFC 6750, section 2.1, and all other characters that a header field carries unambiguously.
-_TOKEN = re.compile(r"[\x21-\x7e]*", re.ASCII)
+_TOKEN = lazy_pattern(r"[\x21-\x7e]*", re.ASCII)
 # RFC 7617, section 2, for the user name. Passwords may be whole JSON files, line ends and all.
-_NO_USERNAME = re.compile(r"[:\x00-\x1f\x7f\ud800-\udfff]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_NO_USERNAME = lazy_pattern(r"[:\x00-\x1f\x7f\ud800-\udfff]")
+_SURROGATE = lazy_pattern(r"[\ud800-\udfff]")
 
 
 class Secret:

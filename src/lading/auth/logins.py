@@ -18,6 +18,7 @@ import msgspec
 from lading import _values, strict_json
 from lading._io.atomic_files import check_replaceable, replace
 from lading._io.file_lock import exclusive
+from lading._patterns import lazy_pattern
 from lading._result import Result
 from lading.auth.credential_keys import server, spellings
 from lading.auth.credentials import Credential
@@ -25,7 +26,7 @@ from lading.auth.docker_config import ConfigFile, DockerConfig, own_places, show
 from lading.errors import storage_errors
 
 _SECONDS = 30.0
-_INDENT = re.compile(rb"^ +", re.MULTILINE)
+_INDENT = lazy_pattern(rb"^ +", re.MULTILINE)
 
 
 class StoredLogin(Result, frozen=True):

@@ -12,13 +12,14 @@ from typing import Final
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire import endpoints
 from lading._wire.endpoints import Endpoint
 
 # A resource name may have a host with a port, so actions follow the last colon.
-_SCOPE = re.compile(r"([a-z0-9()]+:[\x21\x23-\x5b\x5d-\x7e]+):([A-Za-z*]+(?:,[A-Za-z*]+)*)", re.ASCII)
+_SCOPE = lazy_pattern(r"([a-z0-9()]+:[\x21\x23-\x5b\x5d-\x7e]+):([A-Za-z*]+(?:,[A-Za-z*]+)*)", re.ASCII)
 # RFC 6749, section 3.3, without the colon.
-_WORD = re.compile(r"[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]+", re.ASCII)
+_WORD = lazy_pattern(r"[\x21\x23-\x39\x3b-\x5b\x5d-\x7e]+", re.ASCII)
 _LONGEST = 512
 _MOST = 8
 _EVERYTHING = "*"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from lading._io import system
+from lading._patterns import lazy_pattern
 from lading.errors import CredentialHelperError, said_by_system
 
 # The command interpreter of Windows, which runs scripts, would act on these characters in the path of one.
 _SCRIPTS: Final = (".cmd", ".bat")
-_NOT_IN_SCRIPTS = re.compile(r"[&|<>^%!\"'`;,=()@]")
+_NOT_IN_SCRIPTS = lazy_pattern(r"[&|<>^%!\"'`;,=()@]")
 
 
 def locate(name: str, path: str) -> Path | None:

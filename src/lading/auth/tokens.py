@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire.auth_challenges import Challenge
 from lading._wire.messages import Origin, Request
 from lading._wire.urls import with_query
@@ -28,7 +29,7 @@ LONGEST_REPLY: Final = 256 << 10
 CLIENT_ID: Final = "lading"
 
 # RFC 6750, section 2.1, allows fewer characters; none of these can break a header field either.
-_TOKEN = re.compile(r"[\x21-\x7e]{1,65536}", re.ASCII)
+_TOKEN = lazy_pattern(r"[\x21-\x7e]{1,65536}", re.ASCII)
 _LONGEST_SERVICE = 1000
 # token.md: a token without a lifetime has 60 seconds, and none should have less.
 _SHORTEST_LIFE = 60.0

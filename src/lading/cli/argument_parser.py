@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from types import ModuleType
 from typing import Any, NoReturn
@@ -44,28 +44,10 @@ class Parser(argparse.ArgumentParser):
         """Print the fault and exit."""
         self.exit(USAGE, f"{self.prog}: {_one_line(message)}\n  hint: {_one_line(hint or f'{self.prog} --help')}\n")
 
-    def has(self, option: str) -> bool:
-        """Return whether there is an option of this name."""
-        return option in self._option_string_actions
-
-    def words(self, arguments: Sequence[str]) -> list[int]:
-        """Return the positions of the arguments that are neither options nor values of known options.
-
-        The value of an option that can do without one counts as a word.
-        """
-        found: list[int] = []
-        values = 0
-        for position, text in enumerate(arguments):
-            if values:
-                values -= 1
-            elif text == "--":
-                return [*found, *range(position + 1, len(arguments))]
-            elif not _is_option(text):
-                found.append(position)
-            else:
-                action = self._option_string_actions.get(text)
-                values = int(action is not None and action.nargs is None)
-        return found
+    @property
+    def options(self) -> Mapping[str, argparse.Action]:
+        """Every option by each of its names."""
+        return self._option_string_actions
 
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Read the arguments of a verb, options and other arguments in any order."""
@@ -77,7 +59,7 @@ class Parser(argparse.ArgumentParser):
 
     def _refuse_unknown_options(self, arguments: Sequence[str]) -> None:
         """Report a misspelt option first: argparse would report what is missing for want of it."""
-        known = self._option_string_actions
+        known = self.options
         for text in arguments:
             if text == "--":
                 return
@@ -96,11 +78,11 @@ class Parser(argparse.ArgumentParser):
         Left to itself, argparse takes the next argument for its value, also where the verb needs that argument.
         """
         needed = sum(1 for action in self._actions if not action.option_strings and action.nargs in {None, "+"})
-        words = self.words(arguments)
+        words = _words(arguments, self.options)
         joined: list[str] = []
         taken = -1
         for position, text in enumerate(arguments):
-            action = self._option_string_actions.get(text)
+            action = self.options.get(text)
             if position == taken:
                 continue
             if action is None or action.nargs != "?":
@@ -115,6 +97,23 @@ class Parser(argparse.ArgumentParser):
 
 def split(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Split a command line into its verb, of one or two words, and everything else; options may stand anywhere."""
+    first, rest = _split_word(arguments, {verb.partition(" ")[0] for verb in VERBS})
+    if first is None or "--version" in arguments[: arguments.index(first)]:
+        parser = _parser_of_all()
+        parser.parse_known_args([text for text in arguments if text in {"-h", "--help", "--version"}])
+        parser.error("a verb is missing")
+    seconds = [verb.partition(" ")[2] for verb in VERBS if verb.startswith(f"{first} ")]
+    if seconds:
+        return _split_group(first, seconds, rest)
+    if first not in VERBS:
+        _refuse_verb(_parser_of_all(), first, _split_word(rest, set(VERBS))[0] or "")
+    if first in {"repos", "tag", "tags"}:
+        _refuse_doubled(first, rest)
+    return first, rest
+
+
+def _parser_of_all() -> Parser:
+    """Return the parser of a command line without a verb."""
     parser = Parser(
         "lading",
         usage="lading VERB [ARGUMENT…] [OPTION…]",
@@ -123,18 +122,7 @@ def split(arguments: Sequence[str]) -> tuple[str, list[str]]:
         formatter_class=_Help,
     )
     parser.add_argument("--version", action="version", version=f"lading {__version__}")
-    first, rest = _split_word(arguments, {verb.partition(" ")[0] for verb in VERBS})
-    if first is None or "--version" in arguments[: arguments.index(first)]:
-        parser.parse_known_args([text for text in arguments if text in {"-h", "--help", "--version"}])
-        parser.error("a verb is missing")
-    seconds = [verb.partition(" ")[2] for verb in VERBS if verb.startswith(f"{first} ")]
-    if seconds:
-        return _split_group(first, seconds, rest)
-    if first not in VERBS:
-        _refuse_verb(parser, first, _split_word(rest, set(VERBS))[0] or "")
-    if first in {"repos", "tag", "tags"}:
-        _refuse_doubled(parser, first, rest)
-    return first, rest
+    return parser
 
 
 def parse(verb: str, module: ModuleType, arguments: Sequence[str]) -> argparse.Namespace:
@@ -150,20 +138,44 @@ def _split_word(arguments: Sequence[str], expected: Collection[str]) -> tuple[st
 
     The value of an option that only some verbs have is passed over where one of the `expected` words follows.
     """
-    shared = Parser("lading", add_help=False)
-    if arguments and _is_option(arguments[0]):
-        from lading.cli.options import add_connection_options
-
-        _add_output_options(shared)
-        add_connection_options(shared)
-    words = shared.words(arguments)
+    shared = _shared_options() if arguments and _is_option(arguments[0]) else {}
+    words = _words(arguments, shared)
     if not words:
         return None, list(arguments)
     position = words[0]
     before = arguments[position - 1] if position else ""
-    if _is_option(before) and not shared.has(before) and arguments[position] not in expected:
+    if _is_option(before) and before not in shared and arguments[position] not in expected:
         position = next((word for word in words if arguments[word] in expected), position)
     return arguments[position], [*arguments[:position], *arguments[position + 1 :]]
+
+
+def _words(arguments: Sequence[str], known: Mapping[str, argparse.Action]) -> list[int]:
+    """Return the positions of the arguments that are neither options nor values of known options.
+
+    The value of an option that can do without one counts as a word.
+    """
+    found: list[int] = []
+    values = 0
+    for position, text in enumerate(arguments):
+        if values:
+            values -= 1
+        elif text == "--":
+            return [*found, *range(position + 1, len(arguments))]
+        elif not _is_option(text):
+            found.append(position)
+        else:
+            action = known.get(text)
+            values = int(action is not None and action.nargs is None)
+    return found
+
+
+def _shared_options() -> Mapping[str, argparse.Action]:
+    from lading.cli.options import add_connection_options
+
+    parser = Parser("lading", add_help=False)
+    _add_output_options(parser)
+    add_connection_options(parser)
+    return parser.options
 
 
 def _split_group(group: str, seconds: Sequence[str], arguments: Sequence[str]) -> tuple[str, list[str]]:
@@ -192,11 +204,11 @@ def _refuse_verb(parser: Parser, first: str, second: str) -> NoReturn:
     parser.error(f"unknown verb {unknown!r}{question}", hint)
 
 
-def _refuse_doubled(parser: Parser, verb: str, arguments: Sequence[str]) -> None:
+def _refuse_doubled(verb: str, arguments: Sequence[str]) -> None:
     """Refuse `tags list REF`, as other programs have it, where the second word is not a reference of its own."""
-    words = [arguments[position] for position in parser.words(arguments)]
+    words = [arguments[position] for position in _words(arguments, {})]
     if len(words) > 1 and words[0] in {"add", "create", "del", "delete", "list", "ls", "rm"}:
-        _refuse_verb(parser, f"{verb} {words[0]}", "")
+        _refuse_verb(_parser_of_all(), f"{verb} {words[0]}", "")
 
 
 def _alternatives(words: Sequence[str]) -> str:

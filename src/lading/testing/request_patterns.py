@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from lading import _values
+from lading._patterns import lazy_pattern
 from lading._wire.messages import Request
 
 Matcher: TypeAlias = Callable[[Request], bool]
@@ -15,7 +16,7 @@ _EXAMPLE = "write METHOD TARGET, such as 'GET /v2/*/tags/list'"
 # Methods are case-sensitive (RFC 9110, 9.1). OPTIONS is what browsers ask before a request to another origin.
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Characters of a path and query (RFC 3986, 3.3 and 3.4) as a request has them: others are percent-encoded.
-_TARGET = re.compile(r"[/*][!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]*", re.ASCII)
+_TARGET = lazy_pattern(r"[/*][!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]*", re.ASCII)
 
 
 def matcher(pattern: str) -> Matcher:

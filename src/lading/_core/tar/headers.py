@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from lading._patterns import lazy_pattern
 from lading.errors import ProtocolError
 
 BLOCK = 512
 _POSIX, _GNU, _OLD = b"ustar\x0000", b"ustar  \x00", bytes(8)
-_OCTAL = re.compile(rb"[0-7]+", re.ASCII)
-_RECORD_LENGTH = re.compile(rb"([1-9][0-9]{0,6}) ", re.ASCII)
+_OCTAL = lazy_pattern(rb"[0-7]+", re.ASCII)
+_RECORD_LENGTH = lazy_pattern(rb"([1-9][0-9]{0,6}) ", re.ASCII)
 
 
 class Header:

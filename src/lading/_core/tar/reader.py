@@ -25,12 +25,13 @@ from lading._core.tar.headers import BLOCK, Header, records
 from lading._core.tar.member_names import shown
 from lading._core.tar.member_values import content_size, device_numbers, link_target, member_name, owner_id, xattr
 from lading._io.body_reading import PIECE_SIZE
+from lading._patterns import lazy_pattern
 from lading.errors import LimitExceededError, ProtocolError
 
 _ZEROS = bytes(BLOCK)
 _LARGEST_OCTAL = 8**11 - 1
-_RECORD_NUMBER = re.compile(rb"-?[0-9]{1,19}", re.ASCII)
-_RECORD_TIME = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]{0,18}))?", re.ASCII)
+_RECORD_NUMBER = lazy_pattern(rb"-?[0-9]{1,19}", re.ASCII)
+_RECORD_TIME = lazy_pattern(rb"(-?)([0-9]{1,18})(?:\.([0-9]{0,18}))?", re.ASCII)
 _PATH, _LINK_PATH, _SIZE = b"path", b"linkpath", b"size"
 _OWNER, _GROUP, _TIME, _XATTR = b"uid", b"gid", b"mtime", b"SCHILY.xattr."
 _USED = frozenset({_PATH, _LINK_PATH, _SIZE})

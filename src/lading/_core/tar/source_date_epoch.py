@@ -6,9 +6,10 @@ import os
 import re
 
 from lading._core.tar.member_names import shown
+from lading._patterns import lazy_pattern
 from lading.errors import StorageError
 
-_EPOCH = re.compile(r"[0-9]{1,11}", re.ASCII)
+_EPOCH = lazy_pattern(r"[0-9]{1,11}", re.ASCII)
 
 
 def source_date_epoch() -> int | None:
