@@ -389,12 +389,13 @@ def test_a_blob_larger_than_any_may_be_is_413(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_507_and_frees_what_came(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int, _data: bytes) -> int:
+    def full(_descriptor: int, _data: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     location = peer.start("a")
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
+        patched.setattr(os, "writev", full, raising=False)  # Windows does not have it
         answer = peer.ask("PATCH", location, CONTENT)
     assert (answer.status, answer.code) == (507, "UNKNOWN")
     assert str(peer.root) not in answer.body.decode()

@@ -12,7 +12,7 @@ from lading._io.body_reading import PIECE_SIZE
 from lading._wire.messages import Origin, Reader, Request, Response
 from lading.errors import TransportError
 from lading.headers import Headers
-from lading.server.responses import RefusedError
+from lading.server.responses import FilePart, RefusedError
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -20,6 +20,8 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 BREAK = "lading.break"
 """Extension of the HTTP scope with which an application closes the connection (ASGI 3.0, Extensions)."""
+ZERO_COPY = "http.response.zerocopysend"
+"""Extension of the HTTP scope, and message, with which an application lets the server send bytes of a file."""
 # Responses give locations as paths only, so the server does not depend on the host name that the client uses.
 _ORIGIN = Origin("http", "localhost", 80)
 
@@ -52,7 +54,9 @@ class Application:
             await _break(scope, receive)
             return
         try:
-            await self._send(response, receive, send)
+            await self._send(response, scope, receive, send)
+        except ConnectionError:  # the client has gone (HTTP & WebSocket, "Disconnected client")
+            return
         except TransportError:
             await _break(scope, receive)
         finally:
@@ -65,16 +69,19 @@ class Application:
             return RefusedError("UNSUPPORTED", f"malformed request: {error}", status=400).response()
         return await self._handler.handle(request, content)
 
-    async def _send(self, response: Response, receive: Receive, send: Send) -> None:
+    async def _send(self, response: Response, scope: Message, receive: Receive, send: Send) -> None:
         headers = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.headers]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        if not isinstance(response.body, io.BytesIO):
-            await self._send_file(response.body, receive, send)
+        body = response.body
+        if isinstance(body, io.BytesIO):
+            await send({"type": "http.response.body", "body": body.read()})
+        elif isinstance(body, FilePart) and _is_zero_copy(scope, response.headers, body):
+            await _send_file(body, send)
         else:
-            await send({"type": "http.response.body", "body": response.body.read()})
+            await self._send_pieces(body, receive, send)
 
-    async def _send_file(self, body: Reader, receive: Receive, send: Send) -> None:
-        """Send a file in pieces until it ends or the client disconnects."""
+    async def _send_pieces(self, body: Reader, receive: Receive, send: Send) -> None:
+        """Send content in pieces until it ends or the client disconnects."""
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
             while piece := await self._io.call(_read, body):
@@ -84,6 +91,24 @@ class Application:
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
+
+
+def _is_zero_copy(scope: Message, headers: Headers, body: FilePart) -> bool:
+    """Return whether the server can send a file as it is: without chunks around it, and exactly this long."""
+    length = headers.get("Content-Length")
+    return scope["method"] == "GET" and length == str(body.count) and ZERO_COPY in (scope.get("extensions") or ())
+
+
+async def _send_file(body: FilePart, send: Send) -> None:
+    """Let the server send a file, a piece at a time: the loop does nothing else while the system copies one."""
+    offset, end = body.offset, body.offset + body.count
+    while True:
+        count = min(PIECE_SIZE, end - offset)
+        more = offset + count < end
+        await send({"type": ZERO_COPY, "file": body.file, "offset": offset, "count": count, "more_body": more})
+        if not more:
+            return
+        offset += count
 
 
 async def _break(scope: Message, receive: Receive) -> None:
@@ -96,31 +121,25 @@ async def _break(scope: Message, receive: Receive) -> None:
 
 
 class _Pieces:
-    """Request body, in pieces large enough for efficient writes to disk."""
+    """Request body, in pieces as the server gives them."""
 
-    __slots__ = ("_gone", "_more", "_receive")
+    __slots__ = ("_more", "_receive")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._more = True
-        self._gone = False
 
     async def read(self) -> bytes:
         """Return the next piece. Raises `ConnectionAbortedError` after the last bytes of a client that disconnected."""
-        pieces: list[bytes] = []
-        size = 0
-        while self._more and size < PIECE_SIZE:
+        while self._more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                self._gone, self._more = True, False
-                break
-            piece: bytes = message.get("body", b"")
+                raise ConnectionAbortedError("the client disconnected before the end of its request")
             self._more = message.get("more_body", False)
-            pieces.append(piece)
-            size += len(piece)
-        if self._gone and not size:
-            raise ConnectionAbortedError("the client disconnected before the end of its request")
-        return b"".join(pieces)
+            piece: bytes = message.get("body", b"")
+            if piece:
+                return piece
+        return b""
 
 
 async def _live(receive: Receive, send: Send) -> None:
@@ -144,7 +163,7 @@ def _request(scope: Message) -> Request:
 
 
 def _read(body: Reader) -> bytes:
-    if isinstance(body, io.FileIO):
+    if isinstance(body, FilePart):
         return body.read(PIECE_SIZE)
     # A new buffer each time: the server may still be sending the last one.
     buffer = bytearray(PIECE_SIZE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lading._io.base import RequestBody
+from lading._io.body_reading import PIECE_SIZE
 from lading._wire import endpoints
 from lading._wire.header_fields import chunk_range, media_type, number
 from lading._wire.messages import Response
@@ -119,12 +121,34 @@ async def _receive(call: Call, upload: Upload, expected: int | None) -> None:
     expected = length if expected is None else expected
     upload.reserve(expected or 0)
     end = None if expected is None else upload.offset + expected
-    while piece := await call.content.read():
-        if end is not None and upload.offset + len(piece) > end:
+    failure = None
+    while failure is None:
+        pieces, size, failure = await _gather(call.content)
+        if end is not None and upload.offset + size > end:
             raise RefusedError("SIZE_INVALID", f"the content is longer than the announced {expected} bytes")
-        await call.io.call(upload.write, piece)
+        if not pieces:
+            break
+        await call.io.call(upload.write, pieces, size)
+    if failure is not None:
+        raise failure
     if end is not None and upload.offset != end:
         raise RefusedError("SIZE_INVALID", f"the content is shorter than the announced {expected} bytes")
+
+
+async def _gather(content: RequestBody) -> tuple[list[bytes], int, Exception | None]:
+    """Read pieces of a MiB or more together: handing each to a thread would cost more than storing it.
+
+    Return the pieces, the number of their bytes, and the failure if one ended them. There are none at the end.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while size < PIECE_SIZE and (piece := await content.read()):
+            pieces.append(piece)
+            size += len(piece)
+    except Exception as error:  # noqa: BLE001  # raised after the pieces are stored
+        return pieces, size, error
+    return pieces, size, None
 
 
 def _finish(call: Call, upload: Upload, digest: Digest) -> None:

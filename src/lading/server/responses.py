@@ -60,16 +60,15 @@ def json(value: Any, *, headers: Mapping[str, str] | None = None) -> Response:
 def file(content: io.FileIO, headers: Mapping[str, str]) -> Response:
     """Return a response with the content of an open file, which the response closes."""
     size = os.fstat(content.fileno()).st_size
-    return _response(200, {"Content-Length": str(size), **headers}, content)
+    return _response(200, {"Content-Length": str(size), **headers}, FilePart(content, 0, size))
 
 
 def part(content: io.FileIO, first: int, last: int, headers: Mapping[str, str]) -> Response:
     """Return a response with bytes `first` to `last` of an open file (RFC 9110, 15.3.7), which the response closes."""
     size = os.fstat(content.fileno()).st_size
-    content.seek(first)
     length = last - first + 1
     fields = {"Content-Length": str(length), "Content-Range": f"bytes {first}-{last}/{size}", **headers}
-    return _response(206, fields, _Part(content, length))
+    return _response(206, fields, FilePart(content, first, length))
 
 
 def without_body(response: Response) -> Response:
@@ -78,22 +77,33 @@ def without_body(response: Response) -> Response:
     return Response(response.status, response.headers, io.BytesIO())
 
 
-class _Part:
-    """Reader of the next `length` bytes of a file."""
+class FilePart:
+    """Reader of `count` bytes of a file from `offset` on."""
 
-    __slots__ = ("_file", "_left")
+    __slots__ = ("count", "file", "offset")
 
-    def __init__(self, file: io.FileIO, length: int) -> None:
-        self._file = file
-        self._left = length
+    def __init__(self, file: io.FileIO, offset: int, count: int) -> None:
+        file.seek(offset)
+        self.file: io.FileIO = file
+        self.offset: int = offset
+        self.count: int = count
 
     def readinto(self, buffer: memoryview, /) -> int:
-        read = self._file.readinto(buffer[: self._left]) or 0
-        self._left -= read
-        return read
+        return self._took(self.file.readinto(buffer[: self.count]) or 0)
+
+    def read(self, most: int) -> bytes:
+        """Return the next bytes, at most so many; b"" at the end."""
+        piece = self.file.read(min(most, self.count)) or b""
+        self._took(len(piece))
+        return piece
 
     def close(self) -> None:
-        self._file.close()
+        self.file.close()
+
+    def _took(self, size: int) -> int:
+        self.offset += size
+        self.count -= size
+        return size
 
 
 def _response(status: int, fields: Mapping[str, str], body: Reader) -> Response:

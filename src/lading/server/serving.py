@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lading._io import system
 from lading._io.base import IO, Handler, ignore
 from lading._io.event_loop import AsyncIO
 from lading._wire.messages import Origin
-from lading.server.asgi import BREAK, Application
+from lading.server.asgi import Application
+from lading.server.connections import Protocol
 from lading.server.cross_origin import CrossOrigin
 from lading.server.handler import EmbeddedRegistry
 from lading.server.limits import ServerLimits
@@ -82,12 +82,17 @@ def running(
 
 @contextmanager
 def hosting(
-    build: Build, *, host: str = "127.0.0.1", port: int = 0, certificate: Certificate | None = None
+    build: Build,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    certificate: Certificate | None = None,
+    protocol: type[Protocol] = Protocol,
 ) -> Generator[Origin]:
     """Serve a handler from a background thread during a `with` block."""
     with _listening(host, port) as listener:
         origin = _origin("https" if certificate else "http", host, listener)
-        with _server(build, origin, certificate) as server:
+        with _server(build, origin, certificate, protocol) as server:
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="lading-registry")
             thread.start()
             try:
@@ -101,21 +106,16 @@ def _registry(root: Path, limits: ServerLimits | None, pages: Iterable[str]) -> 
     return lambda io, _: CrossOrigin(EmbeddedRegistry(root, io, limits), pages)
 
 
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, extended so that a handler can close the connection."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {BREAK: {"close": self.transport.close}}
-
-
 @contextmanager
-def _server(build: Build, origin: Origin, certificate: Certificate | None = None) -> Generator[uvicorn.Server]:
+def _server(
+    build: Build, origin: Origin, certificate: Certificate | None = None, protocol: type[Protocol] = Protocol
+) -> Generator[uvicorn.Server]:
     io = AsyncIO()
     try:
         config = uvicorn.Config(
             Application(build(io, origin), io),
-            http=_Protocol,
+            http=protocol,
+            loop="asyncio",  # uvloop cannot send files
             ssl_certfile=None if certificate is None else certificate.file,
             ssl_ca_certs=None if certificate is None else certificate.clients,
             ssl_cert_reqs=ssl.CERT_OPTIONAL if certificate and certificate.clients else ssl.CERT_NONE,
@@ -125,6 +125,7 @@ def _server(build: Build, origin: Origin, certificate: Certificate | None = None
             log_level="error",
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nothing here depends on the client's address
             timeout_keep_alive=_IDLE,
             timeout_graceful_shutdown=_GRACE,
         )

@@ -13,6 +13,7 @@ import os
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -20,12 +21,13 @@ from typing import NamedTuple, Self
 from lading._io import atomic_files, system
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.system import Access
+from lading._patterns import lazy_pattern
 from lading.digest import Digest, hasher
 from lading.server.limits import ServerLimits
 from lading.server.responses import RefusedError
 from lading.stores.layout import Layout
 
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_ID = lazy_pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class _HashState(NamedTuple):
@@ -59,22 +61,24 @@ class Upload:
         if self.offset + length > self._limit:
             raise RefusedError("SIZE_INVALID", f"a blob may have at most {self._limit} bytes", status=413)
 
-    def write(self, piece: bytes) -> None:
-        """Append a piece. Raises `StorageError` if the disk refuses, which ends the session and frees its space."""
-        self.reserve(len(piece))
-        left = memoryview(piece)
+    def write(self, pieces: Sequence[bytes], size: int) -> None:
+        """Append pieces, which have `size` bytes together.
+
+        Raises `StorageError` if the disk refuses, which ends the session and frees its space.
+        """
+        self.reserve(size)
         try:
             with atomic_files.refusals("write to", self._path):
-                while left:
-                    left = left[os.write(self._descriptor, left) :]
+                system.write_all(self._descriptor, pieces)
         except BaseException:
             self.cancel()
             raise
         hashed = self._hashes.get(self._path)
         if hashed is not None and hashed.offset == self.offset:
-            hashed.hasher.update(piece)
-            self._hashes[self._path] = hashed._replace(offset=self.offset + len(piece))
-        self.offset += len(piece)
+            for piece in pieces:
+                hashed.hasher.update(piece)
+            self._hashes[self._path] = hashed._replace(offset=self.offset + size)
+        self.offset += size
 
     def finish(self, digest: Digest, layout: Layout) -> None:
         """Move the content into a repository as a blob, and end the session.

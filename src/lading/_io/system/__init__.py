@@ -45,6 +45,7 @@ if sys.platform == "win32":
         tree_path,
         unnamed_file,
         user_id,
+        write_all,
     )
     from lading._io.system.windows_waits import (
         LONGEST_WAIT,
@@ -94,6 +95,7 @@ else:
         tree_path,
         unnamed_file,
         user_id,
+        write_all,
     )
     from lading._io.system.posix_waits import (
         LONGEST_WAIT,
@@ -158,4 +160,5 @@ __all__ = [
     "unnamed_file",
     "user_id",
     "windows_fault",
+    "write_all",
 ]

@@ -11,7 +11,7 @@ import fcntl
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
@@ -40,6 +40,8 @@ _FLAGS: Final = {
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 # Emscripten, in browsers, has neither.
 _READ: Callable[[int, list[memoryview], int], int] | None = getattr(os, "preadv", None)
+# IOV_MAX of Linux, macOS and the BSDs.
+_PIECES = 1024
 send_file: Callable[[int, int, int, int], int] | None = getattr(os, "sendfile", None)
 """sendfile(2) where the system has it: socket, descriptor, offset, count."""
 
@@ -224,6 +226,17 @@ def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
     piece = os.pread(descriptor, len(buffer), offset)
     buffer[: len(piece)] = piece
     return len(piece)
+
+
+def write_all(descriptor: int, pieces: Iterable[bytes]) -> None:
+    """Write pieces to a file, one after the other. Raises `OSError`."""
+    left = [memoryview(piece) for piece in pieces]
+    while left:
+        written = os.writev(descriptor, left[:_PIECES])
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]
 
 
 def file_status(path: Path, *, follow: bool = False) -> os.stat_result:

@@ -15,7 +15,7 @@ import io
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -188,6 +188,13 @@ def is_named(descriptor: int, path: Path | str) -> bool:
 
 def read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
     return windows_api.read_at(descriptor, buffer, offset)
+
+
+def write_all(descriptor: int, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(descriptor, left) :]
 
 
 def file_status(path: Path, *, follow: bool = False) -> os.stat_result:
