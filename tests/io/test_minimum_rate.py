@@ -108,6 +108,36 @@ def test_memory_does_not_grow_with_the_number_of_waits() -> None:
     assert len(measured._marks) <= 2 * 64 + 2
 
 
+def over_connections(numbers: list[int], rate: float) -> tuple[TimedOutError | None, float]:
+    """Have so many connections bring content at a rate in all, in turn for 30 s each; return what ends it, and when.
+
+    They have waited for different times whenever one of them receives something.
+    """
+    clock = Clock()
+    started, measured = clock.time, Meter(RATE, clock)
+    measured.share()
+    for number in numbers:
+        since = [clock.time] * number
+        for turn in range(60 * number):
+            clock.time += 0.5 / number
+            place = turn % number
+            measured.add(clock.time - since[place], int(0.5 * rate / number))
+            since[place] = clock.time
+            if (failure := measured.failure("x")) is not None:
+                return failure, clock.time - started
+    return None, clock.time - started
+
+
+@pytest.mark.parametrize("numbers", [[1], [8], [1, 2, 4, 8], [8, 4, 2, 1], [1, 8, 1, 8]], ids=str)
+def test_the_rate_is_that_of_all_connections_however_many_there_are(numbers: list[int]) -> None:
+    failure, _ = over_connections(numbers, 2 * RATE.least)
+    assert failure is None
+    failure, seconds = over_connections(numbers, 0.5 * RATE.least)
+    assert failure is not None
+    assert failure.slow
+    assert seconds <= 2 * RATE.window
+
+
 class Dripping(streams.BytesIO):
     """A byte at a time, each of which takes some seconds; other time passes between the reads."""
 

@@ -12,41 +12,56 @@ from typing import TypeAlias
 from lading import Descriptor, Headers, Request, Response
 from lading._wire import header_fields
 from lading.media_types import OCI_LAYER
-from tests.support.transports import Recording
+from tests.support.transports import PATIENCE, Recording
 
 NAME = "localhost:5000/acme/app"
 CONTENT = random.Random(11).randbytes(3_000_000)  # noqa: S311  # the same in every run
 OTHER = random.Random(12).randbytes(len(CONTENT))  # noqa: S311  # as above
 SIZE = len(CONTENT)
 BLOB = Descriptor.of(CONTENT, OCI_LAYER)
-PART = 300_000
-FIRST = 100_000
-# Parts that are fetched before the first of them must be there, by three connections.
-MOST_AHEAD = 6
-# What is asked for when everything goes well.
-STARTS = [0, *range(FIRST, SIZE, PART)]
-ASKED = [
-    f"bytes={first}-{min(end, SIZE) - 1}"
-    for first, end in zip(STARTS, [FIRST, *(first + PART for first in STARTS[1:])], strict=True)
-]
 
-# Makes an answer of the number, the request and its range, or gives None for the range as it is.
+# Makes an answer of the number of the request, the request and its range, or gives None for the range as it is.
 RangeTurn: TypeAlias = Callable[[int, Request, int, int], Response | None]
 
 
-def serving(turn: RangeTurn = lambda *_: None) -> Recording:
-    """Make a server of ranges of the content, but for the answers that a turn makes."""
-    numbers, lock = itertools.count(), threading.Lock()
+def serving(turn: RangeTurn = lambda *_: None, *, until: int = 1, first: bytes = CONTENT, **fields: str) -> Recording:
+    """Make a server of ranges of the content, but for the answers that a turn makes to requests with an end.
+
+    The first response stops after 200,000 bytes until `until` such requests were answered.
+    """
+    numbers, lock, enough = itertools.count(1), threading.Lock(), threading.Event()
+
+    class Waiting(streams.BytesIO):
+        def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # as transports call it
+            if self.tell() >= 200_000:
+                assert enough.wait(PATIENCE), "too few parts were requested"
+            return super().readinto(buffer[:50_000])
+
+    waits = itertools.count()
 
     def serve(request: Request) -> Response:
+        wanted = header_fields.wanted_range(request.headers.get("Range"))
+        if wanted is None:
+            body = Waiting(first) if next(waits) == 0 else streams.BytesIO(CONTENT)
+            return Response(200, headers(Content_Length=str(SIZE), **fields), body)
+        begin = wanted.first or 0
+        if wanted.last is None:
+            return part(begin, SIZE)
         with lock:
             number = next(numbers)
-        wanted = header_fields.wanted_range(request.headers.get("Range"))
-        first = (wanted.first if wanted else None) or 0
-        end = SIZE if wanted is None or wanted.last is None else min(wanted.last + 1, SIZE)
-        return turn(number, request, first, end) or (part(first, end) if wanted else whole())
+        try:
+            end = min(wanted.last + 1, SIZE)
+            return turn(number, request, begin, end) or part(begin, end)
+        finally:
+            if number >= until:
+                enough.set()
 
     return Recording(rule=serve)
+
+
+def in_parts(server: Recording) -> list[str]:
+    """Return the ranges with an end that were requested."""
+    return [text for text in server.ranges if text is not None and not text.endswith("-")]
 
 
 def whole(content: bytes = CONTENT, **more: str) -> Response:

@@ -23,6 +23,7 @@ from lading._io.body_reading import pump
 from lading._wire import endpoints, error_documents, requests
 from lading._wire.blob_parts import blob_part, strong_tag
 from lading._wire.messages import Reader, Request
+from lading._wire.private_addresses import is_loopback
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import (
@@ -52,10 +53,7 @@ async def receive(
     """
     digest, size = (blob.digest, blob.size) if isinstance(blob, Descriptor) else (Digest(blob), None)
     async with filling(repository.io, make_sink, digest, size) as filled:
-        pull = _Pull(repository, filled, digest, size, on_progress)
-        if parts:
-            await pull.run_in_parts()
-        await pull.run()
+        await _Pull(repository, filled, digest, size, on_progress, may_have_parts=parts).run()
     return Descriptor(OCTET_STREAM, digest, filled.verifier.seen)
 
 
@@ -67,6 +65,8 @@ class _Pull:
         digest: Digest,
         expected: int | None,
         on_progress: OnProgress,
+        *,
+        may_have_parts: bool,
     ) -> None:
         self._budget = repository.exchange.budget()
         self._repository = repository.within(self._budget)
@@ -80,19 +80,7 @@ class _Pull:
         self._tag: str | None = None
         self._again = self._decode = self._restarted = False
         self._headers = Headers()
-
-    async def run_in_parts(self) -> None:
-        """Pull parts of the blob over several connections, if the settings allow it."""
-        if self._is_complete():
-            return
-        parts = ParallelRanges(self._repository, self._digest, self._size)
-
-        def keep(part: memoryview) -> None:
-            self._filled.write(part)
-            self._progress(self._filled.verifier.seen)
-
-        await parts.stream(self._filled.verifier.seen, keep)
-        self._size, self._tag = parts.size, parts.tag
+        self._may_have_parts = may_have_parts
 
     async def run(self) -> None:
         """Pull the rest of the blob into the sink, and verify it."""
@@ -113,26 +101,66 @@ class _Pull:
                 return
 
     async def _once(self) -> None:
-        """Read one response to its end, or until it breaks off."""
+        """Read one response to its end, or until it breaks off; a large blob may come in parts meanwhile."""
         filled = self._filled
-        if not self._is_complete():
-            request = self._request()
+        while not self._is_complete():
+            request, asked = self._request(), self._io.now()
             async with self._repository.open(endpoints.PULL_BLOB, request) as body:
                 reader = self._accepted(request, body)
                 self._progress(filled.verifier.seen)
-                # A buffer no larger than the rest of the blob saves memory with many small blobs.
-                left = None if self._size is None else max(0, self._size - filled.verifier.seen)
-                await self._io.call(
-                    pump,
-                    reader,
-                    filled.sink.write,
-                    filled.verifier,
-                    self._progress,
-                    left,
-                    cancellation=body.cancellation,
-                )
-                self._check_end(body)
+                parts = self._parts(body, asked) if reader is body else None
+                if parts is None:
+                    await self._read(body, reader)
+                    has_ended = True
+                else:
+                    has_ended = await self._read_in_parts(body, parts)
+                if has_ended:
+                    self._check_end(body)
+                    break
         filled.verifier.finish()
+
+    async def _read(self, body: Body, reader: Reader) -> None:
+        # A buffer no larger than the rest of the blob saves memory with many small blobs.
+        left = None if self._size is None else max(0, self._size - self._filled.verifier.seen)
+        filled = self._filled
+        await self._io.call(
+            pump, reader, filled.sink.write, filled.verifier, self._progress, left, cancellation=body.cancellation
+        )
+
+    def _parts(self, body: Body, asked: float) -> ParallelRanges | None:
+        """Return the means to fetch the rest of a response over further connections; None if that cannot pay."""
+        host, size, seen = self._budget.host, self._size, self._filled.verifier.seen
+        if not self._may_have_parts or self._again or host is None or size is None:
+            return None
+        host.ranges.responded(self._io.now() - asked)
+        host.ranges.is_loopback = body.peer is not None and is_loopback(body.peer)
+        if (body.headers.get("Accept-Ranges") or "").lower() == "none":
+            host.ranges.serves = False
+        if not ParallelRanges.pay(self._repository, host.ranges, size - seen):
+            return None
+        return ParallelRanges(
+            self._repository,
+            self._digest,
+            host.ranges,
+            self._keep,
+            offset=seen,
+            size=size,
+            tag=self._tag,
+            meter=self._budget.meter,
+        )
+
+    async def _read_in_parts(self, body: Body, parts: ParallelRanges) -> bool:
+        """Read a response, and the rest over further connections if they pay; return False if it has to go on."""
+        try:
+            await self._read(body, parts.measured(body))
+            self._may_have_parts = not parts.pays or await parts.run(body)
+            return self._may_have_parts
+        finally:
+            parts.close()
+
+    def _keep(self, part: memoryview) -> None:
+        self._filled.write(part)
+        self._progress(self._filled.verifier.seen)
 
     def _check_end(self, body: Body) -> None:
         """Treat an early end as a broken connection: for a body without a length, they look the same.
