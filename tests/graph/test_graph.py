@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from lading import Artifact, AsyncClient, Blob
-from lading._io.base import IO
+from lading._io.base import IO, Limit
 from tests.support.flows import MakeClient
 from tests.support.transports import Recording
 
@@ -28,7 +28,7 @@ class CountingIO:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._io, name)
 
-    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
+    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: Limit) -> list[T]:
         self.rounds += 1
         return await self._io.map(call, items, limit=limit)
 

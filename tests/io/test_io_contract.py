@@ -57,6 +57,69 @@ async def test_map_runs_as_many_at_once_as_its_limit_and_no_more(io: IO) -> None
     assert most == 3
 
 
+async def test_workers_of_map_are_started_as_its_limit_grows_and_end_as_it_falls(io: IO) -> None:
+    two, five = threading.Barrier(2), threading.Barrier(5)
+    lock = threading.Lock()
+    limit, running, most_at_the_end = 2, 0, 0
+
+    def work(item: int) -> None:
+        nonlocal limit, running, most_at_the_end
+        with lock:
+            running += 1
+            if item >= 12:
+                most_at_the_end = max(most_at_the_end, running)
+        if item < 2:
+            two.wait(PATIENCE)
+            limit = 5
+        elif item < 7:
+            five.wait(PATIENCE)  # passes only if five of them are here at once
+            limit = 1
+        with lock:
+            running -= 1
+
+    async def one(item: int) -> int:
+        await io.call(work, item)
+        return item
+
+    # Four of the five workers end with the items that they have, so that one is left for the last items.
+    assert await io.map(one, range(40), limit=lambda _: limit) == list(range(40))
+    assert most_at_the_end == 1
+
+
+async def test_map_tells_its_limit_how_many_work_and_0_at_the_end(io: IO) -> None:
+    told: list[int] = []
+
+    def limit(working: int) -> int:
+        told.append(working)
+        return 3
+
+    async def one(_: int) -> None:
+        await io.call(lambda: None)
+
+    await io.map(one, range(9), limit=limit)
+    assert (max(told), told[-1]) == (3, 0)
+
+
+async def test_a_signal_ends_a_wait_and_so_does_the_time(io: IO) -> None:
+    signal, waiting = io.signal(), threading.Event()
+
+    async def wait() -> None:
+        waiting.set()
+        await signal.wait(PATIENCE)
+
+    async def give() -> None:
+        assert await io.call(waiting.wait, PATIENCE)
+        signal.set()
+
+    async def run(flow: Callable[[], Awaitable[None]]) -> None:
+        await flow()
+
+    before = io.now()
+    await io.map(run, [wait, give], limit=2)
+    await io.signal().wait(0.01)
+    assert 0.01 <= io.now() - before < PATIENCE
+
+
 async def test_map_raises_the_first_failure_and_not_a_group(io: IO) -> None:
     async def fail(item: int) -> None:
         await io.call(lambda: None)

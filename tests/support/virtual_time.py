@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
 from lading import Cancellation, Request, Transport
-from lading._io.base import IO, Arguments, Body, T, U
+from lading._io.base import IO, Arguments, Body, Limit, Signal, T, U
 
 # Real seconds between two looks of a flow that waits while others run. A flow that is alone looks once.
 _MOMENT = 0.0005
@@ -38,13 +38,18 @@ class VirtualTime:
     async def sleep(self, seconds: float) -> None:
         with self._guard:
             self.sleeps.append(seconds)
+        await self.pass_until(seconds, lambda: False)
+
+    async def pass_until(self, seconds: float, happened: Callable[[], bool]) -> None:
+        """Have a flow wait until something happened, `seconds` at most."""
+        with self._guard:
             end = self._now + seconds
             self._ends.append(end)
 
         def is_over() -> bool:
-            if not self._running and end == min(self._ends):
+            if not happened() and not self._running and end == min(self._ends):
                 self._now = max(self._now, end)
-            return self._now >= end
+            return happened() or self._now >= end
 
         try:
             await self.wait_until(is_over)
@@ -52,9 +57,11 @@ class VirtualTime:
             with self._guard:
                 self._ends.remove(end)
 
-    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
+    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: Limit) -> list[T]:
         work = list(items)
         left = len(work)
+        # A limit that changes stays here as it is at first.
+        limit = limit if isinstance(limit, int) else limit(0)
         flows = min(limit, left)
 
         async def counted(item: U) -> T:
@@ -78,6 +85,9 @@ class VirtualTime:
 
     def lock(self) -> AbstractAsyncContextManager[object]:
         return _Lock(self)
+
+    def signal(self) -> Signal:
+        return _Signal(self)
 
     async def wait_until(self, is_over: Callable[[], bool]) -> None:
         """Have a flow wait; `is_over` is asked by one flow at a time, and may change what they share."""
@@ -110,6 +120,20 @@ class VirtualTime:
 
     def close(self) -> None:
         self._io.close()
+
+
+class _Signal:
+    """A signal that is waited for in virtual time."""
+
+    def __init__(self, time: VirtualTime) -> None:
+        self._time = time
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    async def wait(self, seconds: float) -> None:
+        await self._time.pass_until(seconds, lambda: self._is_set)
 
 
 class _Lock:

@@ -36,8 +36,24 @@ async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
         raise
 
 
-async def together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
-    """Run `count` workers as tasks that end together. Failures are raised as an exception group."""
+def event() -> asyncio.Event:
+    """Make an event."""
+    return asyncio.Event()
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, `seconds` at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+async def together(worker: Callable[[Callable[[], object]], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run `count` workers as tasks that end together, and can start more. Failures are raised as an exception group."""
     async with asyncio.TaskGroup() as tasks:
+
+        def start() -> None:
+            tasks.create_task(worker(start))
+
         for _ in range(count):
-            tasks.create_task(worker())
+            start()

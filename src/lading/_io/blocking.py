@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
-from lading._io.base import CANNOT_PICKLE, Arguments, Body, Cancellation, T, Transport, U, step, take
-from lading._io.worker_threads import work_together
+from lading._io.base import CANNOT_PICKLE, Arguments, Body, Cancellation, Limit, Signal, T, Transport, U, step, take
 from lading._wire.messages import Request
 from lading.errors import TransportError
 
@@ -38,7 +37,7 @@ class BlockingIO:
     ) -> T:
         return function(*arguments)
 
-    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
+    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: Limit) -> list[T]:
         work = list(items)
         if limit == 1 or len(work) < 2:
             return [await call(item) for item in work]
@@ -54,6 +53,9 @@ class BlockingIO:
     def lock(self) -> AbstractAsyncContextManager[object]:
         return _Lock(self._scope)
 
+    def signal(self) -> Signal:
+        return _Signal(self._scope)
+
     def now(self) -> float:
         return time.monotonic()
 
@@ -63,20 +65,34 @@ class BlockingIO:
     def _scope(self) -> Cancellation | None:
         return getattr(self._shared, "scope", None)
 
-    def _map_in_threads(self, call: Callable[[U], Awaitable[T]], work: list[U], limit: int) -> list[T]:
+    def _map_in_threads(self, call: Callable[[U], Awaitable[T]], work: list[U], limit: Limit) -> list[T]:
+        # They have queues: a single request does without.
+        from lading._io.crew import Crew
+        from lading._io.worker_threads import work_together
+
         scope, outer = Cancellation(), self._scope()
         results: dict[int, T] = {}
         waiting = deque(enumerate(work))
+        crew = Crew(limit, waiting)
 
-        def run() -> None:
+        def run(start: Callable[[], object]) -> None:
             self._shared.scope = scope
             while not scope.cancelled and (entry := take(waiting)):
                 results[entry[0]] = step(call(entry[1]))
+                change = crew.change()
+                if change < 0:
+                    return
+                for _ in range(change):
+                    try:
+                        start()
+                    except RuntimeError:  # no more threads for this process: those that there are go on
+                        crew.end()
+            crew.end()
 
         ticket = outer.attach(scope.cancel) if outer else 0
         try:
             # When a worker fails, every socket wait of the others ends immediately.
-            work_together(run, min(limit, len(work)), scope.cancel)
+            work_together(run, crew.start(), scope.cancel)
         finally:
             if outer:
                 outer.detach(ticket)
@@ -124,6 +140,29 @@ class _Lock:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+class _Signal:
+    """Signal between threads. Cancellation of the scope ends the wait."""
+
+    __slots__ = ("_flag", "_scope")
+
+    def __init__(self, scope: Callable[[], Cancellation | None]) -> None:
+        self._flag = threading.Event()
+        self._scope = scope
+
+    def set(self) -> None:
+        self._flag.set()
+
+    async def wait(self, seconds: float) -> None:
+        scope = self._scope() or Cancellation()
+        ticket = scope.attach(self._flag.set)
+        try:
+            self._flag.wait(seconds)
+        finally:
+            scope.detach(ticket)
+        if scope.cancelled:
+            raise _cancelled()
 
 
 def _cancelled() -> TransportError:

@@ -5,17 +5,34 @@ from __future__ import annotations
 import contextvars
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 from lading._io import asyncio_loop
-from lading._io.base import CANNOT_PICKLE, CLOSED, Arguments, Body, Cancellation, Rewindable, T, Transport, U
+from lading._io.base import (
+    CANNOT_PICKLE,
+    CLOSED,
+    Arguments,
+    Body,
+    Cancellation,
+    Limit,
+    Rewindable,
+    Signal,
+    T,
+    Transport,
+    U,
+    take,
+)
+from lading._io.crew import Crew
 from lading._wire.messages import Request
 from lading.errors import ClientClosedError
 
-_THREADS = 32
+# Enough for all small contents of one host, the large ones, and the hashing. Threads are made when they are needed.
+_THREADS = 80
 
 
 class AsyncIO:
@@ -53,31 +70,36 @@ class AsyncIO:
             future: Future[T] = self._threads.submit(lambda: context.run(function, *arguments))
         except RuntimeError as error:  # the threads have ended
             raise ClientClosedError(CLOSED) from error
-
-        def abandon() -> None:
-            if not future.cancel() and cancellation is not None:
-                cancellation.cancel()
-
         try:
-            await _loop().finish(future, abandon)
+            await _loop().finish(future, partial(_abandon, future, cancellation))
         except BaseException:
             # Cancelled while the work was running: no caller receives its result and could close it.
             if discard is not None and not future.cancelled() and future.exception() is None:
                 discard(future.result())
             raise
-        return future.result()
+        try:
+            return future.result()
+        finally:
+            del future  # the traceback of an error would refer to it, and it to the error
 
-    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
+    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: Limit) -> list[T]:
         work = list(items)
         results: dict[int, T] = {}
-        queue = iter(enumerate(work))
+        waiting = deque(enumerate(work))
+        crew = Crew(limit, waiting)
 
-        async def worker() -> None:
-            for place, item in queue:
-                results[place] = await call(item)
+        async def worker(start: Callable[[], object]) -> None:
+            while entry := take(waiting):
+                results[entry[0]] = await call(entry[1])
+                change = crew.change()
+                if change < 0:
+                    return
+                for _ in range(change):
+                    start()
+            crew.end()
 
         try:
-            await _loop().together(worker, min(limit, len(work)))
+            await _loop().together(worker, crew.start())
         except BaseExceptionGroup as group:
             error = _first(group)
             raise error from error.__cause__
@@ -89,12 +111,20 @@ class AsyncIO:
     def lock(self) -> AbstractAsyncContextManager[object]:
         return _Lock()
 
+    def signal(self) -> Signal:
+        return _Signal()
+
     def now(self) -> float:
         return time.monotonic()
 
     def close(self) -> None:
         """End the worker threads, without waiting for running work."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _abandon(future: Future[Any], cancellation: Cancellation | None) -> None:
+    if not future.cancel() and cancellation is not None:
+        cancellation.cancel()
 
 
 class _Lock:
@@ -114,13 +144,32 @@ class _Lock:
         await self._lock.__aexit__(*failure)
 
 
+class _Signal:
+    """Signal between tasks of the loop that it is made in."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = _loop().event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        await _loop().wait(self._event, seconds)
+
+
 class _Loop(Protocol):
     """Interface of `asyncio_loop` and `trio_loop`."""
 
     async def sleep(self, delay: float, /) -> None: ...
     def lock(self) -> AbstractAsyncContextManager[object]: ...
     async def finish(self, future: Future[Any], abandon: Callable[[], object]) -> None: ...
-    async def together(self, worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None: ...
+    def event(self) -> Any: ...
+    async def wait(self, event: Any, seconds: float, /) -> None: ...
+    async def together(
+        self, worker: Callable[[Callable[[], object]], Coroutine[Any, Any, None]], count: int
+    ) -> None: ...
 
 
 def _loop() -> _Loop:

@@ -36,8 +36,23 @@ async def finish(future: Future[Any], abandon: Callable[[], object]) -> None:
         raise
 
 
-async def together(worker: Callable[[], Coroutine[Any, Any, None]], count: int) -> None:
-    """Run `count` workers as tasks that end together. Failures are raised as an exception group."""
+def event() -> trio.Event:
+    """Make an event."""
+    return trio.Event()
+
+
+async def wait(event: trio.Event, seconds: float) -> None:
+    """Wait for an event, `seconds` at most."""
+    with trio.move_on_after(seconds):
+        await event.wait()
+
+
+async def together(worker: Callable[[Callable[[], object]], Coroutine[Any, Any, None]], count: int) -> None:
+    """Run `count` workers as tasks that end together, and can start more. Failures are raised as an exception group."""
     async with trio.open_nursery() as nursery:
+
+        def start() -> None:
+            nursery.start_soon(worker, start)
+
         for _ in range(count):
-            nursery.start_soon(worker)
+            start()

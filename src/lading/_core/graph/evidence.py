@@ -88,7 +88,7 @@ class Search:
         return tuple(_of_each(listed, found))
 
     async def _referring(self, subjects: dict[Digest, Descriptor]) -> list[Evidence]:
-        predecessors = Predecessors(self._io, self._place, self._reader, concurrency=self._concurrency)
+        predecessors = Predecessors(self._io, self._place, self._reader, limit=wide(self._concurrency, self._place))
         referrers = await predecessors.of(list(subjects))
         return [
             evidence
@@ -105,7 +105,7 @@ class Search:
             return [] if manifest is None else list(_evidence(manifest, subject, "tag", tag))
 
         pairs = [(subject, tag) for digest, subject in subjects.items() for tag in digest_tags(digest)]
-        found = await self._io.map(look, pairs, limit=self._concurrency)
+        found = await self._io.map(look, pairs, limit=wide(self._concurrency, self._place))
         return [evidence for each in found for evidence in each]
 
     async def _in_indexes(self, subjects: dict[Digest, Descriptor], indexes: Sequence[ImageIndex]) -> list[Evidence]:
@@ -120,7 +120,7 @@ class Search:
             for entry in index.manifests
             if attested(entry) in subjects
         }
-        found = await self._io.map(look, entries.values(), limit=self._concurrency)
+        found = await self._io.map(look, entries.values(), limit=wide(self._concurrency, self._place))
         return [evidence for each in found for evidence in each]
 
 

@@ -5,10 +5,10 @@ Content is neither opened nor verified: the pusher chose the media types and ann
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from lading._patterns import lazy_pattern
 from lading.annotations import BUNDLE_CONTENT, BUNDLE_PREDICATE_TYPE, COSIGN_PREDICATE_TYPE, PREDICATE_TYPE
 from lading.descriptor import Descriptor
 from lading.documents import ImageManifest
@@ -29,7 +29,7 @@ _WORDS: tuple[tuple[frozenset[str], EvidenceKind], ...] = (
     (frozenset({"provenance", "slsa"}), "provenance"),
     (frozenset({"attestation", "in-toto", "dsse", "sigstore"}), "attestation"),
 )
-_SEPARATORS = re.compile(r"[/.+;=]")
+_SEPARATORS = lazy_pattern(r"[/.+;=]")
 _MESSAGE_SIGNATURE = "message-signature"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from lading._io.base import IO
+from lading._io.base import IO, Limit
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
@@ -41,7 +41,8 @@ class Node(msgspec.Struct, frozen=True):
 class Graph:
     """Manifests by their digests, each pulled once.
 
-    `pull` pulls a manifest, up to `limit` at a time; `keep` selects the entries of an index that belong to the graph.
+    `pull` pulls a manifest, up to `limit` at a time; `keep` selects the entries of an index that belong to the graph;
+    all manifests together have up to `most_bytes`.
     """
 
     def __init__(
@@ -50,19 +51,21 @@ class Graph:
         pull: Callable[[Descriptor], Awaitable[Manifest[Any]]],
         *,
         keep: Callable[[Manifest[Any], tuple[Entry, ...]], tuple[Entry, ...]] = lambda _, entries: entries,
-        limit: int,
+        limit: Limit,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.nodes: dict[Digest, Node] = {}
         self._io = io
         self._pull = pull
         self._keep = keep
         self._limit = limit
+        self._most_bytes = most_bytes
         self._bytes = 0
 
     async def add(self, descriptors: Iterable[Descriptor]) -> list[Node]:
         """Add manifests with all that they name, and return the new nodes.
 
-        Raises `LimitExceededError` for more than 10,001 manifests, 32 levels or 256 MiB in all.
+        Raises `LimitExceededError` for more than 10,001 manifests, 32 levels or `most_bytes` (256 MiB) in all.
         """
         added: list[Node] = []
         level = self._unknown(descriptors)
@@ -101,8 +104,8 @@ class Graph:
     async def _read(self, descriptor: Descriptor) -> Node:
         manifest = await self._pull(descriptor)
         self._bytes += len(manifest.raw)
-        if self._bytes > MOST_BYTES:
-            raise LimitExceededError(f"the manifests have more than {MOST_BYTES} bytes together")
+        if self._bytes > self._most_bytes:
+            raise LimitExceededError(f"the manifests have more than {self._most_bytes} bytes together")
         entries = self._keep(manifest, manifest_entries(manifest))
         return Node(descriptor, manifest, entries, successors(manifest).blobs)
 

@@ -15,7 +15,7 @@ from lading._core.graph.graph import DEEPEST_GRAPH, MOST_MANIFESTS
 from lading._core.graph.tolerant_reader import TolerantReader
 from lading._core.repository.referrers_tag import referrer
 from lading._core.transfer.async_target import Readable
-from lading._io.base import IO
+from lading._io.base import IO, Limit
 from lading._result import Result
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -57,11 +57,11 @@ class ReferrerFilter:
 class Predecessors:
     """Search for referrers in one target; wrongly listed ones are skipped with a warning."""
 
-    def __init__(self, io: IO, place: Readable, reader: TolerantReader, *, concurrency: int) -> None:
+    def __init__(self, io: IO, place: Readable, reader: TolerantReader, *, limit: Limit) -> None:
         self._io = io
         self._place = place
         self._reader = reader
-        self._concurrency = concurrency
+        self._limit = limit
         self._count = 0
 
     async def of(self, subjects: Sequence[Digest]) -> dict[Digest, list[Referrer]]:
@@ -69,9 +69,9 @@ class Predecessors:
 
         Raises `LimitExceededError` for more than 10,001 listed referrers over all calls.
         """
-        listed = await self._io.map(self._listed, subjects, limit=self._concurrency)
+        listed = await self._io.map(self._listed, subjects, limit=self._limit)
         pairs = [(entry, subject) for subject, entries in zip(subjects, listed, strict=True) for entry in entries]
-        confirmed = await self._io.map(self._confirmed, pairs, limit=self._concurrency)
+        confirmed = await self._io.map(self._confirmed, pairs, limit=self._limit)
         referrers: dict[Digest, list[Referrer]] = {subject: [] for subject in subjects}
         for (_, subject), one in zip(pairs, confirmed, strict=True):
             if one is not None:

@@ -13,6 +13,7 @@ import msgspec
 from lading import _values
 from lading._core.images.manifest_annotations import merged
 from lading._core.tar.source_date_epoch import source_date_epoch
+from lading._patterns import lazy_pattern
 from lading._values import Strings
 from lading._wire.escaping import quoted
 from lading.digest import Digest
@@ -20,7 +21,7 @@ from lading.documents import History, ImageConfig, Manifest, RootFS
 from lading.errors import DocumentError
 
 _EPOCH = "1970-01-01T00:00:00Z"
-_PORT = re.compile(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?", re.ASCII)
+_PORT = lazy_pattern(r"[0-9]{1,5}(?:/(?:tcp|udp|sctp))?", re.ASCII)
 
 
 def configured(

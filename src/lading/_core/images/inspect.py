@@ -13,6 +13,7 @@ from lading._core.graph.verify import Problem
 from lading._core.images.inspection_types import IndexEntry, InspectedKind, Inspection, build_steps
 from lading._core.repository.referrers_tag import referrer
 from lading._core.transfer.async_target import Readable
+from lading._core.transfer.concurrency import wide
 from lading._core.transfer.configs import platform_in, pull_config
 from lading._core.transfer.platform_choice import PlatformChooser, tell_contradiction
 from lading._io.base import IO, ignore
@@ -111,7 +112,7 @@ class Inspector:
 
     async def _entries(self, index: ImageIndex, depth: int) -> tuple[IndexEntry, ...]:
         chosen = self._chosen(index)
-        pulled = await self._io.map(self._pull, chosen.values(), limit=self._concurrency)
+        pulled = await self._io.map(self._pull, chosen.values(), limit=wide(self._concurrency, self._place))
         # State shared between entries is written here, after the threads of the map have ended.
         found: dict[_Content, Inspection] = {}
         missing: set[_Content] = set()
@@ -173,7 +174,7 @@ class Inspector:
                 await listed.aclose()
         # An image layout lists its manifests without their types.
         untyped = [entry for entry in found if entry.artifact_type is None][: self._left]
-        typed = dict(await self._io.map(self._typed, untyped, limit=self._concurrency))
+        typed = dict(await self._io.map(self._typed, untyped, limit=wide(self._concurrency, self._place)))
         return tuple(typed.get(entry.digest, entry) for entry in found)
 
     async def _typed(self, entry: Descriptor) -> tuple[Digest, Descriptor]:
