@@ -37,6 +37,7 @@ import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Literal, Self
 
 from lading._result import Result
@@ -151,6 +152,8 @@ class RegistryError(LadingError):
     - `status`: HTTP status, 0 without a request.
     - `errors`: entries of the error document (distribution-spec, Error Codes); empty if the body was not one.
     - `retry_after`: seconds that the registry asked to wait, or None.
+    - `until`: time, in UTC, before which no request like this one is sent, as the registry asked for a longer wait than
+      `Retries` allows; None if it did not, or if the time is not known.
     - `response`: the response with header fields and body (64 KiB at most); None without a request.
     """
 
@@ -170,6 +173,7 @@ class RegistryError(LadingError):
         self.status = status
         self.errors = errors
         self.retry_after = retry_after
+        self.until: datetime | None = None
 
 
 class NotFoundError(RegistryError):

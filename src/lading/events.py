@@ -7,6 +7,7 @@ an exception that it raises ends the operation. Events hold no secrets: requests
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -102,5 +103,21 @@ class Authorized(msgspec.Struct, frozen=True):
     """User name of the credentials, "an identity token" if they have none, "" for anonymous access."""
 
 
-Event = Progress | Skipped | Warned | Exchanged | Redirected | Retried | Authorized
+class Parked(msgspec.Struct, frozen=True):
+    """A host wants no requests for longer than the client would wait, or has no more pulls than `Retries.floor`.
+
+    Requests to it end at once, with an error that has the same `until`, and are not sent.
+    """
+
+    registry: str
+    """Host and port, which may be those of a token server or of a store that the registry named."""
+    reason: str
+    """What the host asked for, for people to read."""
+    until: datetime | None
+    """Time, in UTC, from which requests are sent again; None if it is not known."""
+    only_pulls: bool
+    """Whether only requests for the content of manifests are concerned."""
+
+
+Event = Progress | Skipped | Warned | Exchanged | Redirected | Retried | Authorized | Parked
 EventHandler = Callable[[Event], None]

@@ -13,6 +13,7 @@ from lading.testing import Refuse, Say, serving
 from tests.cli import process
 from tests.cli.process import SECONDS, Run, command
 from tests.support.images import image, write_layout
+from tests.support.pull_limits import PullLimit
 from tests.support.systems import SIGNALS
 
 
@@ -121,3 +122,58 @@ def test_an_interrupted_copy_of_tags_tells_what_was_done(lading: Run, source: st
     assert first.endswith(b"  a\n")
     assert (copying.returncode, out) == (130, b"")
     assert b"1 tags were copied before the interrupt" in err
+
+
+def test_a_floor_of_pulls_ends_the_other_tags_at_once(lading: Run, source: str, tmp_path: Path) -> None:
+    with serving(tmp_path / "from") as hub, serving(tmp_path / "to") as there:
+        assert lading("copy", source, f"{hub.name}/acme/app", "--all-tags").code == 0
+        limit = PullLimit(61)
+        hub.order(limit, "* /v2/*/manifests/*")
+        copy = ("copy", f"{hub.name}/acme/app", f"{there.name}/acme/app", "--all-tags", "--floor", "60")
+        done = lading(*copy)
+        assert (done.code, [line.partition("  ")[2] for line in done.lines]) == (1, ["a"])
+        warning, *errors = done.stderr.splitlines()
+        why = f"{hub.name} has 60 pulls left of 61 in 21600 s, and the floor is 60"
+        assert warning == f"lading: warning: {why}: pulls end at once"
+        assert [line.partition(": cannot ")[0] for line in errors] == ["lading: tag b", "lading: tag c"]
+        assert all(line.endswith(f"not sent: {why}") for line in errors)
+        assert (limit.left, limit.refused) == (60, 0)
+
+
+def test_a_host_that_asks_for_a_long_wait_is_asked_once(lading: Run, source: str, tmp_path: Path) -> None:
+    with serving(tmp_path / "from") as busy:
+        assert lading("copy", source, f"{busy.name}/acme/app", "--all-tags").code == 0
+        busy.order(Say(429, headers={"Retry-After": "3600"}), "* /v2/*/manifests/*")
+        busy.requests.clear()
+        done = lading("copy", f"{busy.name}/acme/app", "oci:copy", "--all-tags")
+        assert (done.code, done.lines) == (1, [])
+        warning, *lines = done.stderr.splitlines()
+        errors = [line for line in lines if line.startswith("lading: ")]
+        assert warning.startswith(f"lading: warning: {busy.name} wants no requests until ")
+        assert [" until " in line for line in errors] == [True, True, True]
+        assert [line.partition(":")[2].partition(":")[0] for line in errors] == [" tag a", " tag b", " tag c"]
+        assert [each.method for each in busy.requests if "/manifests/" in each.target] == ["GET"]
+
+
+def test_records_of_refused_pulls_say_until_when(lading: Run, source: str, tmp_path: Path) -> None:
+    with serving(tmp_path / "from") as hub, serving(tmp_path / "to") as there:
+        assert lading("copy", source, f"{hub.name}/acme/app", "--all-tags").code == 0
+        limit = PullLimit(0)
+        hub.order(limit, "* /v2/*/manifests/*")
+        done = lading("copy", f"{hub.name}/acme/app", f"{there.name}/acme/app", "--all-tags", "--json")
+        rows = [json.loads(line) for line in done.lines]
+        assert (done.code, [row["tags"] for row in rows]) == (1, [["a"], ["b"], ["c"]])
+        (until,) = {row["until"] for row in rows}
+        assert f"until {until[11:]}" in rows[0]["error"]
+        assert limit.refused == 1
+
+
+def test_unchanged_tags_cost_no_pull(lading: Run, source: str, tmp_path: Path) -> None:
+    with serving(tmp_path / "from") as hub, serving(tmp_path / "to") as there:
+        assert lading("copy", source, f"{hub.name}/acme/app", "--all-tags").code == 0
+        copy = ("copy", f"{hub.name}/acme/app", f"{there.name}/acme/app", "--all-tags")
+        first = lading(*copy)
+        hub.requests.clear()
+        again = lading(*copy)
+        assert (again.code, again.lines) == (0, first.lines)
+        assert [each.method for each in hub.requests if "/manifests/" in each.target] == ["HEAD"] * 3

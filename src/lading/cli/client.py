@@ -65,7 +65,7 @@ def connected(
             headers=once(options.headers, "header"),
             timeout=options.timeout,
             budgets=None if options.min_rate is None else Budgets(min_rate=options.min_rate),
-            retries=Retries(tries=options.retries + 1),
+            retries=Retries(tries=options.retries + 1, floor=options.floor),
             concurrency=options.concurrency,
             ranges=options.ranges,
             links_below=options.links_below,

@@ -12,7 +12,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from lading import Authorized, Event, Exchanged, Progress, Redirected, Retried, Skipped, Warned, printable
+from lading import Authorized, Event, Exchanged, Parked, Progress, Redirected, Retried, Skipped, Warned, printable
 from lading.cli.output import Output, is_terminal
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Events:
     def __call__(self, event: Event) -> None:
         if isinstance(event, Warned):
             self._warn_once(f"{event.registry}: {event.text}")
+        elif isinstance(event, Parked):
+            self._warn_once(f"{event.reason}: {'pulls' if event.only_pulls else 'requests'} end at once")
         elif isinstance(event, Progress | Skipped) and self._wants_bars:
             self._draw(event)
         elif isinstance(event, Retried) and not self._output.verbose:

@@ -16,6 +16,7 @@ from lading import (
     LadingError,
     NotFoundError,
     PlatformUnknownError,
+    RegistryError,
     TransportError,
     UnauthorizedError,
     VerificationError,
@@ -51,6 +52,12 @@ def tell(error: Exception, output: Output, *, about: str = "") -> int:
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         output.problem(f"internal error (please report it): {what}", "  hint: LADING_TRACEBACK=1 shows where")
     return exit_code(error)
+
+
+def record(error: LadingError) -> dict[str, str]:
+    """Return the fields of the record of a failure: `error`, and `until` if the registry wants no requests before."""
+    until = error.until if isinstance(error, RegistryError) else None
+    return {"error": str(error)} | ({} if until is None else {"until": f"{until:%Y-%m-%dT%H:%M:%SZ}"})
 
 
 def exit_code(error: Exception) -> int:

@@ -50,13 +50,23 @@ def add_connection_options(parser: argparse.ArgumentParser, *, account: bool = T
     options.add_argument(
         "--retries", metavar="N", type=times, default=4, help="retries after a temporary failure (default: 4)"
     )
-    options.add_argument("--concurrency", metavar="N", type=count, default=4, help="blobs at once (default: 4)")
+    options.add_argument(
+        "--floor",
+        metavar="N",
+        type=times,
+        default=0,
+        help="leave so many of the pulls that the registry has left (default: 0)",
+    )
+    options.add_argument(
+        "--concurrency", metavar="N", type=count, help="blobs at once (default: 4, and more small ones)"
+    )
     options.add_argument(
         "--ranges",
         metavar="N",
         type=ranges,
-        default=1,
-        help="connections for each pulled blob of 64 MiB or more, 1 to 16 (default: 1)",
+        default=None,
+        help="most connections for each large blob that is pulled, 1 to 16; opened only while each adds to the rate "
+        "(default: 8)",
     )
     options.add_argument(
         "--links-below", metavar="DIR", help="read files of an image layout through symbolic links to below DIR"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from lading._core.copying.memory import Memory, blob_key, manifest_key
 from lading._core.copying.plan import Plan
 from lading._core.exchange.settings import Settings
 from lading._core.graph.graph import Node
 from lading._core.transfer.async_target import BlobAction, Readable, Writable
-from lading._core.transfer.concurrency import move_all, wide
+from lading._core.transfer.concurrency import at_least, move_all, wide
 from lading._core.transfer.push import progress_events
 from lading._core.transfer.sides import SourceOfCopy, locate, located
 from lading._core.transfer.stored_blob import SourceBlob, StoredBlob
-from lading._io.base import IO
+from lading._io.base import IO, Limit
 from lading.descriptor import Descriptor
 from lading.errors import (
     LadingError,
@@ -32,13 +33,23 @@ class Transfer:
     """Execution of a plan, in which the outcome for each content is recorded."""
 
     def __init__(
-        self, io: IO, settings: Settings, source: Readable, destination: Writable, *, concurrency: int
+        self,
+        io: IO,
+        settings: Settings,
+        source: Readable,
+        destination: Writable,
+        memory: Memory,
+        *,
+        concurrency: int,
+        limit: Limit | None = None,
     ) -> None:
         self._io = io
         self._settings = settings
         self._source = source
         self._destination = destination
+        self._memory = memory
         self._concurrency = concurrency
+        self._limit = limit
 
     async def carry_out(self, plan: Plan) -> None:
         """Push all blobs; then manifests, each after those it names; tagged manifests last, when everything is present.
@@ -47,15 +58,23 @@ class Transfer:
         """
 
         async def move(blob: Descriptor) -> None:
-            plan.actions[blob.digest] = await self._push_blob(blob, mount=plan.actions[blob.digest] == "mount")
+            plan.actions[blob.digest] = await self._move_blob(blob, mount=plan.actions[blob.digest] == "mount")
 
         async def push(node: Node) -> None:
-            await self._push_manifest(plan, node)
+            await self._move_manifest(plan, node)
 
         places = (self._source, self._destination)
-        await move_all(self._io, move, plan.blobs(), lambda blob: blob.size, *places, concurrency=self._concurrency)
+        await move_all(
+            self._io,
+            move,
+            plan.blobs(),
+            lambda blob: blob.size,
+            *places,
+            concurrency=self._concurrency,
+            limit=self._limit,
+        )
         # Each manifest is synced to disk on its own, so that several at a time pay on any disk.
-        limit = max(self._concurrency, wide(self._concurrency, self._destination))
+        limit = self._limit or at_least(self._concurrency, wide(self._concurrency, self._destination))
         tagged = [root.descriptor.digest for root in plan.roots if root.tags]
         named = plan.named()
         last = [digest for digest in tagged if digest not in named]
@@ -65,6 +84,32 @@ class Transfer:
         for digest in reversed(last):
             if plan.is_moving(plan.graph.nodes[digest]):
                 await push(plan.graph.nodes[digest])
+
+    async def _move_blob(self, blob: Descriptor, *, mount: bool) -> BlobAction:
+        """Push a blob, unless another copy of this run has brought it since it was looked for."""
+        key = blob_key(blob)
+        if self._memory.known(key):
+            self._settings.emit(Skipped("push", blob.digest, blob.size))
+            return "skip"
+        action = await self._push_blob(blob, mount=mount)
+        if action == "mount":
+            self._memory.forget(key)  # some registries report a mount, and do not have the blob
+        else:
+            self._memory.note(key, is_there=True)
+        return action
+
+    async def _move_manifest(self, plan: Plan, node: Node) -> None:
+        """Push a manifest; one without tags only once in a run."""
+        key = manifest_key(node.descriptor)
+        if plan.tags.get(node.descriptor.digest):
+            await self._push_manifest(plan, node)
+        else:
+            async with self._memory.turn(key):
+                if self._memory.known(key):
+                    plan.actions[node.descriptor.digest] = "skip"
+                    return
+                await self._push_manifest(plan, node)
+        self._memory.note(key, is_there=True)
 
     async def _push_blob(self, blob: Descriptor, *, mount: bool, again: bool = False) -> BlobAction:
         """Push a blob, and return how it came to the destination: another copy may have brought it meanwhile."""
@@ -105,7 +150,9 @@ class Transfer:
             try:
                 await self._destination.push_manifest(node.manifest, tags or (), listed=tags is not None)
             except (ManifestBlobUnknownError, ManifestInvalidError, NotFoundError) as error:
-                if not await self._repair(plan, node):
+                repaired = await self._repair(plan, node)
+                # Another copy of this run may have pushed it again between the refusal and the look.
+                if not repaired and (self._limit is None or not isinstance(error, ManifestBlobUnknownError)):
                     _advise(plan, node, error)
                     raise
                 await self._destination.push_manifest(node.manifest, tags or (), listed=tags is not None)

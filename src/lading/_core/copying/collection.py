@@ -10,11 +10,10 @@ from lading._core.copying.platform_selection import Selection, rewrite
 from lading._core.graph.cosign_tags import digest_tags, resolve_if_there
 from lading._core.graph.graph import Graph, Node
 from lading._core.transfer.async_target import Readable
-from lading._core.transfer.concurrency import wide
 from lading._core.transfer.configs import pull_config
 from lading._core.transfer.platform_choice import PlatformChooser
 from lading._core.transfer.sides import located
-from lading._io.base import IO
+from lading._io.base import IO, Limit
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import Manifest
@@ -24,27 +23,28 @@ from lading.events import Event
 class Collection:
     """The collected graph and its roots, of which the first is the requested manifest.
 
-    `cached` returns manifests that need not be pulled from the source, None for others.
+    `read` reads a manifest, from the source unless something nearer has it, up to `limit` at a time.
     """
 
     def __init__(
         self,
         io: IO,
         source: Readable,
-        cached: Callable[[Descriptor], Awaitable[Manifest[Any] | None]],
+        read: Callable[[Descriptor], Awaitable[Manifest[Any]]],
         options: CopyOptions,
         emit: Callable[[Event], None],
         *,
-        concurrency: int,
+        limit: Limit,
+        most_bytes: int,
     ) -> None:
         self._io = io
         self._source = source
-        self._cached = cached
+        self._read = read
         self._options = options
         self._emit = emit
-        self._concurrency = concurrency
+        self._limit = limit
         self._selection = Selection(options.platforms)
-        self.graph = Graph(io, self._pull, keep=self._selection.keep, limit=wide(concurrency, source))
+        self.graph = Graph(io, self._pull, keep=self._selection.keep, limit=limit, most_bytes=most_bytes)
         self.roots: list[Root] = []
         self._pulled: dict[Digest, Manifest[Any]] = {}
 
@@ -74,7 +74,12 @@ class Collection:
         manifest = await self._pull(root.descriptor)
         self._pulled[manifest.digest] = manifest
         chooser = PlatformChooser(
-            self._io, self._source.name, self._pull, self._read_config, self._emit, concurrency=self._concurrency
+            self._io,
+            self._source.name,
+            self._pull,
+            self._read_config,
+            self._emit,
+            limit=self._limit,
         )
         found = await self._selection.find(manifest, chooser)
         if self._options.takes_image:
@@ -96,7 +101,7 @@ class Collection:
             return pulled
         digest = descriptor.digest
         with located(f"read manifest {digest} from {self._source.name}", "source", digest):
-            return await self._cached(descriptor) or await self._source.pull_manifest(descriptor)
+            return await self._read(descriptor)
 
     async def _add_referrers(self, nodes: Sequence[Node]) -> None:
         from lading._core.graph.predecessors import Predecessors
@@ -104,7 +109,7 @@ class Collection:
 
         # A manifest that cannot be pulled may be a referrer: the error of `_pull`, which has a side, ends the copy.
         reader = TolerantReader(self._source, self._emit, self._pull)
-        predecessors = Predecessors(self._io, self._source, reader, concurrency=self._concurrency)
+        predecessors = Predecessors(self._io, self._source, reader, limit=self._limit)
         for _ in range(self._options.depth):
             if not nodes:
                 break
@@ -117,7 +122,7 @@ class Collection:
 
     async def _add_digest_tags(self) -> None:
         tags = [tag for digest in self.graph.nodes for tag in digest_tags(digest)]
-        tagged = await self._io.map(self._tagged, tags, limit=self._concurrency)
+        tagged = await self._io.map(self._tagged, tags, limit=self._limit)
         roots = [root for root in tagged if root is not None]
         self.roots += roots
         await self._add_all(root.descriptor for root in roots)

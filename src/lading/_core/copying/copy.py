@@ -8,27 +8,34 @@ transfer: blobs; manifests, each after those it names; and tags last, when every
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from lading._core.copying.blob_copy import Transfer
 from lading._core.copying.collection import Collection
+from lading._core.copying.comparison import Comparison
+from lading._core.copying.memory import Memory, blob_key, manifest_key
 from lading._core.copying.plan import Copied, CopyOptions, Plan, Root
 from lading._core.exchange.settings import Settings
-from lading._core.graph.graph import Node
+from lading._core.graph.graph import MOST_BYTES, Node
+from lading._core.targets.registry_target import RegistryTarget
 from lading._core.transfer.async_target import Readable, Writable
-from lading._core.transfer.concurrency import wide
+from lading._core.transfer.concurrency import share, wide
 from lading._core.transfer.sides import located
-from lading._io.base import IO
+from lading._io.base import IO, Limit
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageManifest, Manifest
-from lading.errors import DigestMismatchError, DocumentError
+from lading.errors import DigestMismatchError, DocumentError, LimitExceededError
 from lading.events import Skipped
 from lading.media_types import is_foreign_layer, is_image_config, is_index
 
+# Of all manifests of one copy, while others run.
+_MOST_BYTES_OF_SEVERAL = 4 << 20
+
 
 class Copying:
-    """Copies of any number of manifests between two targets, one after another.
+    """Copies of any number of manifests between two targets, one after another or several at the same time.
 
     With `image_only`, the destination accepts no index.
     """
@@ -51,28 +58,66 @@ class Copying:
         self._options = options
         self._concurrency = concurrency
         self._image_only = image_only
+        self._memory = Memory(io, is_kept=isinstance(destination, RegistryTarget))
+        self._under_way: set[object] = set()
+        # Copies of large contents, and those with many manifests, run one at a time.
+        self._large, self._alone = io.lock(), io.lock()
+
+    def at_once(self) -> Limit:
+        """Return how many copies pay at once. A local target takes one, as the order in its index is that of copies."""
+        if isinstance(self._destination, RegistryTarget):
+            return wide(self._concurrency, self._source, self._destination)
+        return 1
+
+    async def copy_one_of_several(self, name: str, tags: Sequence[str]) -> Copied:
+        """Copy a manifest while other copies run: they share the requests at once, and the memory. Raises as `copy`."""
+        copy = object()
+        self._under_way.add(copy)
+        try:
+            try:
+                return await self._copy(name, tags, None, share(self._concurrency, lambda: len(self._under_way)))
+            except LimitExceededError:
+                async with self._alone:
+                    return await self._copy(name, tags, None, None)
+        finally:
+            self._under_way.discard(copy)
 
     async def copy(self, name: str | None, tags: Sequence[str] = (), *, expected: Digest | None = None) -> Copied:
         """Copy the manifest of a tag or digest of the source, and set tags of the destination to it.
 
         Raises the error of the side that fails, and `DigestMismatchError` if the manifest is not the `expected` one.
         """
-        root, pulled = await self._find(name, tags)
+        return await self._copy(name, tags, expected, None)
 
-        async def cached(manifest: Descriptor) -> Manifest[Any] | None:
+    async def _copy(
+        self, name: str | None, tags: Sequence[str], expected: Digest | None, shared: Limit | None
+    ) -> Copied:
+        """Copy a manifest; `shared` limits the requests at once if other copies run at the same time."""
+        comparison = self._comparison()
+        if comparison is None:
+            root, pulled = await self._find(name, tags)
+        else:
+            root, pulled = await comparison.find(name, tags)
+        if pulled is not None:
+            self._memory.keep(pulled)
+
+        async def read(manifest: Descriptor) -> Manifest[Any]:
             if pulled is not None and pulled.digest == manifest.digest:
                 return pulled
-            where = f"look for manifest {manifest.digest} in {self._destination.name}"
-            with located(where, "destination", manifest.digest):
-                return await self._destination.local_manifest(manifest)
+
+            async def pull() -> Manifest[Any]:
+                return await self._nearer(manifest, comparison) or await self._source.pull_manifest(manifest)
+
+            return await self._memory.read(manifest, pull)
 
         collection = Collection(
             self._io,
             self._source,
-            cached,
+            read,
             self._options,
             self._settings.emit,
-            concurrency=self._concurrency,
+            limit=shared if shared is not None and self._source.is_remote else wide(self._concurrency, self._source),
+            most_bytes=MOST_BYTES if shared is None else _MOST_BYTES_OF_SEVERAL,
         )
         await collection.add(Root(root, tuple(tags)))
         copied = collection.roots[0].descriptor
@@ -82,13 +127,37 @@ class Copying:
             if expected is not None and copied.digest != expected:
                 message = f"the manifest is {copied.digest}, not {expected}: nothing was copied"
                 raise DigestMismatchError(message, expected=expected, actual=copied.digest)
-        plan = await self._plan(Plan.of(collection.graph, collection.roots))
+        limit = wide(self._concurrency, self._destination) if shared is None else shared
+        plan = await self._plan(Plan.of(collection.graph, collection.roots), comparison, limit)
         if not self._options.dry_run:
             transfer = Transfer(
-                self._io, self._settings, self._source, self._destination, concurrency=self._concurrency
+                self._io,
+                self._settings,
+                self._source,
+                self._destination,
+                self._memory,
+                concurrency=self._concurrency,
+                limit=shared,
             )
-            await transfer.carry_out(plan)
+            async with AsyncExitStack() as turn:
+                if shared is not None and plan.moves_large():
+                    await turn.enter_async_context(self._large)
+                await transfer.carry_out(plan)
         return Copied(copied, plan.steps())
+
+    async def _nearer(self, manifest: Descriptor, comparison: Comparison | None) -> Manifest[Any] | None:
+        """Return a manifest that need not be pulled from the source, None for others."""
+        if comparison is not None:
+            return await comparison.manifest(manifest)
+        where = f"look for manifest {manifest.digest} in {self._destination.name}"
+        with located(where, "destination", manifest.digest):
+            return await self._destination.local_manifest(manifest)
+
+    def _comparison(self) -> Comparison | None:
+        """Return the comparison of two registries; other targets have no HEAD requests to compare."""
+        if isinstance(self._source, RegistryTarget) and isinstance(self._destination, RegistryTarget):
+            return Comparison(self._source, self._destination, self._options, self._memory)
+        return None
 
     async def _find(self, name: str | None, tags: Sequence[str]) -> tuple[Descriptor, Manifest[Any] | None]:
         """Resolve the manifest to copy in one request, which also pulls it unless the destination may have it."""
@@ -107,7 +176,7 @@ class Copying:
                 )
             return manifest.descriptor, manifest
 
-    async def _plan(self, plan: Plan) -> Plan:
+    async def _plan(self, plan: Plan, comparison: Comparison | None, limit: Limit) -> Plan:
         """Check all content at the destination, even below a manifest that it has.
 
         Some registries accept an index without its images, and a copy of some platforms creates such an index.
@@ -117,10 +186,10 @@ class Copying:
             await self._decide_blob(plan, blob)
 
         async def decide_manifest(node: Node) -> None:
-            there = await self._has_manifest(node.descriptor, plan.tags.get(node.descriptor.digest))
+            tags = plan.tags.get(node.descriptor.digest)
+            there = await self._has_manifest(node.descriptor, tags, comparison)
             plan.actions[node.descriptor.digest] = "skip" if there else "push"
 
-        limit = wide(self._concurrency, self._destination)
         await self._io.map(decide_blob, plan.graph.blobs.values(), limit=limit)
         await self._io.map(decide_manifest, plan.graph.nodes.values(), limit=limit)
         return plan
@@ -128,7 +197,7 @@ class Copying:
     async def _decide_blob(self, plan: Plan, blob: Descriptor) -> None:
         plan.actions[blob.digest] = "skip"
         with located(f"look for blob {blob.digest} in {self._destination.name}", "destination", blob.digest):
-            if await self._destination.keeps(blob):
+            if await self._memory.has(blob_key(blob), lambda: self._destination.keeps(blob)):
                 self._settings.emit(Skipped("push", blob.digest, blob.size))
                 return
         if (blob.urls or is_foreign_layer(blob.media_type)) and not await self._is_distributed(blob):
@@ -142,11 +211,24 @@ class Copying:
         with located(f"look for blob {blob.digest} in {self._source.name}", "source", blob.digest):
             return await self._source.exists(blob)
 
-    async def _has_manifest(self, manifest: Descriptor, tags: Sequence[str] | None) -> bool:
+    async def _has_manifest(
+        self, manifest: Descriptor, tags: Sequence[str] | None, comparison: Comparison | None
+    ) -> bool:
+        key = manifest_key(manifest)
+        if self._memory.known(key) is False:
+            return False
+        there = None if comparison is None else comparison.keeps(manifest, tags or ())
+        if there is not None:
+            return there
+
+        async def ask() -> bool:
+            return await self._destination.keeps_manifest(manifest, tags or (), listed=tags is not None)
+
         with located(
             f"look for manifest {manifest.digest} in {self._destination.name}", "destination", manifest.digest
         ):
-            return await self._destination.keeps_manifest(manifest, tags or (), listed=tags is not None)
+            # A tag may move; content that has a digest stays.
+            return await ask() if tags else await self._memory.has(key, ask)
 
 
 def _check_image(manifest: Manifest[Any]) -> None:

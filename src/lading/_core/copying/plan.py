@@ -9,6 +9,7 @@ import msgspec
 
 from lading._core.graph.graph import Graph, Node
 from lading._core.transfer.async_target import BlobAction
+from lading._core.transfer.concurrency import is_large
 from lading._result import Result, plain
 from lading.descriptor import Descriptor
 from lading.digest import Digest
@@ -138,6 +139,10 @@ class Plan(msgspec.Struct, eq=False):
     def is_moving(self, node: Node) -> bool:
         """Return whether a manifest has to be pushed."""
         return self.actions[node.descriptor.digest] != "skip"
+
+    def moves_large(self) -> bool:
+        """Return whether a large blob has to be sent."""
+        return any(is_large(blob.size) and self.actions[blob.digest] == "push" for blob in self.graph.blobs.values())
 
     def named(self) -> set[Digest]:
         """Return the manifests that another manifest of the graph names."""

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from fnmatch import fnmatchcase
-from typing import TypeAlias
 
 from lading._core.copying.copy import Copying
 from lading._core.copying.plan import Copied, CopyOptions
+from lading._core.copying.tag_copies import OnResult, Vanished, check_all, copy_each
 from lading._core.exchange.settings import Settings
 from lading._core.targets.resolver import TargetResolver
 from lading._core.transfer.async_target import Readable, Writable
 from lading._core.transfer.sides import located
 from lading._text import shortened
 from lading.digest import Digest
-from lading.errors import ClientClosedError, InvalidReferenceError, LadingError, NotFoundError
-from lading.events import EventHandler, Warned
+from lading.errors import InvalidReferenceError, LadingError, NotFoundError
 from lading.platform import Platform
 from lading.reference import LocalReference
 from lading.target import ParsedReference
 
 _DOCKER_ARCHIVE = "docker-archive"
-# How often to list the tags again, to see whether one was removed.
-_MOST_LOOKS = 10
-
-OnResult: TypeAlias = Callable[[str, Copied | LadingError], object]
 
 
 class Copies:
@@ -65,9 +60,9 @@ class Copies:
                     raise NotFoundError(f"no tag matches {shortened(pattern)!r}")
             vanished = Vanished(readable, self._settings.emit)
             told = None if is_archive else on_result
-            results = await _copied_each(copying, tags, vanished, told, fail_fast=fail_fast)
+            results = await copy_each(self._resolver.io, copying, tags, vanished, told, fail_fast=fail_fast)
             if is_archive:
-                _check_all(results)
+                check_all(results)
         if on_result is not None and is_archive:
             for tag, result in results.items():
                 on_result(tag, result)
@@ -116,68 +111,6 @@ class Copies:
             concurrency=self._concurrency,
             image_only=_is_docker_archive(destination),
         )
-
-
-class Vanished:
-    """Tags that were listed, and removed from the source before they were copied."""
-
-    def __init__(self, source: Readable, emit: EventHandler) -> None:
-        self._source = source
-        self._emit = emit
-        self._looks = 0
-
-    async def has(self, tag: str, error: LadingError) -> bool:
-        """Return whether an error means that a tag was removed, and warn of it: the tags are listed again.
-
-        They are not listed for ever: beyond `_MOST_LOOKS` such errors, a tag that is not found is a failure.
-        """
-        if not isinstance(error, NotFoundError) or (error.side, error.digest) != ("source", None):
-            return False
-        self._looks += 1
-        if self._looks > _MOST_LOOKS:
-            return False
-        try:
-            listed = [each async for each in self._source.tags()]
-        except LadingError:
-            return False  # the tag has failed, which must not cost the results of the others
-        if tag in listed:
-            return False
-        self._emit(Warned(self._source.name, f"tag {tag!r} was removed during the copy: not copied"))
-        return True
-
-
-async def _copied_each(
-    copying: Copying, tags: Sequence[str], vanished: Vanished, on_result: OnResult | None, *, fail_fast: bool
-) -> dict[str, Copied | LadingError]:
-    """Copy tags one after another: content that they share is copied once, and many take no more memory than one."""
-    results: dict[str, Copied | LadingError] = {}
-    for tag in tags:
-        result: Copied | LadingError
-        try:
-            result = await copying.copy(tag, (tag,))
-        except ClientClosedError:
-            raise
-        except LadingError as error:
-            if await vanished.has(tag, error):
-                continue
-            result = error
-        results[tag] = result
-        if on_result is not None:
-            on_result(tag, result)
-        if fail_fast and isinstance(result, LadingError):
-            break
-    return results
-
-
-def _check_all(results: Mapping[str, Copied | LadingError]) -> None:
-    """Raise the first error, which keeps an archive from being written without some of its tags."""
-    failures = {tag: result for tag, result in results.items() if isinstance(result, LadingError)}
-    for tag, first in failures.items():
-        first.args = (f"tag {tag}: {first}",)
-        for other, error in failures.items():
-            if error is not first:
-                first.add_note(f"tag {other}: {error}")
-        raise first
 
 
 def selector_of(reference: ParsedReference) -> str | None:

@@ -37,7 +37,14 @@ _MOST_REFUSALS = 2
 
 
 async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, accept: Sequence[str]) -> Descriptor:
-    """Request the descriptor of a manifest by HEAD, and by GET if the response to that does not prove it.
+    """Request the descriptor of a manifest by HEAD, and by GET if the response to that does not prove it."""
+    return (await find_manifest(repository, tag_or_digest, accept=accept))[0]
+
+
+async def find_manifest(
+    repository: RemoteRepository, tag_or_digest: str, *, accept: Sequence[str]
+) -> tuple[Descriptor, Manifest[Any] | None]:
+    """Request the descriptor of a manifest as `resolve_manifest` does; return it with the manifest if that was pulled.
 
     Evidence is the media type of a manifest, a size, and a digest: for a manifest asked for by its digest, that digest.
     """
@@ -46,7 +53,7 @@ async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, 
         answer = await repository.read(endpoints.PULL_MANIFEST, request, limit=0)
     except (RejectedError, UnsupportedError):
         # Some mirrors do not support HEAD.
-        return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
+        return await _pulled(repository, tag_or_digest, accept)
     facts = response_facts.manifest_facts(answer.headers)
     asked = Digest(tag_or_digest) if ":" in tag_or_digest else None
     if asked is not None and facts.digest is not None and differ(facts.digest, asked):
@@ -57,8 +64,15 @@ async def resolve_manifest(repository: RemoteRepository, tag_or_digest: str, *, 
     is_evidence = response_facts.names_kind(facts.media_type) and 0 < size <= repository.budgets.manifest
     if not is_evidence or facts.digest is None or facts.digest != (asked or facts.digest):
         # Whether the registry has it, and what it is, only the content can tell.
-        return (await pull_manifest(repository, tag_or_digest, accept=accept)).descriptor
-    return Descriptor(facts.media_type or "", facts.digest, size)
+        return await _pulled(repository, tag_or_digest, accept)
+    return Descriptor(facts.media_type or "", facts.digest, size), None
+
+
+async def _pulled(
+    repository: RemoteRepository, tag_or_digest: str, accept: Sequence[str]
+) -> tuple[Descriptor, Manifest[Any]]:
+    manifest = await pull_manifest(repository, tag_or_digest, accept=accept)
+    return manifest.descriptor, manifest
 
 
 async def pull_manifest(

@@ -19,6 +19,7 @@ import msgspec
 
 from lading._core.exchange.remote_repository import RemoteRepository
 from lading._core.repository.manifest_requests import push_manifest, read_manifest, request_manifest, resolve_manifest
+from lading._patterns import lazy_pattern
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.documents import ImageIndex, Manifest
@@ -37,7 +38,7 @@ from lading.media_types import MANIFEST_TYPES, OCI_INDEX
 
 TagEntries = tuple[Descriptor, ...]
 
-_NOT_OF_TAGS = re.compile(r"[^A-Za-z0-9._-]", re.ASCII)
+_NOT_OF_TAGS = lazy_pattern(r"[^A-Za-z0-9._-]", re.ASCII)
 _ALGORITHM_LENGTH = 32
 _ENCODED_LENGTH = 64
 _ROUNDS = 20

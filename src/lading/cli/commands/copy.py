@@ -78,14 +78,14 @@ def run(options: argparse.Namespace, output: Output) -> int:
 def _copy_tags(client: Client, options: argparse.Namespace, output: Output, choices: dict[str, Any]) -> int:
     """Copy the tags, print each result as soon as there is one, and return the exit code."""
     from lading import LadingError
-    from lading.cli.exit_codes import common, tell
+    from lading.cli.exit_codes import common, record, tell
 
     codes: list[int] = []
 
     def show(tag: str, result: Copied | LadingError) -> None:
         if isinstance(result, LadingError):
             codes.append(tell(result, output, about=f"tag {tag}"))
-            output.failure({"tags": [tag], "error": str(result)})
+            output.failure({"tags": [tag], **record(result)})
         else:
             codes.append(0)
             _print(result, options, output)

@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Run the verb."""
     from lading import LadingError, parse_reference
     from lading.cli.client import connected, registries_of
-    from lading.cli.exit_codes import common, tell
+    from lading.cli.exit_codes import common, record, tell
 
     codes: list[int] = []
     with connected(options, output, *registries_of(*options.references)) as client:
@@ -39,12 +39,12 @@ def run(options: argparse.Namespace, output: Output) -> int:
         for group in groups:
             results = client.resolve_many(group, platform=options.platform)
             for text, resolved in zip(group, results, strict=True):
-                record = {"reference": str(parse_reference(text))}
+                asked = {"reference": str(parse_reference(text))}
                 if isinstance(resolved, LadingError):
                     codes.append(tell(resolved, output))
-                    output.failure({**record, "error": str(resolved)})
+                    output.failure({**asked, **record(resolved)})
                 else:
-                    output.result({**record, **resolved.to_dict()}, resolved.digest)
+                    output.result({**asked, **resolved.to_dict()}, resolved.digest)
             if codes and options.fail_fast:
                 break
     return common(codes)
