@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 from lading.digest import Digest
 from lading.errors import DigestMismatchError, SizeMismatchError
 
@@ -32,8 +30,9 @@ class Verifier:
 
     def copy(self) -> Verifier:
         """Return an independent verifier that has seen the same bytes."""
-        copied = copy(self)
-        copied._hasher = self._hasher.copy()  # noqa: SLF001  # its own
+        copied = Verifier(self.digest, self._size)
+        copied._hasher = self._hasher.copy()
+        copied.seen = self.seen
         return copied
 
     def finish(self) -> None:

@@ -19,7 +19,7 @@ from lading._core.transfer.resumable_upload import rest_of
 from lading._io.base import Cancellation
 from lading._io.file_ranges import Extent, FileReader
 from lading._io.file_sources import FileSource
-from lading._wire.messages import Origin, Request, Source
+from lading._wire.messages import Origin, Reader, Request, Source
 from lading.errors import StorageError
 from lading.transports.network_settings import NetworkSettings
 from lading.transports.request_writer import cut
@@ -120,6 +120,27 @@ def test_r_68_a_file_that_changes_after_its_last_piece_was_handed_over_is_an_err
     rewrite(tmp_path / "blob")
     with pytest.raises(StorageError, match="changed while it was being pushed"):
         next(pieces)
+
+
+def test_small_content_of_a_file_is_sent_in_one_write_with_the_head(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"content")
+    source = aged(tmp_path / "blob")
+    for secure in (False, True):
+        pieces = list(cut(b"head", source, Origin("http", "a", 80), secure=secure))
+        assert [bytes(piece) for piece in pieces if isinstance(piece, memoryview)] == [b"headcontent"]
+        assert len(pieces) == 1
+
+
+@pytest.mark.parametrize("content", [b"shorter", b"longer than stated"])
+def test_r_68_small_content_of_another_size_is_refused_before_the_head_is_sent(content: bytes) -> None:
+    class Source:
+        size: int = 10
+
+        def open(self) -> Reader:
+            return io.BytesIO(content)
+
+    with pytest.raises(StorageError, match="its stated 10 bytes"):
+        next(cut(b"head", Source(), Origin("http", "a", 80), secure=False))
 
 
 @CACHED_DIGESTS

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from lading import errors
 from lading._wire import requests
-from lading._wire.error_documents import CODES, describe, error_document
+from lading._wire.error_documents import CODES, _remembered_place, describe, error_document
 from lading._wire.messages import Origin, Request
 from lading._wire.refusals import problem
 from lading.digest import Digest
@@ -372,6 +372,17 @@ def test_no_more_than_64_kib_are_looked_at() -> None:
 )
 def test_describe(request_: Request, text: str) -> None:
     assert describe(request_) == text
+    assert describe(request_) == text
+
+
+def test_descriptions_that_are_remembered_are_few_and_short() -> None:
+    for number in range(1000):
+        describe(requests.follow(ORIGIN, f"/v2/a/blobs/uploads/{number}"))
+    kept = _remembered_place.cache_info().currsize
+    assert 0 < kept < 1000
+    _remembered_place.cache_clear()
+    assert describe(requests.follow(ORIGIN, "/" + "x" * 10_000)).startswith("GET ghcr.io/xxx")
+    assert not _remembered_place.cache_info().currsize
 
 
 def _authorized(value: str) -> Request:

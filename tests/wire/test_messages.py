@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from lading._wire.messages import Origin, Request, Response
-from lading.headers import Headers
+from lading.headers import _KNOWN_NAMES, Headers
 
 ORIGIN = Origin("https", "registry.example", 443)
 
@@ -150,3 +150,13 @@ def test_messages_do_not_show_their_bodies() -> None:
 def test_a_request_can_be_pickled() -> None:
     request = Request("GET", ORIGIN, "/v2/", Headers([("Accept", "text/plain")]))
     assert pickle.loads(pickle.dumps(request)) == request  # noqa: S301  # made on the same line
+
+
+def test_names_of_header_fields_that_a_server_made_up_take_bounded_memory() -> None:
+    for number in range(2000):
+        fields = Headers([(f"X-{number}", "1"), ("X" * 1000, "2")])
+        assert (fields.get(f"x-{number}"), fields.get("x" * 1000)) == ("1", "2")
+    assert len(_KNOWN_NAMES) < 2000
+    assert max(map(len, _KNOWN_NAMES)) < 1000
+    with pytest.raises(ValueError, match="not a token"):
+        Headers([("X 1", "1")])

@@ -19,9 +19,10 @@ from typing import Self
 
 from lading._io import system
 from lading._io.system import Access
+from lading._patterns import lazy_pattern
 from lading.errors import StorageError, storage_errors
 
-_PART = re.compile(r"\.[0-9a-f]{32}\.part", re.ASCII)
+_PART = lazy_pattern(r"\.[0-9a-f]{32}\.part", re.ASCII)
 # A name that cannot exist counts as absent: a digest may be longer than a file name.
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG})
 

@@ -12,8 +12,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol, TypeVar, TypeVarTuple
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Final, Protocol, TypeAlias, TypeVar, TypeVarTuple
 
 from lading._io.minimum_rate import Meter
 from lading._wire.messages import Reader, Request, Response
@@ -24,10 +24,17 @@ from lading.raw_response import RawResponse
 T = TypeVar("T")
 U = TypeVar("U")
 Arguments = TypeVarTuple("Arguments")
+Limit: TypeAlias = int | Callable[[int], int]
+"""Most workers of a `map`: a number, or a function that is given their number before and after each item."""
 
 
 def ignore(*_: object) -> None:
     """Do nothing (no-op callback)."""
+
+
+def mutex() -> AbstractContextManager[object]:
+    """Make a lock for a few steps that wait for nothing, in any thread."""
+    return threading.Lock()
 
 
 class Cancellation:
@@ -38,23 +45,19 @@ class Cancellation:
     returned, the function will not be called.
     """
 
-    __slots__ = ("_aborts", "_flag", "_lock", "_tickets")
+    __slots__ = ("_aborts", "_lock", "_tickets", "cancelled")
 
     def __init__(self) -> None:
-        self._flag = threading.Event()
+        self.cancelled: bool = False
+        """Whether `cancel` was called."""
         self._lock = threading.Lock()
         self._aborts: dict[int, Callable[[], object]] = {}
         self._tickets = 0
 
-    @property
-    def cancelled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._flag.is_set()
-
     def attach(self, abort: Callable[[], object]) -> int:
         """Call `abort` on cancellation, or at once if already cancelled; return a ticket for `detach`."""
         with self._lock:
-            if self._flag.is_set():
+            if self.cancelled:
                 abort()
                 return 0
             self._tickets += 1
@@ -69,13 +72,19 @@ class Cancellation:
     def cancel(self) -> None:
         """Set the flag and call every attached function. A second call does nothing."""
         with self._lock:
-            self._flag.set()
+            self.cancelled = True
             while self._aborts:
                 self._aborts.popitem()[1]()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the flag, at most `seconds`, and return whether it is set."""
-        return self._flag.wait(seconds)
+        # Made here, as each request has a cancellation and hardly any waits for it.
+        flag = threading.Event()
+        ticket = self.attach(flag.set)
+        try:
+            return flag.wait(seconds)
+        finally:
+            self.detach(ticket)
 
 
 class Rewindable(ABC):
@@ -198,6 +207,18 @@ class Body:
         self._reader.close()
 
 
+class Signal(Protocol):
+    """Event between flows of one IO, which happens once."""
+
+    def set(self) -> None:
+        """End the wait."""
+        ...
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until the signal is set, `seconds` at most."""
+        ...
+
+
 class IO(Protocol):
     """Operations that a flow can wait for."""
 
@@ -220,8 +241,10 @@ class IO(Protocol):
         """
         ...
 
-    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: int) -> list[T]:
+    async def map(self, call: Callable[[U], Awaitable[T]], items: Iterable[U], *, limit: Limit) -> list[T]:
         """Run `call` for every item, `limit` at a time, and return the results in the order of the items.
+
+        Workers are started as a changing limit grows, and end as it falls; one is always left.
 
         The first failure cancels the others and is raised when they have ended.
         """
@@ -231,6 +254,10 @@ class IO(Protocol):
 
     def lock(self) -> AbstractAsyncContextManager[object]:
         """Make a lock for the threads of this IO or the tasks of its loop."""
+        ...
+
+    def signal(self) -> Signal:
+        """Make a signal for the threads of this IO or the tasks of its loop."""
         ...
 
     def now(self) -> float:

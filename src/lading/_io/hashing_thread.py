@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 HAS_THREADS = sys.platform != "emscripten"
 """Whether the platform has threads; a browser does not."""
@@ -23,6 +25,8 @@ class HashingThread:
     __slots__ = ("_busy", "_calls", "_outcomes", "_thread")
 
     def __init__(self) -> None:
+        from queue import SimpleQueue  # with heapq: a command that moves no large blob does without
+
         self._calls: SimpleQueue[tuple[Callable[[memoryview], object], memoryview] | None] = SimpleQueue()
         self._outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
         self._thread: threading.Thread | None = None

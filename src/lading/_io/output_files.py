@@ -21,12 +21,13 @@ from lading._io import system
 from lading._io.atomic_files import NewFile, OpenFile, refusals
 from lading._io.base import IO, Cancellation
 from lading._io.file_lock import exclusive_directory
+from lading._patterns import lazy_pattern
 from lading.errors import StorageError
 
 T = TypeVar("T")
 
 _LINKS = 40  # as many as Linux follows
-_DESCRIPTOR = re.compile(r"(?:/dev/fd|/proc/(?:self|thread-self|([0-9]{1,10}))/fd)/([0-9]{1,9})", re.ASCII)
+_DESCRIPTOR = lazy_pattern(r"(?:/dev/fd|/proc/(?:self|thread-self|([0-9]{1,10}))/fd)/([0-9]{1,9})", re.ASCII)
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _PATIENCE = 0.05
 """Seconds between two looks for a reader of a FIFO, or for a cancellation."""

@@ -13,15 +13,16 @@ from collections.abc import Iterable
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire.header_fields import QUOTED_STRING, TCHARS, unescaped
 
-_SCHEME = re.compile(rf"[ \t,]*({TCHARS})(?:[ \t]+|(?=,)|\Z)", re.ASCII)
-_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?:(?=,)|\Z)", re.ASCII)
+_SCHEME = lazy_pattern(rf"[ \t,]*({TCHARS})(?:[ \t]+|(?=,)|\Z)", re.ASCII)
+_TOKEN68 = lazy_pattern(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?:(?=,)|\Z)", re.ASCII)
 # A quote always opens a quoted string: one that is not closed ends the field.
-_PARAMETER = re.compile(
+_PARAMETER = lazy_pattern(
     rf"[ \t,]*({TCHARS})[ \t]*=[ \t]*(?:{QUOTED_STRING}|([^\s,\"]*)(?=[\s,]|\Z))", re.ASCII | re.DOTALL
 )
-_NEEDS_ESCAPE = re.compile(r'["\\]')
+_NEEDS_ESCAPE = lazy_pattern(r'["\\]')
 _ESCAPED = r"\\\g<0>"
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire.escaping import quoted
 from lading._wire.urls import Query, with_query
 from lading.digest import Digest
@@ -202,7 +203,7 @@ def _tag_or_digest(text: str) -> str:
     return Digest(text) if ":" in text else check_tag(text)
 
 
-_SESSION = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
+_SESSION = lazy_pattern(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
 def _session(text: str) -> str:
@@ -212,9 +213,12 @@ def _session(text: str) -> str:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Compile a template. Only the name may hold slashes, so a match takes one pass over the path and one back."""
+    """Return the pattern of a template.
+
+    Only the name may hold slashes, so a match takes one pass over the path and one back.
+    """
     source = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template).replace("(?P<name>[^/]+)", "(?P<name>.*)")
-    return re.compile(source, re.ASCII)
+    return lazy_pattern(source, re.ASCII)
 
 
 _ROUTES = tuple(

@@ -6,18 +6,18 @@ shown, but not trusted: on one line, cut, and without the secrets of the request
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire import header_fields
 from lading._wire.endpoints import repository_of
 from lading._wire.escaping import printable
-from lading._wire.messages import Request
+from lading._wire.messages import Origin, Request
 from lading._wire.urls import Query, redact, redact_field, redact_within, secret_values
 from lading.errors import (
     BlobUnknownError,
@@ -82,25 +82,34 @@ _SECRET_OF_FORM = frozenset({"access_token", "password", "refresh_token"})
 _FORM = "application/x-www-form-urlencoded"
 KEPT_BODY = 64 * 1024
 """Bytes of the body of a refusal that are looked at and kept."""
+_REMEMBERED_TARGET = 1024
 _KEPT_ENTRIES = 256
 _KEPT_MESSAGE = 1000
 _KEPT_CODE = 64
 _DEEPEST_DETAIL = 64
 _MESSAGE_KEYS = ("message", "details", "detail", "error_description", "error")
-_MARKUP_MESSAGE = re.compile(r"<(?:title|message)\b[^<>]*>([^<]*)", re.IGNORECASE)
+_MARKUP_MESSAGE = lazy_pattern(r"<(?:title|message)\b[^<>]*>([^<]*)", re.IGNORECASE)
 # Error of Amazon S3, and of the stores of other clouds.
-_STORAGE_ERROR = re.compile(r"<Error>\s*<Code>([^<]*)</Code>\s*<Message>([^<]*)")
+_STORAGE_ERROR = lazy_pattern(r"<Error>\s*<Code>([^<]*)</Code>\s*<Message>([^<]*)")
 
 
 def describe(request: Request) -> str:
     """Return what was asked and where, on one line and without secrets: `GET ghcr.io/acme/app manifests/v9`."""
-    path = request.target.partition("?")[0]
-    name = repository_of(path)
-    start = len(f"/v2/{name}") if name else 0
-    where = f"{request.origin.authority}{request.target}"
-    if start:
-        where = f"{request.origin.authority}/{name} {request.target[start + 1 :]}"
-    return f"{request.method} {redact(where)}"
+    target = request.target
+    if len(target) > _REMEMBERED_TARGET:
+        return f"{request.method} {_place(request.origin, target)}"
+    return f"{request.method} {_remembered_place(request.origin, target)}"
+
+
+def _place(origin: Origin, target: str) -> str:
+    name = repository_of(target.partition("?")[0])
+    if not name:
+        return redact(f"{origin.authority}{target}")
+    return redact(f"{origin.authority}/{name} {target[len('/v2/') + len(name) + 1 :]}")
+
+
+# Each request is described several times in a row: in events, for bounds of its response, for an error.
+_remembered_place = lru_cache(maxsize=64)(_place)
 
 
 def raw_response(
@@ -213,6 +222,8 @@ def _changed(headers: Headers, fields: list[tuple[str, str]]) -> Headers:
 
 
 def _secrets(headers: Headers) -> Iterable[str]:
+    from base64 import b64decode  # only errors need it
+
     for name, value in headers:
         if name.lower() in header_fields.PLAIN_FIELDS:
             continue
@@ -220,8 +231,8 @@ def _secrets(headers: Headers) -> Iterable[str]:
         credentials = value.rpartition(" ")[2]
         yield credentials
         try:
-            yield base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-        except (binascii.Error, ValueError):
+            yield b64decode(credentials, validate=True).decode().partition(":")[2]
+        except ValueError:
             continue
 
 

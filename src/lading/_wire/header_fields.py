@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading.headers import Headers
 
 PLAIN_FIELDS = frozenset(
@@ -24,18 +25,18 @@ PLAIN_FIELDS = frozenset(
 TCHARS = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 QUOTED_STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 
-_LINK = re.compile(r"[\s,]*<([^<>]*)>", re.ASCII)
-_PARAMETER = re.compile(rf"\s*;\s*(?:({TCHARS})\s*(?:=\s*(?:{QUOTED_STRING}|([^\s;,]*)))?)?", re.ASCII | re.DOTALL)
-_WARNING = re.compile(rf"[\s,]*([0-9]{{3}})\s+\S+\s+{QUOTED_STRING}(?:\s+{QUOTED_STRING})?", re.ASCII | re.DOTALL)
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_MEDIA_TYPE = re.compile(rf"({TCHARS}/{TCHARS})[ \t]*(?:;.*)?", re.ASCII | re.DOTALL)
-_UPLOAD_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?", re.ASCII)
-_CHUNK_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
-_WANTED_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*", re.ASCII | re.IGNORECASE)
-_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
-_RATE = re.compile(r"([0-9]{1,18})(?:[ \t]*;[ \t]*w=([0-9]{1,18}))?(?:[ \t]*;.*)?", re.ASCII | re.DOTALL)
-_DATE = re.compile(
+_LINK = lazy_pattern(r"[\s,]*<([^<>]*)>", re.ASCII)
+_PARAMETER = lazy_pattern(rf"\s*;\s*(?:({TCHARS})\s*(?:=\s*(?:{QUOTED_STRING}|([^\s;,]*)))?)?", re.ASCII | re.DOTALL)
+_WARNING = lazy_pattern(rf"[\s,]*([0-9]{{3}})\s+\S+\s+{QUOTED_STRING}(?:\s+{QUOTED_STRING})?", re.ASCII | re.DOTALL)
+_QUOTED_PAIR = lazy_pattern(r"\\(.)", re.DOTALL)
+_MEDIA_TYPE = lazy_pattern(rf"({TCHARS}/{TCHARS})[ \t]*(?:;.*)?", re.ASCII | re.DOTALL)
+_UPLOAD_RANGE = lazy_pattern(r"(?:bytes[ =])?([0-9]{1,19})-([0-9]{1,19})(?:/(?:[0-9]{1,19}|\*))?", re.ASCII)
+_CHUNK_RANGE = lazy_pattern(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
+_CONTENT_RANGE = lazy_pattern(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", re.ASCII | re.IGNORECASE)
+_WANTED_RANGE = lazy_pattern(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*", re.ASCII | re.IGNORECASE)
+_NUMBER = lazy_pattern(r"[0-9]{1,19}", re.ASCII)
+_RATE = lazy_pattern(r"([0-9]{1,18})(?:[ \t]*;[ \t]*w=([0-9]{1,18}))?(?:[ \t]*;.*)?", re.ASCII | re.DOTALL)
+_DATE = lazy_pattern(
     r"[A-Z][a-z]{2}, ([0-9]{2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ([0-9]{4}) "
     r"([0-9]{2}):([0-9]{2}):([0-9]{2}) GMT",
     re.ASCII,
@@ -164,8 +165,11 @@ def retry_after(headers: Headers) -> float | None:
     A date counts from the response's own `Date`, so that a wrong local clock does no harm; so does a number that can
     only be a Unix time. A time in the past gives None.
     """
+    asked = headers.all("Retry-After")
+    if not asked:
+        return None
     answered = http_date(headers.get("Date"))
-    waits = [wait for value in headers.all("Retry-After") if (wait := _wait(value.strip(" \t"), answered)) is not None]
+    waits = [wait for value in asked if (wait := _wait(value.strip(" \t"), answered)) is not None]
     return max(waits, default=None)
 
 
@@ -204,6 +208,12 @@ def rate_limit(text: str | None) -> RateLimit | None:
     if match is None:
         return None
     return RateLimit(int(match[1]), int(match[2]) if match[2] else None)
+
+
+def reset_after(headers: Headers, name: str) -> float | None:
+    """Return the seconds until a rate limit starts again, from a field with seconds or a Unix time, as GitLab's."""
+    text = headers.get(name)
+    return None if text is None else _wait(text.strip(" \t"), http_date(headers.get("Date")))
 
 
 def unescaped(text: str) -> str:

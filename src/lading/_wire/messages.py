@@ -11,12 +11,13 @@ from typing import Protocol, Self
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._values import expect, integer
 from lading.headers import Headers
 
-_TARGET = re.compile(r"/[\x21-\x7e]*", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]", re.ASCII)
-_METHOD = re.compile(r"[A-Z]+", re.ASCII)
+_TARGET = lazy_pattern(r"/[\x21-\x7e]*", re.ASCII)
+_HOST = lazy_pattern(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]", re.ASCII)
+_METHOD = lazy_pattern(r"[A-Z]+", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SHOWN = 80
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire import header_fields
 from lading._wire.error_documents import (
     CODES,
@@ -68,8 +69,8 @@ _BOILERPLATE = (
     "unable unknown upload version was with"
 )
 _BOILERPLATE_WORDS = frozenset(_BOILERPLATE.split())
-_WORD = re.compile(r"[^\s\"'`:;,.()/@]+")
-_TLS_WANTED = re.compile(r"http request (?:was sent )?to (?:an )?https (?:server|port)", re.IGNORECASE)
+_WORD = lazy_pattern(r"[^\s\"'`:;,.()/@]+")
+_TLS_WANTED = lazy_pattern(r"http request (?:was sent )?to (?:an )?https (?:server|port)", re.IGNORECASE)
 _SHOWN_ENTRIES = 3
 
 
@@ -171,8 +172,8 @@ class _Refusal(msgspec.Struct, frozen=True):
 
     def _with_own_words(self, fact: str) -> str:
         """Add what the registry said, unless it only repeats the fact."""
-        own = {word for entry in self.entries for word in _WORD.findall(entry.message.lower())}
-        return f"{fact} ({self._said})" if own - _BOILERPLATE_WORDS - set(_WORD.findall(fact.lower())) else fact
+        own = {word for entry in self.entries for word in _WORD.findall(entry.message.lower())} - _BOILERPLATE_WORDS
+        return f"{fact} ({self._said})" if own and own - set(_WORD.findall(fact.lower())) else fact
 
 
 def _kind(entries: tuple[ErrorEntry, ...], status: int, missing: type[NotFoundError]) -> type[RegistryError]:

@@ -9,29 +9,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, unquote_plus
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire.escaping import printable
 from lading._wire.messages import Origin
 from lading.errors import ForbiddenRedirectError, ProtocolError
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
+_SCHEME = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.\-]*):", re.ASCII)
 # Header values arrive as Latin-1, so that each character stands for one byte on the wire.
-_NO_BYTE_OF_A_URL = re.compile(r"[\x00-\x1f\x7f]|[^\x00-\xff]", re.ASCII)
+_NO_BYTE_OF_A_URL = lazy_pattern(r"[\x00-\x1f\x7f]|[^\x00-\xff]", re.ASCII)
 _IN_A_URL = bytes(range(0x21, 0x7F))
-_AUTHORITY_END = re.compile(r"[/?]", re.ASCII)
-_USERINFO = re.compile(r"((?:[A-Za-z0-9+.\-]*:?//)?)[^/?#]*@", re.ASCII)
+_URL = lazy_pattern(r"[\x21-\x7e]*", re.ASCII)
+# Characters that a value in a query needs no escape for (RFC 3986, sections 2.3 and 3.4).
+_PLAIN_VALUE = lazy_pattern(r"[A-Za-z0-9._~/:-]*", re.ASCII)
+_AUTHORITY_END = lazy_pattern(r"[/?]", re.ASCII)
+_USERINFO = lazy_pattern(r"((?:[A-Za-z0-9+.\-]*:?//)?)[^/?#]*@", re.ASCII)
 _NAMED_VALUE = r"([A-Za-z0-9_.\-]+)=[^&\s\"'<>\\]*"
 # A semicolon precedes a parameter where a page spells the ampersand `&amp;`.
-_PARAMETER = re.compile(rf"(?<=[?&;]){_NAMED_VALUE}", re.ASCII)
+_PARAMETER = lazy_pattern(rf"(?<=[?&;]){_NAMED_VALUE}", re.ASCII)
 # In a header field, a semicolon begins a parameter of the field (RFC 9110, section 5.6.6).
-_PARAMETER_IN_FIELD = re.compile(rf"(?<=[?&]){_NAMED_VALUE}", re.ASCII)
+_PARAMETER_IN_FIELD = lazy_pattern(rf"(?<=[?&]){_NAMED_VALUE}", re.ASCII)
 # Within a text, from the slashes on; what it may contain ends at the next slash, so that a search takes linear time.
-_USERINFO_WITHIN = re.compile(r"(?<=//)[^/?#\s@\"'<>\\]+@", re.ASCII)
+_USERINFO_WITHIN = lazy_pattern(r"(?<=//)[^/?#\s@\"'<>\\]+@", re.ASCII)
 # One of them is in every string that has anything to redact.
 _MARKS = frozenset("?&;@")
+_FIELD_MARKS = frozenset("?&@")
 # Query parameters whose values are not secret: those of the endpoint table and of the token protocol.
 _SHOWN_VALUES = frozenset({
     "artifactType",
@@ -94,7 +98,11 @@ def resolve(origin: Origin, target: str, text: str) -> tuple[Origin, str]:
     """
     if _NO_BYTE_OF_A_URL.search(text):
         raise ProtocolError(f"{origin} named '{printable(redact(text))}', which has a character not allowed in a URL")
-    url = quote(text.strip(" ").partition("#")[0], safe=_IN_A_URL, encoding="latin-1")
+    url = text.strip(" ").partition("#")[0]
+    if not _URL.fullmatch(url):
+        from urllib.parse import quote  # with ipaddress: few short commands see a URL
+
+        url = quote(url, safe=_IN_A_URL, encoding="latin-1")
     scheme = _SCHEME.match(url)
     if scheme is None:
         return _relative(origin, target, url)
@@ -124,14 +132,17 @@ def redact_within(text: str) -> str:
 
 def redact_field(value: str) -> str:
     """Return the value of a header field as `redact_within` returns a string."""
-    if _MARKS.isdisjoint(value):
+    if _FIELD_MARKS.isdisjoint(value):
         return value
     return _PARAMETER_IN_FIELD.sub(_redacted_parameter, _USERINFO_WITHIN.sub("REDACTED@", value))
 
 
 def secret_values(target: str) -> Iterator[str]:
     """Yield the values of possibly secret query parameters of a request target, as they were sent and decoded."""
-    for part in target.partition("?")[2].split("&"):
+    from urllib.parse import unquote_plus
+
+    query = target.partition("?")[2]
+    for part in query.split("&") if query else ():
         name, _, value = part.partition("=")
         if name not in _SHOWN_VALUES:
             yield value
@@ -182,12 +193,18 @@ def _without_dots(path: str) -> str:
 
 
 def _pair(part: str) -> tuple[str, str]:
+    from urllib.parse import unquote_plus
+
     name, _, value = part.partition("=")
     return unquote_plus(name), unquote_plus(value)
 
 
 def _encoded(text: str) -> str:
     # RFC 3986, section 3.4, allows `/` and `:` in a query; digests and media types stay readable.
+    if _PLAIN_VALUE.fullmatch(text):
+        return text
+    from urllib.parse import quote
+
     return quote(text, safe="/:", errors="replace")
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lading._io import atomic_files
+from lading._patterns import lazy_pattern
 from lading._result import Result
 from lading._values import path as path_of
 from lading.descriptor import Descriptor
@@ -27,7 +28,7 @@ from lading.stores.index_json import LayoutIndex
 from lading.stores.layout import Layout
 
 DAY = 24 * 60 * 60.0
-_DIGEST = re.compile(rb"\b(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}|blake3:[0-9a-f]{64})\b", re.ASCII)
+_DIGEST = lazy_pattern(rb"\b(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}|blake3:[0-9a-f]{64})\b", re.ASCII)
 
 
 class RemovedBlob(Result, frozen=True):

@@ -23,6 +23,7 @@ from lading._io import file_identity, system
 from lading._io.atomic_files import OpenFile, refusals, sync_directory
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.system import Access, Directory
+from lading._patterns import lazy_pattern
 from lading.digest import Digest
 from lading.errors import NotFoundError, ProtocolError, StorageError, VerificationError
 
@@ -34,7 +35,7 @@ USELESS: Final = (VerificationError, NotFoundError, ProtocolError, StorageError)
 """Errors after which the content is useless or in the way, and is discarded."""
 _SWEEPING = 16 << 20
 _MOST_KEPT = 32
-_NAME = re.compile(r"\.lading-[a-z0-9]+-[0-9a-f]+\.part", re.ASCII)
+_NAME = lazy_pattern(r"\.lading-[a-z0-9]+-[0-9a-f]+\.part", re.ASCII)
 _PRIVATE = ".lading-private-"
 _SLICE = 64 << 20
 

@@ -17,12 +17,13 @@ from typing import Final, Self
 
 from lading._io import system
 from lading._io.system import Access, Directory
+from lading._patterns import lazy_pattern
 
 DAY: Final = 24 * 3600.0
 """Age in seconds after which a state file is no longer read."""
 _LONGEST = 16 << 10
 _MOST = 128
-_NAME = re.compile(r"[0-9a-f]{32}\.upload", re.ASCII)
+_NAME = lazy_pattern(r"[0-9a-f]{32}\.upload", re.ASCII)
 
 
 class StateFile:

@@ -7,13 +7,14 @@ import time
 from contextlib import closing
 
 from lading._io.base import Rewindable
+from lading._io.file_ranges import Extent
 from lading._io.minimum_rate import Meter, MinimumRate
 from lading._wire.messages import Request
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError, TransportError
 from lading.headers import Headers
 from lading.transports.cancellation import Abort
 from lading.transports.proxies import Proxy
-from lading.transports.request_writer import SMALL, cut, strip_zone, write_head
+from lading.transports.request_writer import SMALL, TOGETHER, cut, strip_zone, write_head
 from lading.transports.response_body import Decoder, decoder
 from lading.transports.response_head import Head, frame, parse_head
 from lading.transports.socket_stream import SocketStream
@@ -96,16 +97,24 @@ class Connection:
         else:
             target = request.target
         head = write_head(request.method, target, headers)
+        if isinstance(request.body, bytes) and len(request.body) <= TOGETHER:
+            return self._send_piece(memoryview(head + request.body), heads)
         with closing(cut(head, request.body, request.origin, secure=self.stream.is_secure)) as pieces:
             for piece in pieces:
-                try:
-                    rest = self.stream.send(piece)
-                    while rest:
-                        if early := heads.read():
-                            return early
-                        rest = self.stream.send(rest)
-                except ConnectionFailedError as broken:
-                    return _final_head_after_break(broken, heads)
+                if early := self._send_piece(piece, heads):
+                    return early
+        return None
+
+    def _send_piece(self, piece: memoryview | Extent, heads: ResponseHeads) -> Head | None:
+        """Send a piece of a request; if the final response arrives before its end, stop and return that."""
+        try:
+            rest = self.stream.send(piece)
+            while rest:
+                if early := heads.read():
+                    return early
+                rest = self.stream.send(rest)
+        except ConnectionFailedError as broken:
+            return _final_head_after_break(broken, heads)
         return None
 
 

@@ -35,7 +35,7 @@ class NetworkSettings(msgspec.Struct, frozen=True):
     min_rate: MinimumRate | None = None
     """Rate at which a server must read the body of a request; None for no minimum. Bodies of responses are measured by
     their readers."""
-    idle_connections: int = 16
+    idle_connections: int = 64
     """Number of connections per origin that are kept for reuse."""
     keep_alive: float = 50.0
     """Seconds for which an idle connection is kept."""

@@ -12,11 +12,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._wire.messages import Origin
 from lading._wire.private_addresses import is_loopback
 from lading.errors import ConnectionFailedError
 
-_PROXY = re.compile(
+_PROXY = lazy_pattern(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://)?(?:(?P<user>[\x21-\x7e]*)@)?(?P<authority>[^@/?#\s]+)/?", re.ASCII
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager
+from functools import lru_cache
 
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.file_ranges import Extent, FileReader
@@ -15,9 +16,12 @@ from lading.errors import StorageError, storage_errors
 from lading.headers import TRANSPORT_FIELDS, Headers
 
 SMALL = 65536
-"""Largest body, in bytes, that is sent in one write with the head."""
+"""Largest body, in bytes, that may be sent again when a connection was closed under it."""
+TOGETHER = 256 << 10
+"""Largest body, in bytes, that is sent in one write with the head: copying it is less work than another write."""
 # These control the framing of a message or its connection: a caller who sets one could smuggle a request.
 _WITH_CONTENT = ("POST", "PUT", "PATCH")
+_REPLACEABLE = frozenset({"user-agent", "accept-encoding"})
 
 
 def add_fields(request: Request, user_agent: str) -> Headers:
@@ -25,17 +29,26 @@ def add_fields(request: Request, user_agent: str) -> Headers:
 
     Raises `ValueError` for a field that the caller may not set, such as Content-Length.
     """
-    for name in TRANSPORT_FIELDS:
-        if name in request.headers:
-            raise ValueError(f"cannot set the header {name}: the transport sets it")
-    fields = [("Host", strip_zone(request.origin.authority))]
-    fields += [
-        (name, value)
-        for name, value in (("User-Agent", user_agent), ("Accept-Encoding", "identity"))
-        if name not in request.headers
-    ]
-    length = [("Content-Length", str(request.size))] if request.size or request.method in _WITH_CONTENT else []
-    return Headers(fields) + request.headers + Headers(length)
+    given, size = {name.lower() for name, _ in request.headers}, request.size
+    if not TRANSPORT_FIELDS.isdisjoint(given):
+        name = min(TRANSPORT_FIELDS & given)
+        raise ValueError(f"cannot set the header {name}: the transport sets it")
+    own = _own_fields(request.origin.authority, user_agent, _REPLACEABLE & given)
+    both = own + request.headers
+    if not size and request.method not in _WITH_CONTENT:
+        return both
+    return both + Headers([("Content-Length", str(size))])
+
+
+@lru_cache(maxsize=64)
+def _own_fields(authority: str, user_agent: str, given: frozenset[str]) -> Headers:
+    """Return the fields that are the same in all requests to a host, without the replaceable ones that are `given`."""
+    fields = [("Host", strip_zone(authority))]
+    if "user-agent" not in given:
+        fields.append(("User-Agent", user_agent))
+    if "accept-encoding" not in given:
+        fields.append(("Accept-Encoding", "identity"))
+    return Headers(fields)
 
 
 def strip_zone(authority: str) -> str:
@@ -46,7 +59,7 @@ def strip_zone(authority: str) -> str:
 
 def write_head(method: str, target: str, headers: Headers) -> bytes:
     """Return a request line and header fields, including the final empty line."""
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "", ""]
+    lines = [f"{method} {target} HTTP/1.1", *map(": ".join, headers), "", ""]
     return "\r\n".join(lines).encode("latin-1")
 
 
@@ -59,14 +72,14 @@ def cut(head: bytes, body: bytes | Source, origin: Origin, *, secure: bool) -> G
     on the wire, and its connection is lost.
     """
     if isinstance(body, bytes):
-        if len(body) <= SMALL:
-            yield memoryview(head + body)
-        else:
-            yield memoryview(head)
-            yield memoryview(body)
+        yield memoryview(head)
+        yield memoryview(body)
         return
     content = OutgoingBody(body, origin)
     try:
+        if content.left <= TOGETHER:
+            yield content.behind(head)
+            return
         yield memoryview(head)
         if not secure:
             yield from content.extents()
@@ -98,6 +111,14 @@ class OutgoingBody:
         if not self.left and self._read(memoryview(bytearray(1))):
             raise self._mismatch("more than")
         return count
+
+    def behind(self, head: bytes) -> memoryview:
+        """Return the head of a request with all of the content behind it."""
+        whole = memoryview(bytearray(len(head) + self.left))
+        whole[: len(head)] = head
+        while self.readinto(whole[len(whole) - self.left :]):
+            pass
+        return whole
 
     def extents(self) -> Generator[Extent]:
         """Yield all ranges of the source, if it is a file. Raises `StorageError` if it has changed by the end."""

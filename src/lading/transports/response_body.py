@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from lading._patterns import lazy_pattern
 from lading.errors import ConnectionFailedError, LimitExceededError, ProtocolError
 from lading.transports.response_head import HEAD_BYTES, HEAD_FIELDS, Framing
 from lading.transports.socket_stream import SocketStream
 
 _CHUNK_LINE_BYTES = 4096
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK = lazy_pattern(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
 class Decoder(Protocol):

@@ -10,14 +10,15 @@ import re
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading.errors import LimitExceededError, ProtocolError
 from lading.headers import Headers
 
 HEAD_BYTES = 65536
 HEAD_FIELDS = 200
 
-_STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?", re.ASCII)
-_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_STATUS_LINE = lazy_pattern(r"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?", re.ASCII)
+_LENGTH = lazy_pattern(r"[0-9]{1,18}", re.ASCII)
 # The first bytes of a TLS record with which a server responds to plain HTTP: an alert, or a handshake message.
 _TLS_RECORDS = ("\x15\x03", "\x16\x03")
 
@@ -41,7 +42,7 @@ class Framing(msgspec.Struct, frozen=True):
 
 def parse_head(block: bytes, where: str) -> Head:
     """Parse a head, without its final empty line."""
-    status_line, *lines = (line.removesuffix("\r") for line in block.decode("latin-1").split("\n"))
+    status_line, *lines = block.decode("latin-1").removesuffix("\r").replace("\r\n", "\n").split("\n")
     match = _STATUS_LINE.fullmatch(status_line)
     if match is None:
         if status_line.startswith(_TLS_RECORDS):
@@ -60,7 +61,7 @@ def _fields(lines: list[str]) -> list[tuple[str, str]]:
     fields: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(":")
-        if line[:1] in {" ", "\t"} and fields:
+        if line.startswith((" ", "\t")) and fields:
             # A folded line continues the previous one (RFC 9112, section 5.2).
             name, value = fields.pop()
             value += " " + line.strip(" \t")
@@ -71,7 +72,10 @@ def _fields(lines: list[str]) -> list[tuple[str, str]]:
 
 
 def _outlives(minor: str, headers: Headers) -> bool:
-    options = {option.strip().lower() for value in headers.all("connection") for option in value.split(",")}
+    stated = headers.all("connection")
+    if not stated:
+        return minor == "1"
+    options = {option.strip().lower() for value in stated for option in value.split(",")}
     return "close" not in options and (minor == "1" or "keep-alive" in options)
 
 

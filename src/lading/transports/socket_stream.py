@@ -15,11 +15,12 @@ import time
 from lading._io import system
 from lading._io.file_ranges import Extent
 from lading._io.minimum_rate import Meter
+from lading._patterns import lazy_pattern
 from lading.errors import ConnectionFailedError, LimitExceededError, StorageError, TimedOutError, TransportError
 from lading.transports.cancellation import Abort
 from lading.transports.response_head import HEAD_BYTES
 
-_END_OF_HEAD = re.compile(rb"\n\r?\n")
+_END_OF_HEAD = lazy_pattern(rb"\n\r?\n")
 # Under TLS the timeout covers a whole write, so it has to be small enough for a slow line.
 _WRITE_PLAIN, _WRITE_SECURE = 1 << 30, 1 << 16
 _SENDING, _RESPONSE, _BODY = "while sending the request", "while waiting for the response", "while reading the body"

@@ -18,6 +18,7 @@ from lading._core.targets.layout_archive import ArchivedLayout
 from lading._io import atomic_files
 from lading._io.base import IO
 from lading._io.output_files import OutputPath
+from lading._patterns import lazy_pattern
 from lading._text import shortened
 from lading.digest import Digest
 from lading.errors import LadingError, NotFoundError, StorageError
@@ -26,7 +27,7 @@ ArchivedImage = tuple[str | None, Digest | str | None]
 """Name of an image in an archive, if it has one, and the digest of its manifest, if that is known."""
 
 _SHOWN = 3
-_DIGEST_TAG = re.compile(r"sha(?:256|512)-[0-9a-f]{64,128}\.[a-z]+", re.ASCII)
+_DIGEST_TAG = lazy_pattern(r"sha(?:256|512)-[0-9a-f]{64,128}\.[a-z]+", re.ASCII)
 
 
 def images_of(io: IO, transport: str, output: OutputPath) -> Sequence[ArchivedImage]:

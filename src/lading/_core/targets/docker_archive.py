@@ -23,6 +23,7 @@ from lading._core.transfer.async_target import read_manifest
 from lading._core.transfer.stored_blob import StoredBlob
 from lading._io.base import IO
 from lading._io.body_reading import PIECE_SIZE
+from lading._patterns import lazy_pattern
 from lading._text import shortened
 from lading._wire.messages import Reader
 from lading.annotations import CONTAINERD_NAME, REF_NAME
@@ -38,7 +39,7 @@ _LIST = "manifest.json"
 _MAX_LIST = 8 * 2**20
 _FORMATS = ((b"\x1f\x8b", OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", OCI_LAYER_ZSTD))
 _SHOWN = 10
-_BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})", re.ASCII)
+_BLOB = lazy_pattern(r"blobs/sha256/([0-9a-f]{64})", re.ASCII)
 
 
 class _ImageEntry(msgspec.Struct, frozen=True, rename="pascal"):

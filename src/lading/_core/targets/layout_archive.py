@@ -19,6 +19,7 @@ from lading._io.base import Cancellation
 from lading._io.body_reading import PIECE_SIZE
 from lading._io.output_files import OutputPath, writing
 from lading._io.system import HeldDirectory, lock_directory
+from lading._patterns import lazy_pattern
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.errors import LayoutError
@@ -28,7 +29,7 @@ from lading.stores.nested_indexes import Nested
 
 _MAX_INDEX = 128 * 1024 * 1024
 _MAX_HEADER = 64 * 1024
-_WORK = re.compile(r"\.[0-9a-f]{32}\.archive", re.ASCII)
+_WORK = lazy_pattern(r"\.[0-9a-f]{32}\.archive", re.ASCII)
 
 
 class ArchivedLayout:

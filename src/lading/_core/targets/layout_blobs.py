@@ -8,16 +8,20 @@ from contextlib import asynccontextmanager
 from io import FileIO
 from pathlib import Path
 
+from lading._core.transfer.async_target import read_whole
 from lading._core.transfer.sinks import PartialSink
 from lading._core.transfer.stored_blob import OpenBlob, StoredBlob
 from lading._io.base import IO
 from lading._io.file_sources import FileSource
 from lading._io.system import file_status
-from lading._wire.messages import Reader
+from lading._wire.messages import Reader, Source
 from lading.descriptor import Descriptor
 from lading.digest import Digest
 from lading.stores.digest_cache import LEAST_CACHED, DigestCache
 from lading.stores.layout import Layout
+
+# Size in bytes up to which a blob is read and verified before it is sent: less work than hashing it on the way.
+_HELD = 256 << 10
 
 
 class FileBlob(StoredBlob):
@@ -27,6 +31,20 @@ class FileBlob(StoredBlob):
         super().__init__(descriptor, place)
         self._io = io
         self._open_file = open_file
+        self.is_certain = descriptor.size <= _HELD
+
+    async def known(self) -> bytes | Source | None:
+        return await self._io.call(self._verified) if self.is_certain else None
+
+    def _verified(self) -> bytes:
+        """Return the content. Raises `SizeMismatchError` or `DigestMismatchError`."""
+        reader = self._open_file(self.descriptor)
+        try:
+            content = read_whole(reader, self.descriptor.size)
+        finally:
+            reader.close()
+        self.descriptor.verify(content)
+        return content
 
     @asynccontextmanager
     async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:

@@ -6,8 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from lading._core.exchange.hosts import HostState
 from lading._core.exchange.remote_repository import RemoteRepository
-from lading._core.repository.manifest_requests import pull_manifest, request_manifest, resolve_manifest
+from lading._core.repository.manifest_requests import (
+    find_manifest,
+    pull_manifest,
+    request_manifest,
+    resolve_manifest,
+)
 from lading._core.repository.manifests import AsyncManifests
 from lading._core.repository.referrers import AsyncReferrers
 from lading._core.repository.tags import AsyncTags
@@ -45,8 +51,21 @@ class RegistryTarget:
     def is_remote(self) -> bool:
         return True
 
+    @property
+    def counts_pulls(self) -> bool:
+        """Whether the registry has told how many pulls are left."""
+        return self.host.limits.counts_pulls
+
+    @property
+    def host(self) -> HostState:
+        return self._repository.exchange.host
+
     async def resolve(self, tag_or_digest: str | None) -> Descriptor:
         return await resolve_manifest(self._repository, tag_or_digest or "latest", accept=MANIFEST_TYPES)
+
+    async def find(self, tag_or_digest: str | None) -> tuple[Descriptor, Manifest[Any] | None]:
+        """Return the descriptor of a tag or digest, with the manifest if the registry told it only by sending that."""
+        return await find_manifest(self._repository, tag_or_digest or "latest", accept=MANIFEST_TYPES)
 
     def tags(self) -> AsyncIterator[str]:
         return AsyncTags(self._repository).list()

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from lading._core.transfer.async_target import Readable
+from lading._core.transfer.concurrency import wide
 from lading._core.transfer.configs import platform_in, pull_config
-from lading._io.base import IO
+from lading._io.base import IO, Limit
 from lading._text import shortened
 from lading.annotations import DOCKER_REFERENCE_DIGEST, DOCKER_REFERENCE_TYPE
 from lading.descriptor import Descriptor
@@ -49,7 +50,7 @@ class _Candidate(msgspec.Struct, frozen=True):
 
 
 class PlatformChooser:
-    """Chooser among the manifests of one target, `concurrency` pulls at a time.
+    """Chooser among the manifests of one target, `limit` pulls at a time.
 
     `pull` returns verified manifests, `read_config` verified configs of a bounded size. `name` is that of the target in
     messages.
@@ -63,14 +64,14 @@ class PlatformChooser:
         read_config: Callable[[Descriptor], Awaitable[bytes]],
         emit: Callable[[Event], object],
         *,
-        concurrency: int = 4,
+        limit: Limit = 4,
     ) -> None:
         self._io = io
         self._name = name
         self._pull = pull
         self._read_config = read_config
         self._emit = emit
-        self._concurrency = concurrency
+        self._limit = limit
         self._opened: dict[Digest, list[_Candidate]] = {}
         self._left = MOST_OPENED
 
@@ -81,7 +82,7 @@ class PlatformChooser:
         async def read_config(descriptor: Descriptor) -> bytes:
             return await pull_config(io, place, descriptor)
 
-        return cls(io, place.name, place.pull_manifest, read_config, emit, concurrency=concurrency)
+        return cls(io, place.name, place.pull_manifest, read_config, emit, limit=wide(concurrency, place))
 
     async def choose(self, manifest: Manifest[Any], wanted: Platform) -> Chosen:
         """Return the best match of an index, or a single manifest if it is for the platform.
@@ -139,7 +140,7 @@ class PlatformChooser:
         entries = [index.document.manifests[number] for number in positions]
         found: list[_Candidate] = []
         for number, entry, opened in zip(
-            positions, entries, await self._io.map(self._open, entries, limit=self._concurrency), strict=True
+            positions, entries, await self._io.map(self._open, entries, limit=self._limit), strict=True
         ):
             here = (*path, (index.digest, number))
             if isinstance(opened, Platform):

@@ -15,7 +15,7 @@ from lading._io.base import IO
 from lading._wire.escaping import on_one_line
 from lading._wire.messages import Reader, Source
 from lading.digest import Digest
-from lading.errors import LadingError, StorageError
+from lading.errors import DigestMismatchError, LadingError, StorageError
 
 Side: TypeAlias = Literal["source", "destination"]
 
@@ -53,7 +53,13 @@ class SourceOfCopy(StoredBlob):
         return self._blob.repository
 
     async def known(self) -> bytes | Source | None:
-        return await self._blob.known()
+        try:
+            return await self._blob.known()
+        except DigestMismatchError:
+            raise  # damage that shows when the content is sent is an error of the whole copy
+        except LadingError as error:
+            locate(error, self._doing(), "source", self.descriptor.digest)
+            raise
 
     @asynccontextmanager
     async def open(self, offset: int = 0) -> AsyncGenerator[OpenBlob]:

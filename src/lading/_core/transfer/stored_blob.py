@@ -58,7 +58,10 @@ class StoredBlob(ABC):
     """Whether `known` content was hashed just now, so that hashing it again after a refusal would not help."""
 
     async def known(self) -> bytes | Source | None:
-        """Return content that was hashed before and has not changed since, so that it can be sent without hashing."""
+        """Return content that was hashed, and has not changed since, so that it can be sent without hashing.
+
+        It may be read for that, which raises the errors of `open` and `VerificationError`.
+        """
         return None
 
     async def into(self, io: IO, make_sink: Callable[[Digest], Sink], on_progress: OnProgress) -> None:

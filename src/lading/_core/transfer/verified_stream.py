@@ -23,10 +23,9 @@ async def stream_to(io: IO, blob: StoredBlob, write: Callable[[bytes], object]) 
 
 async def is_whole(io: IO, blob: StoredBlob) -> bool:
     """Return whether a blob exists and matches its digest and size; it is read, unless it is known."""
-    if await blob.known() is not None:
-        return True
     try:
-        await stream_to(io, blob, ignore)
+        if await blob.known() is None:
+            await stream_to(io, blob, ignore)
     except (BlobUnknownError, VerificationError):
         return False
     return True
