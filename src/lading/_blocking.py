@@ -78,10 +78,11 @@ class Client:
     - `headers`: header fields for every request to a registry. They are not sent to other hosts that a registry names.
     - `timeout`: seconds without a byte after which a request fails; None for no limit. The minimum rate and the limits
       for whole answers (`Budgets`) hold all the same.
-    - `concurrency`: number of blobs that are transferred at once; of blobs below 1 MiB, four times as many if it is
-      more than 1.
-    - `ranges`: connections, 1 to 16, over which a blob of 64 MiB or more is pulled into a file or layout. More than 1
-      helps where a registry limits each connection, and takes up to 48 MiB of memory for each such blob.
+    - `concurrency`: number of blobs that are transferred at once, and of blobs below 1 MiB and questions four times as
+      many if it is more than 1. By default 4, and as many small blobs and questions as pay, up to 64 for each host.
+    - `ranges`: most connections, 1 to 16, over which one large blob is pulled into a file or layout; by default 8. One
+      is opened at a time, while that adds 10 % to the rate, and 16 to one host at most. Parts that wait for earlier
+      ones take up to 48 MiB of memory of each blob, and 128 MiB in all.
     - `credentials`: pairs of user name and password, or `Credential`s, by registry (`ghcr.io`) or namespace
       (`ghcr.io/acme`); or a source of credentials. By default, those that docker, podman and their helpers keep.
     - `budgets`, `gate`, `retries`: bounds on what a server can make the client receive, follow and repeat.
@@ -111,8 +112,8 @@ class Client:
         client_certificates: Mapping[str, CertificateFiles] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = 60.0,
-        concurrency: int = 4,
-        ranges: int = 1,
+        concurrency: int | None = None,
+        ranges: int | None = None,
         credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None = None,
         budgets: Budgets | None = None,
         gate: Gate | None = None,
@@ -383,12 +384,14 @@ class Client:
     ) -> dict[str, Copied | LadingError]:
         """Copy the manifests of all tags, or of those that match a pattern such as `v1.*`, under the same tags.
 
+        To a registry, several tags are copied at a time; with `fail_fast`, and to other targets, one after another.
+
         Both references have neither tag nor digest. Everything else is as for `copy`.
 
         Returns the result of each tag, in the order in which they are listed: a tag that cannot be copied has its
         error, and the others are copied. With `fail_fast`, that error is the last result, and no further tag is tried.
         A tag that is removed during the copy is left out, with a `Warned` event. `on_result`, a plain function, is
-        called with each tag and its result as soon as the tag is copied.
+        called with each tag and its result as soon as the tag and all before it are copied, once at a time.
 
         An archive is written when all tags are in it, and then `on_result` is called; if one of them fails, its error
         is raised, and an existing archive stays as it is.

@@ -509,6 +509,7 @@ OPTIONS = [
         "tags: argument --min-rate: 'nan' is not a number of bytes a second, 0 or more",
     ),
     usage("zero", "tags {app} --concurrency 0", "tags: argument --concurrency: '0' is not a whole number above 0"),
+    usage("floor below zero", "tags {app} --floor -1", "tags: argument --floor: '-1' is not a whole number, 0 or more"),
     usage("below zero", "tags {app} --retries -1", "tags: argument --retries: '-1' is not a whole number, 0 or more"),
     usage("beyond the limit", "pull {app}:v1 --ranges 17", "pull: argument --ranges: '17' is more than 16"),
     usage("not a port", "serve --port 70000", "serve: argument --port: '70000' is not a port"),

@@ -91,5 +91,5 @@ def test_leaving_the_context_closes_the_transport(tmp_path: Path) -> None:
 
 
 def test_concurrency_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="concurrency must be an integer, at least 1, not 0"):
+    with pytest.raises(ValueError, match="concurrency must be an integer, at least 1, or None, not 0"):
         Client(concurrency=0)

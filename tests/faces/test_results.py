@@ -134,7 +134,7 @@ def test_a_struct_that_is_public_is_a_result_or_a_value_to_make(world: World) ->
     plain = {name for name in structs if not issubclass(public[name], Result)}
     documents = {"DockerManifest", "DockerManifestList", "Document", "ExecutionParameters", "HelmConfig", "History"}
     documents |= {"ImageConfig", "ImageIndex", "ImageManifest", "Manifest", "Platform", "RootFS"}
-    events = {"Authorized", "Exchanged", "Progress", "Redirected", "Retried", "Skipped", "Warned"}
+    events = {"Authorized", "Exchanged", "Parked", "Progress", "Redirected", "Retried", "Skipped", "Warned"}
     values = {"Found", "LocalReference", "Origin", "Reference", "RegistryName", "Request"}
     values |= {"Response", "TargetReference"}
     settings = {"Budgets", "Gate", "Limits", "Retries"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, assert_type
 
 from lading import (
@@ -105,6 +106,7 @@ def refused(error: RegistryError) -> str:  # noqa: PLR0911  # likewise
     assert_type(error.status, int)
     assert_type(error.errors, tuple[ErrorEntry, ...])
     assert_type(error.retry_after, float | None)
+    assert_type(error.until, datetime | None)
     assert_type(error.response, RawResponse | None)
     match error:
         case BlobUnknownError() | BlobUploadUnknownError() | ManifestUnknownError() | NameUnknownError():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Literal, assert_never, assert_type
 
 from lading import (
@@ -24,6 +25,7 @@ from lading import (
     Headers,
     NotFoundError,
     Origin,
+    Parked,
     Progress,
     RangeFetcher,
     Reader,
@@ -240,6 +242,11 @@ def on_event(event: Event) -> None:
             assert_type(retried.seconds, float)
             assert_type(retried.tries, int)
             assert_type(retried.refused, bool)
+        case Parked() as parked:
+            assert_type(parked.registry, str)
+            assert_type(parked.reason, str)
+            assert_type(parked.until, datetime | None)
+            assert_type(parked.only_pulls, bool)
         case Authorized() as authorized:
             assert_type(authorized.registry, str)
             assert_type(authorized.realm, str)

@@ -79,6 +79,7 @@ def checks() -> None:
     assert str(parse_reference("2", beside=local)) == "oci:layout:2"
     assert_type(printable("a\x1b[2J", limit=80), str)
     Client(ranges=MOST_RANGES, state=False).close()
+    Client(ranges=None, state=False).close()
     assert_type("host" in TRANSPORT_FIELDS, bool)
     kinds: list[EvidenceKind] = ["sbom", "provenance"]
     assert kinds

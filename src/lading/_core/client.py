@@ -18,6 +18,7 @@ from lading._core.exchange.turns import Turns
 from lading._core.exchange.url_gate import Gate
 from lading._core.repository.registry import AsyncRegistry
 from lading._core.repository.repository import AsyncRepository
+from lading._core.transfer.concurrency import LARGE_AT_ONCE
 from lading._core.verbs.content import ContentVerbs
 from lading._core.verbs.images import ImageVerbs
 from lading._core.verbs.names import NameVerbs
@@ -51,10 +52,11 @@ class AsyncClient(NameVerbs, ContentVerbs, SingleContentVerbs, ImageVerbs):
     - `headers`: header fields for every request to a registry. They are not sent to other hosts that a registry names.
     - `timeout`: seconds without a byte after which a request fails; None for no limit. The minimum rate and the limits
       for whole answers (`Budgets`) hold all the same.
-    - `concurrency`: number of blobs that are transferred at once; of blobs below 1 MiB, four times as many if it is
-      more than 1.
-    - `ranges`: connections, 1 to 16, over which a blob of 64 MiB or more is pulled into a file or layout. More than 1
-      helps where a registry limits each connection, and takes up to 48 MiB of memory for each such blob.
+    - `concurrency`: number of blobs that are transferred at once, and of blobs below 1 MiB and questions four times as
+      many if it is more than 1. By default 4, and as many small blobs and questions as pay, up to 64 for each host.
+    - `ranges`: most connections, 1 to 16, over which one large blob is pulled into a file or layout; by default 8. One
+      is opened at a time, while that adds 10 % to the rate, and 16 to one host at most. Parts that wait for earlier
+      ones take up to 48 MiB of memory of each blob, and 128 MiB in all.
     - `credentials`: pairs of user name and password, or `Credential`s, by registry (`ghcr.io`) or namespace
       (`ghcr.io/acme`); or a source of credentials. By default, those that docker, podman and their helpers keep.
     - `budgets`, `gate`, `retries`: bounds on what a server can make the client receive, follow and repeat.
@@ -84,8 +86,8 @@ class AsyncClient(NameVerbs, ContentVerbs, SingleContentVerbs, ImageVerbs):
         client_certificates: Mapping[str, CertificateFiles] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = 60.0,
-        concurrency: int = 4,
-        ranges: int = 1,
+        concurrency: int | None = None,
+        ranges: int | None = None,
         credentials: CredentialSource | Mapping[str, Credential | tuple[str, str]] | None = None,
         budgets: Budgets | None = None,
         gate: Gate | None = None,
@@ -97,8 +99,8 @@ class AsyncClient(NameVerbs, ContentVerbs, SingleContentVerbs, ImageVerbs):
         _io: IO | None = None,
     ) -> None:
         number(timeout, "timeout", unit="seconds", above=0, none=True)
-        integer(concurrency, "concurrency", least=1)
-        integer(ranges, "ranges", least=1, most=MOST_RANGES)
+        integer(concurrency, "concurrency", least=1, none=True)
+        integer(ranges, "ranges", least=1, most=MOST_RANGES, none=True)
         expect(budgets, (Budgets, type(None)), "budgets", "write Budgets(…)")
         expect(gate, (Gate, type(None)), "gate", "write Gate(…)")
         expect(retries, (Retries, type(None)), "retries", "write Retries(tries=…)")
@@ -117,7 +119,7 @@ class AsyncClient(NameVerbs, ContentVerbs, SingleContentVerbs, ImageVerbs):
             methods(transport, "transport", ("send", "close"))
         insecure = one_or_many(insecure, "insecure")
         self._plain_http = frozenset(RegistryName.parse(name).name for name in one_or_many(plain_http, "plain_http"))
-        self._concurrency = concurrency
+        self._concurrency = LARGE_AT_ONCE if concurrency is None else concurrency
         source = None if credentials is None else _source(credentials)
         self._settings = Settings(
             emit=one_at_a_time(on_event) if on_event else ignore,
@@ -127,6 +129,7 @@ class AsyncClient(NameVerbs, ContentVerbs, SingleContentVerbs, ImageVerbs):
             gate=gate or Gate(),
             retries=retries or Retries(),
             state=state,
+            learns_width=concurrency is None,
             ranges=ranges,
             links_below=links_below,
         )

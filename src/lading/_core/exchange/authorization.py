@@ -19,6 +19,7 @@ from lading._core.exchange.refused_logins import as_token_errors, refused_login,
 from lading._core.exchange.retry import RetryBudget
 from lading._core.exchange.sender import Sender
 from lading._core.exchange.url_gate import Passage, Purpose
+from lading._patterns import lazy_pattern
 from lading._wire import endpoints, error_documents, requests
 from lading._wire.auth_challenges import Challenge, challenges
 from lading._wire.endpoints import Endpoint
@@ -34,7 +35,7 @@ from lading.events import Authorized, Warned
 from lading.headers import Headers
 
 _MOST_TOKENS = 2
-_ABSOLUTE = re.compile(r"https?://[^#]*", re.ASCII | re.IGNORECASE)
+_ABSOLUTE = lazy_pattern(r"https?://[^#]*", re.ASCII | re.IGNORECASE)
 # Statuses with which a token server responds to a form of the token request that it does not support.
 _OTHER_FORM = frozenset({404, 405, 415})
 _UNAUTHORIZED = frozenset({401, 403})

@@ -6,8 +6,6 @@ layer multiplies the size that a few bytes can expand to.
 
 from __future__ import annotations
 
-import zlib
-
 from lading._text import shortened
 from lading._wire.barren_bytes import BarrenBytes
 from lading._wire.messages import Reader
@@ -39,6 +37,8 @@ def decoded(content: bytes, headers: Headers, limit: int, what: str) -> bytes:
     coding = coding_of(headers)
     if coding is None:
         return content
+    import zlib  # few responses need it
+
     decoder = zlib.decompressobj(_WINDOW[coding])
     try:
         plain = decoder.decompress(content, limit + 1)
@@ -57,11 +57,14 @@ class Decoded:
     Raises `LimitExceededError` for more than 1 MiB in a row that expands to nothing.
     """
 
-    __slots__ = ("_barren", "_body", "_decoder", "_held")
+    __slots__ = ("_barren", "_body", "_decoder", "_error", "_held")
 
     def __init__(self, body: Reader, coding: str) -> None:
+        import zlib
+
         self._body = body
         self._decoder = zlib.decompressobj(_WINDOW[coding])
+        self._error = zlib.error
         self._held = b""
         self._barren = BarrenBytes("a blob")
 
@@ -71,7 +74,7 @@ class Decoded:
             held = self._held or bytes(wire[: self._body.readinto(wire) or 0])
             try:
                 plain = self._decoder.decompress(held, len(buffer))
-            except zlib.error as error:
+            except self._error as error:
                 raise ProtocolError(f"a blob has an invalid content coding: {error}") from error
             self._held = self._decoder.unconsumed_tail
             self._barren.add(len(held) - len(self._held), len(plain))

@@ -68,6 +68,7 @@ class Exchange:
         self.budgets: Final = settings.budgets
         self.emit: Final = settings.emit
         self._sender = Sender(io, transport, registry, origin, settings)
+        self.host: Final = self._sender.host(origin)
         self.registry: Final = registry
         self._authorization: Authorization | None = None
         self._lock = io.lock()
@@ -129,9 +130,9 @@ class Exchange:
         finally:
             body.close()
 
-    def budget(self, *, share: int = 1, meter: Meter | None = None) -> RetryBudget:
+    def budget(self, *, meter: Meter | None = None) -> RetryBudget:
         """Make the budget of tries for one request, or for all requests of one blob, as `Sender.budget` does."""
-        return self._sender.budget(share=share, meter=meter)
+        return self._sender.budget(meter=meter)
 
     def admit(self, purpose: Purpose, request: Request, text: str) -> Passage:
         """Check a URL from the response to a request against the gate."""

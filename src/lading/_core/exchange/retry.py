@@ -8,7 +8,6 @@ bound), so that clients that failed together do not return together.
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -21,7 +20,10 @@ from lading.events import EventHandler, Retried
 
 # 408, 425 and 429 ask for another try; proxies send 499 and 520 to 527 when the server behind them failed.
 _RETRIED = frozenset({408, 425, 429, 499, 500, 502, 503, 504, *range(520, 528)})
-_CROWDED = frozenset({429, 503})
+_TOO_MANY = 429
+_CROWDED = frozenset({_TOO_MANY, 503})
+# Times in a row that a request may be one of too many at once before its refusals count as failures.
+_CROWDED_TIMES = 8
 # A registry that loses this many uploads of one blob will not keep the next one.
 _UPLOADS = 3
 HEADWAY = 64 << 10
@@ -38,8 +40,9 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
     host that does nothing but fail. An error after the last try has `gave_up`.
 
     A host may ask for a wait (`Retry-After`; RFC 9110, section 10.2.3). All requests to it wait for that time, which
-    does not count as `patience`. A host that asks for more than `longest_wait` and `total` allow ends the request at
-    once, with an error that says until when.
+    does not count as `patience`. A host that asks for more than `longest_wait` and `total` allow is parked: until that
+    time, all requests to it end at once, with an error that has `until`, and are not sent. At a registry that has no
+    pulls left (status 429 and `RateLimit-Remaining: 0`), only pulls are parked.
 
     A refused connection is tried again for 5 seconds, or for `patience` if that is less, regardless of `tries`; with
     `tries=1` it is not tried again.
@@ -57,9 +60,14 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
     """Longest sum of the waits that a host asks for since its last success."""
     patience: float = 30.0
     """Time that a host may do nothing but fail; then all requests that wait for it end. A success starts it again."""
+    floor: int = 0
+    """Pulls to leave of those that a registry allows, as it tells with each manifest (`RateLimit-Remaining`); 0 for no
+    floor. A request for the content of a manifest that would take one more ends with `TooManyRequestsError`, and is not
+    sent. All requests of the client count; what others take is known from the next response."""
 
     def __post_init__(self) -> None:
         _values.integer(self.tries, "tries", least=1)
+        _values.integer(self.floor, "floor", least=0)
         for name in ("first_wait", "longest_wait", "total", "patience"):
             _values.number(getattr(self, name), name, unit="seconds", least=0)
 
@@ -79,6 +87,9 @@ class RetryBudget:
         self._lost_uploads = 0
         self._furthest = 0
         self._counted: LadingError | None = None
+        # Whether the last request was refused because others were under way, and how often that was so.
+        self.was_crowded: bool = False
+        self._crowded_times = 0
         # The host that the last request was sent to.
         self.host: HostState | None = None
         # Whether a try that failed may have had its effect all the same: its response was lost, or was an error.
@@ -86,7 +97,7 @@ class RetryBudget:
 
     def answered(self) -> None:
         """Record a success."""
-        self._failures = 0
+        self._failures = self._crowded_times = 0
 
     def failed(self, error: LadingError, *, retryable: bool | None = None) -> bool:
         """Return whether a failure may pass, and count it once if so. Any other failure starts the count again."""
@@ -103,6 +114,9 @@ class RetryBudget:
 
         `what` names the request. `retryable`, if given, decides whether the failure may pass.
         """
+        if self._steps_back(error):
+            self._emit(Retried(what, str(error), 0.0, self._crowded_times))
+            return
         if error.gave_up or not self.failed(error, retryable=retryable):
             raise error
         wait = self._wait(error)
@@ -135,6 +149,19 @@ class RetryBudget:
         self._failures = max(self._failures, tries - (error is not self._counted))
         await self.retry(error, what)
 
+    def _steps_back(self, error: LadingError) -> bool:
+        """Return whether a request was one of too many at once: it is sent when another one has ended."""
+        most = 0 if error.gave_up or self._retries.tries == 1 else _CROWDED_TIMES
+        if not self.was_crowded or error is self._counted or self._crowded_times == most:
+            return False
+        self.was_crowded = False
+        if not isinstance(error, RegistryError) or error.status != _TOO_MANY or error.retry_after is not None:
+            return False
+        if self.host is None or not self.host.allows(0):  # the others fail as well
+            return False
+        self._crowded_times += 1
+        return True
+
     def _count_slow(self, reached: int) -> int:
         """Count a try that was too slow, and return how many there were in a row.
 
@@ -154,9 +181,6 @@ class RetryBudget:
             return None
         asked = asked_wait(error)
         if asked is not None:
-            if asked > retries.longest_wait or (host is not None and host.asked > retries.total):
-                _say_until(error, asked)
-                return None
             return asked
         from random import uniform  # not needed by a request that succeeds
 
@@ -193,13 +217,3 @@ def _is_refused(error: LadingError) -> bool:
 def asked_wait(error: LadingError) -> float | None:
     """Return the seconds that a host asked to wait, or None."""
     return error.retry_after if isinstance(error, RegistryError) else None
-
-
-def _say_until(error: LadingError, seconds: float) -> None:
-    """Add to the message of an error the time at which the host wants the next request."""
-    try:
-        until = datetime.now(UTC) + timedelta(seconds=seconds)
-    except OverflowError:
-        return
-    form = "%H:%M:%SZ" if seconds < 12 * 3600 else "%Y-%m-%dT%H:%M:%SZ"
-    error.args = (f"{error.args[0]} (asks to wait {seconds:.0f} s, until {until:{form}})",)

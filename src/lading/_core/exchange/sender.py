@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from lading._core.exchange.content_encoding import decoded
 from lading._core.exchange.hosts import HostState
+from lading._core.exchange.rate_limits import explain
 from lading._core.exchange.retry import RetryBudget, is_crowded, is_passing_status
 from lading._core.exchange.settings import Settings, minimum_rate
 from lading._core.exchange.url_gate import Passage, Purpose, admit
@@ -23,7 +24,7 @@ from lading._wire import error_documents, header_fields, refusals
 from lading._wire.messages import Origin, Request
 from lading._wire.private_addresses import is_private, is_public
 from lading.errors import ForbiddenRedirectError, LimitExceededError, ProtocolError, RegistryError, TransportError
-from lading.events import Exchanged, Redirected
+from lading.events import Exchanged, Parked, Redirected
 from lading.headers import Headers
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -48,14 +49,10 @@ class Sender:
         # Hosts that were dialled at public addresses. Later their names may lead inside (DNS rebinding).
         self._public_hosts: set[str] = set()
 
-    def budget(self, *, share: int = 1, meter: Meter | None = None) -> RetryBudget:
-        """Make the budget of a request, or of a blob of which `share` connections fetch a part each.
-
-        `meter` continues the measurement of an earlier budget for the same blob.
-        """
-        if meter is None:
-            rate = self._rate if share == 1 else minimum_rate(self.settings.budgets, share)
-            meter = None if rate is None else Meter(rate, self.io.now)
+    def budget(self, *, meter: Meter | None = None) -> RetryBudget:
+        """Make the budget of a request, or of a blob. `meter` continues the measurement of an earlier budget for it."""
+        if meter is None and self._rate is not None:
+            meter = Meter(self._rate, self.io.now)
         return RetryBudget(self.io, self.settings.retries, self.settings.emit, meter)
 
     def admit(self, purpose: Purpose, request: Request, text: str) -> Passage:
@@ -116,6 +113,9 @@ class Sender:
         # The advice is about the registry: a login does not help with a store that it redirects to.
         registry = self._registry if request.origin == self.origin else None
         refusal = refusals.problem(request, body.status, body.headers, content, registry=registry)
+        parking = self.host(request.origin).limits.parking(request) if is_passing_status(body.status) else None
+        if parking is not None:
+            explain(refusal, parking)
         if refusal.response is not None and refusal.response.body is not None:
             self.settings.recorder.keep_body(body.recorded, refusal.response.body)
         return refusal
@@ -124,28 +124,47 @@ class Sender:
         """Send a request to one host when its turn comes, and note success or failure of the host."""
         if isinstance(request.body, Rewindable):
             await request.body.rewind()
-        host = budget.host = self._host(request.origin)
-        started = await host.turn()
+        host = budget.host = self.host(request.origin)
+        host.limits.check(request, self.settings.retries, self.settings.emit)
+        started, place = await host.turn()
+        was_crowded, headers, pull = False, None, None
         try:
+            host.limits.check(request, self.settings.retries, self.settings.emit)
+            pull = host.limits.begin(request)
             body = await self._dial(request)
+            headers = body.headers
+            if is_crowded(body.status):
+                was_crowded = host.admission.refused(place, started)
         except TransportError as error:
             # The source of the body may have failed, and not this host.
             if error.side is None:
                 host.failed()
             raise
+        finally:
+            host.limits.end(pull, started, headers)
+            host.admission.leave(place)
         if budget.meter is not None:
             body.limit(budget.meter, f"the response to {error_documents.describe(request)}")
         body.recorded = self.settings.recorder.note(request, body.status, body.headers)
         self.settings.emit(Exchanged(error_documents.describe(request), body.status, self.io.now() - started))
         if not is_passing_status(body.status):
             host.answered(started)
+            host.limits.answered(pull)
+            host.measured(request.method, started)
             return body
         host.failed()
-        if is_crowded(body.status):
+        if is_crowded(body.status) and not was_crowded:
             host.crowded(started)
+        budget.was_crowded = was_crowded
         asked = header_fields.retry_after(body.headers)
         if asked is not None and asked <= self.settings.retries.longest_wait:
             host.pause(asked)
+        parking = host.limits.refused(
+            request, body.status, body.headers, started, asked=asked, total=host.asked, retries=self.settings.retries
+        )
+        if parking is not None:
+            only_pulls = host.limits.is_for_pulls(parking)
+            self.settings.emit(Parked(request.origin.authority, parking.reason, parking.until, only_pulls=only_pulls))
         return body
 
     async def _dial(self, request: Request) -> Body:
@@ -173,5 +192,10 @@ class Sender:
         own = self.settings.headers
         return Headers([("Authorization", authorization)]) + own if authorization else own or None
 
-    def _host(self, origin: Origin) -> HostState:
-        return self.settings.hosts.setdefault(origin, HostState(self.io, self.settings.retries.patience))
+    def host(self, origin: Origin) -> HostState:
+        """Return what the client knows of a host."""
+        known = self.settings.hosts.get(origin)
+        if known is None:
+            made = HostState(self.io, self.settings.retries.patience, learns=self.settings.learns_width)
+            known = self.settings.hosts.setdefault(origin, made)
+        return known

@@ -11,6 +11,7 @@ import msgspec
 
 from lading import _values
 from lading._core.exchange.hosts import HostState
+from lading._core.exchange.part_memory import PartMemory
 from lading._core.exchange.recording import Recorder
 from lading._core.exchange.retry import Retries
 from lading._core.exchange.url_gate import Gate
@@ -72,9 +73,9 @@ class Budgets(msgspec.Struct, frozen=True, kw_only=True):
         _values.number(self.rate_window, "rate_window", unit="seconds", above=0)
 
 
-def minimum_rate(budgets: Budgets, share: int = 1) -> MinimumRate | None:
-    """Return the minimum rate of each of `share` connections for one content; None for no minimum."""
-    return MinimumRate(budgets.min_rate / share, budgets.rate_window) if budgets.min_rate else None
+def minimum_rate(budgets: Budgets) -> MinimumRate | None:
+    """Return the minimum rate of one content; None for no minimum."""
+    return MinimumRate(budgets.min_rate, budgets.rate_window) if budgets.min_rate else None
 
 
 class Lifetime:
@@ -111,11 +112,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lifetime: Lifetime = msgspec.field(default_factory=Lifetime)
     hosts: dict[Origin, HostState] = msgspec.field(default_factory=dict)
     """What the client knows of each host that it has contacted, whichever registry led there."""
+    learns_width: bool = True
+    """Whether the number of small contents and questions at once is learned of each host."""
     state: str | os.PathLike[str] | bool = False
     """Directory of state for later processes, such as uploads, which need not exist yet: True for the user's default
     one, False for none."""
-    ranges: int = 1
-    """Connections over which one large blob is pulled."""
+    ranges: int | None = None
+    """Most connections over which one large blob is pulled; None for the default."""
+    memory: PartMemory = msgspec.field(default_factory=PartMemory)
+    """Memory of the parts of all blobs that come over several connections."""
     links_below: str | os.PathLike[str] | None = None
     """Directory below which the targets of a layout's links may be; the layout itself always counts."""
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lading._io.base import IO
+
+if TYPE_CHECKING:
+    from weakref import WeakValueDictionary
 
 # Number of completed transfers that a client remembers.
 _REMEMBERED = 1024
@@ -30,7 +33,7 @@ class Turns:
         self._io = io
         self._guard = io.lock()
         # A turn lives for as long as a transfer holds it or waits for it.
-        self._turns: WeakValueDictionary[Hashable, _Turn] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[Hashable, _Turn] | None = None
         self._made: dict[Hashable, None] = {}
 
     @asynccontextmanager
@@ -40,6 +43,10 @@ class Turns:
         If so, look for the content again: it may have arrived after the caller looked for it, or be gone again.
         """
         async with self._guard:
+            if self._turns is None:
+                from weakref import WeakValueDictionary  # a list of tags takes no turn
+
+                self._turns = WeakValueDictionary()
             turn = self._turns.get(key)
             if turn is None:
                 turn = self._turns[key] = _Turn(self._io.lock())

@@ -20,7 +20,7 @@ from lading._core.exchange.registrable_domains import same_domain
 from lading._wire import urls
 from lading._wire.escaping import quoted
 from lading._wire.messages import Origin
-from lading._wire.private_addresses import address_of, is_private
+from lading._wire.private_addresses import is_address, is_private
 from lading.errors import ForbiddenRedirectError
 from lading.names import check, registry_fault
 
@@ -100,4 +100,4 @@ def is_trusted_realm(gate: Gate, registry: Origin, realm: Origin) -> bool:
 
 
 def _is_named(host: str) -> bool:
-    return address_of(host) is None
+    return not is_address(host)

@@ -107,6 +107,7 @@ class ContentVerbs(VerbsBase):
         from lading._core.artifacts.push_pull import resolve_subject
         from lading._core.graph.predecessors import Predecessors, ReferrerFilter
         from lading._core.graph.tolerant_reader import TolerantReader
+        from lading._core.transfer.concurrency import wide
 
         expect(artifact_type, (str, NoneType), "artifact_type")
         mapping({} if annotations is None else annotations, "annotations", (str, NoneType))
@@ -114,7 +115,7 @@ class ContentVerbs(VerbsBase):
         whole, wanted = as_reference(reference), platform_of(platform)
         async with self._resolver().readable(whole, wanted) as place:
             reader = TolerantReader(place, self._settings.emit)
-            predecessors = Predecessors(self._io, place, reader, concurrency=self._concurrency)
+            predecessors = Predecessors(self._io, place, reader, limit=wide(self._concurrency, place))
             root = await resolve_subject(self._io, place, whole, wanted, self._settings.emit)
             return await predecessors.tree(root, ReferrerFilter(artifact_type, annotations), depth)
 
@@ -193,12 +194,14 @@ class ContentVerbs(VerbsBase):
     ) -> dict[str, Copied | LadingError]:
         """Copy the manifests of all tags, or of those that match a pattern such as `v1.*`, under the same tags.
 
+        To a registry, several tags are copied at a time; with `fail_fast`, and to other targets, one after another.
+
         Both references have neither tag nor digest. Everything else is as for `copy`.
 
         Returns the result of each tag, in the order in which they are listed: a tag that cannot be copied has its
         error, and the others are copied. With `fail_fast`, that error is the last result, and no further tag is tried.
         A tag that is removed during the copy is left out, with a `Warned` event. `on_result`, a plain function, is
-        called with each tag and its result as soon as the tag is copied.
+        called with each tag and its result as soon as the tag and all before it are copied, once at a time.
 
         An archive is written when all tags are in it, and then `on_result` is called; if one of them fails, its error
         is raised, and an existing archive stays as it is.

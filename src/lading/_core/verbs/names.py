@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING
 
-from lading._core.transfer.concurrency import many
+from lading._core.transfer.concurrency import at_hosts
 from lading._core.verbs.base import VerbsBase, flags, has_default_tag, platform_of, without_name
 from lading._io.base import ignore
 from lading._values import items, one_or_many
@@ -15,6 +15,7 @@ from lading.reference import LocalReference, Reference
 from lading.target import AnyReference, ParsedReference, TargetReference, as_reference
 
 if TYPE_CHECKING:
+    from lading._core.exchange.hosts import HostState
     from lading._core.repository.manifests import AsyncManifests
     from lading._core.repository.tags import AsyncTags
     from lading._core.targets.resolver import TargetResolver
@@ -59,7 +60,12 @@ class NameVerbs(VerbsBase):
             except LadingError as error:
                 return error
 
-        return await self._io.map(resolved, parsed, limit=many(self._concurrency))
+        return await self._io.map(resolved, parsed, limit=at_hosts(self._concurrency, *self._hosts(parsed)))
+
+    def _hosts(self, references: Iterable[ParsedReference]) -> Iterable[HostState]:
+        """Return the registries of references, each once."""
+        remote = {(each.registry, each.scheme): each for each in references if isinstance(each, Reference)}
+        return (self._remote(each).exchange.host for each in remote.values())
 
     def tags(self, reference: AnyReference) -> AsyncIterator[str]:
         """List the tags of a repository (end-8a), image layout, archive or target; of a docker-archive, image names.
