@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Self
 
 from lading import _values
+from lading._patterns import lazy_pattern
 from lading._text import elided, shortened
 from lading.errors import InvalidDigestError
 
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 # algorithm ":" encoded, both of any length; `fullmatch` leaves no trailing newline.
-_GRAMMAR = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)", re.ASCII)
-_HEX = re.compile(r"[a-f0-9]*", re.ASCII)
+_GRAMMAR = lazy_pattern(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)", re.ASCII)
+_HEX = lazy_pattern(r"[a-f0-9]*", re.ASCII)
 # The longest prefix that a digest can start with: an invalid string goes wrong behind it.
-_FRONT = re.compile(r"(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*(?::[a-zA-Z0-9=_-]*)?)?", re.ASCII)
+_FRONT = lazy_pattern(r"(?:[a-z0-9]+(?:[+._-][a-z0-9]+)*(?::[a-zA-Z0-9=_-]*)?)?", re.ASCII)
 # Registered algorithms, with the number of hexadecimal digits of each.
 _ENCODED_LENGTH = {"sha256": 64, "sha512": 128, "blake3": 64}
 REGISTERED_ALGORITHMS = tuple(_ENCODED_LENGTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lading._patterns import lazy_pattern
 from lading._text import shortened
 from lading._values import expect
 from lading.errors import InvalidMediaTypeError
@@ -62,7 +63,7 @@ MANIFEST_TYPES = (
 
 # RFC 6838, section 4.2: each name has at most 127 characters.
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
-_GRAMMAR = re.compile(f"{_NAME}/{_NAME}", re.ASCII)
+_GRAMMAR = lazy_pattern(f"{_NAME}/{_NAME}", re.ASCII)
 
 
 def check_media_type(text: str) -> str:

@@ -10,6 +10,7 @@ import re
 from typing import TypeAlias, TypeVar
 
 from lading import _values
+from lading._patterns import lazy_pattern
 from lading._text import SHOWN
 from lading.errors import InvalidReferenceError, InvalidTagError
 
@@ -18,12 +19,13 @@ LONGEST_NAME = 255
 _LONGEST_TAG = 128
 
 # The specification's expression for <name>: runs of letters and digits between separators, of which "/" is one.
-_SEPARATOR = re.compile(r"\.|__?|-+|/", re.ASCII)
-_NAME = re.compile(rf"[a-z0-9]+(?:(?:{_SEPARATOR.pattern})[a-z0-9]+)*", re.ASCII)
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]*", re.ASCII)
+_SEPARATORS = r"\.|__?|-+|/"
+_SEPARATOR = lazy_pattern(_SEPARATORS, re.ASCII)
+_NAME = lazy_pattern(rf"[a-z0-9]+(?:(?:{_SEPARATORS})[a-z0-9]+)*", re.ASCII)
+_TAG = lazy_pattern(r"[a-zA-Z0-9_][a-zA-Z0-9._-]*", re.ASCII)
 # As in Docker: no underscore, no dot at the end; an IPv6 address stands in brackets.
-_HOST = re.compile(r"[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
-_PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
+_HOST = lazy_pattern(r"[A-Za-z0-9]+(?:(?:\.|-+)[A-Za-z0-9]+)*|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+_PORT = lazy_pattern(r"[1-9][0-9]{0,4}", re.ASCII)
 
 NameFault: TypeAlias = tuple[int, str]
 _InvalidText = TypeVar("_InvalidText", InvalidReferenceError, InvalidTagError)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
+from lading._patterns import lazy_pattern
+
 _LAYOUTS = frozenset({"dir", "file", "oci-dir", "oci-layout", "ocidir"})
 _STORAGES = {"containers-storage": "podman save", "docker-daemon": "docker save"}
 _OTHERS = frozenset({"ostree", "sif", "tarball"})
-_PATH = re.compile(r"(?:\.{0,2}[/\\]|~|[A-Za-z]:[/\\]|\.{1,2}\Z)", re.ASCII)
-_ARCHIVE = re.compile(r"\.(?:tar|tgz|tar\.[a-z0-9]+)(?::|\Z)", re.ASCII)
+_PATH = lazy_pattern(r"(?:\.{0,2}[/\\]|~|[A-Za-z]:[/\\]|\.{1,2}\Z)", re.ASCII)
+_ARCHIVE = lazy_pattern(r"\.(?:tar|tgz|tar\.[a-z0-9]+)(?::|\Z)", re.ASCII)
 
 
 def advice(text: str) -> str | None:

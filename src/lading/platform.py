@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import astuple, force_setattr
 
 from lading import _values
+from lading._patterns import lazy_pattern
 from lading._text import elided
 from lading.errors import InvalidPlatformError
 
@@ -55,18 +56,18 @@ _KERNEL_MACHINES = {
     "loongarch64": "loong64",
     "wasm32": "wasm",
 }
-_KERNEL_ARM = re.compile(r"armv([5-8])[a-z]*", re.ASCII)
+_KERNEL_ARM = lazy_pattern(r"armv([5-8])[a-z]*", re.ASCII)
 
-_COMPONENT = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
-_SYSTEM = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?", re.ASCII)
-_ESCAPE = re.compile(r"%(25|28|29|2[BbFf])?", re.ASCII)
+_COMPONENT = lazy_pattern(r"[A-Za-z0-9_.-]+", re.ASCII)
+_SYSTEM = lazy_pattern(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?", re.ASCII)
+_ESCAPE = lazy_pattern(r"%(25|28|29|2[BbFf])?", re.ASCII)
 _ESCAPED = str.maketrans({"%": "%25", "(": "%28", ")": "%29", "+": "%2B", "/": "%2F"})
 
 # BuildKit writes this for attestations, which no platform runs.
 _UNKNOWN = "unknown"
-_VERSION = re.compile(r"v?([0-9]{1,2})", re.ASCII)
-_ARM64_VERSION = re.compile(r"v([89])(?:\.([0-9]))?", re.ASCII)
-_WINDOWS_VERSION = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,5})(?:\.([0-9]{1,9}))?(?![0-9])", re.ASCII)
+_VERSION = lazy_pattern(r"v?([0-9]{1,2})", re.ASCII)
+_ARM64_VERSION = lazy_pattern(r"v([89])(?:\.([0-9]))?", re.ASCII)
+_WINDOWS_VERSION = lazy_pattern(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,5})(?:\.([0-9]{1,9}))?(?![0-9])", re.ASCII)
 # Builds of the long-term releases whose containers run on later hosts: Windows Server 2022 and 2025.
 _WINDOWS_STABLE = (20348, 26100)
 

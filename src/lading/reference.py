@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from lading import _values, other_transports
+from lading._patterns import lazy_pattern
 from lading.digest import REGISTERED_ALGORITHMS, Digest
 from lading.errors import InvalidDigestError, InvalidReferenceError
 from lading.names import (
@@ -51,18 +52,18 @@ __all__ = [
 
 _OFFICIAL = "library"
 # image-spec, annotations.md, org.opencontainers.image.ref.name.
-_REF_NAME = re.compile(r"[A-Za-z0-9]+(?:(?:--|[-._:@+/])[A-Za-z0-9]+)*", re.ASCII)
+_REF_NAME = lazy_pattern(r"[A-Za-z0-9]+(?:(?:--|[-._:@+/])[A-Za-z0-9]+)*", re.ASCII)
 _NOT_OF_TAGS = frozenset("/:@")
 # Of other algorithms only what is long enough not to be an image and its tag.
-_BARE_DIGEST = re.compile(rf"(?:{'|'.join(REGISTERED_ALGORITHMS)}):|[a-z0-9]+:[0-9a-f]{{32,}}\Z", re.ASCII)
+_BARE_DIGEST = lazy_pattern(rf"(?:{'|'.join(REGISTERED_ALGORITHMS)}):|[a-z0-9]+:[0-9a-f]{{32,}}\Z", re.ASCII)
 # Of any hash, in any case: a path that ends so would be a directory that was not meant, with the digest as its tag.
-_LOCAL_DIGEST = re.compile(r"@(?=(?:md|sha|blake)[0-9][a-z0-9+._-]*:)", re.ASCII | re.IGNORECASE)
+_LOCAL_DIGEST = lazy_pattern(r"@(?=(?:md|sha|blake)[0-9][a-z0-9+._-]*:)", re.ASCII | re.IGNORECASE)
 # containers-transports(5): the place of an image in a list, for reading.
-_POSITION = re.compile(r"@(0|[1-9][0-9]{0,5})", re.ASCII)
+_POSITION = lazy_pattern(r"@(0|[1-9][0-9]{0,5})", re.ASCII)
 # Other surrogates stand for bytes of a path that are not UTF-8 (PEP 383).
-_SURROGATE = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
+_SURROGATE = lazy_pattern(r"[\ud800-\udc7f\udd00-\udfff]")
 _OPTIONAL: Final = (str, NoneType)
-_WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]", re.ASCII)
+_WINDOWS_DRIVE = lazy_pattern(r"[A-Za-z]:[\\/]", re.ASCII)
 
 
 class Reference(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from lading import _values
+from lading._patterns import lazy_pattern
 from lading.names import check, invalid_reference, is_port, registry_fault
 
 DOCKER_HUB = "docker.io"
@@ -19,7 +20,7 @@ SCHEMES: Final = ("http", "https")
 
 _DOCKER_HUB_HOST = "registry-1.docker.io"
 _DOCKER_HUB_ALIASES = frozenset({"index.docker.io", _DOCKER_HUB_HOST})
-_URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
+_URL_SCHEME = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _OPTIONAL: Final = (str, NoneType)
 
 

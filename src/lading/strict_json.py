@@ -7,12 +7,12 @@ checks a document and the program that uses it must not see different content, s
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from typing import Any, TypeVar, cast
 
 import msgspec
 
+from lading._patterns import lazy_pattern
 from lading._text import shortened
 from lading._values import expect
 from lading.digest import Digest
@@ -24,7 +24,7 @@ _MAX_DIGITS = 309
 _REASON = 300
 _ONE_KIND_OF_BRACKET = bytes.maketrans(b"{}", b"[]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = lazy_pattern(rb"\\u[dD][89a-fA-F]")
 # Go writes an empty (nil) slice as null, and these lists are required.
 _LISTS = frozenset({"layers", "manifests", "diff_ids"})
 

@@ -9,7 +9,8 @@ import pytest
 from lading import ForbiddenRedirectError, Gate, Origin, ProtocolError
 from lading._core.exchange.registrable_domains import same_domain
 from lading._core.exchange.url_gate import Purpose, admit, is_trusted_realm
-from lading._wire.private_addresses import is_private, is_public_address
+from lading._wire.ip_addresses import is_public as is_public_address
+from lading._wire.private_addresses import is_private
 
 REGISTRY = Origin("https", "registry.example.com", 443)
 PLAIN = Origin("http", "localhost", 5000)
