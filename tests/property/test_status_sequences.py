@@ -196,6 +196,8 @@ def fits(error: LadingError, outcomes: list[Outcome]) -> bool:
 @example(outcomes=[Refusal(416), Refusal(416)])
 @example(outcomes=[Refusal(503)] * 8)
 @example(outcomes=[REFUSED] * 8)
+@example(outcomes=[HONEST, HONEST, Refusal(500, 61)])
+@example(outcomes=[HONEST, HONEST, Refusal(429, 3600)])
 def test_a_verb_ends_soon_and_right_or_with_an_error_that_fits(
     make_world: Callable[[Path], World], verb: Verb, outcomes: list[Outcome]
 ) -> None:

@@ -190,7 +190,8 @@ class _BlobUpload:
 
         The response to the last byte may have been lost, or have been wrong. Raises the error if there is no next try.
         """
-        if error.side is None and await blob_exists(self._repository, self._digest):
+        is_parked = isinstance(error, RegistryError) and error.until is not None  # then the registry is not asked
+        if error.side is None and not is_parked and await blob_exists(self._repository, self._digest):
             return True
         if isinstance(error, BlobUploadUnknownError):
             self._resumable.forget()
