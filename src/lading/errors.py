@@ -149,7 +149,7 @@ class RegistryError(LadingError):
 
     Attributes:
     - `request`: method, host and target of the request, without secrets; empty where there was no request.
-    - `status`: HTTP status, 0 without a request.
+    - `status`: HTTP status, 0 without a response. A request that is not sent has the status for which it is not.
     - `errors`: entries of the error document (distribution-spec, Error Codes); empty if the body was not one.
     - `retry_after`: seconds that the registry asked to wait, or None.
     - `until`: time, in UTC, before which no request like this one is sent, as the registry asked for a longer wait than

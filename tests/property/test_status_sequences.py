@@ -198,6 +198,7 @@ def fits(error: LadingError, outcomes: list[Outcome]) -> bool:
 @example(outcomes=[REFUSED] * 8)
 @example(outcomes=[HONEST, HONEST, Refusal(500, 61)])
 @example(outcomes=[HONEST, HONEST, Refusal(429, 3600)])
+@example(outcomes=[HONEST, HONEST, Refusal(413), Refusal(408, 61)])
 def test_a_verb_ends_soon_and_right_or_with_an_error_that_fits(
     make_world: Callable[[Path], World], verb: Verb, outcomes: list[Outcome]
 ) -> None:

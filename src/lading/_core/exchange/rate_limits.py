@@ -35,7 +35,7 @@ class _Parking(msgspec.Struct, frozen=True):
     end: float
     asked: float
     until: datetime | None
-    kind: type[RegistryError]
+    status: int
     reason: str
 
 
@@ -66,8 +66,9 @@ class HostLimits:
         """Raise an error for a request that must not be sent now: `TooManyRequestsError`, or that of the parking."""
         parking = self.parking(request)
         if parking is not None:
-            message = f"{error_documents.describe(request)}: not sent: {parking.reason}"
-            raise _unsent(parking.kind, message, request, parking.end - self._io.now(), parking.until)
+            what, wait = error_documents.describe(request), parking.end - self._io.now()
+            message, kind = f"{what}: not sent: {parking.reason}", _kind(parking.status)
+            raise _unsent(kind(message, request=what, status=parking.status, retry_after=wait), parking.until)
         if retries.floor and self._left is not None and is_pull(request):
             self._check_floor(request, self._left, retries.floor, emit)
 
@@ -140,7 +141,7 @@ class HostLimits:
             reason = f"{request.origin.authority} has no pulls left{self._limit}, and wants none{when}"
         else:
             reason = f"{request.origin.authority} wants no requests{when} (it responded with {status})"
-        parking = _Parking(now, now + asked, asked, until, _kind(status), reason)
+        parking = _Parking(now, now + asked, asked, until, status, reason)
         current = self.parking(request)
         if current is not None and current.end >= parking.end:
             return None
@@ -176,8 +177,8 @@ class HostLimits:
         if not self._is_at_floor:
             self._is_at_floor = True
             emit(Parked(host, reason, until, only_pulls=True))
-        message = f"{error_documents.describe(request)}: not sent: {reason}"
-        raise _unsent(TooManyRequestsError, message, request, wait, until)
+        what = error_documents.describe(request)
+        raise _unsent(TooManyRequestsError(f"{what}: not sent: {reason}", request=what, retry_after=wait), until)
 
 
 def is_pull(request: Request) -> bool:
@@ -193,10 +194,7 @@ def explain(error: RegistryError, parking: _Parking) -> None:
         error.args = (f"{error.args[0]} (asks to wait {parking.asked:.0f} s, until {when})",)
 
 
-def _unsent(
-    kind: type[RegistryError], message: str, request: Request, wait: float | None, until: datetime | None
-) -> RegistryError:
-    error = kind(message, request=error_documents.describe(request), retry_after=wait)
+def _unsent(error: RegistryError, until: datetime | None) -> RegistryError:
     error.until, error.gave_up = until, True
     return error
 
